@@ -1,0 +1,172 @@
+//! The compiled configuration of one generation, as every floor below the management plane sees it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::{Asn, ClientSlot, CoreId, Family, Generation};
+use crate::policy::{ControlScheme, Directory, ImportPolicy};
+use crate::rib::MedMode;
+use crate::session::SessionSettings;
+use crate::wire::TypeCodes;
+
+/// Everything a session core or a shard asks of the configuration.
+#[derive(Debug)]
+pub struct Exchange {
+    pub generation: Generation,
+    pub asn: Asn,
+    pub router_id: Ipv4Addr,
+    pub listen: Vec<SocketAddr>,
+    pub core_count: u16,
+    pub shard_count: u16,
+    pub med: MedMode,
+    /// Control communities and what is scrubbed.
+    pub scheme: ControlScheme,
+    /// Who is there, for audiences.
+    pub directory: Directory,
+    /// By slot; `None` is a free slot.
+    pub clients: Vec<Option<Arc<Client>>>,
+    pub by_address: HashMap<IpAddr, ClientSlot>,
+    pub startup: Startup,
+    pub limits: FanoutLimits,
+}
+
+/// One configured client.
+#[derive(Debug, PartialEq)]
+pub struct Client {
+    pub slot: ClientSlot,
+    pub name: String,
+    pub asn: Asn,
+    pub address: IpAddr,
+    /// Where an active session connects to; 179 by default.
+    pub port: u16,
+    pub core: CoreId,
+    pub session: SessionSettings,
+    pub import: Arc<ImportPolicy>,
+    /// By [`Family::index`].
+    pub limits: [PrefixLimits; 2],
+    /// How long a session stays down after a limit closed it; `None`: until the operator enables it.
+    pub limit_restart: Option<Duration>,
+    /// `attributes.discard` and `attributes.treat_as_withdraw`.
+    pub discard: TypeCodes,
+    pub treat_as_withdraw: TypeCodes,
+    /// TCP MD5 key (RFC 2385).
+    pub password: Option<Secret>,
+    /// GTSM (RFC 5082): the largest number of hops, 1 for a neighbour on the exchange's LAN.
+    pub ttl_security_hops: Option<u8>,
+    /// TCP congestion control of this session's socket.
+    pub congestion_control: Option<String>,
+    /// Kept down, with this RFC 9003 text (may be empty).
+    pub disabled: Option<String>,
+    pub quarantined: bool,
+}
+
+/// Prefix limits of one family; `None` is no limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PrefixLimits {
+    /// Before policy; over it Cease / Maximum Number of Prefixes Reached.
+    pub received_max: Option<u32>,
+    /// After policy.
+    pub accepted_max: Option<u32>,
+    pub accepted_action: LimitAction,
+}
+
+/// What happens when `accepted_max` is passed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LimitAction {
+    #[default]
+    Warn,
+    /// Keep the first `accepted_max` in the order of [`crate::base::Prefix::shard_hash`].
+    Block,
+    /// Close the session until the operator enables it.
+    Shutdown,
+    /// Close it, and let it back after `limit_restart`.
+    Restart,
+}
+
+/// `[startup]`: how long advertising waits after a start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Startup {
+    pub wait: bool,
+    pub quiet: Duration,
+    pub wait_max: Duration,
+}
+
+impl Default for Startup {
+    fn default() -> Startup {
+        Startup { wait: true, quiet: Duration::from_millis(300), wait_max: Duration::from_secs(5) }
+    }
+}
+
+/// Bounds of a session core's memory for output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FanoutLimits {
+    /// Octets retained for all clients of a core together; over it, the core takes no more deltas.
+    pub core_octets_max: usize,
+    /// Octets queued for a client that does not read, before its queue becomes a dirty record.
+    pub stalled_octets_max: usize,
+    /// How long a client may read nothing before it counts as stalled.
+    pub stall: Duration,
+    /// Gathering window: shortest (idle) and longest (loaded).
+    pub gather_min: Duration,
+    pub gather_max: Duration,
+}
+
+impl Default for FanoutLimits {
+    fn default() -> FanoutLimits {
+        FanoutLimits {
+            core_octets_max: 64 << 20,
+            stalled_octets_max: 1 << 20,
+            stall: Duration::from_millis(500),
+            gather_min: Duration::from_micros(300),
+            gather_max: Duration::from_millis(20),
+        }
+    }
+}
+
+/// A secret from a file; never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Box<[u8]>);
+
+impl Secret {
+    pub fn new(octets: impl Into<Box<[u8]>>) -> Secret {
+        Secret(octets.into())
+    }
+
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Exchange {
+    pub fn client(&self, slot: ClientSlot) -> Option<&Arc<Client>> {
+        self.clients.get(slot.index())?.as_ref()
+    }
+
+    pub fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.clients.iter().flatten()
+    }
+
+    pub fn client_at(&self, address: IpAddr) -> Option<&Arc<Client>> {
+        self.client(*self.by_address.get(&address.to_canonical())?)
+    }
+
+    pub fn client_named(&self, name: &str) -> Option<&Arc<Client>> {
+        let address = name.parse::<IpAddr>().ok();
+        self.clients().find(|client| client.name == name || Some(client.address) == address)
+    }
+}
+
+impl Client {
+    pub fn prefix_limits(&self, family: Family) -> &PrefixLimits {
+        &self.limits[family.index()]
+    }
+}

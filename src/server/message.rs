@@ -1,0 +1,169 @@
+//! The whole conversation between session cores, shards and the management plane, on one page.
+//!
+//! Each mailbox is bounded and first-in-first-out. Nobody blocks on a full one: a session core
+//! keeps the message and stops reading its sockets; a shard keeps its changes unflushed.
+
+use std::net::Ipv4Addr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::base::{
+    ClientSet, ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot, SessionEpoch, ShardId,
+    WalkId,
+};
+use crate::policy::Verdict;
+use crate::wire::{AttributeSet, Variant};
+
+use super::exchange::Exchange;
+use super::query::ShardQuery;
+
+/// Into a shard.
+#[derive(Debug)]
+pub enum ToShard {
+    /// From the session core that owns the client.
+    Routes(RouteBatch),
+    /// A session is established: from now on its routes count, and it may be walked to.
+    ClientUp(ClientUp),
+    /// A session is over: its paths of this epoch and older die; nothing more is owed to it.
+    ClientDown { slot: ClientSlot, epoch: SessionEpoch },
+    /// Bring `clients` (all of the sending core, all up) to the present state of `families`.
+    /// Until [`ToShard::Promote`] they get nothing in the ordinary stream.
+    Walk { core: CoreId, walk: WalkId, clients: Arc<ClientSet>, families: FamilySet },
+    /// The sending core has consumed every shard's stream of that walk.
+    Promote { core: CoreId, walk: WalkId },
+    /// Give one client the present state of these prefixes, in the ordinary stream: an announcement
+    /// or a withdrawal for each.
+    Resync { slot: ClientSlot, epoch: SessionEpoch, dirty: Vec<DirtyPrefix> },
+    /// Above this hash of a prefix ([`Prefix::shard_hash`]) the client's paths of a family are
+    /// blocked (`accepted_max`, action "block"); `None` lifts it.
+    BlockAbove { slot: ClientSlot, epoch: SessionEpoch, family: Family, hash: Option<u64> },
+    /// Hashes of the client's acceptable prefixes, to choose what "block" keeps.
+    AskHashes { slot: ClientSlot, epoch: SessionEpoch, family: Family },
+    /// A new generation of the configuration.
+    Reload(Arc<Exchange>),
+    /// Answer to [`ToCore::Reclaim`]: nothing in the sending core names those slots any more.
+    Reclaimed { core: CoreId, batch: u32 },
+    /// From the management plane.
+    Query { id: u64, query: ShardQuery },
+}
+
+/// What one session core learnt from one client, for one shard.
+#[derive(Debug)]
+pub struct RouteBatch {
+    pub slot: ClientSlot,
+    pub epoch: SessionEpoch,
+    /// Under which the verdicts were made; the shard judges again what is older than its own.
+    pub generation: Generation,
+    pub updates: Vec<RouteUpdate>,
+    /// The prefixes of all updates, one after another.
+    pub prefixes: Vec<(Prefix, Verdict)>,
+}
+
+/// One UPDATE's share of prefixes for one shard: an announcement, or a withdrawal without a set.
+#[derive(Debug)]
+pub struct RouteUpdate {
+    /// Counts the client's UPDATEs in this session, from 1.
+    pub seq: u32,
+    pub set: Option<Arc<AttributeSet>>,
+    /// Into [`RouteBatch::prefixes`].
+    pub prefixes: Range<u32>,
+}
+
+/// What was negotiated with a client that came up.
+#[derive(Clone, Debug)]
+pub struct ClientUp {
+    pub slot: ClientSlot,
+    pub epoch: SessionEpoch,
+    pub families: FamilySet,
+    /// Families in which it receives all paths (RFC 7911).
+    pub add_path: FamilySet,
+    /// Messages over 4,096 octets are understood (RFC 8654).
+    pub extended_messages: bool,
+    pub router_id: Ipv4Addr,
+}
+
+/// A prefix (with ADD-PATH: a path identifier of it) whose state at a client is unknown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DirtyPrefix {
+    pub prefix: PrefixSlot,
+    pub path_id: Option<PathId>,
+}
+
+/// Into a session core, from a shard (`shard` says which).
+#[derive(Debug)]
+pub enum ToCore {
+    /// The ordinary stream, in order.
+    Deltas(Arc<DeltaBatch>),
+    /// A walk's stream: groups ascend by [`DeltaGroup::key`] over the whole walk.
+    WalkDeltas { walk: WalkId, batch: Arc<DeltaBatch> },
+    /// The walk's stream is complete on this shard; the core answers with [`ToShard::Promote`]
+    /// when it has consumed it on all.
+    WalkEnd { walk: WalkId },
+    /// What changed during the walk was sent before this in the ordinary stream, and changes reach
+    /// the clients from here on: End-of-RIB is due once every shard has said so.
+    Promoted { walk: WalkId },
+    /// Effects of UPDATEs on a client's counts, by [`RouteUpdate::seq`]; every update sent to this
+    /// shard is answered.
+    Counts { slot: ClientSlot, epoch: SessionEpoch, counts: Vec<CountChange> },
+    /// Answer to [`ToShard::AskHashes`].
+    Hashes { slot: ClientSlot, epoch: SessionEpoch, family: Family, hashes: Vec<u64> },
+    /// Freed prefix slots await reuse: answer [`ToShard::Reclaimed`] when no queue, dirty record or
+    /// message under way in this core names one.
+    Reclaim { batch: u32, slots: Arc<[PrefixSlot]> },
+    /// All changes of the reload to this generation are in the stream before this.
+    Reloaded { generation: Generation },
+}
+
+/// What one UPDATE did to a client's counts in one shard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CountChange {
+    pub seq: u32,
+    /// Prefixes in the Adj-RIB-In, by family.
+    pub received: [i32; 2],
+    /// Those that import accepts, "block" left out of account, by family.
+    pub accepted: [i32; 2],
+}
+
+/// A shard's changes, grouped. Within one batch a client meets each prefix (each path identifier
+/// of it) once, so that groups may be sent in any order.
+#[derive(Debug)]
+pub struct DeltaBatch {
+    pub shard: ShardId,
+    pub groups: Vec<DeltaGroup>,
+    /// The prefixes of all groups, one group after another.
+    pub prefixes: Vec<Prefix>,
+    /// Their slots, at the same positions.
+    pub slots: Vec<PrefixSlot>,
+}
+
+/// Prefixes that go to one audience with one attribute set, or that it loses.
+#[derive(Clone, Debug)]
+pub struct DeltaGroup {
+    pub key: DeltaKey,
+    pub family: Family,
+    /// For an audience with ADD-PATH.
+    pub path_id: Option<PathId>,
+    /// Live clients only. Never empty.
+    pub audience: Arc<ClientSet>,
+    pub content: DeltaContent,
+    /// Into [`DeltaBatch::prefixes`].
+    pub prefixes: Range<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub enum DeltaContent {
+    Announce { set: Arc<AttributeSet>, variant: Variant },
+    Withdraw,
+}
+
+/// Orders groups alike on every shard, so that a session core can put equal ones together.
+/// `audience` first: what one audience gets stands in one run of octets.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DeltaKey {
+    /// Content hash of the audience.
+    pub audience: u64,
+    /// [`AttributeSet::hash`]; 0 for a withdrawal.
+    pub set: u64,
+    /// Packs family, announce or withdraw, variant and path identifier.
+    pub form: u64,
+}

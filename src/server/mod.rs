@@ -1,0 +1,6 @@
+//! The session core and the shard as plain values, and every message between them. No I/O: the
+//! simulator and `runtime/` step the same values.
+
+pub mod exchange;
+pub mod message;
+pub mod query;

@@ -1,0 +1,179 @@
+//! What the management plane asks shards and session cores, and what they answer. Each answer is
+//! bounded; longer ones go on from a cursor, so that no question stalls the data path.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use crate::base::{ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot, ShardId};
+use crate::policy::Verdict;
+use crate::rib::DecidedBy;
+use crate::wire::{AttributeSet, Variant};
+
+use super::exchange::Exchange;
+
+/// To a shard.
+#[derive(Clone, Debug)]
+pub enum ShardQuery {
+    /// All paths of one prefix; asked of the shard that owns it.
+    Route { prefix: Prefix },
+    /// Paths of one client, `limit` table entries' worth at a time.
+    Routes { slot: ClientSlot, which: Which, cursor: PrefixSlot, limit: u32 },
+    /// Why a client has, or has not, this prefix.
+    Explain { prefix: Prefix, to: ClientSlot },
+    Stats,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Which {
+    Received,
+    Accepted,
+    Rejected,
+    Advertised,
+}
+
+#[derive(Clone, Debug)]
+pub enum ShardReply {
+    /// Best first, rejected ones last.
+    Route(Vec<PathRow>),
+    /// `next` is the cursor to go on from; `None` when the table is through.
+    Routes { rows: Vec<PathRow>, next: Option<PrefixSlot> },
+    Explain(Explanation),
+    Stats(Box<ShardStats>),
+}
+
+/// One path of a prefix, or one as a client gets it.
+#[derive(Clone, Debug)]
+pub struct PathRow {
+    pub prefix: Prefix,
+    pub announcer: ClientSlot,
+    pub verdict: Verdict,
+    pub set: Arc<AttributeSet>,
+    pub variant: Variant,
+    pub path_id: Option<PathId>,
+    /// How many live clients have it as their best path (a path with ADD-PATH: have it).
+    pub advertised_to: u32,
+}
+
+/// The answer to "why does this client have, or not have, this prefix".
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// Every path in the order of preference for this client, each with what became of it.
+    pub paths: Vec<(PathRow, PathFate)>,
+    /// Whether the client's session is up and walked to, for the prefix's family.
+    pub live: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PathFate {
+    /// The client has it; decided against the next one by this step (none where it was alone).
+    Best(Option<DecidedBy>),
+    /// It has it beside others (ADD-PATH).
+    Additional,
+    /// A better one was there; this step decided.
+    Lost(DecidedBy),
+    Rejected,
+    /// It is the client's own.
+    Own,
+    /// Control communities, or `hide_own_as`, keep it from this client.
+    NotInAudience,
+    /// Too long for the client's messages.
+    TooLong,
+    /// The client did not negotiate the family.
+    FamilyNotNegotiated,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ShardStats {
+    pub shard: ShardId,
+    pub prefixes: u64,
+    pub paths: u64,
+    pub attribute_sets: u64,
+    pub audiences: u64,
+    pub eligibilities: u64,
+    pub messages: u64,
+    pub routes_in: u64,
+    pub deltas_out: u64,
+    pub flushes: u64,
+    pub pending: u64,
+    pub free_slots: u64,
+    /// (received, accepted) by client slot and family.
+    pub counts: Vec<[(u32, u32); 2]>,
+    /// Octets of attribute sets held.
+    pub attribute_octets: u64,
+    pub generation: Generation,
+}
+
+/// To a session core.
+#[derive(Clone, Debug)]
+pub enum CoreCommand {
+    /// A new generation; also how clients are disabled, enabled and quarantined.
+    Reload(Arc<Exchange>),
+    /// End the session with Cease / Administrative Reset, let it come back.
+    Reset { slot: ClientSlot, message: String },
+    /// Send ROUTE-REFRESH for all its families.
+    Refresh { slot: ClientSlot },
+    /// End every session with Cease / Administrative Shutdown, take no more.
+    Shutdown { message: String },
+    Stats,
+}
+
+#[derive(Clone, Debug)]
+pub enum CoreReply {
+    Done,
+    Refused(String),
+    Stats(Box<CoreStats>),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct CoreStats {
+    pub core: CoreId,
+    pub clients: Vec<ClientStatus>,
+    pub octets_in: u64,
+    pub octets_out: u64,
+    pub updates_in: u64,
+    /// UPDATEs encoded, each once however many clients got it.
+    pub updates_encoded: u64,
+    pub nlri_encoded: u64,
+    /// UPDATEs and NLRI queued for clients, each counted for each client.
+    pub updates_out: u64,
+    pub nlri_out: u64,
+    pub octets_retained: u64,
+    pub octets_retained_max: u64,
+    pub refused_connections: u64,
+    pub startup_over: bool,
+    /// How long the start-up wait took, once it is over.
+    pub startup_wait_ms: u64,
+    pub generation: Generation,
+}
+
+/// One client as its session core sees it. Times are microseconds since the start of the server.
+#[derive(Clone, Debug)]
+pub struct ClientStatus {
+    pub slot: ClientSlot,
+    /// RFC 4271 §8.2.2 state name: Idle, Connect, Active, OpenSent, OpenConfirm, Established.
+    pub state: &'static str,
+    pub since_us: u64,
+    pub remote: Option<SocketAddr>,
+    pub router_id: Option<Ipv4Addr>,
+    pub hold_time_s: u16,
+    pub families: FamilySet,
+    pub add_path: FamilySet,
+    pub four_octet: bool,
+    pub extended_messages: bool,
+    pub received: [u32; 2],
+    pub accepted: [u32; 2],
+    pub updates_in: u64,
+    pub updates_out: u64,
+    pub octets_in: u64,
+    pub octets_out: u64,
+    pub queue_octets: u64,
+    pub dirty_prefixes: u64,
+    /// Families whose End-of-RIB the client sent.
+    pub end_of_rib: FamilySet,
+    pub flaps: u32,
+    pub treat_as_withdraw_count: u64,
+    pub attribute_discard_count: u64,
+    /// Why the last session ended, in words, with who ended it.
+    pub last_error: Option<String>,
+    pub last_family_refused: Option<Family>,
+}

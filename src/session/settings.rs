@@ -1,0 +1,28 @@
+//! What a session is configured with.
+
+use std::net::Ipv4Addr;
+
+use crate::base::{Asn, FamilySet};
+
+/// One client's session parameters; times are in seconds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionSettings {
+    pub local_asn: Asn,
+    pub local_router_id: Ipv4Addr,
+    pub peer_asn: Asn,
+    pub families: FamilySet,
+    /// Proposed Hold Time; 0 or at least 3 (RFC 4271 §4.2).
+    pub hold_time_s: u16,
+    /// Wait for the peer to connect.
+    pub passive: bool,
+    /// Families for which Rialto offers to send several paths (RFC 7911), never to receive them.
+    pub add_path_send: FamilySet,
+    /// Offer messages of up to 65,535 octets (RFC 8654).
+    pub extended_messages: bool,
+    pub connect_retry_s: u16,
+    /// First and largest IdleHold back-off after a failed session.
+    pub idle_hold_s: u16,
+    pub idle_hold_max_s: u16,
+    /// RFC 9687 SendHoldTime; `None` is the larger of 480 s and twice the hold time.
+    pub send_hold_time_s: Option<u16>,
+}

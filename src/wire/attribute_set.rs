@@ -1,0 +1,212 @@
+//! The attribute set: what a group of prefixes was announced with, in canonical form, shared.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::base::Asn;
+
+/// Path attribute type codes (IANA).
+pub mod code {
+    pub const ORIGIN: u8 = 1;
+    pub const AS_PATH: u8 = 2;
+    pub const NEXT_HOP: u8 = 3;
+    pub const MULTI_EXIT_DISC: u8 = 4;
+    pub const LOCAL_PREF: u8 = 5;
+    pub const ATOMIC_AGGREGATE: u8 = 6;
+    pub const AGGREGATOR: u8 = 7;
+    pub const COMMUNITIES: u8 = 8;
+    pub const ORIGINATOR_ID: u8 = 9;
+    pub const CLUSTER_LIST: u8 = 10;
+    pub const MP_REACH_NLRI: u8 = 14;
+    pub const MP_UNREACH_NLRI: u8 = 15;
+    pub const EXTENDED_COMMUNITIES: u8 = 16;
+    pub const AS4_PATH: u8 = 17;
+    pub const AS4_AGGREGATOR: u8 = 18;
+    pub const AIGP: u8 = 26;
+    pub const LARGE_COMMUNITIES: u8 = 32;
+    pub const OTC: u8 = 35;
+    pub const ATTR_SET: u8 = 128;
+}
+
+/// ORIGIN (RFC 4271 §5.1.1), in the order of preference.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Origin {
+    Igp = 0,
+    Egp = 1,
+    Incomplete = 2,
+}
+
+/// Where packets for a path go. Part of an attribute set's identity, whatever attribute carried it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum NextHop {
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+    /// RFC 2545 §3: global address and link-local address.
+    V6LinkLocal(Ipv6Addr, Ipv6Addr),
+}
+
+/// What the decision process and the import checks ask of every attribute set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Facts {
+    pub origin: Origin,
+    /// RFC 4271 §9.1.2.2 (a): an AS_SET counts one, confederation segments none.
+    pub as_path_len: u16,
+    /// First ASN of the path, where the first segment is an AS_SEQUENCE.
+    pub leftmost_as: Option<Asn>,
+    pub med: Option<u32>,
+    /// Whether COMMUNITIES, EXTENDED_COMMUNITIES or LARGE_COMMUNITIES is there.
+    pub has_communities: bool,
+    /// GRACEFUL_SHUTDOWN 65535:0 (RFC 8326) is among the communities.
+    pub graceful_shutdown: bool,
+}
+
+/// How an outgoing form differs from the attribute set as heard.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Variant {
+    /// How many times the announcer's ASN is prepended, 0 to 3.
+    pub prepend: u8,
+}
+
+/// The path attributes of an UPDATE after validation, immutable and shared.
+///
+/// `octets` holds them whole (flags, type, length, value), ascending by type code, with
+/// four-octet ASNs (AS4_PATH and AS4_AGGREGATOR merged), without NEXT_HOP, MP_REACH_NLRI and
+/// MP_UNREACH_NLRI, without what RFC 7606 or the operator discards, and without communities under
+/// the server's own ASN that are no control communities. Control communities are still there:
+/// they are stripped on the way out.
+#[derive(PartialEq, Eq)]
+pub struct AttributeSet {
+    hash: u64,
+    facts: Facts,
+    next_hop: NextHop,
+    octets: Box<[u8]>,
+}
+
+/// One path attribute of a set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RawAttribute<'a> {
+    pub flags: u8,
+    pub code: u8,
+    pub value: &'a [u8],
+    /// The attribute with its header.
+    pub whole: &'a [u8],
+}
+
+impl AttributeSet {
+    /// `octets` must be canonical as described above; `hash` covers octets and next hop, and is the
+    /// same for equal sets throughout the process.
+    pub(super) fn new(hash: u64, facts: Facts, next_hop: NextHop, octets: Box<[u8]>) -> AttributeSet {
+        AttributeSet { hash, facts, next_hop, octets }
+    }
+
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub const fn next_hop(&self) -> NextHop {
+        self.next_hop
+    }
+
+    /// The canonical octets.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Ascending by type code.
+    pub fn attributes(&self) -> RawAttributes<'_> {
+        RawAttributes { rest: &self.octets }
+    }
+
+    pub fn attribute(&self, code: u8) -> Option<RawAttribute<'_>> {
+        self.attributes().find(|attribute| attribute.code == code)
+    }
+
+    fn value(&self, code: u8) -> &[u8] {
+        self.attribute(code).map_or(&[], |attribute| attribute.value)
+    }
+
+    /// Segments of the AS_PATH: (segment type, ASNs).
+    pub fn as_path_segments(&self) -> impl Iterator<Item = (u8, impl Iterator<Item = Asn> + Clone + '_)> + '_ {
+        let mut rest = self.value(code::AS_PATH);
+        std::iter::from_fn(move || {
+            let (head, tail) = rest.split_first_chunk::<2>()?;
+            let [kind, count] = *head;
+            let (asns, tail) = tail.split_at_checked(usize::from(count) * 4)?;
+            rest = tail;
+            Some((kind, asns.chunks_exact(4).map(asn_of)))
+        })
+    }
+
+    /// Every ASN in the AS_PATH, left to right, whatever its segment.
+    pub fn as_path_asns(&self) -> impl Iterator<Item = Asn> + '_ {
+        self.as_path_segments().flat_map(|(_, asns)| asns)
+    }
+
+    /// Standard communities (RFC 1997) as (high, low) halves.
+    pub fn communities(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
+        self.value(code::COMMUNITIES)
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|&[a, b, c, d]| (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+    }
+
+    /// Large communities (RFC 8092).
+    pub fn large_communities(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+        self.value(code::LARGE_COMMUNITIES).as_chunks::<12>().0.iter().map(|chunk| {
+            let word = |at: usize| {
+                chunk.get(at..at + 4).and_then(|octets| octets.try_into().ok()).map_or(0, u32::from_be_bytes)
+            };
+            (word(0), word(4), word(8))
+        })
+    }
+
+    /// Extended communities (RFC 4360), eight octets each.
+    pub fn extended_communities(&self) -> impl Iterator<Item = [u8; 8]> + '_ {
+        self.value(code::EXTENDED_COMMUNITIES).as_chunks::<8>().0.iter().copied()
+    }
+}
+
+fn asn_of(octets: &[u8]) -> Asn {
+    Asn(octets.try_into().map_or(0, u32::from_be_bytes))
+}
+
+impl fmt::Debug for AttributeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttributeSet")
+            .field("facts", &self.facts)
+            .field("next_hop", &self.next_hop)
+            .field("octets", &self.octets)
+            .finish()
+    }
+}
+
+/// Iterator over canonical octets.
+#[derive(Clone)]
+pub struct RawAttributes<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for RawAttributes<'a> {
+    type Item = RawAttribute<'a>;
+
+    fn next(&mut self) -> Option<RawAttribute<'a>> {
+        let &[flags, code, ..] = self.rest else { return None };
+        let (header_len, value_len) = if flags & 0x10 != 0 {
+            let &[_, _, high, low, ..] = self.rest else { return None };
+            (4, usize::from(u16::from_be_bytes([high, low])))
+        } else {
+            let &[_, _, len, ..] = self.rest else { return None };
+            (3, usize::from(len))
+        };
+        let (whole, rest) = self.rest.split_at_checked(header_len + value_len)?;
+        self.rest = rest;
+        let value = whole.get(header_len..)?;
+        Some(RawAttribute { flags, code, value, whole })
+    }
+}
