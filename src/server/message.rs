@@ -79,6 +79,8 @@ pub struct ClientUp {
     pub add_path: FamilySet,
     /// Messages over 4,096 octets are understood (RFC 8654).
     pub extended_messages: bool,
+    /// RFC 6793, on both sides.
+    pub four_octet: bool,
     pub router_id: Ipv4Addr,
 }
 
@@ -124,11 +126,14 @@ pub struct CountChange {
     pub accepted: [i32; 2],
 }
 
-/// A shard's changes, grouped. Within one batch a client meets each prefix (each path identifier
-/// of it) once, so that groups may be sent in any order.
+/// A shard's changes, grouped. Within all batches of one flush a client meets each prefix (each
+/// path identifier of it) once, so that their groups may be sent in any order; two flushes of one
+/// shard must be sent one after the other.
 #[derive(Debug)]
 pub struct DeltaBatch {
     pub shard: ShardId,
+    /// Counts the shard's flushes (in the ordinary stream; a walk's stream is one flush of its own).
+    pub flush: u32,
     pub groups: Vec<DeltaGroup>,
     /// The prefixes of all groups, one group after another.
     pub prefixes: Vec<Prefix>,
