@@ -96,8 +96,18 @@ pub struct RawAttribute<'a> {
 impl AttributeSet {
     /// `octets` must be canonical as described above; `hash` covers octets and next hop, and is the
     /// same for equal sets throughout the process.
-    pub(super) fn new(hash: u64, facts: Facts, next_hop: NextHop, octets: Box<[u8]>) -> AttributeSet {
-        AttributeSet { hash, facts, next_hop, octets }
+    pub(super) fn new(
+        hash: u64,
+        facts: Facts,
+        next_hop: NextHop,
+        octets: Box<[u8]>,
+    ) -> AttributeSet {
+        AttributeSet {
+            hash,
+            facts,
+            next_hop,
+            octets,
+        }
     }
 
     pub const fn hash(&self) -> u64 {
@@ -127,11 +137,14 @@ impl AttributeSet {
     }
 
     fn value(&self, code: u8) -> &[u8] {
-        self.attribute(code).map_or(&[], |attribute| attribute.value)
+        self.attribute(code)
+            .map_or(&[], |attribute| attribute.value)
     }
 
     /// Segments of the AS_PATH: (segment type, ASNs).
-    pub fn as_path_segments(&self) -> impl Iterator<Item = (u8, impl Iterator<Item = Asn> + Clone + '_)> + '_ {
+    pub fn as_path_segments(
+        &self,
+    ) -> impl Iterator<Item = (u8, impl Iterator<Item = Asn> + Clone + '_)> + '_ {
         let mut rest = self.value(code::AS_PATH);
         std::iter::from_fn(move || {
             let (head, tail) = rest.split_first_chunk::<2>()?;
@@ -158,17 +171,28 @@ impl AttributeSet {
 
     /// Large communities (RFC 8092).
     pub fn large_communities(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
-        self.value(code::LARGE_COMMUNITIES).as_chunks::<12>().0.iter().map(|chunk| {
-            let word = |at: usize| {
-                chunk.get(at..at + 4).and_then(|octets| octets.try_into().ok()).map_or(0, u32::from_be_bytes)
-            };
-            (word(0), word(4), word(8))
-        })
+        self.value(code::LARGE_COMMUNITIES)
+            .as_chunks::<12>()
+            .0
+            .iter()
+            .map(|chunk| {
+                let word = |at: usize| {
+                    chunk
+                        .get(at..at + 4)
+                        .and_then(|octets| octets.try_into().ok())
+                        .map_or(0, u32::from_be_bytes)
+                };
+                (word(0), word(4), word(8))
+            })
     }
 
     /// Extended communities (RFC 4360), eight octets each.
     pub fn extended_communities(&self) -> impl Iterator<Item = [u8; 8]> + '_ {
-        self.value(code::EXTENDED_COMMUNITIES).as_chunks::<8>().0.iter().copied()
+        self.value(code::EXTENDED_COMMUNITIES)
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .copied()
     }
 }
 
@@ -196,17 +220,28 @@ impl<'a> Iterator for RawAttributes<'a> {
     type Item = RawAttribute<'a>;
 
     fn next(&mut self) -> Option<RawAttribute<'a>> {
-        let &[flags, code, ..] = self.rest else { return None };
+        let &[flags, code, ..] = self.rest else {
+            return None;
+        };
         let (header_len, value_len) = if flags & 0x10 != 0 {
-            let &[_, _, high, low, ..] = self.rest else { return None };
+            let &[_, _, high, low, ..] = self.rest else {
+                return None;
+            };
             (4, usize::from(u16::from_be_bytes([high, low])))
         } else {
-            let &[_, _, len, ..] = self.rest else { return None };
+            let &[_, _, len, ..] = self.rest else {
+                return None;
+            };
             (3, usize::from(len))
         };
         let (whole, rest) = self.rest.split_at_checked(header_len + value_len)?;
         self.rest = rest;
         let value = whole.get(header_len..)?;
-        Some(RawAttribute { flags, code, value, whole })
+        Some(RawAttribute {
+            flags,
+            code,
+            value,
+            whole,
+        })
     }
 }
