@@ -12,13 +12,27 @@
     )
 )]
 
+mod attribute;
 mod attribute_set;
 mod encode;
+mod fault;
+mod nlri;
+mod notification;
+#[doc(hidden)]
+pub mod testing;
 mod type_codes;
+mod update;
 
-pub use attribute_set::{AttributeSet, Facts, NextHop, Origin, RawAttribute, Variant, code};
+pub use attribute::flag;
+pub use attribute_set::{
+    AttributeSet, Facts, GRACEFUL_SHUTDOWN, NextHop, Origin, RawAttribute, Variant, code, segment,
+};
 pub use encode::{
     CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib,
     encode_withdrawals,
 };
+pub use fault::{UpdateError, UpdateFault};
+pub use nlri::{Nlri, NlriError, NlriIter};
+pub use notification::Notification;
 pub use type_codes::TypeCodes;
+pub use update::{DecodeContext, Scratch, Update, decode_update};
