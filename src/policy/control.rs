@@ -41,7 +41,7 @@ pub struct SchemeOptions {
 }
 
 /// What is wrong with one form; `action` is its key.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SchemeError {
     #[error("{}: '{form}' is no standard or large community made of numbers, rs_as and peer_as", action.name())]
     Form { action: ControlAction, form: String },
