@@ -174,8 +174,6 @@ impl AttributeSet {
             next_hop,
             octets,
         }
-<<<<<<< HEAD
-=======
     }
 
     /// Takes hash and facts from canonical octets.
@@ -233,7 +231,6 @@ impl AttributeSet {
                 .communities()
                 .any(|community| community == GRACEFUL_SHUTDOWN),
         }
->>>>>>> wire
     }
 
     pub const fn hash(&self) -> u64 {
