@@ -2,12 +2,37 @@
 //!
 //! Nothing that comes from the network can panic here: every length is checked, every index is a
 //! `get`.
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
+mod attribute;
 mod attribute_set;
 mod encode;
+mod fault;
+mod nlri;
+mod notification;
+#[doc(hidden)]
+pub mod testing;
 mod type_codes;
+mod update;
 
-pub use attribute_set::{AttributeSet, Facts, NextHop, Origin, RawAttribute, Variant, code};
-pub use encode::{CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals};
+pub use attribute::flag;
+pub use attribute_set::{
+    AttributeSet, Facts, GRACEFUL_SHUTDOWN, NextHop, Origin, RawAttribute, Variant, code, segment,
+};
+pub use encode::{
+    CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib,
+    encode_withdrawals,
+};
+pub use fault::{UpdateError, UpdateFault};
+pub use nlri::{Nlri, NlriError, NlriIter};
+pub use notification::Notification;
 pub use type_codes::TypeCodes;
+pub use update::{DecodeContext, Scratch, Update, decode_update};
