@@ -8,11 +8,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::{
-    ClientSet, ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot,
-    SessionEpoch, ShardId, WalkId,
+    ClientSet, ClientSlot, CoreId, Family, FamilySet, Generation, Prefix, PrefixSlot, SessionEpoch,
+    Time, WalkId,
 };
 use crate::policy::Verdict;
-use crate::wire::{AttributeSet, Variant};
+use crate::wire::AttributeSet;
+
+pub use crate::fanout::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix};
 
 use super::exchange::Exchange;
 use super::query::ShardQuery;
@@ -105,13 +107,6 @@ pub struct ClientUp {
     pub router_id: Ipv4Addr,
 }
 
-/// A prefix (with ADD-PATH: a path identifier of it) whose state at a client is unknown.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct DirtyPrefix {
-    pub prefix: PrefixSlot,
-    pub path_id: Option<PathId>,
-}
-
 /// Into a session core, from a shard (`shard` says which).
 #[derive(Debug)]
 pub enum ToCore {
@@ -137,6 +132,11 @@ pub enum ToCore {
         slot: ClientSlot,
         epoch: SessionEpoch,
         counts: Vec<CountChange>,
+    },
+    /// The answers to one [`ToShard::Resync`] are in the ordinary stream before this.
+    Resynced {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
     },
     /// Answer to [`ToShard::AskHashes`].
     Hashes {
@@ -166,52 +166,12 @@ pub struct CountChange {
     pub accepted: [i32; 2],
 }
 
-/// A shard's changes, grouped. Within all batches of one flush a client meets each prefix (each
-/// path identifier of it) once, so that their groups may be sent in any order; two flushes of one
-/// shard must be sent one after the other.
-#[derive(Debug)]
-pub struct DeltaBatch {
-    pub shard: ShardId,
-    /// Counts the shard's flushes (in the ordinary stream; a walk's stream is one flush of its own).
-    pub flush: u32,
-    pub groups: Vec<DeltaGroup>,
-    /// The prefixes of all groups, one group after another.
-    pub prefixes: Vec<Prefix>,
-    /// Their slots, at the same positions.
-    pub slots: Vec<PrefixSlot>,
-}
-
-/// Prefixes that go to one audience with one attribute set, or that it loses.
-#[derive(Clone, Debug)]
-pub struct DeltaGroup {
-    pub key: DeltaKey,
-    pub family: Family,
-    /// For an audience with ADD-PATH.
-    pub path_id: Option<PathId>,
-    /// Live clients only. Never empty.
-    pub audience: Arc<ClientSet>,
-    pub content: DeltaContent,
-    /// Into [`DeltaBatch::prefixes`].
-    pub prefixes: Range<u32>,
-}
-
-#[derive(Clone, Debug)]
-pub enum DeltaContent {
-    Announce {
-        set: Arc<AttributeSet>,
-        variant: Variant,
-    },
-    Withdraw,
-}
-
-/// Orders groups alike on every shard, so that a session core can put equal ones together.
-/// `audience` first: what one audience gets stands in one run of octets.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct DeltaKey {
-    /// Content hash of the audience.
-    pub audience: u64,
-    /// [`AttributeSet::hash`]; 0 for a withdrawal.
-    pub set: u64,
-    /// Packs family, announce or withdraw, variant and path identifier.
-    pub form: u64,
+/// From one session core to another: the start-up wait. Core 0 decides for all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CoreNotice {
+    /// To core 0: how many sessions are up, how many of them (or half-open ones) still owe
+    /// something, and when routes or sessions last came.
+    Startup { up: u32, waiting: u32, last: Time },
+    /// From core 0: advertise.
+    StartupOver,
 }

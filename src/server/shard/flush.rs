@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::base::{ClientSet, ClientSlot, CoreId, PathId, PrefixSlot, ShardId, Time};
+use crate::base::{
+    ClientSet, ClientSlot, CoreId, PathId, PrefixSlot, SessionEpoch, ShardId, Time,
+};
 use crate::rib::{At, Changes, Form, Marks, Record, Scope, SetTable, Table, difference, present};
 use crate::server::message::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix, ToCore};
 
@@ -145,6 +147,11 @@ impl Shard {
             self.resync_prefix(&mut changes, slot, asked);
         }
         self.emit(changes);
+        if let Some(client) = self.exchange.client(slot) {
+            let epoch = SessionEpoch(epoch);
+            let resynced = ToCore::Resynced { slot, epoch };
+            self.outbox.push(client.core, resynced);
+        }
     }
 
     fn resync_prefix(&mut self, changes: &mut Changes, client: ClientSlot, asked: &[DirtyPrefix]) {
