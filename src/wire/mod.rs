@@ -12,8 +12,11 @@
     )
 )]
 
+mod as_path;
 mod attribute;
+mod attribute_block;
 mod attribute_set;
+mod community;
 mod encode;
 mod fault;
 mod nlri;
@@ -27,9 +30,10 @@ pub use attribute::flag;
 pub use attribute_set::{
     AttributeSet, Facts, GRACEFUL_SHUTDOWN, NextHop, Origin, RawAttribute, Variant, code, segment,
 };
+pub use community::{CommunityScrub, KeepAll};
 pub use encode::{
-    CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib,
-    encode_withdrawals,
+    EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals,
+    fits,
 };
 pub use fault::{UpdateError, UpdateFault};
 pub use nlri::{Nlri, NlriError, NlriIter};
