@@ -2,12 +2,43 @@
 //!
 //! Nothing that comes from the network can panic here: every length is checked, every index is a
 //! `get`.
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 mod attribute_set;
+mod capability;
 mod encode;
+mod fault;
+mod header;
+mod notification;
+mod open;
+mod route_refresh;
 mod type_codes;
 
 pub use attribute_set::{AttributeSet, Facts, NextHop, Origin, RawAttribute, Variant, code};
-pub use encode::{CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals};
+pub use capability::{
+    Capabilities, CapabilityError, GracefulRestart, capability_code, encode_multiprotocol,
+};
+pub use encode::{
+    CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib,
+    encode_withdrawals,
+};
+pub use fault::UpdateError;
+pub use header::{
+    EXTENDED_MESSAGE_MAX, HEADER_LEN, Header, MESSAGE_MAX, MessageType, decode_header,
+    encode_keepalive,
+};
+pub use notification::{
+    CEASE, CeaseSubcode, HOLD_TIMER_EXPIRED, Notification, SEND_HOLD_TIMER_EXPIRED,
+    SHUTDOWN_TEXT_MAX, fsm_error, header_error, open_error, route_refresh_error, update_error,
+};
+pub use open::{Open, OpenError};
+pub use route_refresh::{RefreshSubtype, decode_route_refresh, encode_route_refresh};
 pub use type_codes::TypeCodes;
