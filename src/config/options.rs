@@ -114,8 +114,8 @@ fn hold_time(reader: &Reader<'_>) -> Option<u16> {
 fn families(reader: &Reader<'_>) -> Option<FamilySet> {
     let choices = [("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
     let families = reader.list("families", |entry| entry.one_of(&choices))?;
-    if families.is_empty() && reader.entry("families")?.value().as_array().is_some_and(|items| items.is_empty()) {
-        reader.entry("families")?.error("must name a family".to_owned(), "write [\"ipv4\"], [\"ipv6\"] or both");
+    if reader.is_empty_list("families") {
+        reader.error_at("families", "must name a family".to_owned(), "write [\"ipv4\"], [\"ipv6\"] or both");
         return None;
     }
     Some(families.into_iter().collect())

@@ -66,13 +66,26 @@ impl<'a> Reader<'a> {
         self.problems.borrow_mut().error(&self.place, &self.path, what, remedy);
     }
 
-    /// The place of a key, or of the table where the key is not there.
-    pub fn place_of(&self, key: &str) -> Place {
-        self.table.get_key_value(key).map_or_else(|| self.place.clone(), |(key, _)| self.source.place(key.span().start))
+    /// About one key, or the table where the key is not there.
+    pub fn error_at(&self, key: &str, what: String, remedy: &str) {
+        let found = self.table.get_key_value(key);
+        let place = found.map_or_else(|| self.place.clone(), |(key, _)| self.source.place(key.span().start));
+        self.problems.borrow_mut().error(&place, &self.key(key), what, remedy);
     }
 
-    pub fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+    pub fn is_empty_list(&self, key: &str) -> bool {
+        self.table.get(key).and_then(|value| value.get_ref().as_array()).is_some_and(|items| items.is_empty())
+    }
+
+    /// A value that must be there.
+    pub fn required<T>(&self, key: &'static str, read: impl Fn(&Entry<'a>) -> Option<T>) -> Option<T> {
+        match self.entry(key) {
+            Some(entry) => read(&entry),
+            None => {
+                self.error_at(key, "is missing".to_owned(), "");
+                None
+            }
+        }
     }
 
     fn key(&self, key: &str) -> String {
@@ -163,6 +176,10 @@ impl<'a> Reader<'a> {
 
     /// Tells what was never asked for.
     pub fn finish(self) {
+        self.tell_unknown();
+    }
+
+    pub fn tell_unknown(&self) {
         let known = self.known.borrow();
         for (key, _) in self.table.iter() {
             if known.iter().any(|name| *name == key.get_ref().as_ref()) {
