@@ -397,7 +397,7 @@ impl World {
                     batch,
                 });
             }
-            ToCore::Hashes { .. } | ToCore::Reloaded { .. } => {}
+            ToCore::Hashes { .. } | ToCore::Resynced { .. } | ToCore::Reloaded { .. } => {}
         }
     }
 
