@@ -2,6 +2,7 @@
 //! simulation's oracle says the same, which shares no code with them.
 
 mod audiences;
+mod forms;
 mod import;
 #[path = "../sim/oracle.rs"]
 mod oracle;
