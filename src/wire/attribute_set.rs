@@ -93,6 +93,12 @@ pub enum NextHop {
     V6LinkLocal(Ipv6Addr, Ipv6Addr),
 }
 
+impl From<[u8; 4]> for NextHop {
+    fn from(octets: [u8; 4]) -> NextHop {
+        NextHop::V4(octets.into())
+    }
+}
+
 impl From<Ipv4Addr> for NextHop {
     fn from(addr: Ipv4Addr) -> NextHop {
         NextHop::V4(addr)
