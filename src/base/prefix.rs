@@ -32,7 +32,11 @@ impl Prefix {
     /// `octets` may be shorter than an address (as NLRI are); the rest is zero.
     pub fn new(family: Family, octets: &[u8], len: u8) -> Result<Prefix, PrefixError> {
         if len > family.max_len() {
-            return Err(PrefixError::Length { family, len, max: family.max_len() });
+            return Err(PrefixError::Length {
+                family,
+                len,
+                max: family.max_len(),
+            });
         }
         let mut addr = [0u8; 16];
         let whole = usize::from(len / 8);
@@ -49,7 +53,8 @@ impl Prefix {
     }
 
     pub fn v6(addr: Ipv6Addr, len: u8) -> Prefix {
-        Prefix::new(Family::Ipv6, &addr.octets(), len).expect("an IPv6 prefix length is at most 128")
+        Prefix::new(Family::Ipv6, &addr.octets(), len)
+            .expect("an IPv6 prefix length is at most 128")
     }
 
     pub const fn family(&self) -> Family {
@@ -134,7 +139,9 @@ impl FromStr for Prefix {
         if text.contains('/') {
             return text.parse::<IpNet>().map(Prefix::from).map_err(|_| wrong());
         }
-        text.parse::<IpAddr>().map(|addr| Prefix::from(IpNet::from(addr))).map_err(|_| wrong())
+        text.parse::<IpAddr>()
+            .map(|addr| Prefix::from(IpNet::from(addr)))
+            .map_err(|_| wrong())
     }
 }
 
@@ -191,6 +198,9 @@ mod tests {
             let prefix = Prefix::v4(Ipv4Addr::from(0x0a00_0000 + (i << 8)), 24);
             counts[shard_of(&prefix, 8).index()] += 1;
         }
-        assert!(counts.iter().all(|count| (9_000..11_000).contains(count)), "{counts:?}");
+        assert!(
+            counts.iter().all(|count| (9_000..11_000).contains(count)),
+            "{counts:?}"
+        );
     }
 }

@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::{
-    ClientSet, ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot, SessionEpoch, ShardId,
-    WalkId,
+    ClientSet, ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot,
+    SessionEpoch, ShardId, WalkId,
 };
 use crate::policy::Verdict;
 use crate::wire::{AttributeSet, Variant};
@@ -25,20 +25,41 @@ pub enum ToShard {
     /// A session is established: from now on its routes count, and it may be walked to.
     ClientUp(ClientUp),
     /// A session is over: its paths of this epoch and older die; nothing more is owed to it.
-    ClientDown { slot: ClientSlot, epoch: SessionEpoch },
+    ClientDown {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+    },
     /// Bring `clients` (all of the sending core, all up) to the present state of `families`.
     /// Until [`ToShard::Promote`] they get nothing in the ordinary stream.
-    Walk { core: CoreId, walk: WalkId, clients: Arc<ClientSet>, families: FamilySet },
+    Walk {
+        core: CoreId,
+        walk: WalkId,
+        clients: Arc<ClientSet>,
+        families: FamilySet,
+    },
     /// The sending core has consumed every shard's stream of that walk.
     Promote { core: CoreId, walk: WalkId },
     /// Give one client the present state of these prefixes, in the ordinary stream: an announcement
     /// or a withdrawal for each.
-    Resync { slot: ClientSlot, epoch: SessionEpoch, dirty: Vec<DirtyPrefix> },
+    Resync {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        dirty: Vec<DirtyPrefix>,
+    },
     /// Above this hash of a prefix ([`Prefix::shard_hash`]) the client's paths of a family are
     /// blocked (`accepted_max`, action "block"); `None` lifts it.
-    BlockAbove { slot: ClientSlot, epoch: SessionEpoch, family: Family, hash: Option<u64> },
+    BlockAbove {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        family: Family,
+        hash: Option<u64>,
+    },
     /// Hashes of the client's acceptable prefixes, to choose what "block" keeps.
-    AskHashes { slot: ClientSlot, epoch: SessionEpoch, family: Family },
+    AskHashes {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        family: Family,
+    },
     /// A new generation of the configuration.
     Reload(Arc<Exchange>),
     /// Answer to [`ToCore::Reclaim`]: nothing in the sending core names those slots any more.
@@ -79,6 +100,8 @@ pub struct ClientUp {
     pub add_path: FamilySet,
     /// Messages over 4,096 octets are understood (RFC 8654).
     pub extended_messages: bool,
+    /// RFC 6793, on both sides.
+    pub four_octet: bool,
     pub router_id: Ipv4Addr,
 }
 
@@ -95,7 +118,10 @@ pub enum ToCore {
     /// The ordinary stream, in order.
     Deltas(Arc<DeltaBatch>),
     /// A walk's stream: groups ascend by [`DeltaGroup::key`] over the whole walk.
-    WalkDeltas { walk: WalkId, batch: Arc<DeltaBatch> },
+    WalkDeltas {
+        walk: WalkId,
+        batch: Arc<DeltaBatch>,
+    },
     /// The walk's stream is complete on this shard; the core answers with [`ToShard::Promote`]
     /// when it has consumed it on all.
     WalkEnd { walk: WalkId },
@@ -104,12 +130,24 @@ pub enum ToCore {
     Promoted { walk: WalkId },
     /// Effects of UPDATEs on a client's counts, by [`RouteUpdate::seq`]; every update sent to this
     /// shard is answered.
-    Counts { slot: ClientSlot, epoch: SessionEpoch, counts: Vec<CountChange> },
+    Counts {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        counts: Vec<CountChange>,
+    },
     /// Answer to [`ToShard::AskHashes`].
-    Hashes { slot: ClientSlot, epoch: SessionEpoch, family: Family, hashes: Vec<u64> },
+    Hashes {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        family: Family,
+        hashes: Vec<u64>,
+    },
     /// Freed prefix slots await reuse: answer [`ToShard::Reclaimed`] when no queue, dirty record or
     /// message under way in this core names one.
-    Reclaim { batch: u32, slots: Arc<[PrefixSlot]> },
+    Reclaim {
+        batch: u32,
+        slots: Arc<[PrefixSlot]>,
+    },
     /// All changes of the reload to this generation are in the stream before this.
     Reloaded { generation: Generation },
 }
@@ -117,6 +155,7 @@ pub enum ToCore {
 /// What one UPDATE did to a client's counts in one shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CountChange {
+    /// [`RouteUpdate::seq`]; 0 for what a reload changed.
     pub seq: u32,
     /// Prefixes in the Adj-RIB-In, by family.
     pub received: [i32; 2],
@@ -124,11 +163,14 @@ pub struct CountChange {
     pub accepted: [i32; 2],
 }
 
-/// A shard's changes, grouped. Within one batch a client meets each prefix (each path identifier
-/// of it) once, so that groups may be sent in any order.
+/// A shard's changes, grouped. Within all batches of one flush a client meets each prefix (each
+/// path identifier of it) once, so that their groups may be sent in any order; two flushes of one
+/// shard must be sent one after the other.
 #[derive(Debug)]
 pub struct DeltaBatch {
     pub shard: ShardId,
+    /// Counts the shard's flushes (in the ordinary stream; a walk's stream is one flush of its own).
+    pub flush: u32,
     pub groups: Vec<DeltaGroup>,
     /// The prefixes of all groups, one group after another.
     pub prefixes: Vec<Prefix>,
@@ -152,7 +194,10 @@ pub struct DeltaGroup {
 
 #[derive(Clone, Debug)]
 pub enum DeltaContent {
-    Announce { set: Arc<AttributeSet>, variant: Variant },
+    Announce {
+        set: Arc<AttributeSet>,
+        variant: Variant,
+    },
     Withdraw,
 }
 

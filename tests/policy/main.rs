@@ -1,0 +1,5 @@
+//! Import verdicts, control communities and audiences, through their public doors.
+
+mod audiences;
+mod import;
+mod scheme;
