@@ -11,3 +11,4 @@ pub mod config;
 pub mod runtime;
 pub mod manage;
 pub mod load;
+pub mod cli;

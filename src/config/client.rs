@@ -32,11 +32,21 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Opti
     let place = reader.place().clone();
     reader.finish();
     let (asn, address) = (asn?, own_address?);
-    let family = if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+    let family = if address.is_ipv4() {
+        Family::Ipv4
+    } else {
+        Family::Ipv6
+    };
     let preset = own.import.preset.or(defaults.import.preset);
     let (limits, limit_restart) = own.limits.resolve(&defaults.limits, preset);
-    let idle_hold_s = own.idle_hold_s.or(defaults.idle_hold_s).unwrap_or(IDLE_HOLD_S);
-    let idle_hold_max_s = own.idle_hold_max_s.or(defaults.idle_hold_max_s).unwrap_or(IDLE_HOLD_MAX_S);
+    let idle_hold_s = own
+        .idle_hold_s
+        .or(defaults.idle_hold_s)
+        .unwrap_or(IDLE_HOLD_S);
+    let idle_hold_max_s = own
+        .idle_hold_max_s
+        .or(defaults.idle_hold_max_s)
+        .unwrap_or(IDLE_HOLD_MAX_S);
     Some(ClientConfig {
         place,
         asn,
@@ -47,18 +57,32 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Opti
         disabled,
         quarantine,
         password: own.password.or_else(|| defaults.password.clone()),
-        families: own.families.or(defaults.families).unwrap_or(FamilySet::only(family)),
-        hold_time_s: own.hold_time_s.or(defaults.hold_time_s).unwrap_or(HOLD_TIME_S),
+        families: own
+            .families
+            .or(defaults.families)
+            .unwrap_or(FamilySet::only(family)),
+        hold_time_s: own
+            .hold_time_s
+            .or(defaults.hold_time_s)
+            .unwrap_or(HOLD_TIME_S),
         passive: own.passive.or(defaults.passive).unwrap_or(true),
         add_path: own.add_path.or(defaults.add_path).unwrap_or(false),
         hide_own_as: own.hide_own_as.or(defaults.hide_own_as).unwrap_or(false),
-        extended_messages: own.extended_messages.or(defaults.extended_messages).unwrap_or(true),
-        connect_retry_s: own.connect_retry_s.or(defaults.connect_retry_s).unwrap_or(CONNECT_RETRY_S),
+        extended_messages: own
+            .extended_messages
+            .or(defaults.extended_messages)
+            .unwrap_or(true),
+        connect_retry_s: own
+            .connect_retry_s
+            .or(defaults.connect_retry_s)
+            .unwrap_or(CONNECT_RETRY_S),
         idle_hold_s,
         idle_hold_max_s: idle_hold_max_s.max(idle_hold_s),
         send_hold_time_s: own.send_hold_time_s.or(defaults.send_hold_time_s),
         ttl_security_hops: own.ttl_security.or(defaults.ttl_security).flatten(),
-        congestion_control: own.congestion_control.or_else(|| defaults.congestion_control.clone()),
+        congestion_control: own
+            .congestion_control
+            .or_else(|| defaults.congestion_control.clone()),
         import: own.import.resolve(&defaults.import),
         limits,
         limit_restart,
@@ -87,9 +111,15 @@ fn address(entry: &Entry<'_>) -> Option<IpAddr> {
 
 fn name(entry: &Entry<'_>) -> Option<String> {
     let expected = "a name of letters, digits and . _ - (at most 64)";
-    let Some(text) = entry.value().as_str() else { return entry.expected(expected) };
+    let Some(text) = entry.value().as_str() else {
+        return entry.expected(expected);
+    };
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'_' | b'-');
-    if text.is_empty() || text.len() > NAME_LEN_MAX || !text.bytes().all(plain) || text.parse::<IpAddr>().is_ok() {
+    if text.is_empty()
+        || text.len() > NAME_LEN_MAX
+        || !text.bytes().all(plain)
+        || text.parse::<IpAddr>().is_ok()
+    {
         return entry.expected(expected);
     }
     Some(text.to_owned())
@@ -103,7 +133,9 @@ fn disabled(reader: &Reader<'_>) -> Option<String> {
         }
         text.to_owned()
     });
-    reader.bool("disabled")?.then(|| message.unwrap_or_default())
+    reader
+        .bool("disabled")?
+        .then(|| message.unwrap_or_default())
 }
 
 /// Gives names to those without: `AS64500-1` for the first session of its ASN in the files.

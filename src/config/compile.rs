@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::base::{Asn, ClientSlot, CoreId, Family, FamilySet, Generation};
-use crate::policy::{BOGON_ASNS, Directory, DirectoryEntry, ImportChecks, ImportPolicy, PrefixList};
+use crate::policy::{
+    BOGON_ASNS, Directory, DirectoryEntry, ImportChecks, ImportPolicy, PrefixList,
+};
 use crate::server::exchange::{Client, Exchange};
 use crate::session::SessionSettings;
 
@@ -52,10 +54,16 @@ pub fn compile(config: &Config, overrides: &Overrides, previous: Option<&Exchang
     let mut clients = vec![None; len];
     let shared = Shared::new(config);
     for (client, slot) in config.clients.iter().zip(&slots) {
-        clients[slot.index()] = Some(Arc::new(shared.client(client, *slot, overrides.of(client.address))));
+        clients[slot.index()] = Some(Arc::new(shared.client(
+            client,
+            *slot,
+            overrides.of(client.address),
+        )));
     }
-    let entry = |(client, slot): (&ClientConfig, &ClientSlot)| {
-        DirectoryEntry { slot: *slot, asn: client.asn, hide_own_as: client.hide_own_as }
+    let entry = |(client, slot): (&ClientConfig, &ClientSlot)| DirectoryEntry {
+        slot: *slot,
+        asn: client.asn,
+        hide_own_as: client.hide_own_as,
     };
     Exchange {
         generation: Generation(previous.map_or(1, |exchange| exchange.generation.0 + 1)),
@@ -66,8 +74,17 @@ pub fn compile(config: &Config, overrides: &Overrides, previous: Option<&Exchang
         shard_count: config.cores.shards,
         med: config.server.med,
         scheme: config.scheme.clone(),
-        directory: config.clients.iter().zip(&slots).map(entry).collect::<Directory>(),
-        by_address: clients.iter().flatten().map(|client| (client.address, client.slot)).collect(),
+        directory: config
+            .clients
+            .iter()
+            .zip(&slots)
+            .map(entry)
+            .collect::<Directory>(),
+        by_address: clients
+            .iter()
+            .flatten()
+            .map(|client| (client.address, client.slot))
+            .collect(),
         clients,
         startup: config.startup,
         limits: config.fanout,
@@ -77,10 +94,14 @@ pub fn compile(config: &Config, overrides: &Overrides, previous: Option<&Exchang
 /// In the order of `clients`.
 fn assign_slots(clients: &[ClientConfig], previous: Option<&Exchange>) -> Vec<ClientSlot> {
     let kept = |client: &ClientConfig| previous?.by_address.get(&client.address).copied();
-    let was_free = |slot: &u16| previous.is_none_or(|exchange| exchange.client(ClientSlot(*slot)).is_none());
+    let was_free =
+        |slot: &u16| previous.is_none_or(|exchange| exchange.client(ClientSlot(*slot)).is_none());
     let mut free = (0..=u16::MAX).filter(was_free).map(ClientSlot);
     let mut fresh = || free.next().expect("there are fewer clients than slots");
-    clients.iter().map(|client| kept(client).unwrap_or_else(&mut fresh)).collect()
+    clients
+        .iter()
+        .map(|client| kept(client).unwrap_or_else(&mut fresh))
+        .collect()
 }
 
 /// What all clients have in common.
@@ -95,18 +116,29 @@ impl<'a> Shared<'a> {
     fn new(config: &'a Config) -> Shared<'a> {
         let mut addresses: HashMap<Asn, Vec<IpAddr>> = HashMap::new();
         for client in &config.clients {
-            addresses.entry(client.asn).or_default().extend(client.addresses());
+            addresses
+                .entry(client.asn)
+                .or_default()
+                .extend(client.addresses());
         }
         for list in addresses.values_mut() {
             list.sort();
             list.dedup();
         }
-        Shared { config, bogon_prefixes: PrefixList::bogons(), addresses }
+        Shared {
+            config,
+            bogon_prefixes: PrefixList::bogons(),
+            addresses,
+        }
     }
 
     fn client(&self, client: &ClientConfig, slot: ClientSlot, change: Option<&Override>) -> Client {
-        let disabled = change.and_then(|change| change.disabled.clone()).unwrap_or_else(|| client.disabled.clone());
-        let quarantined = change.and_then(|change| change.quarantine).unwrap_or(client.quarantine);
+        let disabled = change
+            .and_then(|change| change.disabled.clone())
+            .unwrap_or_else(|| client.disabled.clone());
+        let quarantined = change
+            .and_then(|change| change.quarantine)
+            .unwrap_or(client.quarantine);
         Client {
             slot,
             name: client.name.clone(),
@@ -136,7 +168,11 @@ impl<'a> Shared<'a> {
             families: client.families,
             hold_time_s: client.hold_time_s,
             passive: client.passive,
-            add_path_send: if client.add_path { client.families } else { FamilySet::EMPTY },
+            add_path_send: if client.add_path {
+                client.families
+            } else {
+                FamilySet::EMPTY
+            },
             extended_messages: client.extended_messages,
             connect_retry_s: client.connect_retry_s,
             idle_hold_s: client.idle_hold_s,
@@ -150,7 +186,9 @@ impl<'a> Shared<'a> {
         let next_hops = match import.next_hop {
             NextHopMode::Off => None,
             NextHopMode::Strict => Some(client.addresses().collect()),
-            NextHopMode::SameAs => Some(self.addresses.get(&client.asn).cloned().unwrap_or_default()),
+            NextHopMode::SameAs => {
+                Some(self.addresses.get(&client.asn).cloned().unwrap_or_default())
+            }
         };
         ImportChecks {
             server_asn: self.config.server.asn,
@@ -158,9 +196,14 @@ impl<'a> Shared<'a> {
             next_hops,
             leftmost_as: import.leftmost_as,
             as_path_len_max: import.as_path_max,
-            prefix_lengths: Family::ALL.map(|family| import.prefix_length[family.index()].map(|(min, max)| min..=max)),
+            prefix_lengths: Family::ALL
+                .map(|family| import.prefix_length[family.index()].map(|(min, max)| min..=max)),
             bogon_prefixes: import.bogon_prefixes.then(|| self.bogon_prefixes.clone()),
-            bogon_asns: if import.bogon_asns { BOGON_ASNS.to_vec() } else { Vec::new() },
+            bogon_asns: if import.bogon_asns {
+                BOGON_ASNS.to_vec()
+            } else {
+                Vec::new()
+            },
             own_as: import.own_as,
             quarantined,
         }

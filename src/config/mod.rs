@@ -13,7 +13,9 @@ mod source;
 mod summary;
 
 pub use compile::{Override, Overrides, compile};
-pub use model::{Attributes, ClientConfig, Config, Cores, ImportConfig, Log, LogFormat, NextHopMode, Server};
+pub use model::{
+    Attributes, ClientConfig, Config, Cores, ImportConfig, Log, LogFormat, NextHopMode, Server,
+};
 pub use options::RECEIVED_MAX;
 pub use problem::{Place, Problem, Problems, Severity};
 pub use read::{from_text, load};

@@ -167,6 +167,10 @@ impl ClientConfig {
     }
 
     pub fn family(&self) -> Family {
-        if self.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
+        if self.address.is_ipv4() {
+            Family::Ipv4
+        } else {
+            Family::Ipv6
+        }
     }
 }

@@ -94,9 +94,18 @@ impl Options {
             ttl_security: ttl_security(reader),
             congestion_control: congestion_control(reader),
             password: password(reader),
-            import: reader.table("import").map(ImportOptions::read).unwrap_or_default(),
-            limits: reader.table("limits").map(LimitOptions::read).unwrap_or_default(),
-            attributes: reader.table("attributes").map(AttributeOptions::read).unwrap_or_default(),
+            import: reader
+                .table("import")
+                .map(ImportOptions::read)
+                .unwrap_or_default(),
+            limits: reader
+                .table("limits")
+                .map(LimitOptions::read)
+                .unwrap_or_default(),
+            attributes: reader
+                .table("attributes")
+                .map(AttributeOptions::read)
+                .unwrap_or_default(),
         }
     }
 }
@@ -105,7 +114,10 @@ fn hold_time(reader: &Reader<'_>) -> Option<u16> {
     let hold_time_s: u16 = reader.integer("hold_time", 0..=65_535)?;
     if matches!(hold_time_s, 1 | 2) {
         let entry = reader.entry("hold_time")?;
-        entry.error(format!("{hold_time_s} s is not allowed by RFC 4271 §4.2"), "use 0 (no keepalives) or at least 3");
+        entry.error(
+            format!("{hold_time_s} s is not allowed by RFC 4271 §4.2"),
+            "use 0 (no keepalives) or at least 3",
+        );
         return None;
     }
     Some(hold_time_s)
@@ -115,7 +127,11 @@ fn families(reader: &Reader<'_>) -> Option<FamilySet> {
     let choices = [("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
     let families = reader.list("families", |entry| entry.one_of(&choices))?;
     if reader.is_empty_list("families") {
-        reader.error_at("families", "must name a family".to_owned(), "write [\"ipv4\"], [\"ipv6\"] or both");
+        reader.error_at(
+            "families",
+            "must name a family".to_owned(),
+            "write [\"ipv4\"], [\"ipv6\"] or both",
+        );
         return None;
     }
     Some(families.into_iter().collect())
@@ -146,19 +162,32 @@ fn password(reader: &Reader<'_>) -> Option<Secret> {
     let text = match std::fs::read(&file) {
         Ok(text) => text,
         Err(error) => {
-            entry.error(format!("cannot read {}: {error}", file.display()), "paths start from this file's folder");
+            entry.error(
+                format!("cannot read {}: {error}", file.display()),
+                "paths start from this file's folder",
+            );
             return None;
         }
     };
-    let end = text.iter().position(|octet| matches!(octet, b'\n' | b'\r')).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .position(|octet| matches!(octet, b'\n' | b'\r'))
+        .unwrap_or(text.len());
     let key = text.get(..end).unwrap_or_default();
     if key.is_empty() || key.len() > PASSWORD_LEN_MAX {
-        let what = format!("the first line of {} has {} octets", file.display(), key.len());
+        let what = format!(
+            "the first line of {} has {} octets",
+            file.display(),
+            key.len()
+        );
         entry.error(what, &format!("a TCP MD5 key has 1 to {PASSWORD_LEN_MAX}"));
         return None;
     }
     if is_open_to_all(&file) {
-        entry.warning(format!("{} can be read by everyone", file.display()), "chmod 600 it");
+        entry.warning(
+            format!("{} can be read by everyone", file.display()),
+            "chmod 600 it",
+        );
     }
     Some(Secret::new(key))
 }
@@ -170,9 +199,16 @@ fn is_open_to_all(file: &std::path::Path) -> bool {
 
 impl ImportOptions {
     fn read(reader: Reader<'_>) -> ImportOptions {
-        let modes = [("strict", NextHopMode::Strict), ("same_as", NextHopMode::SameAs), ("off", NextHopMode::Off)];
+        let modes = [
+            ("strict", NextHopMode::Strict),
+            ("same_as", NextHopMode::SameAs),
+            ("off", NextHopMode::Off),
+        ];
         let options = ImportOptions {
-            preset: reader.one_of("preset", &[("exchange", Preset::Exchange), ("lab", Preset::Lab)]),
+            preset: reader.one_of(
+                "preset",
+                &[("exchange", Preset::Exchange), ("lab", Preset::Lab)],
+            ),
             next_hop: reader.one_of("next_hop", &modes),
             leftmost_as: reader.bool("leftmost_as"),
             as_path_max: reader.limit("as_path_max", 1..=1000),
@@ -191,7 +227,11 @@ impl ImportOptions {
             Some(Preset::Lab) => ImportConfig::LAB,
             Some(Preset::Exchange) | None => ImportConfig::EXCHANGE,
         };
-        let inherited = if self.preset.is_some() { base } else { defaults.over(base) };
+        let inherited = if self.preset.is_some() {
+            base
+        } else {
+            defaults.over(base)
+        };
         self.over(inherited)
     }
 
@@ -201,7 +241,9 @@ impl ImportOptions {
         ImportConfig {
             next_hop: self.next_hop.unwrap_or(base.next_hop),
             leftmost_as: self.leftmost_as.unwrap_or(base.leftmost_as),
-            as_path_max: self.as_path_max.map_or(base.as_path_max, |limit| limit.max().map(|max| max as u16)),
+            as_path_max: self
+                .as_path_max
+                .map_or(base.as_path_max, |limit| limit.max().map(|max| max as u16)),
             prefix_length: [v4.unwrap_or(base_v4), v6.unwrap_or(base_v6)],
             bogon_prefixes: self.bogon_prefixes.unwrap_or(base.bogon_prefixes),
             bogon_asns: self.bogon_asns.unwrap_or(base.bogon_asns),
@@ -212,12 +254,19 @@ impl ImportOptions {
 
 /// `prefix_length = { ipv4 = [8, 24], ipv6 = [12, 48] }`, either of them `"any"`, or `"any"` as a whole.
 fn prefix_lengths(reader: &Reader<'_>) -> [Option<Option<(u8, u8)>>; 2] {
-    let Some(entry) = reader.entry("prefix_length") else { return [None, None] };
+    let Some(entry) = reader.entry("prefix_length") else {
+        return [None, None];
+    };
     if entry.value().as_str() == Some("any") {
         return [Some(None), Some(None)];
     }
-    let Some(table) = reader.table("prefix_length") else { return [None, None] };
-    let lengths = [range(&table, "ipv4", Family::Ipv4), range(&table, "ipv6", Family::Ipv6)];
+    let Some(table) = reader.table("prefix_length") else {
+        return [None, None];
+    };
+    let lengths = [
+        range(&table, "ipv4", Family::Ipv4),
+        range(&table, "ipv6", Family::Ipv6),
+    ];
     table.finish();
     lengths
 }
@@ -245,25 +294,54 @@ impl LimitOptions {
         }
         let restart_s = reader.limit("restart", 1..=604_800);
         reader.finish();
-        LimitOptions { families: [v4, v6], restart_s }
+        LimitOptions {
+            families: [v4, v6],
+            restart_s,
+        }
     }
 
     /// The preset "lab" has no limits but those that are said.
-    pub fn resolve(&self, defaults: &LimitOptions, preset: Option<Preset>) -> ([PrefixLimits; 2], Option<Duration>) {
+    pub fn resolve(
+        &self,
+        defaults: &LimitOptions,
+        preset: Option<Preset>,
+    ) -> ([PrefixLimits; 2], Option<Duration>) {
         let limits = Family::ALL.map(|family| {
-            let (own, inherited) = (&self.families[family.index()], &defaults.families[family.index()]);
+            let (own, inherited) = (
+                &self.families[family.index()],
+                &defaults.families[family.index()],
+            );
             let received_max = match preset {
                 Some(Preset::Lab) => Limit::None,
                 Some(Preset::Exchange) | None => Limit::Of(RECEIVED_MAX[family.index()]),
             };
             PrefixLimits {
-                received_max: own.received_max.or(inherited.received_max).unwrap_or(received_max).max(),
-                accepted_max: own.accepted_max.or(inherited.accepted_max).unwrap_or(Limit::None).max(),
-                accepted_action: own.accepted_action.or(inherited.accepted_action).unwrap_or_default(),
+                received_max: own
+                    .received_max
+                    .or(inherited.received_max)
+                    .unwrap_or(received_max)
+                    .max(),
+                accepted_max: own
+                    .accepted_max
+                    .or(inherited.accepted_max)
+                    .unwrap_or(Limit::None)
+                    .max(),
+                accepted_action: own
+                    .accepted_action
+                    .or(inherited.accepted_action)
+                    .unwrap_or_default(),
             }
         });
-        let restart_s = self.restart_s.or(defaults.restart_s).unwrap_or(Limit::Of(LIMIT_RESTART_S));
-        (limits, restart_s.max().map(|seconds| Duration::from_secs(u64::from(seconds))))
+        let restart_s = self
+            .restart_s
+            .or(defaults.restart_s)
+            .unwrap_or(Limit::Of(LIMIT_RESTART_S));
+        (
+            limits,
+            restart_s
+                .max()
+                .map(|seconds| Duration::from_secs(u64::from(seconds))),
+        )
     }
 }
 
@@ -298,11 +376,19 @@ impl AttributeOptions {
     /// The server's hold for everyone; a client's replace those of `[defaults]`.
     pub fn resolve(&self, defaults: &AttributeOptions, server: &Attributes) -> Attributes {
         let both = |own: Option<TypeCodes>, inherited: Option<TypeCodes>, server: TypeCodes| {
-            own.or(inherited).unwrap_or_default().iter().chain(server.iter()).collect::<TypeCodes>()
+            own.or(inherited)
+                .unwrap_or_default()
+                .iter()
+                .chain(server.iter())
+                .collect::<TypeCodes>()
         };
         Attributes {
             discard: both(self.discard, defaults.discard, server.discard),
-            treat_as_withdraw: both(self.treat_as_withdraw, defaults.treat_as_withdraw, server.treat_as_withdraw),
+            treat_as_withdraw: both(
+                self.treat_as_withdraw,
+                defaults.treat_as_withdraw,
+                server.treat_as_withdraw,
+            ),
         }
     }
 }
@@ -310,14 +396,24 @@ impl AttributeOptions {
 fn type_codes(reader: &Reader<'_>, key: &'static str) -> Option<TypeCodes> {
     let read = |entry: &Entry<'_>| {
         let type_code: u8 = entry.integer(1..=255)?;
-        let carries_routes =
-            matches!(type_code, code::ORIGIN | code::AS_PATH | code::NEXT_HOP | code::MP_REACH_NLRI | code::MP_UNREACH_NLRI);
+        let carries_routes = matches!(
+            type_code,
+            code::ORIGIN
+                | code::AS_PATH
+                | code::NEXT_HOP
+                | code::MP_REACH_NLRI
+                | code::MP_UNREACH_NLRI
+        );
         if carries_routes {
-            let what = format!("attribute {type_code} is part of every route or carries the routes themselves");
+            let what = format!(
+                "attribute {type_code} is part of every route or carries the routes themselves"
+            );
             entry.error(what, "name another, or disable the client");
             return None;
         }
         Some(type_code)
     };
-    reader.list(key, read).map(|codes| codes.into_iter().collect())
+    reader
+        .list(key, read)
+        .map(|codes| codes.into_iter().collect())
 }

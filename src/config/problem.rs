@@ -40,7 +40,12 @@ impl fmt::Display for Problem {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{}:{}: {severity}: ", self.place.file.display(), self.place.line)?;
+        write!(
+            f,
+            "{}:{}: {severity}: ",
+            self.place.file.display(),
+            self.place.line
+        )?;
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }
@@ -58,8 +63,21 @@ impl fmt::Display for Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    pub fn push(&mut self, severity: Severity, place: Place, key: &str, what: String, remedy: &str) {
-        self.0.push(Problem { severity, place, key: key.to_owned(), what, remedy: remedy.to_owned() });
+    pub fn push(
+        &mut self,
+        severity: Severity,
+        place: Place,
+        key: &str,
+        what: String,
+        remedy: &str,
+    ) {
+        self.0.push(Problem {
+            severity,
+            place,
+            key: key.to_owned(),
+            what,
+            remedy: remedy.to_owned(),
+        });
     }
 
     pub fn error(&mut self, place: &Place, key: &str, what: String, remedy: &str) {
@@ -75,7 +93,10 @@ impl Problems {
     }
 
     pub fn error_count(&self) -> usize {
-        self.0.iter().filter(|problem| problem.severity == Severity::Error).count()
+        self.0
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .count()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
@@ -89,7 +110,8 @@ impl Problems {
     /// By line within each file; files stay in the order in which `files` names them.
     pub(super) fn sort(&mut self, files: &[PathBuf]) {
         let rank = |problem: &Problem| files.iter().position(|file| *file == problem.place.file);
-        self.0.sort_by_key(|problem| (rank(problem), problem.place.line));
+        self.0
+            .sort_by_key(|problem| (rank(problem), problem.place.line));
     }
 }
 

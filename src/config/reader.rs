@@ -48,9 +48,20 @@ impl Limit {
 }
 
 impl<'a> Reader<'a> {
-    pub fn top(table: &'a DeTable<'a>, source: &'a Source, problems: &'a RefCell<Problems>) -> Reader<'a> {
+    pub fn top(
+        table: &'a DeTable<'a>,
+        source: &'a Source,
+        problems: &'a RefCell<Problems>,
+    ) -> Reader<'a> {
         let place = source.place(0);
-        Reader { table, source, path: String::new(), place, problems, known: RefCell::default() }
+        Reader {
+            table,
+            source,
+            path: String::new(),
+            place,
+            problems,
+            known: RefCell::default(),
+        }
     }
 
     /// The table's header, or the value that is the table.
@@ -63,22 +74,36 @@ impl<'a> Reader<'a> {
     }
 
     pub fn error(&self, what: String, remedy: &str) {
-        self.problems.borrow_mut().error(&self.place, &self.path, what, remedy);
+        self.problems
+            .borrow_mut()
+            .error(&self.place, &self.path, what, remedy);
     }
 
     /// About one key, or the table where the key is not there.
     pub fn error_at(&self, key: &str, what: String, remedy: &str) {
         let found = self.table.get_key_value(key);
-        let place = found.map_or_else(|| self.place.clone(), |(key, _)| self.source.place(key.span().start));
-        self.problems.borrow_mut().error(&place, &self.key(key), what, remedy);
+        let place = found.map_or_else(
+            || self.place.clone(),
+            |(key, _)| self.source.place(key.span().start),
+        );
+        self.problems
+            .borrow_mut()
+            .error(&place, &self.key(key), what, remedy);
     }
 
     pub fn is_empty_list(&self, key: &str) -> bool {
-        self.table.get(key).and_then(|value| value.get_ref().as_array()).is_some_and(|items| items.is_empty())
+        self.table
+            .get(key)
+            .and_then(|value| value.get_ref().as_array())
+            .is_some_and(|items| items.is_empty())
     }
 
     /// A value that must be there.
-    pub fn required<T>(&self, key: &'static str, read: impl Fn(&Entry<'a>) -> Option<T>) -> Option<T> {
+    pub fn required<T>(
+        &self,
+        key: &'static str,
+        read: impl Fn(&Entry<'a>) -> Option<T>,
+    ) -> Option<T> {
         match self.entry(key) {
             Some(entry) => read(&entry),
             None => {
@@ -89,13 +114,22 @@ impl<'a> Reader<'a> {
     }
 
     fn key(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     pub fn entry(&self, key: &'static str) -> Option<Entry<'a>> {
         self.known.borrow_mut().push(key);
         let value = self.table.get(key)?;
-        Some(Entry { value, source: self.source, key: self.key(key), problems: self.problems })
+        Some(Entry {
+            value,
+            source: self.source,
+            key: self.key(key),
+            problems: self.problems,
+        })
     }
 
     pub fn bool(&self, key: &'static str) -> Option<bool> {
@@ -112,7 +146,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub fn integer<T: TryFrom<i128> + Display + Copy>(&self, key: &'static str, range: RangeInclusive<T>) -> Option<T>
+    pub fn integer<T: TryFrom<i128> + Display + Copy>(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<T>,
+    ) -> Option<T>
     where
         i128: From<T>,
     {
@@ -138,10 +176,21 @@ impl<'a> Reader<'a> {
     }
 
     /// A list, or a single value in its place. Items that cannot be read are left out and told.
-    pub fn list<T>(&self, key: &'static str, read: impl Fn(&Entry<'a>) -> Option<T>) -> Option<Vec<T>> {
+    pub fn list<T>(
+        &self,
+        key: &'static str,
+        read: impl Fn(&Entry<'a>) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let entry = self.entry(key)?;
-        let Some(items) = entry.value.get_ref().as_array() else { return Some(read(&entry).into_iter().collect()) };
-        Some(items.iter().filter_map(|value| read(&entry.item(value))).collect())
+        let Some(items) = entry.value.get_ref().as_array() else {
+            return Some(read(&entry).into_iter().collect());
+        };
+        Some(
+            items
+                .iter()
+                .filter_map(|value| read(&entry.item(value)))
+                .collect(),
+        )
     }
 
     pub fn table(&self, key: &'static str) -> Option<Reader<'a>> {
@@ -154,7 +203,9 @@ impl<'a> Reader<'a> {
 
     /// The tables of `[[key]]`.
     pub fn tables(&self, key: &'static str) -> Vec<Reader<'a>> {
-        let Some(entry) = self.entry(key) else { return Vec::new() };
+        let Some(entry) = self.entry(key) else {
+            return Vec::new();
+        };
         let form = format!("a list of tables, as in [[{}]]", entry.key);
         let Some(items) = entry.value.get_ref().as_array() else {
             return entry.expected(&form).unwrap_or_default();
@@ -171,7 +222,14 @@ impl<'a> Reader<'a> {
 
     fn inner(&self, key: &str, table: &'a DeTable<'a>, place: Place) -> Reader<'a> {
         let known = RefCell::default();
-        Reader { table, source: self.source, path: self.key(key), place, problems: self.problems, known }
+        Reader {
+            table,
+            source: self.source,
+            path: self.key(key),
+            place,
+            problems: self.problems,
+            known,
+        }
     }
 
     /// Tells what was never asked for.
@@ -190,7 +248,12 @@ impl<'a> Reader<'a> {
                 None => format!("known keys here: {}", known.join(", ")),
             };
             let place = self.source.place(key.span().start);
-            self.problems.borrow_mut().error(&place, &self.key(key.get_ref()), "unknown key".to_owned(), &remedy);
+            self.problems.borrow_mut().error(
+                &place,
+                &self.key(key.get_ref()),
+                "unknown key".to_owned(),
+                &remedy,
+            );
         }
     }
 }
@@ -205,15 +268,24 @@ impl<'a> Entry<'a> {
     }
 
     pub fn error(&self, what: String, remedy: &str) {
-        self.problems.borrow_mut().error(&self.place(), &self.key, what, remedy);
+        self.problems
+            .borrow_mut()
+            .error(&self.place(), &self.key, what, remedy);
     }
 
     pub fn warning(&self, what: String, remedy: &str) {
-        self.problems.borrow_mut().warning(&self.place(), &self.key, what, remedy);
+        self.problems
+            .borrow_mut()
+            .warning(&self.place(), &self.key, what, remedy);
     }
 
     fn item(&self, value: &'a Spanned<DeValue<'a>>) -> Entry<'a> {
-        Entry { value, source: self.source, key: self.key.clone(), problems: self.problems }
+        Entry {
+            value,
+            source: self.source,
+            key: self.key.clone(),
+            problems: self.problems,
+        }
     }
 
     /// Tells that something else was expected.
@@ -234,14 +306,19 @@ impl<'a> Entry<'a> {
     {
         let (min, max) = (*range.start(), *range.end());
         let number = self.value.get_ref().as_integer();
-        let number = number.and_then(|number| i128::from_str_radix(number.as_str(), number.radix()).ok());
+        let number =
+            number.and_then(|number| i128::from_str_radix(number.as_str(), number.radix()).ok());
         let within = number.filter(|number| (i128::from(min)..=i128::from(max)).contains(number));
         let value = within.and_then(|number| T::try_from(number).ok());
         value.or_else(|| self.expected(&format!("a number from {min} to {max}")))
     }
 
     pub fn parsed<T: FromStr>(&self, expected: &str) -> Option<T> {
-        let value = self.value.get_ref().as_str().and_then(|text| text.parse().ok());
+        let value = self
+            .value
+            .get_ref()
+            .as_str()
+            .and_then(|text| text.parse().ok());
         value.or_else(|| self.expected(expected))
     }
 
@@ -249,7 +326,10 @@ impl<'a> Entry<'a> {
         let text = self.value.get_ref().as_str();
         let found = choices.iter().find(|(name, _)| Some(*name) == text);
         found.map(|(_, value)| *value).or_else(|| {
-            let names = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>();
+            let names = choices
+                .iter()
+                .map(|(name, _)| format!("\"{name}\""))
+                .collect::<Vec<_>>();
             self.expected(&names.join(" or "))
         })
     }
@@ -257,7 +337,9 @@ impl<'a> Entry<'a> {
 
 /// The known key that is likely meant.
 fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
-    let scored = known.iter().map(|name| (strsim::damerau_levenshtein(key, name), *name));
+    let scored = known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(key, name), *name));
     let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + name.len() / 4).then_some(name)
 }

@@ -61,7 +61,10 @@ pub struct ClientSummary {
 
 impl Summary {
     pub fn of(config: &Config) -> Summary {
-        let form = |(action, form): (crate::policy::ControlAction, String)| CommunityForm { action: action.name(), form };
+        let form = |(action, form): (crate::policy::ControlAction, String)| CommunityForm {
+            action: action.name(),
+            form,
+        };
         Summary {
             files: config.files.clone(),
             asn: config.server.asn,
@@ -108,9 +111,18 @@ impl ClientSummary {
     }
 
     fn session(&self) -> String {
-        let families = self.families.iter().map(|family| family.name()).collect::<Vec<_>>().join("+");
+        let families = self
+            .families
+            .iter()
+            .map(|family| family.name())
+            .collect::<Vec<_>>()
+            .join("+");
         let mut words = vec![families, format!("hold {} s", self.hold_time_s)];
-        words.push(if self.passive { "passive".to_owned() } else { format!("active to port {}", self.port) });
+        words.push(if self.passive {
+            "passive".to_owned()
+        } else {
+            format!("active to port {}", self.port)
+        });
         let switches = [
             (self.add_path, "add_path"),
             (self.hide_own_as, "hide_own_as"),
@@ -118,16 +130,31 @@ impl ClientSummary {
             (self.quarantined, "QUARANTINED"),
             (self.disabled, "DISABLED"),
         ];
-        words.extend(switches.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).to_owned()));
-        words.extend(self.ttl_security_hops.map(|hops| format!("ttl_security {hops}")));
+        words.extend(
+            switches
+                .iter()
+                .filter(|(on, _)| *on)
+                .map(|(_, word)| (*word).to_owned()),
+        );
+        words.extend(
+            self.ttl_security_hops
+                .map(|hops| format!("ttl_security {hops}")),
+        );
         words.join(", ")
     }
 }
 
 /// The checks in the order in which they are listed in the manual, with their bounds.
 fn import_checks(client: &ClientConfig) -> Vec<String> {
-    let ImportConfig { next_hop, leftmost_as, as_path_max, prefix_length, bogon_prefixes, bogon_asns, own_as } =
-        client.import;
+    let ImportConfig {
+        next_hop,
+        leftmost_as,
+        as_path_max,
+        prefix_length,
+        bogon_prefixes,
+        bogon_asns,
+        own_as,
+    } = client.import;
     let mut checks = Vec::new();
     if next_hop != NextHopMode::Off {
         checks.push(format!("next_hop {}", next_hop.name()));
@@ -139,17 +166,33 @@ fn import_checks(client: &ClientConfig) -> Vec<String> {
             checks.push(format!("prefix_length {family} {min}-{max}"));
         }
     }
-    let switches = [(bogon_prefixes, "bogon_prefixes"), (bogon_asns, "bogon_asns"), (own_as, "own_as")];
-    checks.extend(switches.iter().filter(|(on, _)| *on).map(|(_, name)| (*name).to_owned()));
+    let switches = [
+        (bogon_prefixes, "bogon_prefixes"),
+        (bogon_asns, "bogon_asns"),
+        (own_as, "own_as"),
+    ];
+    checks.extend(
+        switches
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, name)| (*name).to_owned()),
+    );
     checks
 }
 
 fn limits(client: &ClientConfig) -> Vec<String> {
     let mut limits = Vec::new();
     for family in client.families.iter() {
-        let PrefixLimits { received_max, accepted_max, accepted_action } = client.limits[family.index()];
+        let PrefixLimits {
+            received_max,
+            accepted_max,
+            accepted_action,
+        } = client.limits[family.index()];
         limits.extend(received_max.map(|max| format!("{family} received_max {max}")));
-        limits.extend(accepted_max.map(|max| format!("{family} accepted_max {max} ({})", action(accepted_action))));
+        limits.extend(
+            accepted_max
+                .map(|max| format!("{family} accepted_max {max} ({})", action(accepted_action))),
+        );
     }
     match client.limit_restart {
         Some(after) => limits.push(format!("restart after {} s", after.as_secs())),
@@ -169,22 +212,71 @@ const fn action(action: LimitAction) -> &'static str {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |items: &[SocketAddr]| items.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ");
-        writeln!(f, "server   AS{}, router id {}, listening on {}", self.asn, self.router_id, list(&self.listen))?;
-        writeln!(f, "threads  {} for sessions, {} shards", self.session_cores, self.shards)?;
-        writeln!(f, "api      {}", if self.api.is_empty() { "off".to_owned() } else { list(&self.api) })?;
+        let list = |items: &[SocketAddr]| {
+            items
+                .iter()
+                .map(SocketAddr::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        writeln!(
+            f,
+            "server   AS{}, router id {}, listening on {}",
+            self.asn,
+            self.router_id,
+            list(&self.listen)
+        )?;
+        writeln!(
+            f,
+            "threads  {} for sessions, {} for shards",
+            self.session_cores, self.shards
+        )?;
+        writeln!(
+            f,
+            "api      {}",
+            if self.api.is_empty() {
+                "off".to_owned()
+            } else {
+                list(&self.api)
+            }
+        )?;
         writeln!(f, "control  {}", self.control_socket.display())?;
         for client in &self.clients {
-            writeln!(f, "\n{}  AS{} at {}: {}", client.name, client.asn, client.address, client.session())?;
-            let import = if client.import.is_empty() { "no checks".to_owned() } else { client.import.join(", ") };
+            writeln!(
+                f,
+                "\n{}  AS{} at {}: {}",
+                client.name,
+                client.asn,
+                client.address,
+                client.session()
+            )?;
+            let import = if client.import.is_empty() {
+                "no checks".to_owned()
+            } else {
+                client.import.join(", ")
+            };
             writeln!(f, "  import  {import}")?;
             writeln!(f, "  limits  {}", client.limits.join(", "))?;
-            let codes = |codes: &[u8]| codes.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
+            let codes = |codes: &[u8]| {
+                codes
+                    .iter()
+                    .map(u8::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
             if !client.attributes_discard.is_empty() {
-                writeln!(f, "  attributes discarded  {}", codes(&client.attributes_discard))?;
+                writeln!(
+                    f,
+                    "  attributes discarded  {}",
+                    codes(&client.attributes_discard)
+                )?;
             }
             if !client.attributes_treat_as_withdraw.is_empty() {
-                writeln!(f, "  attributes that withdraw  {}", codes(&client.attributes_treat_as_withdraw))?;
+                writeln!(
+                    f,
+                    "  attributes that withdraw  {}",
+                    codes(&client.attributes_treat_as_withdraw)
+                )?;
             }
         }
         Ok(())
