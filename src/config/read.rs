@@ -76,13 +76,14 @@ fn assemble(first: Source, mut problems: Problems) -> Result<Config, Problems> {
         .collect::<Vec<_>>();
     let mut problems = problems.into_inner();
     problems.sort(&files);
-    match config {
-        Some(config) if !problems.has_errors() => Ok(Config {
+    if problems.has_errors() {
+        Err(problems)
+    } else {
+        Ok(Config {
             files,
             warnings: problems,
             ..config
-        }),
-        _ => Err(problems),
+        })
     }
 }
 
@@ -117,7 +118,8 @@ impl<'a> Sections<'a> {
         found
     }
 
-    fn read(&self, problems: &RefCell<Problems>) -> Option<Config> {
+    /// What is wrong has been told, and something stands in its place so that the rest is read too.
+    fn read(&self, problems: &RefCell<Problems>) -> Config {
         let server = self.server();
         let cores = cores(self.section("cores"));
         let api = api(self.section("api"));
@@ -133,13 +135,9 @@ impl<'a> Sections<'a> {
                 reader.finish();
                 options
             });
-        let server_attributes = server
-            .as_ref()
-            .map(|server| server.attributes)
-            .unwrap_or_default();
         let readers = self.tops.iter().flat_map(|top| top.tables("client"));
         let clients = readers
-            .filter_map(|reader| client::read(reader, &defaults, &server_attributes))
+            .filter_map(|reader| client::read(reader, &defaults, &server.attributes))
             .collect();
         for top in &self.tops {
             let has_include = top.entry("include");
@@ -151,11 +149,11 @@ impl<'a> Sections<'a> {
             }
             top.tell_unknown();
         }
-        let scheme = self.scheme(server.as_ref()?.asn, scheme.unwrap_or_default());
+        let scheme = self.scheme(server.asn, scheme.unwrap_or_default());
         let clients = client::name_all(clients);
         let config = Config {
             files: Vec::new(),
-            server: server?,
+            server,
             cores,
             api,
             control,
@@ -167,18 +165,35 @@ impl<'a> Sections<'a> {
             warnings: Problems::default(),
         };
         check::check(&config, &mut problems.borrow_mut());
-        Some(config)
+        config
     }
 
-    fn server(&self) -> Option<Server> {
+    fn server(&self) -> Server {
+        let (asn, router_id) = (Asn::default(), Ipv4Addr::UNSPECIFIED);
+        let all = || {
+            vec![
+                (Ipv4Addr::UNSPECIFIED, BGP_PORT).into(),
+                (Ipv6Addr::UNSPECIFIED, BGP_PORT).into(),
+            ]
+        };
         let Some(reader) = self.section("server") else {
             self.main().error(
                 "[server] is missing".to_owned(),
                 "it needs at least asn and router_id",
             );
-            return None;
+            return Server {
+                asn,
+                router_id,
+                listen: all(),
+                med: MedMode::default(),
+                attributes: Attributes::default(),
+            };
         };
-        let listen = reader.list("listen", |entry| listen_address(entry));
+        let asn = reader.required("asn", client::asn).unwrap_or(asn);
+        let router_id = reader
+            .required("router_id", read_router_id)
+            .unwrap_or(router_id);
+        let listen = reader.list("listen", listen_address);
         if listen.as_ref().is_some_and(Vec::is_empty) && reader.is_empty_list("listen") {
             reader.error_at(
                 "listen",
@@ -186,14 +201,6 @@ impl<'a> Sections<'a> {
                 "leave it out to listen on all",
             );
         }
-        let all = || {
-            vec![
-                (Ipv4Addr::UNSPECIFIED, BGP_PORT).into(),
-                (Ipv6Addr::UNSPECIFIED, BGP_PORT).into(),
-            ]
-        };
-        let asn = reader.required("asn", |entry| client::asn(entry));
-        let router_id = reader.required("router_id", |entry| router_id(entry));
         let med = [
             ("same_as", MedMode::SameAs),
             ("always", MedMode::Always),
@@ -206,13 +213,13 @@ impl<'a> Sections<'a> {
             .unwrap_or_default();
         reader.finish();
         let attributes = attributes.resolve(&AttributeOptions::default(), &Attributes::default());
-        Some(Server {
-            asn: asn?,
-            router_id: router_id?,
+        Server {
+            asn,
+            router_id,
             listen: listen.unwrap_or_else(all),
             med,
             attributes,
-        })
+        }
     }
 
     fn scheme(&self, asn: Asn, options: SchemeOptions) -> Option<ControlScheme> {
@@ -242,7 +249,7 @@ fn listen_address(entry: &Entry<'_>) -> Option<SocketAddr> {
     entry.parsed("an address and port such as \"192.0.2.1:179\" or \"[2001:db8::1]:179\"")
 }
 
-fn router_id(entry: &Entry<'_>) -> Option<Ipv4Addr> {
+fn read_router_id(entry: &Entry<'_>) -> Option<Ipv4Addr> {
     let router_id: Ipv4Addr = entry.parsed("an IPv4 address, such as \"192.0.2.1\"")?;
     if router_id.is_unspecified() {
         return entry.expected("a router identifier other than 0.0.0.0 (RFC 6286)");

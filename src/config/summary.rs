@@ -228,7 +228,7 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "threads  {} for sessions, {} shards",
+            "threads  {} for sessions, {} for shards",
             self.session_cores, self.shards
         )?;
         writeln!(
