@@ -1,4 +1,5 @@
-//! One test binary for all that goes through public doors.
+//! Integration tests that go through public doors, in one binary.
 
 mod cli;
 mod config;
+mod wire;

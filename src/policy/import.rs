@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::base::{Asn, Family, Prefix};
 use crate::wire::{AttributeSet, NextHop};
 
@@ -81,25 +83,112 @@ pub const fn usual_prefix_lengths(family: Family) -> RangeInclusive<u8> {
 }
 
 /// One client's import checks, compiled. The default has none.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct ImportPolicy {
-    checks: Option<ImportChecks>,
+    leftmost_as: Option<Asn>,
+    own_as: Option<Asn>,
+    as_path_len_max: u16,
+    bogon_asns: Vec<RangeInclusive<Asn>>,
+    next_hops: Option<SmallVec<[IpAddr; 2]>>,
+    /// Shortest and longest, by [`Family::index`].
+    prefix_lengths: [(u8, u8); 2],
+    bogon_prefixes: Option<Arc<PrefixList>>,
+    quarantined: bool,
+}
+
+impl Default for ImportPolicy {
+    fn default() -> ImportPolicy {
+        ImportPolicy::new(ImportChecks::lab(Asn(0), Asn(0)))
+    }
 }
 
 impl ImportPolicy {
     pub fn new(checks: ImportChecks) -> ImportPolicy {
+        let lengths = |range: Option<RangeInclusive<u8>>| {
+            range.map_or((0, u8::MAX), |range| (*range.start(), *range.end()))
+        };
+        let next_hops = |addresses: Vec<IpAddr>| {
+            let mut addresses: SmallVec<[IpAddr; 2]> = addresses.into();
+            addresses.sort_unstable();
+            addresses.dedup();
+            addresses
+        };
         ImportPolicy {
-            checks: Some(checks),
+            leftmost_as: checks.leftmost_as.then_some(checks.client_asn),
+            own_as: checks.own_as.then_some(checks.server_asn),
+            as_path_len_max: checks.as_path_len_max.unwrap_or(u16::MAX),
+            bogon_asns: checks.bogon_asns,
+            next_hops: checks.next_hops.map(next_hops),
+            prefix_lengths: checks.prefix_lengths.map(lengths),
+            bogon_prefixes: checks.bogon_prefixes,
+            quarantined: checks.quarantined,
         }
     }
 
-    /// The checks that all prefixes of an attribute set share.
-    pub fn check_attributes(&self, _set: &AttributeSet) -> Verdict {
-        Verdict::Accepted
+    /// The checks that all prefixes of an attribute set share. Quarantine is none of them: what is
+    /// wrong with a prefix goes first.
+    pub fn check_attributes(&self, set: &AttributeSet) -> Verdict {
+        let reason = self
+            .check_leftmost_as(set)
+            .or_else(|| self.check_as_path_len(set))
+            .or_else(|| self.check_asns(set))
+            .or_else(|| self.check_next_hop(set));
+        reason.map_or(Verdict::Accepted, Verdict::Rejected)
     }
 
     /// The checks of one prefix; asked when [`Self::check_attributes`] accepts.
-    pub fn check_prefix(&self, _prefix: &Prefix) -> Verdict {
-        Verdict::Accepted
+    pub fn check_prefix(&self, prefix: &Prefix) -> Verdict {
+        if self
+            .bogon_prefixes
+            .as_ref()
+            .is_some_and(|list| list.contains(prefix))
+        {
+            return Verdict::Rejected(RejectReason::BogonPrefix);
+        }
+        let (shortest, longest) = self.prefix_lengths[prefix.family().index()];
+        if prefix.len() < shortest || prefix.len() > longest {
+            return Verdict::Rejected(RejectReason::PrefixLength);
+        }
+        match self.quarantined {
+            true => Verdict::Rejected(RejectReason::Quarantined),
+            false => Verdict::Accepted,
+        }
+    }
+
+    fn check_leftmost_as(&self, set: &AttributeSet) -> Option<RejectReason> {
+        let client = self.leftmost_as?;
+        match set.facts().leftmost_as {
+            Some(asn) if asn == client => None,
+            None if set.as_path_asns().next().is_none() => Some(RejectReason::EmptyAsPath),
+            _ => Some(RejectReason::LeftmostAs),
+        }
+    }
+
+    fn check_as_path_len(&self, set: &AttributeSet) -> Option<RejectReason> {
+        (set.facts().as_path_len > self.as_path_len_max).then_some(RejectReason::AsPathTooLong)
+    }
+
+    /// The server's own ASN first: it may be a bogon as well.
+    fn check_asns(&self, set: &AttributeSet) -> Option<RejectReason> {
+        if self
+            .own_as
+            .is_some_and(|own| set.as_path_asns().any(|asn| asn == own))
+        {
+            return Some(RejectReason::OwnAs);
+        }
+        let is_bogon = |asn: Asn| self.bogon_asns.iter().any(|range| range.contains(&asn));
+        set.as_path_asns()
+            .any(is_bogon)
+            .then_some(RejectReason::BogonAsn)
+    }
+
+    /// With a link-local address beside it, the global address is the next hop (RFC 2545 §3).
+    fn check_next_hop(&self, set: &AttributeSet) -> Option<RejectReason> {
+        let allowed = self.next_hops.as_ref()?;
+        let next_hop = match set.next_hop() {
+            NextHop::V4(address) => IpAddr::V4(address),
+            NextHop::V6(address) | NextHop::V6LinkLocal(address, _) => IpAddr::V6(address),
+        };
+        (!allowed.contains(&next_hop)).then_some(RejectReason::NextHop)
     }
 }

@@ -3,6 +3,7 @@
 
 mod actions;
 mod bogons;
+mod control;
 mod directory;
 mod import;
 mod reason;
@@ -10,7 +11,8 @@ mod scheme;
 
 pub use actions::{Actions, audiences};
 pub use bogons::{BOGON_ASNS, PrefixList, PrefixRule};
+pub use control::{ControlAction, Precedence, SchemeError, SchemeOptions};
 pub use directory::{Directory, DirectoryEntry};
 pub use import::{AS_PATH_LEN_MAX, ImportChecks, ImportPolicy, usual_prefix_lengths};
 pub use reason::{RejectReason, Verdict};
-pub use scheme::{ControlAction, ControlScheme, Precedence, SchemeError, SchemeOptions};
+pub use scheme::ControlScheme;
