@@ -291,9 +291,13 @@ impl Session {
         self.transmits.pop_front()
     }
 
-    /// To be done after all transmits were queued.
+    /// Nothing while there is something to transmit: a NOTIFICATION goes out before its connection closes.
     pub fn poll_action(&mut self) -> Option<SessionAction> {
-        self.actions.pop_front()
+        if self.transmits.is_empty() {
+            self.actions.pop_front()
+        } else {
+            None
+        }
     }
 
     pub fn state(&self) -> State {
