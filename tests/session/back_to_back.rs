@@ -20,6 +20,9 @@ enum Arrival {
     Closed,
 }
 
+/// When, its number, on which TCP connection, at which side, what.
+type Due = (Time, u64, usize, usize, Arrival);
+
 struct World {
     sides: [Session; 2],
     /// The TCP connection that each side has in each place.
@@ -28,7 +31,7 @@ struct World {
     initiators: Vec<usize>,
     /// When the latest arrival at each side of a connection is due: TCP keeps the order.
     latest: Vec<[Time; 2]>,
-    due: BinaryHeap<Reverse<(Time, u64, usize, usize, Arrival)>>,
+    due: BinaryHeap<Reverse<Due>>,
     count: u64,
     random: u64,
     delay_max_ms: u64,

@@ -377,7 +377,7 @@ fn a_connection_that_is_not_wanted_any_more_is_closed() {
 #[test]
 fn faults_back_off_twice_as_long_each_time_and_a_stable_session_forgives() {
     let mut script = Script::started(settings());
-    let mut fail = |script: &mut Script, up_s: u64| {
+    let fail = |script: &mut Script, up_s: u64| {
         script.accept();
         script.hear(Way::Accepted, &[open(), keepalive()].concat());
         script.pass(Duration::from_secs(up_s));

@@ -253,6 +253,12 @@ fn state_cases() -> Vec<Case> {
         ),
         ("an OPEN in Established", Established, open(), (5, 3, &[1])),
         (
+            "a request cut short is an error of the header",
+            Established,
+            message(5, &[0, 1, 0]),
+            (1, 2, &[0, 22]),
+        ),
+        (
             "a BoRR that is too long comes back whole (RFC 7313)",
             Established,
             message(5, &[0, 1, 1, 1, 9]),

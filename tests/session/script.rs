@@ -109,6 +109,8 @@ pub struct Script {
     pub session: Session,
     pub now: Time,
     pub said: Said,
+    /// The peer reads nothing: what is sent stays unwritten.
+    pub blocked: bool,
 }
 
 impl Script {
@@ -118,6 +120,7 @@ impl Script {
             session,
             now: Time::from_secs(1000),
             said: Said::default(),
+            blocked: false,
         }
     }
 
@@ -176,7 +179,7 @@ impl Script {
         self.step(|session, now| session.handle_closed(now, way));
     }
 
-    /// Lets time pass, with every timeout on the way; everything that is sent counts as written.
+    /// Lets time pass, with every timeout on the way.
     pub fn pass(&mut self, span: Duration) {
         let end = self.now + span;
         while let Some(due) = self.session.poll_timeout().filter(|due| *due <= end) {
@@ -220,7 +223,9 @@ impl Script {
                 .lines
                 .push(format!("{way:?} sends {}", describe(&octets)));
             self.said.transmits.push((way, octets));
-            self.session.handle_written(self.now, way, false);
+            if !self.blocked {
+                self.session.handle_written(self.now, way, false);
+            }
         }
         while let Some(action) = self.session.poll_action() {
             self.said.lines.push(format!("{action:?}"));

@@ -141,6 +141,7 @@ fn a_blocked_peer_gets_no_heap_of_keepalives_and_is_let_go() {
     let cases = [
         ("by default after 480 s", None, Some(480)),
         ("as configured", Some(100), Some(100)),
+        ("longer than the hold time in any case", Some(7), Some(91)),
         ("never", Some(0), None),
     ];
     for (name, send_hold_time_s, expected_s) in cases {
@@ -152,6 +153,7 @@ fn a_blocked_peer_gets_no_heap_of_keepalives_and_is_let_go() {
             &peer,
         );
         script.step(|session, now| session.handle_written(now, Way::Accepted, true));
+        script.blocked = true;
         let mut blocked_s = 0;
         while script.session.established_way().is_some() && blocked_s < 2000 {
             script.pass(Duration::from_secs(1));
@@ -168,6 +170,7 @@ fn a_blocked_peer_gets_no_heap_of_keepalives_and_is_let_go() {
                 assert_eq!(
                     lines,
                     [
+                        "Accepted sends KEEPALIVE",
                         down.as_str(),
                         "Accepted sends Send Hold Timer Expired",
                         "Close(Accepted)"
@@ -175,14 +178,28 @@ fn a_blocked_peer_gets_no_heap_of_keepalives_and_is_let_go() {
                     "{name}"
                 );
             }
-            None => assert_eq!(lines, Vec::<String>::new(), "{name}"),
+            None => assert_eq!(lines, ["Accepted sends KEEPALIVE"], "{name}"),
         }
     }
 }
 
 #[test]
+fn a_keepalive_that_cannot_be_written_counts_towards_the_send_hold_time() {
+    let mut script = Script::established();
+    script.blocked = true;
+    let mut silent_s = 0;
+    while script.session.established_way().is_some() {
+        script.pass(Duration::from_secs(1));
+        script.hear(Way::Accepted, &keepalive());
+        silent_s += 1;
+    }
+    assert!((480 + 22..=480 + 31).contains(&silent_s), "{silent_s} s");
+}
+
+#[test]
 fn slow_progress_is_progress() {
     let mut script = Script::established();
+    script.blocked = true;
     for _ in 0..30 {
         script.step(|session, now| session.handle_written(now, Way::Accepted, true));
         for _ in 0..6 {
