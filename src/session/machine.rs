@@ -219,8 +219,8 @@ impl Session {
         }
     }
 
-    /// Octets of this connection were written; `still_queued`: more wait. After what was written no
-    /// KEEPALIVE is due for a while, and the peer is seen to read (RFC 9687).
+    /// Octets of this connection were written, whoever queued them; `still_queued`: more wait. No
+    /// KEEPALIVE is due for a while then, and the peer is seen to read (RFC 9687).
     pub fn handle_written(&mut self, now: Time, way: Way, still_queued: bool) {
         let send_hold_time = self.send_hold_time(way);
         let interval = self.keepalive_interval(way);
@@ -291,9 +291,13 @@ impl Session {
         self.transmits.pop_front()
     }
 
-    /// To be done after all transmits were queued.
+    /// Nothing while there is something to transmit: a NOTIFICATION goes out before its connection closes.
     pub fn poll_action(&mut self) -> Option<SessionAction> {
-        self.actions.pop_front()
+        if self.transmits.is_empty() {
+            self.actions.pop_front()
+        } else {
+            None
+        }
     }
 
     pub fn state(&self) -> State {
@@ -525,7 +529,7 @@ impl Session {
         );
     }
 
-    /// Queues a KEEPALIVE, unless octets wait already that will tell as much when the peer reads.
+    /// Queues a KEEPALIVE, unless the one before still waits for the peer to read.
     fn send_keepalive(&mut self, now: Time, way: Way) {
         let interval = self.keepalive_interval(way);
         let send_hold_time = self.send_hold_time(way);
@@ -534,7 +538,7 @@ impl Session {
         };
         connection.keepalive = interval.map_or(Time::NEVER, |interval| now + interval);
         connection.handle_queued(now, send_hold_time);
-        if !connection.still_queued || !connection.is_established() {
+        if !std::mem::replace(&mut connection.keepalive_waits, true) {
             let mut octets = Vec::new();
             encode_keepalive(&mut octets);
             self.transmits.push_back((way, octets));
