@@ -9,6 +9,16 @@
     )
 )]
 
+mod connection;
+mod event;
+mod framer;
+mod jitter;
+mod machine;
+mod negotiate;
+mod reason;
 mod settings;
 
+pub use event::{Message, Negotiated, SessionAction, SessionEvent, State, Stop, StopHold, Way};
+pub use machine::Session;
+pub use reason::DownReason;
 pub use settings::SessionSettings;
