@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::base::{
-    ClientSet, ClientSlot, CoreId, PathId, PrefixSlot, SessionEpoch, ShardId, Time,
-};
+use crate::base::{ClientSet, ClientSlot, CoreId, PathId, PrefixSlot, SessionEpoch, ShardId, Time};
 use crate::rib::{At, Changes, Form, Marks, Record, Scope, SetTable, Table, difference, present};
 use crate::server::message::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix, ToCore};
 
