@@ -104,6 +104,11 @@ fn pinned_threads_idle_at_next_to_nothing_and_deadlines_are_kept() {
             after.name
         );
     }
+    assert_eq!(
+        core_stats(runtime.handle(), 0).updates_out,
+        3,
+        "three deadlines, one after another"
+    );
     drop(streams);
     shut_down(runtime);
 }

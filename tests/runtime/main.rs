@@ -1,4 +1,8 @@
 //! The runtime on loopback sockets, with a session core and a shard that echo.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "these tests are the world outside, which has a clock"
+)]
 
 mod fakes;
 mod keys;
