@@ -4,3 +4,6 @@
 pub mod exchange;
 pub mod message;
 pub mod query;
+mod shard;
+
+pub use shard::Shard;
