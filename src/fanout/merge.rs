@@ -51,6 +51,13 @@ impl WalkMerge {
         }
     }
 
+    /// Whether the first step can be made: every shard's stream has begun or ended.
+    pub fn is_ready(&self) -> bool {
+        self.streams
+            .iter()
+            .all(|stream| stream.ended || stream.head().is_some())
+    }
+
     /// Hands the next groups that are alike to `each`.
     pub fn step(&mut self, each: impl FnOnce(&[(&DeltaBatch, &DeltaGroup)])) -> Step {
         if self

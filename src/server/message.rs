@@ -169,9 +169,21 @@ pub struct CountChange {
 /// From one session core to another: the start-up wait. Core 0 decides for all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CoreNotice {
-    /// To core 0: how many sessions are up, how many of them (or half-open ones) still owe
-    /// something, and when routes or sessions last came.
-    Startup { up: u32, waiting: u32, last: Time },
+    /// To core 0.
+    Startup(StartupReport),
     /// From core 0: advertise.
     StartupOver,
+}
+
+/// How far the sessions of one core are after a start.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct StartupReport {
+    /// Sessions that are established.
+    pub up: u32,
+    /// Those of them that owe an End-of-RIB, and those that are half open.
+    pub waiting: u32,
+    /// When a session last came up.
+    pub last_up: Time,
+    /// When a session last came up or an UPDATE last came.
+    pub last_heard: Time,
 }
