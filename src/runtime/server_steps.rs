@@ -21,11 +21,21 @@ impl CoreStep for SessionCore {
         SessionCore::new(core, exchange, seed, now)
     }
 
-    fn handle_accepted(&mut self, now: Time, remote: SocketAddr, local: SocketAddr) -> Option<ConnId> {
+    fn handle_accepted(
+        &mut self,
+        now: Time,
+        remote: SocketAddr,
+        local: SocketAddr,
+    ) -> Option<ConnId> {
         self.handle_accepted(now, remote, local)
     }
 
-    fn handle_connected(&mut self, now: Time, slot: ClientSlot, local: SocketAddr) -> Option<ConnId> {
+    fn handle_connected(
+        &mut self,
+        now: Time,
+        slot: ClientSlot,
+        local: SocketAddr,
+    ) -> Option<ConnId> {
         self.handle_connected(now, slot, local)
     }
 
