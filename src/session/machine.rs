@@ -136,7 +136,10 @@ impl Session {
                 },
             );
         }
-        self.ensure_retry(now);
+        let idle = self.phase == Phase::Running && self.connections.iter().all(Option::is_none);
+        if idle && !self.settings.passive && self.connect_retry == Time::NEVER {
+            self.connect(now);
+        }
     }
 
     /// The peer connected to us. False: close it, nothing of it is wanted.
@@ -165,9 +168,8 @@ impl Session {
     }
 
     /// The next attempt follows the ConnectRetryTimer.
-    pub fn handle_connect_failed(&mut self, now: Time) {
+    pub fn handle_connect_failed(&mut self, _now: Time) {
         self.connecting = false;
-        self.ensure_retry(now);
     }
 
     /// `now` is when the octets were received: they are a sign of life from then on, whenever their
@@ -349,14 +351,6 @@ impl Session {
             self.actions.push_back(SessionAction::Connect);
         }
         self.retry_after(now, self.settings.connect_retry_s);
-    }
-
-    /// Where we connect, an attempt is under way or will follow.
-    fn ensure_retry(&mut self, now: Time) {
-        let idle = self.phase == Phase::Running && self.connections.iter().all(Option::is_none);
-        if idle && !self.settings.passive && self.connect_retry == Time::NEVER {
-            self.retry_after(now, self.settings.connect_retry_s);
-        }
     }
 
     fn retry_after(&mut self, now: Time, pause_s: u16) {
