@@ -1,3 +1,5 @@
-//! All integration tests, in one binary.
+//! Integration tests that go through public doors, in one binary.
 
+mod cli;
+mod config;
 mod wire;
