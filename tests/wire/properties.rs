@@ -10,6 +10,9 @@ use rialto::wire::{
 use super::generate::{Said, nlri_octets, prefix, said, set};
 use super::support::{body, context, decode};
 
+#[path = "../../fuzz/checks/update.rs"]
+mod fuzzed;
+
 fn withdrawn(update: &Update<'_>, family: Family) -> Vec<Prefix> {
     update
         .withdrawn
@@ -170,6 +173,18 @@ proptest! {
             octets[at] = octet;
         }
         check_any(&octets, four_octet)?;
+    }
+
+    #[test]
+    fn what_is_announced_can_be_sent_on(
+        said in said(), changes in proptest::collection::vec(any::<(prop::sample::Index, u8)>(), 0..3), choices: u8,
+    ) {
+        let mut octets = [vec![choices], said.body()].concat();
+        for (at, octet) in changes {
+            let at = at.index(octets.len());
+            octets[at] = octet;
+        }
+        fuzzed::check(&octets);
     }
 
     #[test]
