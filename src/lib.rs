@@ -1,6 +1,7 @@
 //! Rialto: a BGP route server (RFC 7947, RFC 7948). `ARCHITECTURE.md` is the map.
 
 pub mod base;
+pub mod cli;
 pub mod config;
 pub mod fanout;
 pub mod load;

@@ -42,7 +42,7 @@ impl Prefix {
         let whole = usize::from(len / 8);
         let count = octets.len().min(usize::from(len.div_ceil(8)));
         addr[..count].copy_from_slice(&octets[..count]);
-        if len % 8 != 0 {
+        if !len.is_multiple_of(8) {
             addr[whole] &= 0xffu8 << (8 - len % 8);
         }
         Ok(Prefix { family, addr, len })
@@ -62,6 +62,7 @@ impl Prefix {
     }
 
     /// Prefix length, in bits.
+    #[expect(clippy::len_without_is_empty, reason = "a length in bits, not a count")]
     pub const fn len(&self) -> u8 {
         self.len
     }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use crate::base::{Asn, FamilySet};
+use crate::base::{Asn, Family, FamilySet};
 use crate::policy::Actions;
-use crate::wire::{AttributeSet, CommunityScrub, EncodingClass, Variant, encode_attributes};
+use crate::wire::{
+    AttributeSet, CommunityScrub, EncodingClass, NextHop, Variant, encode_attributes, fits,
+};
 
 /// A set's place in its shard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -45,9 +47,6 @@ enum Fit {
 /// Sets up to this many octets fit every message, whatever the receiver makes longer: AS4_PATH at
 /// most doubles them, and prepends, headers, next hop and one NLRI stay under 200 octets.
 const ALWAYS_FITS_OCTETS: usize = 1_900;
-
-/// Octets of an UPDATE besides attributes and NLRI: header and the two length fields.
-const UPDATE_OVERHEAD: usize = 23;
 
 impl SetTable {
     /// Takes a reference on the set with this content.
@@ -231,55 +230,32 @@ fn fit_bit(variant: Variant, class: &EncodingClass) -> u32 {
         | u32::from(extended) << 4
 }
 
-/// Encodes the set for each kind of receiver, as if for the longest NLRI.
+/// Encodes the set for each kind of receiver.
 fn measure_fits(set: &AttributeSet, scrub: &dyn CommunityScrub) -> u32 {
+    let family = match set.next_hop() {
+        NextHop::V4(_) => Family::Ipv4,
+        NextHop::V6(_) | NextHop::V6LinkLocal(..) => Family::Ipv6,
+    };
+    let announcer = set.facts().leftmost_as.unwrap_or(Asn(0));
     let mut bits = 0;
     let mut out = Vec::new();
     for four_octet in [false, true] {
         for prepend in 0..=3 {
             let variant = Variant { prepend };
-            for (add_path, message_max) in [
-                (false, 4_096),
-                (true, 4_096),
-                (false, 65_535),
-                (true, 65_535),
-            ] {
-                let add_path_set = if add_path {
-                    FamilySet::ALL
-                } else {
-                    FamilySet::EMPTY
-                };
-                let class = EncodingClass {
-                    four_octet,
-                    add_path: add_path_set,
-                    message_max,
-                };
-                out.clear();
-                encode_attributes(
-                    &mut out,
-                    set,
-                    variant,
-                    set.facts().leftmost_as.unwrap_or(Asn(0)),
-                    &class,
-                    scrub,
-                );
-                let len = UPDATE_OVERHEAD + out.len() + reach_len(set, add_path);
-                if len <= usize::from(message_max) {
-                    bits |= 1 << fit_bit(variant, &class);
+            for add_path in [FamilySet::EMPTY, FamilySet::ALL] {
+                for message_max in [4_096, u16::MAX] {
+                    let class = EncodingClass {
+                        four_octet,
+                        add_path,
+                        message_max,
+                    };
+                    out.clear();
+                    encode_attributes(&mut out, set, variant, announcer, &class, scrub);
+                    let fits = fits(&class, out.len(), set.next_hop(), family);
+                    bits |= u32::from(fits) << fit_bit(variant, &class);
                 }
             }
         }
     }
     bits
-}
-
-/// Octets of next hop and one longest NLRI: NEXT_HOP and a /32, or MP_REACH_NLRI and a /128.
-fn reach_len(set: &AttributeSet, add_path: bool) -> usize {
-    use crate::wire::NextHop;
-    let path_id = if add_path { 4 } else { 0 };
-    match set.next_hop() {
-        NextHop::V4(_) => 7 + 5 + path_id,
-        NextHop::V6(_) => 4 + 5 + 16 + 17 + path_id,
-        NextHop::V6LinkLocal(..) => 4 + 5 + 32 + 17 + path_id,
-    }
 }

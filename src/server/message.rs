@@ -120,8 +120,11 @@ pub enum ToCore {
     /// The walk's stream is complete on this shard; the core answers with [`ToShard::Promote`]
     /// when it has consumed it on all.
     WalkEnd { walk: WalkId },
-    /// What changed during the walk was sent before this in the ordinary stream, and changes reach
-    /// the clients from here on: End-of-RIB is due once every shard has said so.
+    /// From here on the ordinary stream of this shard is for the walk's clients too (those whose
+    /// session is still the one that was walked to).
+    Promoting { walk: WalkId },
+    /// What changed during the walk was sent between [`ToCore::Promoting`] and this: End-of-RIB is
+    /// due once every shard has said so.
     Promoted { walk: WalkId },
     /// Effects of UPDATEs on a client's counts, by [`RouteUpdate::seq`]; every update sent to this
     /// shard is answered.

@@ -8,6 +8,8 @@ use foldhash::quality::FixedState;
 
 use crate::base::Asn;
 
+use super::attribute::split_attribute;
+
 /// Path attribute type codes (IANA).
 pub mod code {
     pub const ORIGIN: u8 = 1;
@@ -89,6 +91,12 @@ pub enum NextHop {
     V6(Ipv6Addr),
     /// RFC 2545 §3: global address and link-local address.
     V6LinkLocal(Ipv6Addr, Ipv6Addr),
+}
+
+impl From<[u8; 4]> for NextHop {
+    fn from(octets: [u8; 4]) -> NextHop {
+        NextHop::V4(octets.into())
+    }
 }
 
 impl From<Ipv4Addr> for NextHop {
@@ -183,15 +191,7 @@ impl AttributeSet {
         octets: Box<[u8]>,
     ) -> AttributeSet {
         let hash = content_hash(hash_seed, next_hop, &octets);
-        let facts = Facts {
-            origin: Origin::Incomplete,
-            as_path_len: 0,
-            leftmost_as: None,
-            med: None,
-            has_communities: false,
-            graceful_shutdown: false,
-        };
-        let mut set = AttributeSet::new(hash, facts, next_hop, octets);
+        let mut set = AttributeSet::new(hash, Facts::NONE, next_hop, octets);
         set.facts = set.read_facts();
         set
     }
@@ -358,28 +358,8 @@ impl<'a> Iterator for RawAttributes<'a> {
     type Item = RawAttribute<'a>;
 
     fn next(&mut self) -> Option<RawAttribute<'a>> {
-        let &[flags, code, ..] = self.rest else {
-            return None;
-        };
-        let (header_len, value_len) = if flags & 0x10 != 0 {
-            let &[_, _, high, low, ..] = self.rest else {
-                return None;
-            };
-            (4, usize::from(u16::from_be_bytes([high, low])))
-        } else {
-            let &[_, _, len, ..] = self.rest else {
-                return None;
-            };
-            (3, usize::from(len))
-        };
-        let (whole, rest) = self.rest.split_at_checked(header_len + value_len)?;
+        let (attribute, rest) = split_attribute(self.rest).ok()?;
         self.rest = rest;
-        let value = whole.get(header_len..)?;
-        Some(RawAttribute {
-            flags,
-            code,
-            value,
-            whole,
-        })
+        Some(attribute)
     }
 }

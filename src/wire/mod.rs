@@ -12,9 +12,12 @@
     )
 )]
 
+mod as_path;
 mod attribute;
+mod attribute_block;
 mod attribute_set;
 mod capability;
+mod community;
 mod encode;
 mod fault;
 mod header;
@@ -34,9 +37,10 @@ pub use attribute_set::{
 pub use capability::{
     Capabilities, CapabilityError, GracefulRestart, capability_code, encode_multiprotocol,
 };
+pub use community::{CommunityScrub, KeepAll};
 pub use encode::{
-    CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib,
-    encode_withdrawals,
+    EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals,
+    fits,
 };
 pub use fault::{UpdateError, UpdateFault};
 pub use header::{

@@ -15,11 +15,19 @@ pub struct Nlri<'a> {
 
 /// What makes a block syntactically incorrect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}", self.what())]
 pub enum NlriError {
-    #[error("prefix length is too large for the family")]
     Length,
-    #[error("last prefix is cut short")]
     Overrun,
+}
+
+impl NlriError {
+    pub const fn what(self) -> &'static str {
+        match self {
+            NlriError::Length => "NLRI with a prefix length that is too large for the family",
+            NlriError::Overrun => "last of the NLRI is cut short",
+        }
+    }
 }
 
 impl<'a> Nlri<'a> {

@@ -173,7 +173,7 @@ impl Shard {
     pub fn turn(&mut self, now: Time) -> bool {
         self.outbox.unblock();
         if self.outbox.is_full() {
-            return false;
+            return self.has_work(now);
         }
         self.sweep_piece();
         self.flush_if_due(now);
@@ -202,10 +202,9 @@ impl Shard {
     }
 
     fn has_work(&self, now: Time) -> bool {
-        !self.outbox.is_full()
-            && (self.sweep.is_active()
-                || self.walks.has_work()
-                || (!self.pending.is_empty() && self.is_flush_due(now)))
+        self.sweep.is_active()
+            || self.walks.has_work()
+            || (!self.pending.is_empty() && self.is_flush_due(now))
     }
 
     /// Makes room for every slot of the configuration.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{ClientSet, ClientSlot, PrefixSlot, SessionEpoch};
+use crate::policy::Verdict;
 use crate::rib::{EligibilityId, Marks, Path, PathList};
 use crate::server::exchange::Exchange;
 use crate::server::message::{CountChange, ToCore};
@@ -19,6 +20,8 @@ const PIECE_ENTRIES: u32 = 16_384;
 pub(super) struct Sweep {
     cursor: u32,
     remaining: u32,
+    /// Slots that there were at the last restart; newer entries need no visit.
+    end: u32,
     /// Their paths' verdicts may have changed.
     judge_again: ClientSet,
     /// Everybody's audiences, or the order of paths, may have changed.
@@ -36,6 +39,7 @@ impl Sweep {
 
     pub(super) fn restart(&mut self, slot_count: u32) {
         self.remaining = slot_count;
+        self.end = slot_count;
     }
 
     pub(super) fn judge_again(&mut self, slot: ClientSlot, slot_count: u32) {
@@ -51,7 +55,7 @@ impl Shard {
         }
         let count = self.sweep.remaining.min(PIECE_ENTRIES);
         for _ in 0..count {
-            if self.sweep.cursor >= self.table.slot_count() {
+            if self.sweep.cursor >= self.sweep.end {
                 self.sweep.cursor = 0;
             }
             let slot = PrefixSlot(self.sweep.cursor);
@@ -147,14 +151,19 @@ impl Shard {
     /// The path as the present generation sees it; takes a reference on its eligibility. Its set
     /// stays referenced through the pre-image or the old path.
     fn judged_again(&mut self, slot: PrefixSlot, path: &Path) -> Path {
-        let all = self.sweep.all;
-        if !all && !self.sweep.judge_again.contains(path.announcer) {
+        let judge_again = self.sweep.judge_again.contains(path.announcer);
+        if !judge_again && !self.sweep.all {
             self.eligibilities.retain(path.eligibility);
             return *path;
         }
         let prefix = self.table.entry(slot).prefix;
-        let set = self.sets.set(path.set).clone();
-        let verdict = self.judge(path.announcer, &set, &prefix);
+        let verdict = match path.verdict {
+            _ if judge_again => {
+                self.judge(path.announcer, &self.sets.set(path.set).clone(), &prefix)
+            }
+            verdict if is_acceptable(verdict) => Verdict::Accepted,
+            rejected => rejected,
+        };
         let accepted = i32::from(is_acceptable(verdict)) - i32::from(is_acceptable(path.verdict));
         if accepted != 0 {
             let family = prefix.family().index();

@@ -238,6 +238,9 @@ impl Shard {
             return;
         };
         let part = walk.parts.swap_remove(place);
+        // A pre-image from before would not say what its clients are about to be told.
+        self.flush();
+        self.outbox.push(core, ToCore::Promoting { walk: id });
         let mut changes = Changes::new(self.seed);
         let scopes = Family::ALL.map(|family| {
             if part.families.contains(family) {

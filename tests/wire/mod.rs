@@ -1,0 +1,8 @@
+//! The UPDATE codec through its public door.
+
+mod differential;
+mod encoding;
+mod golden;
+mod properties;
+mod remedies;
+mod support;
