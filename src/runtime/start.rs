@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::base::{CoreId, ShardId};
 use crate::server::exchange::Exchange;
 use crate::server::query::CoreCommand;
+use crate::server::{SessionCore, Shard};
 
 use super::RuntimeError;
 use super::clock::Clock;
@@ -58,9 +59,17 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Binds the listeners, starts the threads and returns when all of them run. What can go wrong
-    /// with addresses, keys and limits goes wrong before any thread is there.
-    pub fn start<C: CoreStep, S: ShardStep>(
+    /// The route server. Binds the listeners, starts the threads and returns when all of them run.
+    /// What can go wrong with addresses, keys and limits goes wrong before any thread is there.
+    pub fn start(
+        exchange: Arc<Exchange>,
+        options: RuntimeOptions,
+    ) -> Result<Runtime, RuntimeError> {
+        Runtime::start_steps::<SessionCore, Shard>(exchange, options)
+    }
+
+    /// The same around any session core and shard.
+    pub fn start_steps<C: CoreStep, S: ShardStep>(
         exchange: Arc<Exchange>,
         options: RuntimeOptions,
     ) -> Result<Runtime, RuntimeError> {

@@ -115,6 +115,7 @@ struct Echo {
 /// Messages to shards held here before reading stops, octets before deltas wait.
 const HELD_MAX: usize = 4;
 const QUEUED_MAX: usize = 1 << 20;
+const UNDER_WAY_MAX: u64 = 4 << 20;
 const PIECE: usize = 8 << 10;
 
 pub struct EchoCore {
@@ -144,6 +145,12 @@ impl EchoCore {
         self.to_shards.iter().map(VecDeque::len).sum()
     }
 
+    /// Shards take whatever comes, so it is what is under way altogether that has to be bounded.
+    fn takes_octets(&self) -> bool {
+        self.held() < HELD_MAX
+            && self.stats.octets_in.saturating_sub(self.stats.octets_out) < UNDER_WAY_MAX
+    }
+
     fn queued(&self) -> usize {
         self.echoes.values().map(|echo| echo.queued).sum()
     }
@@ -164,7 +171,7 @@ impl EchoCore {
     }
 
     fn resume(&mut self) {
-        if self.held() < HELD_MAX {
+        if self.takes_octets() {
             let paused = self.paused.take();
             self.actions
                 .extend(paused.into_iter().map(|conn| Action::Read { conn }));
@@ -353,7 +360,7 @@ impl CoreStep for EchoCore {
     }
 
     fn wants_octets(&self, conn: u32) -> bool {
-        let wants = self.held() < HELD_MAX;
+        let wants = self.takes_octets();
         if !wants {
             self.paused.borrow_mut().insert(conn);
         }
@@ -386,6 +393,7 @@ impl CoreStep for EchoCore {
                 echo.queue.pop_front();
             }
         }
+        self.resume();
     }
 
     fn is_over(&self) -> bool {
