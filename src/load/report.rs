@@ -9,7 +9,7 @@ use super::args::{LoadArgs, Scenario};
 use super::model::{Check, NOTHING};
 use super::proc::Usage;
 use super::session::Counters;
-use super::swarm::Swarm;
+use super::swarm::{Swarm, histogram};
 
 /// Wrong prefixes that are listed.
 const LISTED_MAX: usize = 10;
@@ -82,7 +82,7 @@ impl Report {
         let clients = swarm.client_count();
         let wrong_clients = (0..clients).filter(|&client| swarm.tables.wrong_count(client) > 0).count();
         let wrong_prefixes = swarm.tables.wrong_total();
-        let mut complete = Histogram::new(3).expect("3 digits are possible");
+        let mut complete = histogram();
         let times = swarm.sessions.iter().filter_map(|session| session.complete_at);
         times.for_each(|at| complete.saturating_record(at.as_micros()));
         let drops: Vec<String> = swarm
