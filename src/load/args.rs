@@ -1,0 +1,139 @@
+//! The words of `rialto load` and `rialto demo` on the command line.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use ipnet::Ipv4Net;
+
+use super::model::Check;
+use super::templates::Daemon;
+use crate::base::{Family, FamilySet};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scenario {
+    /// All clients announce; over when each has what it is owed and it is quiet.
+    Converge,
+    /// One more client comes to a server that holds the full table.
+    Join,
+    /// Some clients drop and come back.
+    Flap,
+    /// Routes change, so many a second; each arrival is timed.
+    Churn,
+    /// Some clients do not read while the others get their tables.
+    Slow,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Families {
+    Ipv4,
+    Ipv6,
+    Both,
+}
+
+impl Families {
+    pub fn set(self) -> FamilySet {
+        match self {
+            Families::Ipv4 => FamilySet::only(Family::Ipv4),
+            Families::Ipv6 => FamilySet::only(Family::Ipv6),
+            Families::Both => FamilySet::ALL,
+        }
+    }
+}
+
+/// Synthetic full-table clients against any route server.
+#[derive(Args, Clone, Debug)]
+pub struct LoadArgs {
+    /// The route server's BGP address and port
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:179")]
+    pub target: SocketAddr,
+    /// The route server's ASN
+    #[arg(long, value_name = "ASN", default_value_t = 64500)]
+    pub server_asn: u32,
+    /// How many clients
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub clients: u16,
+    /// Distinct prefixes over all clients
+    #[arg(long, value_name = "P", default_value_t = 10_000)]
+    pub prefixes: usize,
+    /// Mean number of clients that announce a prefix
+    #[arg(long, value_name = "MEAN", default_value_t = 1.8)]
+    pub paths_per_prefix: f64,
+    /// Mean number of prefixes that share an attribute set
+    #[arg(long, value_name = "MEAN", default_value_t = 4.0)]
+    pub prefixes_per_attributes: f64,
+    /// Share of attribute sets with control communities, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.15)]
+    pub control_share: f64,
+    /// Leave prepends out of the control communities (not every server can choose by them)
+    #[arg(long)]
+    pub no_prepends: bool,
+    /// Share of attribute sets with an unknown transitive attribute, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub unknown_share: f64,
+    /// What is announced; IPv6 goes over the same sessions
+    #[arg(long, value_enum, default_value_t = Families::Ipv4)]
+    pub family: Families,
+    /// A real table instead of a synthetic one (MRT; .gz and .bz2 are unpacked)
+    #[arg(long, value_name = "FILE")]
+    pub mrt: Option<PathBuf>,
+    /// Client i is address net.(1 + i / 200).(1 + i mod 200), ASN 10000 + i
+    #[arg(long, value_name = "NET", default_value = "127.77.0.0/16")]
+    pub source_net: Ipv4Net,
+    /// A client's IPv6 next hop is its IPv4 address within this
+    #[arg(long, value_name = "ADDR", default_value = "fd77::")]
+    pub ipv6_net: Ipv6Addr,
+    /// This many clients, the last ones, ask for all paths (RFC 7911)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub add_path_clients: u16,
+    /// Hold time that clients propose, in seconds
+    #[arg(long, value_name = "S", default_value_t = 90)]
+    pub hold_time: u16,
+    #[arg(long, value_enum, default_value_t = Scenario::Converge)]
+    pub scenario: Scenario,
+    /// How much is asked of the server
+    #[arg(long, value_enum, default_value_t = Check::Exact)]
+    pub check: Check,
+    /// Decode every distinct message a second time, with bgpkit-parser
+    #[arg(long)]
+    pub second_decoder: bool,
+    /// Flap: how many clients drop and return. Slow: how many do not read
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    pub affected: u16,
+    /// Flap: how many times
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub rounds: u16,
+    /// Churn and slow: changes a second
+    #[arg(long, value_name = "PER_S", default_value_t = 100)]
+    pub rate: u32,
+    /// Churn and slow: for how many seconds
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    pub duration: u32,
+    /// Slow: octets a second that slow clients read; 0 is nothing at all
+    #[arg(long, value_name = "OCTETS", default_value_t = 0)]
+    pub slow_rate: usize,
+    /// Seconds without any change after which a wrong table stays wrong
+    #[arg(long, value_name = "S", default_value_t = 20)]
+    pub patience: u32,
+    /// Milliseconds of quiet that make a right table final
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    pub settle: u32,
+    /// Processes of the server on this machine, to measure their CPU time and memory
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub server_pid: Vec<u32>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Seconds until all of it must be over
+    #[arg(long, value_name = "S", default_value_t = 300)]
+    pub timeout: u32,
+    /// The result as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Do not connect; print a configuration for these clients
+    #[arg(long, value_enum, value_name = "SERVER", num_args = 0..=1, default_missing_value = "rialto")]
+    pub print_config: Option<Daemon>,
+    /// Do not connect; write a Rialto configuration for these clients
+    #[arg(long, value_name = "FILE")]
+    pub write_config: Option<PathBuf>,
+}

@@ -1,0 +1,55 @@
+//! A progress bar on a terminal; nothing anywhere else.
+
+use std::cell::Cell;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+pub struct Progress {
+    bar: ProgressBar,
+    total: Cell<usize>,
+}
+
+impl Progress {
+    /// Silent where standard error is no terminal, or if so wished.
+    pub fn new(silent: bool) -> Progress {
+        let bar = ProgressBar::hidden();
+        if !silent && std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        }
+        let template = "{msg:40} {bar:30} {percent:>3}% {human_pos}/{human_len} {prefix}";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is right"));
+        Progress { bar, total: Cell::new(0) }
+    }
+
+    /// A new step, with so many things to come.
+    pub fn begin(&self, name: &str, total: usize) {
+        self.total.set(total);
+        self.bar.reset();
+        self.bar.set_length(total as u64);
+        self.bar.set_message(name.to_owned());
+        self.bar.tick();
+    }
+
+    /// So many things are still missing.
+    pub fn show(&self, missing: usize, sessions: usize) {
+        let total = self.total.get().max(missing);
+        self.bar.set_length(total as u64);
+        self.bar.set_position((total - missing) as u64);
+        self.bar.set_prefix(format!("{sessions} sessions"));
+    }
+
+    pub fn end(&self) {
+        self.bar.reset_elapsed();
+        if !self.bar.is_hidden() {
+            let took = self.bar.message();
+            self.bar.println(format!("  {took}"));
+        }
+    }
+
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+        let _ = Duration::ZERO;
+    }
+}
