@@ -203,8 +203,7 @@ impl SessionCore {
                 hashes,
             } => self.handle_hashes((slot, epoch), family, hashes),
             ToCore::Reclaim { batch, slots } => self.reclaims.handle_reclaim(shard, batch, slots),
-            // Its clients are taken for live from the end of the walk on.
-            ToCore::Promoting { .. } | ToCore::Reloaded { .. } => {}
+            ToCore::Reloaded { .. } => {}
         }
         self.pump(now);
     }
