@@ -4,7 +4,10 @@ use crate::base::{Asn, Family, FamilySet, PathId, Prefix};
 
 use super::attribute::{flag, push_attribute, push_header, split_attribute};
 use super::community::push_scrubbed;
-use super::{AttributeSet, CommunityScrub, NextHop, RawAttribute, Variant, as_path, code};
+use super::{
+    AttributeSet, CommunityScrub, HEADER_LEN, MessageType, NextHop, RawAttribute, Variant, as_path,
+    code,
+};
 
 /// What of the wire form depends on the receiver. Clients of one class get the same octets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -17,9 +20,6 @@ pub struct EncodingClass {
     pub message_max: u16,
 }
 
-/// Marker, length, type.
-const HEADER_LEN: usize = 19;
-const UPDATE: u8 = 2;
 /// Path identifier, prefix length and address of the longest prefix.
 const fn nlri_len_max(family: Family, with_path_id: bool) -> usize {
     1 + family.max_len() as usize / 8 + if with_path_id { 4 } else { 0 }
@@ -255,7 +255,7 @@ fn split_before_next_hop(attributes: &[u8]) -> (&[u8], &[u8]) {
 fn open_update(out: &mut Vec<u8>, withdrawn: &[u8], attributes_len: usize) -> usize {
     let start = out.len();
     out.extend_from_slice(&[0xff; 16]);
-    out.extend_from_slice(&[0, 0, UPDATE]);
+    out.extend_from_slice(&[0, 0, MessageType::Update as u8]);
     out.extend_from_slice(&(withdrawn.len() as u16).to_be_bytes());
     out.extend_from_slice(withdrawn);
     out.extend_from_slice(&(attributes_len as u16).to_be_bytes());
