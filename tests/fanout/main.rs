@@ -20,6 +20,13 @@ fn assert_all_have(world: &World, from: u16, count: usize) {
     }
 }
 
+/// Two clients hold the same routes.
+fn assert_same(world: &World, a: usize, b: usize) {
+    let (a, b) = (&world.peers[a].table, &world.peers[b].table);
+    let other = a.iter().filter(|(prefix, set)| b.get(prefix) != Some(set)).count();
+    assert!(a.len() == b.len() && other == 0, "{} and {} routes, {other} differ", a.len(), b.len());
+}
+
 #[test]
 fn what_one_client_announces_all_others_get_and_lose_again() {
     for shard_count in [1, 2, 4, 8] {
@@ -42,6 +49,7 @@ fn a_client_that_joins_gets_the_table_then_end_of_rib() {
     for shard_count in [1, 4] {
         let mut world = World::new(exchange(3, shard_count));
         world.connect(0);
+        world.run();
         world.peer(0).announce(1, prefixes(0..3000));
         world.run();
         world.connect(1);
@@ -58,6 +66,7 @@ fn splitting_the_table_over_shards_does_not_split_the_packing() {
     let updates = |shard_count: u16| {
         let mut world = World::new(exchange(2, shard_count));
         world.connect(0);
+        world.run();
         for tag in 0..300u32 {
             world.peer(0).announce(tag as u16, prefixes(tag * 7..tag * 7 + 7));
         }
@@ -106,7 +115,7 @@ fn a_client_that_does_not_read_costs_the_others_nothing_and_ends_with_the_presen
         let before = world.peer(1).octets_heard;
         world.peer(1).is_reading = true;
         world.run();
-        assert_eq!(world.peers[1].table, world.peers[2].table);
+        assert_same(&world, 1, 2);
         assert_eq!(world.peers[1].table.len(), 1500);
         let read = world.peer(1).octets_heard - before;
         assert!(read < 40_000, "{read} octets: each dirty prefix once, not forty times");
@@ -120,6 +129,7 @@ fn a_client_that_stalls_while_it_joins_gets_end_of_rib_after_the_last_dirty_pref
     exchange.limits.stalled_octets_max = 5_000;
     let mut world = World::new(exchange);
     world.connect(0);
+    world.run();
     for tag in 0..50u32 {
         world.peer(0).announce(tag as u16, prefixes(tag * 50..tag * 50 + 50));
     }
@@ -149,6 +159,7 @@ fn over_the_budget_the_core_leaves_the_mailboxes_alone_until_octets_are_written(
     exchange.limits.core_octets_max = 30_000;
     let mut world = World::new(exchange);
     world.connect(0);
+    world.run();
     for tag in 0..200u32 {
         world.peer(0).announce(tag as u16, prefixes(tag * 50..tag * 50 + 50));
     }
@@ -180,22 +191,22 @@ fn one_that_dribbles_does_not_hold_up_the_others_over_the_budget() {
     let mut world = World::new(exchange);
     world.connect_all();
     world.peer(1).socket_max = 500;
-    for tag in 0..60u16 {
+    for tag in 0..20u16 {
         world.peer(0).announce(tag, prefixes(0..3000));
-        for _ in 0..200 {
+        for _ in 0..100 {
             // It reads, but now and then only.
             world.peer(1).is_reading = world.now.as_micros() % 50_000 < 2_000;
             world.run_for(Duration::from_micros(500));
         }
     }
-    let last = world.peers[0].set(59);
+    let last = world.peers[0].set(19);
     for slot in [2, 3, 4] {
         let up_to_date = world.peers[slot].table.values().filter(|set| **set == last).count();
         assert_eq!(up_to_date, 3000, "client {slot}");
     }
     world.peer(1).is_reading = true;
     world.run_for(Duration::from_secs(20));
-    assert_eq!(world.peers[1].table, world.peers[2].table);
+    assert_same(&world, 1, 2);
 }
 
 #[test]
@@ -216,15 +227,14 @@ fn full_mailboxes_slow_the_announcer_down_and_lose_nothing() {
     world.are_shards_asleep = false;
     world.run_for(Duration::from_secs(5));
     assert!(world.peer(0).is_up && world.peer(0).says.is_empty());
-    world.connect(1);
-    world.run();
-    assert_eq!(world.peer(1).table.len(), 8000);
+    assert_all_have(&world, 0, 8000);
 }
 
 #[test]
 fn a_keepalive_does_not_wait_behind_the_table() {
     let mut world = World::new(exchange(2, 1));
     world.connect(0);
+    world.run();
     for tag in 0..2000u32 {
         world.peer(0).announce(tag as u16, prefixes(tag * 4..tag * 4 + 4));
     }
@@ -374,6 +384,7 @@ fn a_cold_start_without_end_of_rib_is_over_after_quiet_or_at_last() {
         exchange.startup = Startup::default();
         let mut world = World::new(exchange);
         world.connect(0);
+        world.run_for(Duration::from_millis(1));
         for tag in 0..600u16 {
             if talks || tag == 0 {
                 world.peer(0).announce(tag, prefixes(0..3));
@@ -403,7 +414,7 @@ fn a_session_that_comes_back_gets_nothing_meant_for_the_one_before() {
             world.connect(1);
             world.run();
             assert!(world.peer(1).is_up);
-            assert_eq!(world.peers[1].table, world.peers[2].table, "round {round}");
+            assert_same(&world, 1, 2);
             assert_eq!(world.peer(1).table.len(), 100);
         }
     }
@@ -433,7 +444,7 @@ fn a_freed_prefix_slot_is_not_used_again_while_a_slow_client_may_be_told_of_it()
     world.run();
     world.peer(1).is_reading = true;
     world.run();
-    assert_eq!(world.peers[1].table, world.peers[2].table);
+    assert_same(&world, 1, 2);
     assert_eq!(world.peer(1).table.len(), 3000);
     assert!(is_reclaimed(&world));
 }

@@ -224,7 +224,11 @@ impl World {
             if let CoreAction::Close { conn } = action {
                 self.write(conn, usize::MAX);
                 self.core.handle_closed(self.now, conn, "closed here");
-                self.peers.iter_mut().filter(|peer| peer.conn == Some(conn)).for_each(|peer| peer.conn = None);
+                let closed = self.peers.iter_mut().filter(|peer| peer.conn == Some(conn));
+                closed.for_each(|peer| {
+                    peer.read();
+                    peer.conn = None;
+                });
             }
         }
         is_busy
