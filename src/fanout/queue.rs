@@ -23,8 +23,8 @@ pub struct SendQueue {
     /// Octets of runs that are not written.
     run_octets: usize,
     control_octets: usize,
-    /// What was last shown to the writer, until it says what it wrote. It may be writing it while
-    /// other things happen, so what comes first in it stays first.
+    /// What was last shown to the writer, until it says what it wrote. It may be writing the first
+    /// piece of it while other things happen, so that stays first.
     plan: Option<Plan>,
 }
 
@@ -34,7 +34,7 @@ struct Plan {
     /// Whole messages, to their end. `None`: no control message was there.
     run_octets_first: Option<usize>,
     control_count: usize,
-    /// Octets shown in all.
+    /// Octets of the first piece shown.
     shown: usize,
 }
 
@@ -64,6 +64,8 @@ impl SendQueue {
     }
 
     /// Shows the head of the queue, `pieces_max` pieces at most, in the order it must be written.
+    /// What is written is reported before anything else happens to the queue; only a write of the
+    /// first piece alone may still be under way meanwhile.
     pub fn transmit(&mut self, pieces: &mut Vec<Bytes>, pieces_max: usize) {
         let before = pieces.len();
         let full = |pieces: &Vec<Bytes>| pieces.len() - before >= pieces_max;
@@ -104,7 +106,7 @@ impl SendQueue {
             }
             pieces.push(run.bytes.slice(std::mem::take(&mut offset)..));
         }
-        let shown = pieces.iter().skip(before).map(Bytes::len).sum();
+        let shown = pieces.get(before).map_or(0, Bytes::len);
         self.plan = (shown > 0).then_some(Plan {
             run_octets_first,
             control_count,
@@ -139,7 +141,7 @@ impl SendQueue {
         self.advance_runs(left);
     }
 
-    /// Drops all runs but what is written or was shown, to the end of its message. Says which runs
+    /// Drops all runs but what is written or may be just now, to the end of its message. Says which runs
     /// are, in part or whole, lost.
     pub fn drop_runs(&mut self) -> VecDeque<Arc<Run>> {
         let mut out = self.head_written + self.plan.map_or(0, |plan| plan.shown);
