@@ -54,9 +54,9 @@ pub struct LoadArgs {
     /// How many clients
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub clients: u16,
-    /// Distinct prefixes over all clients
-    #[arg(long, value_name = "P", default_value_t = 10_000)]
-    pub prefixes: usize,
+    /// Distinct prefixes over all clients; 10000, or all of an MRT file
+    #[arg(long, value_name = "P")]
+    pub prefixes: Option<usize>,
     /// Mean number of clients that announce a prefix
     #[arg(long, value_name = "MEAN", default_value_t = 1.8)]
     pub paths_per_prefix: f64,
@@ -72,9 +72,9 @@ pub struct LoadArgs {
     /// Share of attribute sets with an unknown transitive attribute, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub unknown_share: f64,
-    /// What is announced; IPv6 goes over the same sessions
-    #[arg(long, value_enum, default_value_t = Families::Ipv4)]
-    pub family: Families,
+    /// What is announced; IPv6 goes over the same sessions. ipv4, or all of an MRT file
+    #[arg(long, value_enum)]
+    pub family: Option<Families>,
     /// A real table instead of a synthetic one (MRT; .gz and .bz2 are unpacked)
     #[arg(long, value_name = "FILE")]
     pub mrt: Option<PathBuf>,
@@ -136,4 +136,11 @@ pub struct LoadArgs {
     /// Do not connect; write a Rialto configuration for these clients
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
+}
+
+impl LoadArgs {
+    /// What an MRT file is narrowed to.
+    pub fn family_or_all(&self) -> FamilySet {
+        self.family.map_or(FamilySet::ALL, Families::set)
+    }
 }
