@@ -23,6 +23,9 @@ pub enum Scenario {
     Churn,
     /// Some clients do not read while the others get their tables.
     Slow,
+    /// What `rialto demo` shows: converge, one client drops and returns, routes change.
+    #[value(skip)]
+    Tour,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -142,5 +145,41 @@ impl LoadArgs {
     /// What an MRT file is narrowed to.
     pub fn family_or_all(&self) -> FamilySet {
         self.family.map_or(FamilySet::ALL, Families::set)
+    }
+}
+
+/// A route server on loopback with synthetic clients and a full table; needs nothing.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// How many clients
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(2..=2_000))]
+    pub clients: u16,
+    /// Distinct prefixes, a quarter of them IPv6
+    #[arg(long, value_name = "P", default_value_t = 200_000)]
+    pub prefixes: usize,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Seconds until all of it must be over
+    #[arg(long, value_name = "S", default_value_t = 180)]
+    pub timeout: u32,
+    /// Keep it running afterwards, until interrupted
+    #[arg(long)]
+    pub serve: bool,
+    /// The result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rialto load` without any words: what the demo starts from.
+#[derive(clap::Parser)]
+struct Defaults {
+    #[command(flatten)]
+    load: LoadArgs,
+}
+
+impl LoadArgs {
+    /// As if nothing were said.
+    pub fn defaults() -> LoadArgs {
+        <Defaults as clap::Parser>::parse_from(["load"]).load
     }
 }

@@ -5,6 +5,7 @@
 pub mod args;
 mod attributes;
 mod clock;
+pub mod demo;
 mod model;
 mod mrt;
 mod plan;
@@ -124,6 +125,13 @@ fn check_words(args: &LoadArgs) -> Result<(), LoadError> {
 
 /// Connects the clients of the plan and runs the scenario.
 fn drive(plan: Plan, args: &LoadArgs, progress: &Progress) -> Result<Report, LoadError> {
+    let (mut swarm, report) = drive_on(plan, args, progress)?;
+    swarm.stop_all();
+    Ok(report)
+}
+
+/// As [`drive`], and leaves the clients connected.
+fn drive_on(plan: Plan, args: &LoadArgs, progress: &Progress) -> Result<(Swarm, Report), LoadError> {
     let settings = Settings {
         target: args.target,
         hold_time_s: args.hold_time,
@@ -139,6 +147,5 @@ fn drive(plan: Plan, args: &LoadArgs, progress: &Progress) -> Result<Report, Loa
     });
     progress.clear();
     let report = Report::new(&swarm, args, steps, server);
-    swarm.stop_all();
-    Ok(report)
+    Ok((swarm, report))
 }

@@ -11,7 +11,8 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
          no bgp default ipv4-unicast\n bgp bestpath compare-routerid\n no bgp network import-check\n"
     );
     for client in &plan.clients {
-        out += &format!(" neighbor {} remote-as {}\n neighbor {} passive\n", client.address, client.asn, client.address);
+        out += &format!(" neighbor {} remote-as {}\n neighbor {} passive\n \
+             neighbor {} sender-as-path-loop-detection\n", client.address, client.asn, client.address, client.address);
     }
     for family in exchange.families() {
         out += &format!(" address-family {family} unicast\n");

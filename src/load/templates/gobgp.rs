@@ -10,23 +10,7 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
         listen.port(),
         listen.ip(),
     );
-    for (name, standard, large) in [
-        ("to-no-one", format!("^0:{rs}$"), format!("^{rs}:0:0$")),
-        ("control", format!("^(0|{rs}):.*$"), format!("^{rs}:.*$")),
-    ] {
-        out += &sets(name, &standard, &large);
-    }
-    out += &statement_head("strip");
-    out += "  [[policy-definitions.statements]]\n    [policy-definitions.statements.actions]\n      \
-            route-disposition = \"accept-route\"\n";
-    out += &format!(
-        "      [policy-definitions.statements.actions.bgp-actions.set-community]\n        options = \"remove\"\n        \
-         [policy-definitions.statements.actions.bgp-actions.set-community.set-community-method]\n          \
-         communities-list = [\"^(0|{rs}):.*$\"]\n      \
-         [policy-definitions.statements.actions.bgp-actions.set-large-community]\n        options = \"remove\"\n        \
-         [policy-definitions.statements.actions.bgp-actions.set-large-community.set-large-community-method]\n          \
-         communities-list = [\"^{rs}:.*$\"]\n\n"
-    );
+    out += &sets("to-no-one", &format!("^0:{rs}$"), &format!("^{rs}:0:0$"));
     for client in &plan.clients {
         out += &policy(exchange, client.asn);
     }
@@ -78,10 +62,26 @@ fn policy(exchange: &Exchange<'_>, asn: u32) -> String {
             out += &format!(
                 "  [[policy-definitions.statements]]\n    \
                  [policy-definitions.statements.conditions.bgp-conditions.match-{kind}-set]\n      \
-                 {kind}-set = \"{set}\"\n      match-set-options = \"any\"\n    \
-                 [policy-definitions.statements.actions]\n      route-disposition = \"{verdict}-route\"\n"
+                 {kind}-set = \"{set}\"\n      match-set-options = \"any\"\n"
             );
+            out += &if verdict == "accept" { accept(rs) } else { actions(verdict) };
         }
     }
-    out
+    out + "  [[policy-definitions.statements]]\n" + &accept(rs)
+}
+
+fn actions(verdict: &str) -> String {
+    format!("    [policy-definitions.statements.actions]\n      route-disposition = \"{verdict}-route\"\n")
+}
+
+/// In, without what concerns only the server.
+fn accept(rs: u32) -> String {
+    let remove = |kind: &str, pattern: String| {
+        format!(
+            "      [policy-definitions.statements.actions.bgp-actions.set-{kind}]\n        options = \"remove\"\n        \
+             [policy-definitions.statements.actions.bgp-actions.set-{kind}.set-{kind}-method]\n          \
+             communities-list = [\"{pattern}\"]\n"
+        )
+    };
+    actions("accept") + &remove("community", format!("^(0|{rs}):.*$")) + &remove("large-community", format!("^{rs}:.*$"))
 }
