@@ -37,7 +37,10 @@ impl FromStr for Asn {
 
     /// Reads `64500` or `AS64500`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.strip_prefix("AS").or_else(|| text.strip_prefix("as")).unwrap_or(text);
+        let digits = text
+            .strip_prefix("AS")
+            .or_else(|| text.strip_prefix("as"))
+            .unwrap_or(text);
         digits.parse().map(Asn)
     }
 }

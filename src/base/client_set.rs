@@ -15,7 +15,9 @@ pub struct ClientSet {
 
 impl ClientSet {
     pub const fn new() -> ClientSet {
-        ClientSet { words: SmallVec::new_const() }
+        ClientSet {
+            words: SmallVec::new_const(),
+        }
     }
 
     pub fn only(slot: ClientSlot) -> ClientSet {
@@ -40,7 +42,9 @@ impl ClientSet {
     }
 
     pub fn contains(&self, slot: ClientSlot) -> bool {
-        self.words.get(slot.index() / 64).is_some_and(|word| word & (1 << (slot.0 % 64)) != 0)
+        self.words
+            .get(slot.index() / 64)
+            .is_some_and(|word| word & (1 << (slot.0 % 64)) != 0)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -49,7 +53,10 @@ impl ClientSet {
 
     /// How many clients are in it.
     pub fn count(&self) -> usize {
-        self.words.iter().map(|word| word.count_ones() as usize).sum()
+        self.words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
     }
 
     pub fn intersects(&self, other: &ClientSet) -> bool {
@@ -57,7 +64,12 @@ impl ClientSet {
     }
 
     pub fn is_subset(&self, other: &ClientSet) -> bool {
-        self.words.len() <= other.words.len() && self.words.iter().zip(&other.words).all(|(a, b)| a & !b == 0)
+        self.words.len() <= other.words.len()
+            && self
+                .words
+                .iter()
+                .zip(&other.words)
+                .all(|(a, b)| a & !b == 0)
     }
 
     pub fn union_with(&mut self, other: &ClientSet) {
@@ -141,7 +153,9 @@ impl FromIterator<ClientSlot> for ClientSet {
 
 impl fmt::Debug for ClientSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter().map(|slot| slot.0)).finish()
+        f.debug_set()
+            .entries(self.iter().map(|slot| slot.0))
+            .finish()
     }
 }
 
@@ -165,7 +179,10 @@ mod tests {
     #[test]
     fn iteration_is_ascending_and_complete() {
         let slots = [0, 1, 63, 64, 65, 127, 128, 4999];
-        assert_eq!(set(&slots).iter().map(|slot| slot.0).collect::<Vec<_>>(), slots);
+        assert_eq!(
+            set(&slots).iter().map(|slot| slot.0).collect::<Vec<_>>(),
+            slots
+        );
         assert_eq!(set(&slots).count(), slots.len());
     }
 }

@@ -102,7 +102,9 @@ impl FamilySet {
 
     /// In the order of [`Family::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Family> {
-        Family::ALL.into_iter().filter(move |family| self.contains(*family))
+        Family::ALL
+            .into_iter()
+            .filter(move |family| self.contains(*family))
     }
 }
 

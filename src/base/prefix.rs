@@ -32,13 +32,17 @@ impl Prefix {
     /// `octets` may be shorter than an address (as NLRI are); the rest is zero.
     pub fn new(family: Family, octets: &[u8], len: u8) -> Result<Prefix, PrefixError> {
         if len > family.max_len() {
-            return Err(PrefixError::Length { family, len, max: family.max_len() });
+            return Err(PrefixError::Length {
+                family,
+                len,
+                max: family.max_len(),
+            });
         }
         let mut addr = [0u8; 16];
         let whole = usize::from(len / 8);
         let count = octets.len().min(usize::from(len.div_ceil(8)));
         addr[..count].copy_from_slice(&octets[..count]);
-        if len % 8 != 0 {
+        if !len.is_multiple_of(8) {
             addr[whole] &= 0xffu8 << (8 - len % 8);
         }
         Ok(Prefix { family, addr, len })
@@ -49,7 +53,8 @@ impl Prefix {
     }
 
     pub fn v6(addr: Ipv6Addr, len: u8) -> Prefix {
-        Prefix::new(Family::Ipv6, &addr.octets(), len).expect("an IPv6 prefix length is at most 128")
+        Prefix::new(Family::Ipv6, &addr.octets(), len)
+            .expect("an IPv6 prefix length is at most 128")
     }
 
     pub const fn family(&self) -> Family {
@@ -57,6 +62,7 @@ impl Prefix {
     }
 
     /// Prefix length, in bits.
+    #[expect(clippy::len_without_is_empty, reason = "a length in bits, not a count")]
     pub const fn len(&self) -> u8 {
         self.len
     }
@@ -134,7 +140,9 @@ impl FromStr for Prefix {
         if text.contains('/') {
             return text.parse::<IpNet>().map(Prefix::from).map_err(|_| wrong());
         }
-        text.parse::<IpAddr>().map(|addr| Prefix::from(IpNet::from(addr))).map_err(|_| wrong())
+        text.parse::<IpAddr>()
+            .map(|addr| Prefix::from(IpNet::from(addr)))
+            .map_err(|_| wrong())
     }
 }
 
@@ -191,6 +199,9 @@ mod tests {
             let prefix = Prefix::v4(Ipv4Addr::from(0x0a00_0000 + (i << 8)), 24);
             counts[shard_of(&prefix, 8).index()] += 1;
         }
-        assert!(counts.iter().all(|count| (9_000..11_000).contains(count)), "{counts:?}");
+        assert!(
+            counts.iter().all(|count| (9_000..11_000).contains(count)),
+            "{counts:?}"
+        );
     }
 }

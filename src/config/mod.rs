@@ -1,1 +1,24 @@
-//! Not written yet.
+//! The configuration: files to checked values, and those to one compiled generation. It reads files,
+//! and knows nothing of sockets or of a running server.
+
+mod check;
+mod client;
+mod compile;
+mod diff;
+mod model;
+mod options;
+mod problem;
+mod read;
+mod reader;
+mod source;
+mod summary;
+
+pub use compile::{Override, Overrides, compile};
+pub use diff::{ClientChange, Difference, difference, needs_restart};
+pub use model::{
+    Attributes, ClientConfig, Config, Cores, ImportConfig, Log, LogFormat, NextHopMode, Server,
+};
+pub use options::RECEIVED_MAX;
+pub use problem::{Place, Problem, Problems, Severity};
+pub use read::{from_text, load};
+pub use summary::{ClientSummary, Summary};

@@ -44,9 +44,17 @@ impl FromIterator<DirectoryEntry> for Directory {
         let mut directory = Directory::default();
         for entry in entries {
             directory.everyone.insert(entry.slot);
-            directory.by_asn.entry(entry.asn).or_default().insert(entry.slot);
+            directory
+                .by_asn
+                .entry(entry.asn)
+                .or_default()
+                .insert(entry.slot);
             if entry.hide_own_as {
-                directory.hiding_own_as.entry(entry.asn).or_default().insert(entry.slot);
+                directory
+                    .hiding_own_as
+                    .entry(entry.asn)
+                    .or_default()
+                    .insert(entry.slot);
             }
         }
         directory

@@ -1,5 +1,19 @@
 //! A shard's table: attribute sets, candidates, the decision, audiences, deltas.
+//!
+//! Knows nothing of sessions, queues or messages, and never calls policy but for audiences.
 
+mod assignment;
 mod decision;
+mod delta;
+mod eligibility;
+mod path;
+mod sets;
+mod table;
 
-pub use decision::{DecidedBy, MedMode};
+pub use assignment::{Assigned, Assignment, Assignments, Capacities, Scope, Tables};
+pub use decision::{AnnouncerOrder, DecidedBy, Decision, MedMode};
+pub use delta::{At, Changes, Form, Record, difference, present};
+pub use eligibility::{Eligibility, EligibilityId, EligibilityTable, Versions};
+pub use path::{Path, PathList, Rank};
+pub use sets::{SetId, SetTable};
+pub use table::{Entry, Marks, Table};

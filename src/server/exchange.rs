@@ -96,7 +96,11 @@ pub struct Startup {
 
 impl Default for Startup {
     fn default() -> Startup {
-        Startup { wait: true, quiet: Duration::from_millis(300), wait_max: Duration::from_secs(5) }
+        Startup {
+            wait: true,
+            quiet: Duration::from_millis(300),
+            wait_max: Duration::from_secs(5),
+        }
     }
 }
 
@@ -161,7 +165,8 @@ impl Exchange {
 
     pub fn client_named(&self, name: &str) -> Option<&Arc<Client>> {
         let address = name.parse::<IpAddr>().ok();
-        self.clients().find(|client| client.name == name || Some(client.address) == address)
+        self.clients()
+            .find(|client| client.name == name || Some(client.address) == address)
     }
 }
 

@@ -8,11 +8,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::{
-    ClientSet, ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot, SessionEpoch, ShardId,
-    WalkId,
+    ClientSet, ClientSlot, CoreId, Family, FamilySet, Generation, Prefix, PrefixSlot, SessionEpoch,
+    Time, WalkId,
 };
 use crate::policy::Verdict;
-use crate::wire::{AttributeSet, Variant};
+use crate::wire::AttributeSet;
+
+pub use crate::fanout::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix};
 
 use super::exchange::Exchange;
 use super::query::ShardQuery;
@@ -25,20 +27,41 @@ pub enum ToShard {
     /// A session is established: from now on its routes count, and it may be walked to.
     ClientUp(ClientUp),
     /// A session is over: its paths of this epoch and older die; nothing more is owed to it.
-    ClientDown { slot: ClientSlot, epoch: SessionEpoch },
+    ClientDown {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+    },
     /// Bring `clients` (all of the sending core, all up) to the present state of `families`.
     /// Until [`ToShard::Promote`] they get nothing in the ordinary stream.
-    Walk { core: CoreId, walk: WalkId, clients: Arc<ClientSet>, families: FamilySet },
+    Walk {
+        core: CoreId,
+        walk: WalkId,
+        clients: Arc<ClientSet>,
+        families: FamilySet,
+    },
     /// The sending core has consumed every shard's stream of that walk.
     Promote { core: CoreId, walk: WalkId },
     /// Give one client the present state of these prefixes, in the ordinary stream: an announcement
     /// or a withdrawal for each.
-    Resync { slot: ClientSlot, epoch: SessionEpoch, dirty: Vec<DirtyPrefix> },
+    Resync {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        dirty: Vec<DirtyPrefix>,
+    },
     /// Above this hash of a prefix ([`Prefix::shard_hash`]) the client's paths of a family are
     /// blocked (`accepted_max`, action "block"); `None` lifts it.
-    BlockAbove { slot: ClientSlot, epoch: SessionEpoch, family: Family, hash: Option<u64> },
+    BlockAbove {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        family: Family,
+        hash: Option<u64>,
+    },
     /// Hashes of the client's acceptable prefixes, to choose what "block" keeps.
-    AskHashes { slot: ClientSlot, epoch: SessionEpoch, family: Family },
+    AskHashes {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        family: Family,
+    },
     /// A new generation of the configuration.
     Reload(Arc<Exchange>),
     /// Answer to [`ToCore::Reclaim`]: nothing in the sending core names those slots any more.
@@ -79,14 +102,9 @@ pub struct ClientUp {
     pub add_path: FamilySet,
     /// Messages over 4,096 octets are understood (RFC 8654).
     pub extended_messages: bool,
+    /// RFC 6793, on both sides.
+    pub four_octet: bool,
     pub router_id: Ipv4Addr,
-}
-
-/// A prefix (with ADD-PATH: a path identifier of it) whose state at a client is unknown.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct DirtyPrefix {
-    pub prefix: PrefixSlot,
-    pub path_id: Option<PathId>,
 }
 
 /// Into a session core, from a shard (`shard` says which).
@@ -95,21 +113,44 @@ pub enum ToCore {
     /// The ordinary stream, in order.
     Deltas(Arc<DeltaBatch>),
     /// A walk's stream: groups ascend by [`DeltaGroup::key`] over the whole walk.
-    WalkDeltas { walk: WalkId, batch: Arc<DeltaBatch> },
+    WalkDeltas {
+        walk: WalkId,
+        batch: Arc<DeltaBatch>,
+    },
     /// The walk's stream is complete on this shard; the core answers with [`ToShard::Promote`]
     /// when it has consumed it on all.
     WalkEnd { walk: WalkId },
-    /// What changed during the walk was sent before this in the ordinary stream, and changes reach
-    /// the clients from here on: End-of-RIB is due once every shard has said so.
+    /// From here on the ordinary stream of this shard is for the walk's clients too (those whose
+    /// session is still the one that was walked to).
+    Promoting { walk: WalkId },
+    /// What changed during the walk was sent between [`ToCore::Promoting`] and this: End-of-RIB is
+    /// due once every shard has said so.
     Promoted { walk: WalkId },
     /// Effects of UPDATEs on a client's counts, by [`RouteUpdate::seq`]; every update sent to this
     /// shard is answered.
-    Counts { slot: ClientSlot, epoch: SessionEpoch, counts: Vec<CountChange> },
+    Counts {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        counts: Vec<CountChange>,
+    },
+    /// The answers to one [`ToShard::Resync`] are in the ordinary stream before this.
+    Resynced {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+    },
     /// Answer to [`ToShard::AskHashes`].
-    Hashes { slot: ClientSlot, epoch: SessionEpoch, family: Family, hashes: Vec<u64> },
+    Hashes {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        family: Family,
+        hashes: Vec<u64>,
+    },
     /// Freed prefix slots await reuse: answer [`ToShard::Reclaimed`] when no queue, dirty record or
     /// message under way in this core names one.
-    Reclaim { batch: u32, slots: Arc<[PrefixSlot]> },
+    Reclaim {
+        batch: u32,
+        slots: Arc<[PrefixSlot]>,
+    },
     /// All changes of the reload to this generation are in the stream before this.
     Reloaded { generation: Generation },
 }
@@ -117,6 +158,7 @@ pub enum ToCore {
 /// What one UPDATE did to a client's counts in one shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CountChange {
+    /// [`RouteUpdate::seq`]; 0 for what a reload changed.
     pub seq: u32,
     /// Prefixes in the Adj-RIB-In, by family.
     pub received: [i32; 2],
@@ -124,46 +166,24 @@ pub struct CountChange {
     pub accepted: [i32; 2],
 }
 
-/// A shard's changes, grouped. Within one batch a client meets each prefix (each path identifier
-/// of it) once, so that groups may be sent in any order.
-#[derive(Debug)]
-pub struct DeltaBatch {
-    pub shard: ShardId,
-    pub groups: Vec<DeltaGroup>,
-    /// The prefixes of all groups, one group after another.
-    pub prefixes: Vec<Prefix>,
-    /// Their slots, at the same positions.
-    pub slots: Vec<PrefixSlot>,
+/// From one session core to another: the start-up wait. Core 0 decides for all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CoreNotice {
+    /// To core 0.
+    Startup(StartupReport),
+    /// From core 0: advertise.
+    StartupOver,
 }
 
-/// Prefixes that go to one audience with one attribute set, or that it loses.
-#[derive(Clone, Debug)]
-pub struct DeltaGroup {
-    pub key: DeltaKey,
-    pub family: Family,
-    /// For an audience with ADD-PATH.
-    pub path_id: Option<PathId>,
-    /// Live clients only. Never empty.
-    pub audience: Arc<ClientSet>,
-    pub content: DeltaContent,
-    /// Into [`DeltaBatch::prefixes`].
-    pub prefixes: Range<u32>,
-}
-
-#[derive(Clone, Debug)]
-pub enum DeltaContent {
-    Announce { set: Arc<AttributeSet>, variant: Variant },
-    Withdraw,
-}
-
-/// Orders groups alike on every shard, so that a session core can put equal ones together.
-/// `audience` first: what one audience gets stands in one run of octets.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct DeltaKey {
-    /// Content hash of the audience.
-    pub audience: u64,
-    /// [`AttributeSet::hash`]; 0 for a withdrawal.
-    pub set: u64,
-    /// Packs family, announce or withdraw, variant and path identifier.
-    pub form: u64,
+/// How far the sessions of one core are after a start.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct StartupReport {
+    /// Sessions that are established.
+    pub up: u32,
+    /// Those of them that owe an End-of-RIB, and those that are half open.
+    pub waiting: u32,
+    /// When a session last came up.
+    pub last_up: Time,
+    /// When a session last came up or an UPDATE last came.
+    pub last_heard: Time,
 }

@@ -1,6 +1,11 @@
 //! The session core and the shard as plain values, and every message between them. No I/O: the
 //! simulator and `runtime/` step the same values.
 
+mod core;
 pub mod exchange;
 pub mod message;
 pub mod query;
+mod shard;
+
+pub use self::core::{ConnId, CoreAction, SessionCore};
+pub use shard::Shard;

@@ -4,7 +4,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::base::{ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot, ShardId};
+use crate::base::{
+    ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot, ShardId,
+};
 use crate::policy::Verdict;
 use crate::rib::DecidedBy;
 use crate::wire::{AttributeSet, Variant};
@@ -15,11 +17,21 @@ use super::exchange::Exchange;
 #[derive(Clone, Debug)]
 pub enum ShardQuery {
     /// All paths of one prefix; asked of the shard that owns it.
-    Route { prefix: Prefix },
+    Route {
+        prefix: Prefix,
+    },
     /// Paths of one client, `limit` table entries' worth at a time.
-    Routes { slot: ClientSlot, which: Which, cursor: PrefixSlot, limit: u32 },
+    Routes {
+        slot: ClientSlot,
+        which: Which,
+        cursor: PrefixSlot,
+        limit: u32,
+    },
     /// Why a client has, or has not, this prefix.
-    Explain { prefix: Prefix, to: ClientSlot },
+    Explain {
+        prefix: Prefix,
+        to: ClientSlot,
+    },
     Stats,
 }
 
@@ -36,7 +48,10 @@ pub enum ShardReply {
     /// Best first, rejected ones last.
     Route(Vec<PathRow>),
     /// `next` is the cursor to go on from; `None` when the table is through.
-    Routes { rows: Vec<PathRow>, next: Option<PrefixSlot> },
+    Routes {
+        rows: Vec<PathRow>,
+        next: Option<PrefixSlot>,
+    },
     Explain(Explanation),
     Stats(Box<ShardStats>),
 }
@@ -109,11 +124,18 @@ pub enum CoreCommand {
     /// A new generation; also how clients are disabled, enabled and quarantined.
     Reload(Arc<Exchange>),
     /// End the session with Cease / Administrative Reset, let it come back.
-    Reset { slot: ClientSlot, message: String },
+    Reset {
+        slot: ClientSlot,
+        message: String,
+    },
     /// Send ROUTE-REFRESH for all its families.
-    Refresh { slot: ClientSlot },
+    Refresh {
+        slot: ClientSlot,
+    },
     /// End every session with Cease / Administrative Shutdown, take no more.
-    Shutdown { message: String },
+    Shutdown {
+        message: String,
+    },
     Stats,
 }
 
@@ -147,7 +169,7 @@ pub struct CoreStats {
 }
 
 /// One client as its session core sees it. Times are microseconds since the start of the server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ClientStatus {
     pub slot: ClientSlot,
     /// RFC 4271 §8.2.2 state name: Idle, Connect, Active, OpenSent, OpenConfirm, Established.

@@ -1,9 +1,14 @@
 //! The attribute set: what a group of prefixes was announced with, in canonical form, shared.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::hash::{BuildHasher, Hasher};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use foldhash::quality::FixedState;
 
 use crate::base::Asn;
+
+use super::attribute::split_attribute;
 
 /// Path attribute type codes (IANA).
 pub mod code {
@@ -22,11 +27,53 @@ pub mod code {
     pub const EXTENDED_COMMUNITIES: u8 = 16;
     pub const AS4_PATH: u8 = 17;
     pub const AS4_AGGREGATOR: u8 = 18;
+    pub const IPV6_EXTENDED_COMMUNITIES: u8 = 25;
     pub const AIGP: u8 = 26;
     pub const LARGE_COMMUNITIES: u8 = 32;
     pub const OTC: u8 = 35;
     pub const ATTR_SET: u8 = 128;
+
+    /// Whether the attribute is one of the three kinds that carry control communities.
+    pub const fn is_communities(code: u8) -> bool {
+        matches!(code, COMMUNITIES | EXTENDED_COMMUNITIES | LARGE_COMMUNITIES)
+    }
+
+    /// The IANA name of an attribute that Rialto knows.
+    pub const fn name(code: u8) -> Option<&'static str> {
+        Some(match code {
+            ORIGIN => "ORIGIN",
+            AS_PATH => "AS_PATH",
+            NEXT_HOP => "NEXT_HOP",
+            MULTI_EXIT_DISC => "MULTI_EXIT_DISC",
+            LOCAL_PREF => "LOCAL_PREF",
+            ATOMIC_AGGREGATE => "ATOMIC_AGGREGATE",
+            AGGREGATOR => "AGGREGATOR",
+            COMMUNITIES => "COMMUNITIES",
+            ORIGINATOR_ID => "ORIGINATOR_ID",
+            CLUSTER_LIST => "CLUSTER_LIST",
+            MP_REACH_NLRI => "MP_REACH_NLRI",
+            MP_UNREACH_NLRI => "MP_UNREACH_NLRI",
+            EXTENDED_COMMUNITIES => "EXTENDED_COMMUNITIES",
+            AS4_PATH => "AS4_PATH",
+            AS4_AGGREGATOR => "AS4_AGGREGATOR",
+            IPV6_EXTENDED_COMMUNITIES => "IPV6_EXTENDED_COMMUNITIES",
+            AIGP => "AIGP",
+            LARGE_COMMUNITIES => "LARGE_COMMUNITIES",
+            OTC => "OTC",
+            ATTR_SET => "ATTR_SET",
+            _ => return None,
+        })
+    }
 }
+
+/// AS_PATH segment types (RFC 4271 §4.3).
+pub mod segment {
+    pub const AS_SET: u8 = 1;
+    pub const AS_SEQUENCE: u8 = 2;
+}
+
+/// RFC 8326 §2.
+pub const GRACEFUL_SHUTDOWN: (u16, u16) = (65535, 0);
 
 /// ORIGIN (RFC 4271 §5.1.1), in the order of preference.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -44,6 +91,33 @@ pub enum NextHop {
     V6(Ipv6Addr),
     /// RFC 2545 §3: global address and link-local address.
     V6LinkLocal(Ipv6Addr, Ipv6Addr),
+}
+
+impl From<[u8; 4]> for NextHop {
+    fn from(octets: [u8; 4]) -> NextHop {
+        NextHop::V4(octets.into())
+    }
+}
+
+impl From<Ipv4Addr> for NextHop {
+    fn from(addr: Ipv4Addr) -> NextHop {
+        NextHop::V4(addr)
+    }
+}
+
+impl From<Ipv6Addr> for NextHop {
+    fn from(addr: Ipv6Addr) -> NextHop {
+        NextHop::V6(addr)
+    }
+}
+
+impl From<IpAddr> for NextHop {
+    fn from(addr: IpAddr) -> NextHop {
+        match addr {
+            IpAddr::V4(addr) => NextHop::V4(addr),
+            IpAddr::V6(addr) => NextHop::V6(addr),
+        }
+    }
 }
 
 /// What the decision process and the import checks ask of every attribute set.
@@ -96,8 +170,67 @@ pub struct RawAttribute<'a> {
 impl AttributeSet {
     /// `octets` must be canonical as described above; `hash` covers octets and next hop, and is the
     /// same for equal sets throughout the process.
-    pub(super) fn new(hash: u64, facts: Facts, next_hop: NextHop, octets: Box<[u8]>) -> AttributeSet {
-        AttributeSet { hash, facts, next_hop, octets }
+    pub(super) fn new(
+        hash: u64,
+        facts: Facts,
+        next_hop: NextHop,
+        octets: Box<[u8]>,
+    ) -> AttributeSet {
+        AttributeSet {
+            hash,
+            facts,
+            next_hop,
+            octets,
+        }
+    }
+
+    /// Takes hash and facts from canonical octets.
+    pub(super) fn from_canonical(
+        hash_seed: u64,
+        next_hop: NextHop,
+        octets: Box<[u8]>,
+    ) -> AttributeSet {
+        let hash = content_hash(hash_seed, next_hop, &octets);
+        let mut set = AttributeSet::new(hash, Facts::NONE, next_hop, octets);
+        set.facts = set.read_facts();
+        set
+    }
+
+    fn read_facts(&self) -> Facts {
+        let origin = match self.value(code::ORIGIN) {
+            [0] => Origin::Igp,
+            [1] => Origin::Egp,
+            _ => Origin::Incomplete,
+        };
+        let segment_len = |(kind, count)| match kind {
+            segment::AS_SEQUENCE => count,
+            segment::AS_SET => 1,
+            _ => 0,
+        };
+        let as_path_len: usize = self
+            .as_path_segments()
+            .map(|(kind, asns)| segment_len((kind, asns.count())))
+            .sum();
+        let mut leftmost = self
+            .as_path_segments()
+            .take(1)
+            .filter(|(kind, _)| *kind == segment::AS_SEQUENCE);
+        Facts {
+            origin,
+            as_path_len: as_path_len.try_into().unwrap_or(u16::MAX),
+            leftmost_as: leftmost.next().and_then(|(_, mut asns)| asns.next()),
+            med: self
+                .value(code::MULTI_EXIT_DISC)
+                .try_into()
+                .ok()
+                .map(u32::from_be_bytes),
+            has_communities: self
+                .attributes()
+                .any(|attribute| code::is_communities(attribute.code)),
+            graceful_shutdown: self
+                .communities()
+                .any(|community| community == GRACEFUL_SHUTDOWN),
+        }
     }
 
     pub const fn hash(&self) -> u64 {
@@ -117,6 +250,18 @@ impl AttributeSet {
         &self.octets
     }
 
+    /// Upper bound of an UPDATE that announces one prefix with this set, in any variant and
+    /// encoding class, in octets.
+    pub fn message_len_max(&self) -> usize {
+        // Header and lengths; MP_REACH_NLRI with two next hops; path identifier and prefix.
+        const AROUND: usize = 19 + 4 + 4 + 5 + 32 + 4 + 17;
+        // Three prepends in a segment of their own, and a longer attribute header.
+        const PREPENDED: usize = 2 + 3 * 4 + 1;
+        // AS4_PATH repeats the path; AS4_AGGREGATOR has 11 octets.
+        let as4 = self.value(code::AS_PATH).len() + 4 + PREPENDED + 11;
+        AROUND + PREPENDED + self.octets.len() + as4
+    }
+
     /// Ascending by type code.
     pub fn attributes(&self) -> RawAttributes<'_> {
         RawAttributes { rest: &self.octets }
@@ -127,11 +272,14 @@ impl AttributeSet {
     }
 
     fn value(&self, code: u8) -> &[u8] {
-        self.attribute(code).map_or(&[], |attribute| attribute.value)
+        self.attribute(code)
+            .map_or(&[], |attribute| attribute.value)
     }
 
     /// Segments of the AS_PATH: (segment type, ASNs).
-    pub fn as_path_segments(&self) -> impl Iterator<Item = (u8, impl Iterator<Item = Asn> + Clone + '_)> + '_ {
+    pub fn as_path_segments(
+        &self,
+    ) -> impl Iterator<Item = (u8, impl Iterator<Item = Asn> + Clone + '_)> + '_ {
         let mut rest = self.value(code::AS_PATH);
         std::iter::from_fn(move || {
             let (head, tail) = rest.split_first_chunk::<2>()?;
@@ -158,18 +306,44 @@ impl AttributeSet {
 
     /// Large communities (RFC 8092).
     pub fn large_communities(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
-        self.value(code::LARGE_COMMUNITIES).as_chunks::<12>().0.iter().map(|chunk| {
-            let word = |at: usize| {
-                chunk.get(at..at + 4).and_then(|octets| octets.try_into().ok()).map_or(0, u32::from_be_bytes)
-            };
-            (word(0), word(4), word(8))
-        })
+        self.value(code::LARGE_COMMUNITIES)
+            .as_chunks::<12>()
+            .0
+            .iter()
+            .map(|chunk| {
+                let word = |at: usize| {
+                    chunk
+                        .get(at..at + 4)
+                        .and_then(|octets| octets.try_into().ok())
+                        .map_or(0, u32::from_be_bytes)
+                };
+                (word(0), word(4), word(8))
+            })
     }
 
     /// Extended communities (RFC 4360), eight octets each.
     pub fn extended_communities(&self) -> impl Iterator<Item = [u8; 8]> + '_ {
-        self.value(code::EXTENDED_COMMUNITIES).as_chunks::<8>().0.iter().copied()
+        self.value(code::EXTENDED_COMMUNITIES)
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .copied()
     }
+}
+
+/// The same for equal contents, whatever made them.
+pub(super) fn content_hash(seed: u64, next_hop: NextHop, octets: &[u8]) -> u64 {
+    let mut hasher = FixedState::with_seed(seed).build_hasher();
+    hasher.write(octets);
+    match next_hop {
+        NextHop::V4(addr) => hasher.write_u32(addr.to_bits()),
+        NextHop::V6(addr) => hasher.write_u128(addr.to_bits()),
+        NextHop::V6LinkLocal(global, link_local) => {
+            hasher.write_u128(global.to_bits());
+            hasher.write_u128(link_local.to_bits());
+        }
+    }
+    hasher.finish()
 }
 
 fn asn_of(octets: &[u8]) -> Asn {
@@ -196,17 +370,8 @@ impl<'a> Iterator for RawAttributes<'a> {
     type Item = RawAttribute<'a>;
 
     fn next(&mut self) -> Option<RawAttribute<'a>> {
-        let &[flags, code, ..] = self.rest else { return None };
-        let (header_len, value_len) = if flags & 0x10 != 0 {
-            let &[_, _, high, low, ..] = self.rest else { return None };
-            (4, usize::from(u16::from_be_bytes([high, low])))
-        } else {
-            let &[_, _, len, ..] = self.rest else { return None };
-            (3, usize::from(len))
-        };
-        let (whole, rest) = self.rest.split_at_checked(header_len + value_len)?;
+        let (attribute, rest) = split_attribute(self.rest).ok()?;
         self.rest = rest;
-        let value = whole.get(header_len..)?;
-        Some(RawAttribute { flags, code, value, whole })
+        Some(attribute)
     }
 }

@@ -2,12 +2,57 @@
 //!
 //! Nothing that comes from the network can panic here: every length is checked, every index is a
 //! `get`.
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
+mod as_path;
+mod attribute;
+mod attribute_block;
 mod attribute_set;
+mod capability;
+mod community;
 mod encode;
+mod fault;
+mod header;
+mod nlri;
+mod notification;
+mod open;
+mod route_refresh;
+#[doc(hidden)]
+pub mod testing;
 mod type_codes;
+mod update;
 
-pub use attribute_set::{AttributeSet, Facts, NextHop, Origin, RawAttribute, Variant, code};
-pub use encode::{CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals};
+pub use attribute::flag;
+pub use attribute_set::{
+    AttributeSet, Facts, GRACEFUL_SHUTDOWN, NextHop, Origin, RawAttribute, Variant, code, segment,
+};
+pub use capability::{
+    Capabilities, CapabilityError, GracefulRestart, capability_code, encode_multiprotocol,
+};
+pub use community::{CommunityScrub, KeepAll};
+pub use encode::{
+    EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals,
+    fits,
+};
+pub use fault::{UpdateError, UpdateFault};
+pub use header::{
+    EXTENDED_MESSAGE_MAX, HEADER_LEN, Header, MESSAGE_MAX, MessageType, decode_header,
+    encode_keepalive,
+};
+pub use nlri::{Nlri, NlriError, NlriIter};
+pub use notification::{
+    CEASE, CeaseSubcode, HOLD_TIMER_EXPIRED, Notification, SEND_HOLD_TIMER_EXPIRED,
+    SHUTDOWN_TEXT_MAX, fsm_error, header_error, open_error, route_refresh_error, update_error,
+};
+pub use open::{Open, OpenError};
+pub use route_refresh::{RefreshSubtype, decode_route_refresh, encode_route_refresh};
 pub use type_codes::TypeCodes;
+pub use update::{DecodeContext, Scratch, Update, decode_update};

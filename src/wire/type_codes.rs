@@ -18,6 +18,15 @@ impl TypeCodes {
         word & (1 << (code % 64)) != 0
     }
 
+    /// Says whether it was not in the set before.
+    pub fn insert(&mut self, code: u8) -> bool {
+        let is_new = !self.contains(code);
+        if let Some(word) = self.0.get_mut(usize::from(code / 64)) {
+            *word |= 1 << (code % 64);
+        }
+        is_new
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0 == [0; 4]
     }
@@ -31,9 +40,7 @@ impl FromIterator<u8> for TypeCodes {
     fn from_iter<I: IntoIterator<Item = u8>>(codes: I) -> TypeCodes {
         let mut set = TypeCodes::default();
         for code in codes {
-            if let Some(word) = set.0.get_mut(usize::from(code / 64)) {
-                *word |= 1 << (code % 64);
-            }
+            set.insert(code);
         }
         set
     }

@@ -1,0 +1,302 @@
+//! The words of the command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::base::Prefix;
+
+/// A BGP route server for the largest Internet exchanges.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rialto",
+    version,
+    about,
+    arg_required_else_help = true,
+    propagate_version = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the route server in the foreground
+    Run(RunArgs),
+    /// Say everything that is wrong with a configuration, or what it comes to
+    Check(CheckArgs),
+    /// Put a route server under load: synthetic clients, each of whose tables is checked
+    Load(crate::load::args::LoadArgs),
+    /// Show the state of a running server
+    Show(ShowArgs),
+    /// Say why a client has, or does not have, a prefix
+    Explain(ExplainArgs),
+    /// Read the configuration again, and say what changed
+    Reload(ReloadArgs),
+    /// Shut one client, let it back, restart it, ask it for its routes, or quarantine it
+    Client(ClientArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// How log lines look, instead of what [log] says
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormatArg>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogFormatArg {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Output {
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a running server is found for reading.
+#[derive(Clone, Debug, Args)]
+pub struct Api {
+    /// The server's read-only HTTP API
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8179", value_parser = authority)]
+    pub api: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    #[command(subcommand)]
+    pub what: Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Show {
+    /// The server at a glance
+    Summary(ShowCommon),
+    /// All clients
+    Clients(ShowCommon),
+    /// One client
+    Client {
+        /// Its name or address
+        name: String,
+        #[command(flatten)]
+        common: ShowCommon,
+    },
+    /// All paths of a prefix, or of the longest prefix that covers an address
+    Route {
+        prefix: Target,
+        #[command(flatten)]
+        common: ShowCommon,
+    },
+    /// One client's routes
+    Routes(RoutesArgs),
+    /// What each session core and each shard does
+    Cores(ShowCommon),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ShowCommon {
+    #[command(flatten)]
+    pub api: Api,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct RoutesArgs {
+    /// Its name or address
+    #[arg(long, value_name = "NAME")]
+    pub client: String,
+    #[command(flatten)]
+    pub which: WhichArgs,
+    #[command(flatten)]
+    pub common: ShowCommon,
+}
+
+/// Exactly one of them.
+#[derive(Clone, Copy, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct WhichArgs {
+    /// All that it announced
+    #[arg(long)]
+    pub received: bool,
+    /// What import accepted
+    #[arg(long)]
+    pub accepted: bool,
+    /// What import rejected, with the reason
+    #[arg(long)]
+    pub rejected: bool,
+    /// What it is sent
+    #[arg(long)]
+    pub advertised: bool,
+}
+
+impl WhichArgs {
+    pub const fn name(self) -> &'static str {
+        match (self.received, self.accepted, self.rejected) {
+            (true, _, _) => "received",
+            (_, true, _) => "accepted",
+            (_, _, true) => "rejected",
+            _ => "advertised",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    pub prefix: Target,
+    /// The client's name or address
+    #[arg(long, value_name = "CLIENT")]
+    pub to: String,
+    #[command(flatten)]
+    pub common: ShowCommon,
+}
+
+/// How a running server is found for changing something.
+#[derive(Clone, Debug, Args)]
+pub struct Control {
+    /// The server's control socket; else the one of --config, else the one that the API names
+    #[arg(long, value_name = "SOCKET")]
+    pub control: Option<PathBuf>,
+    /// The configuration whose server is meant
+    #[arg(long, value_name = "FILE", conflicts_with = "control")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub api: Api,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct ReloadArgs {
+    #[command(flatten)]
+    pub control: Control,
+}
+
+#[derive(Debug, Args)]
+pub struct ClientArgs {
+    /// Its name or address
+    pub name: String,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// End its session, and keep it down
+    Disable {
+        /// Text for the other side (RFC 9003), at most 255 octets
+        #[arg(long, value_name = "TEXT", value_parser = shutdown_message, default_value = "")]
+        message: String,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Let it back
+    Enable {
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Restart its session
+    Reset {
+        /// Text for the other side (RFC 9003), at most 255 octets
+        #[arg(long, value_name = "TEXT", value_parser = shutdown_message, default_value = "")]
+        message: String,
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Ask it for its routes again (ROUTE-REFRESH)
+    Refresh {
+        #[command(flatten)]
+        control: Control,
+    },
+    /// Evaluate and show its routes, but relay none
+    Quarantine {
+        #[arg(value_enum, default_value = "on")]
+        switch: Switch,
+        #[command(flatten)]
+        control: Control,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+/// A prefix, or an address that a prefix is to cover.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    Prefix(Prefix),
+    Address(IpAddr),
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Target, String> {
+        if let Ok(address) = text.parse() {
+            return Ok(Target::Address(address));
+        }
+        text.parse()
+            .map(Target::Prefix)
+            .map_err(|error: crate::base::PrefixError| error.to_string())
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Target::Prefix(prefix) => prefix.fmt(f),
+            Target::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+fn authority(text: &str) -> Result<String, String> {
+    let text = text
+        .strip_prefix("http://")
+        .unwrap_or(text)
+        .trim_end_matches('/');
+    let (host, port) = text
+        .rsplit_once(':')
+        .ok_or("an address and port, such as 127.0.0.1:8179")?;
+    if host.is_empty() || port.parse::<u16>().is_err() {
+        return Err("an address and port, such as 127.0.0.1:8179".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn shutdown_message(text: &str) -> Result<String, String> {
+    match text.len() {
+        0..=255 => Ok(text.to_owned()),
+        len => Err(format!("{len} octets, RFC 9003 allows 255")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

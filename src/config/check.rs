@@ -1,0 +1,200 @@
+//! What is wrong between the parts of a configuration, each of them well-formed.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+
+use crate::base::{Asn, Family};
+use crate::server::exchange::LimitAction;
+
+use super::model::{ClientConfig, Config, NextHopMode};
+use super::problem::{Place, Problems};
+
+/// Slots are small numbers, and bitmaps over clients must stay short.
+const CLIENTS_MAX: usize = 16_384;
+
+/// What a TCP MD5 key costs a listening socket of Linux, in octets of `net.core.optmem_max`.
+const MD5_KEY_OCTETS: usize = 144;
+
+pub fn check(config: &Config, problems: &mut Problems) {
+    check_unique(&config.clients, problems);
+    check_own_addresses(config, problems);
+    check_next_hops(&config.clients, problems);
+    for client in &config.clients {
+        check_limits(client, problems);
+        check_passive(client, problems);
+    }
+    check_md5_keys(config, problems);
+    if let Some(client) = config.clients.get(CLIENTS_MAX) {
+        let what = format!("there are {} clients", config.clients.len());
+        problems.error(
+            &client.place,
+            "client",
+            what,
+            &format!("Rialto takes {CLIENTS_MAX}"),
+        );
+    }
+}
+
+fn check_unique(clients: &[ClientConfig], problems: &mut Problems) {
+    let mut addresses: HashMap<IpAddr, &Place> = HashMap::new();
+    let mut names: HashMap<&str, &Place> = HashMap::new();
+    for client in clients {
+        match addresses.entry(client.address) {
+            Entry::Occupied(first) => {
+                let what = format!(
+                    "{} is the client at {} already",
+                    client.address,
+                    shown(first.get())
+                );
+                problems.error(
+                    &client.place,
+                    "client.address",
+                    what,
+                    "a client is known by its address",
+                );
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(&client.place);
+            }
+        }
+        match names.entry(&client.name) {
+            Entry::Occupied(first) => {
+                let what = format!(
+                    "'{}' is the name of the client at {} already",
+                    client.name,
+                    shown(first.get())
+                );
+                problems.error(
+                    &client.place,
+                    "client.name",
+                    what,
+                    "give one of them another name",
+                );
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(&client.place);
+            }
+        }
+    }
+}
+
+fn shown(place: &Place) -> String {
+    format!("{}:{}", place.file.display(), place.line)
+}
+
+fn check_own_addresses(config: &Config, problems: &mut Problems) {
+    for client in &config.clients {
+        if config
+            .server
+            .listen
+            .iter()
+            .any(|listen| listen.ip() == client.address)
+        {
+            let what = format!("{} is the server's own address", client.address);
+            problems.error(&client.place, "client.address", what, "see [server] listen");
+        }
+        if client.asn == config.server.asn {
+            let what = format!("AS{} is the server's own ASN", client.asn);
+            problems.error(
+                &client.place,
+                "client.asn",
+                what,
+                "clients of a route server are external peers",
+            );
+        }
+    }
+}
+
+/// A family whose next hops are checked needs an address that they may be.
+fn check_next_hops(clients: &[ClientConfig], problems: &mut Problems) {
+    let mut of_asn: HashMap<Asn, Vec<IpAddr>> = HashMap::new();
+    for client in clients {
+        of_asn
+            .entry(client.asn)
+            .or_default()
+            .extend(client.addresses());
+    }
+    for client in clients {
+        let allowed = match client.import.next_hop {
+            NextHopMode::Off => continue,
+            NextHopMode::Strict => client.addresses().collect::<Vec<_>>(),
+            NextHopMode::SameAs => of_asn.get(&client.asn).cloned().unwrap_or_default(),
+        };
+        for family in client.families.iter() {
+            if allowed
+                .iter()
+                .any(|address| address.is_ipv4() == (family == Family::Ipv4))
+            {
+                continue;
+            }
+            let what = format!(
+                "next hops are checked, and no {family} address of {} is known",
+                client.name
+            );
+            let remedy =
+                format!("list its {family} address in next_hops, or set import.next_hop = \"off\"");
+            problems.error(&client.place, "client.next_hops", what, &remedy);
+        }
+    }
+}
+
+fn check_limits(client: &ClientConfig, problems: &mut Problems) {
+    for family in Family::ALL {
+        let limits = &client.limits[family.index()];
+        let key = format!("client.limits.{family}.accepted_max");
+        match (limits.accepted_max, limits.received_max) {
+            (Some(accepted), Some(received)) if accepted > received => {
+                let what = format!("{accepted} can never be reached: received_max is {received}");
+                problems.warning(&client.place, &key, what, "");
+            }
+            (None, _) if limits.accepted_action != LimitAction::Warn => {
+                let key = format!("client.limits.{family}.accepted_action");
+                problems.warning(
+                    &client.place,
+                    &key,
+                    "has no effect".to_owned(),
+                    "set accepted_max too",
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn check_passive(client: &ClientConfig, problems: &mut Problems) {
+    if client.passive && client.port != 179 {
+        let what = "has no effect on a passive session".to_owned();
+        problems.warning(
+            &client.place,
+            "client.port",
+            what,
+            "set passive = false to connect to the client",
+        );
+    }
+}
+
+/// The kernel charges the keys of all clients to each listening socket.
+fn check_md5_keys(config: &Config, problems: &mut Problems) {
+    let keyed = config
+        .clients
+        .iter()
+        .filter(|client| client.password.is_some())
+        .collect::<Vec<_>>();
+    let Some(first) = keyed.first() else { return };
+    let Ok(text) = std::fs::read_to_string("/proc/sys/net/core/optmem_max") else {
+        return;
+    };
+    let Ok(optmem_max) = text.trim().parse::<usize>() else {
+        return;
+    };
+    let needed = keyed.len() * MD5_KEY_OCTETS;
+    if needed > optmem_max {
+        let what = format!(
+            "{} TCP MD5 keys need about {needed} octets, net.core.optmem_max is {optmem_max}",
+            keyed.len()
+        );
+        let remedy = format!("sysctl -w net.core.optmem_max={}", needed * 2);
+        problems.warning(&first.place, "client.password_file", what, &remedy);
+    }
+}

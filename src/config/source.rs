@@ -1,0 +1,148 @@
+//! The files of a configuration: the one that was named and those that it includes.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Place, Problems};
+
+/// One file, read.
+#[derive(Debug)]
+pub struct Source {
+    pub file: PathBuf,
+    pub text: String,
+}
+
+impl Source {
+    /// Reads a file; what hinders is told about `asked_at`, or the file itself.
+    pub fn read(file: &Path, asked_at: Option<&Place>, problems: &mut Problems) -> Option<Source> {
+        match std::fs::read_to_string(file) {
+            Ok(text) => Some(Source {
+                file: file.to_owned(),
+                text,
+            }),
+            Err(error) => {
+                let own = Place {
+                    file: file.to_owned(),
+                    line: 1,
+                };
+                let what = format!("cannot read {}: {error}", file.display());
+                problems.error(
+                    asked_at.unwrap_or(&own),
+                    if asked_at.is_some() { "include" } else { "" },
+                    what,
+                    "",
+                );
+                None
+            }
+        }
+    }
+
+    /// The place of an octet offset.
+    pub fn place(&self, offset: usize) -> Place {
+        let head = self
+            .text
+            .as_bytes()
+            .get(..offset)
+            .unwrap_or(self.text.as_bytes());
+        let line = 1 + head.iter().filter(|octet| **octet == b'\n').count();
+        Place {
+            file: self.file.clone(),
+            line: line as u32,
+        }
+    }
+
+    /// The file's table, as far as it can be understood.
+    pub fn parse(&self, problems: &mut Problems) -> DeTable<'_> {
+        let (table, errors) = DeTable::parse_recoverable(&self.text);
+        for error in errors {
+            let Range { start, .. } = error.span().unwrap_or(0..0);
+            problems.error(
+                &self.place(start),
+                "",
+                format!("not TOML: {}", error.message()),
+                "",
+            );
+        }
+        table.into_inner()
+    }
+
+    /// The folder that relative paths in this file start from.
+    pub fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new(""))
+    }
+
+    /// The files that `include` names, sorted within each pattern, each once.
+    pub fn includes(&self, table: &DeTable<'_>, problems: &mut Problems) -> Vec<(PathBuf, Place)> {
+        let Some((key, value)) = table.get_key_value("include") else {
+            return Vec::new();
+        };
+        let place = self.place(key.span().start);
+        let Some(patterns) = strings(value.get_ref()) else {
+            let remedy = "write include = [\"clients.d/*.toml\"]";
+            problems.error(
+                &place,
+                "include",
+                "must be a list of file names".to_owned(),
+                remedy,
+            );
+            return Vec::new();
+        };
+        let mut files = Vec::new();
+        for (offset, pattern) in patterns {
+            let place = self.place(offset);
+            for file in self.expand(pattern, &place, problems) {
+                if !files.iter().any(|(other, _)| *other == file) {
+                    files.push((file, place.clone()));
+                }
+            }
+        }
+        files
+    }
+
+    fn expand(&self, pattern: &str, place: &Place, problems: &mut Problems) -> Vec<PathBuf> {
+        let folder = glob::Pattern::escape(&self.folder().to_string_lossy());
+        let whole = Path::new(&folder).join(pattern);
+        let found = match glob::glob(&whole.to_string_lossy()) {
+            Ok(paths) => paths
+                .filter_map(Result::ok)
+                .filter(|path| path.is_file())
+                .collect::<Vec<_>>(),
+            Err(error) => {
+                problems.error(
+                    place,
+                    "include",
+                    format!("'{pattern}' is no file pattern: {error}"),
+                    "",
+                );
+                return Vec::new();
+            }
+        };
+        let literal = !pattern.contains(['*', '?', '[']);
+        if found.is_empty() && literal {
+            problems.error(
+                place,
+                "include",
+                format!("there is no file '{pattern}'"),
+                "paths start from this file's folder",
+            );
+        } else if found.is_empty() {
+            problems.warning(
+                place,
+                "include",
+                format!("'{pattern}' matches no file"),
+                "paths start from this file's folder",
+            );
+        }
+        found
+    }
+}
+
+fn strings<'a>(value: &'a DeValue<'_>) -> Option<Vec<(usize, &'a str)>> {
+    value
+        .as_array()?
+        .iter()
+        .map(|item| Some((item.span().start, item.get_ref().as_str()?)))
+        .collect()
+}

@@ -1,0 +1,284 @@
+//! What a configuration comes to, client by client, for `rialto check` and the API. No secrets.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::base::{Asn, Family};
+use crate::rib::MedMode;
+use crate::server::exchange::{LimitAction, PrefixLimits};
+
+use super::model::{ClientConfig, Config, ImportConfig, NextHopMode};
+
+/// The effective configuration.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    pub files: Vec<PathBuf>,
+    pub asn: Asn,
+    pub router_id: Ipv4Addr,
+    pub listen: Vec<SocketAddr>,
+    pub med: &'static str,
+    pub session_cores: u16,
+    pub shards: u16,
+    pub api: Vec<SocketAddr>,
+    pub control_socket: PathBuf,
+    pub startup_wait: bool,
+    /// "action form", as the control communities are recognised.
+    pub communities: Vec<CommunityForm>,
+    pub clients: Vec<ClientSummary>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct CommunityForm {
+    pub action: &'static str,
+    pub form: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ClientSummary {
+    pub name: String,
+    pub asn: Asn,
+    pub address: IpAddr,
+    pub next_hops: Vec<IpAddr>,
+    pub families: Vec<Family>,
+    pub passive: bool,
+    pub port: u16,
+    pub hold_time_s: u16,
+    pub add_path: bool,
+    pub hide_own_as: bool,
+    pub md5: bool,
+    pub ttl_security_hops: Option<u8>,
+    pub disabled: bool,
+    pub quarantined: bool,
+    /// The import checks that are on, in words.
+    pub import: Vec<String>,
+    pub limits: Vec<String>,
+    pub attributes_discard: Vec<u8>,
+    pub attributes_treat_as_withdraw: Vec<u8>,
+}
+
+impl Summary {
+    pub fn of(config: &Config) -> Summary {
+        let form = |(action, form): (crate::policy::ControlAction, String)| CommunityForm {
+            action: action.name(),
+            form,
+        };
+        Summary {
+            files: config.files.clone(),
+            asn: config.server.asn,
+            router_id: config.server.router_id,
+            listen: config.server.listen.clone(),
+            med: match config.server.med {
+                MedMode::SameAs => "same_as",
+                MedMode::Always => "always",
+                MedMode::Ignore => "ignore",
+            },
+            session_cores: config.cores.sessions,
+            shards: config.cores.shards,
+            api: config.api.clone(),
+            control_socket: config.control.clone(),
+            startup_wait: config.startup.wait,
+            communities: config.scheme.forms().map(form).collect(),
+            clients: config.clients.iter().map(ClientSummary::of).collect(),
+        }
+    }
+}
+
+impl ClientSummary {
+    pub fn of(client: &ClientConfig) -> ClientSummary {
+        ClientSummary {
+            name: client.name.clone(),
+            asn: client.asn,
+            address: client.address,
+            next_hops: client.next_hops.clone(),
+            families: client.families.iter().collect(),
+            passive: client.passive,
+            port: client.port,
+            hold_time_s: client.hold_time_s,
+            add_path: client.add_path,
+            hide_own_as: client.hide_own_as,
+            md5: client.password.is_some(),
+            ttl_security_hops: client.ttl_security_hops,
+            disabled: client.disabled.is_some(),
+            quarantined: client.quarantine,
+            import: import_checks(client),
+            limits: limits(client),
+            attributes_discard: client.attributes.discard.iter().collect(),
+            attributes_treat_as_withdraw: client.attributes.treat_as_withdraw.iter().collect(),
+        }
+    }
+
+    fn session(&self) -> String {
+        let families = self
+            .families
+            .iter()
+            .map(|family| family.name())
+            .collect::<Vec<_>>()
+            .join("+");
+        let mut words = vec![families, format!("hold {} s", self.hold_time_s)];
+        words.push(if self.passive {
+            "passive".to_owned()
+        } else {
+            format!("active to port {}", self.port)
+        });
+        let switches = [
+            (self.add_path, "add_path"),
+            (self.hide_own_as, "hide_own_as"),
+            (self.md5, "TCP MD5"),
+            (self.quarantined, "QUARANTINED"),
+            (self.disabled, "DISABLED"),
+        ];
+        words.extend(
+            switches
+                .iter()
+                .filter(|(on, _)| *on)
+                .map(|(_, word)| (*word).to_owned()),
+        );
+        words.extend(
+            self.ttl_security_hops
+                .map(|hops| format!("ttl_security {hops}")),
+        );
+        words.join(", ")
+    }
+}
+
+/// The checks in the order in which they are listed in the manual, with their bounds.
+fn import_checks(client: &ClientConfig) -> Vec<String> {
+    let ImportConfig {
+        next_hop,
+        leftmost_as,
+        as_path_max,
+        prefix_length,
+        bogon_prefixes,
+        bogon_asns,
+        own_as,
+    } = client.import;
+    let mut checks = Vec::new();
+    if next_hop != NextHopMode::Off {
+        checks.push(format!("next_hop {}", next_hop.name()));
+    }
+    checks.extend(leftmost_as.then(|| "leftmost_as".to_owned()));
+    checks.extend(as_path_max.map(|max| format!("as_path_max {max}")));
+    for family in client.families.iter() {
+        if let Some((min, max)) = prefix_length[family.index()] {
+            checks.push(format!("prefix_length {family} {min}-{max}"));
+        }
+    }
+    let switches = [
+        (bogon_prefixes, "bogon_prefixes"),
+        (bogon_asns, "bogon_asns"),
+        (own_as, "own_as"),
+    ];
+    checks.extend(
+        switches
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, name)| (*name).to_owned()),
+    );
+    checks
+}
+
+fn limits(client: &ClientConfig) -> Vec<String> {
+    let mut limits = Vec::new();
+    for family in client.families.iter() {
+        let PrefixLimits {
+            received_max,
+            accepted_max,
+            accepted_action,
+        } = client.limits[family.index()];
+        limits.extend(received_max.map(|max| format!("{family} received_max {max}")));
+        limits.extend(
+            accepted_max
+                .map(|max| format!("{family} accepted_max {max} ({})", action(accepted_action))),
+        );
+    }
+    match client.limit_restart {
+        Some(after) => limits.push(format!("restart after {} s", after.as_secs())),
+        None => limits.push("no restart".to_owned()),
+    }
+    limits
+}
+
+const fn action(action: LimitAction) -> &'static str {
+    match action {
+        LimitAction::Warn => "warn",
+        LimitAction::Block => "block",
+        LimitAction::Shutdown => "shutdown",
+        LimitAction::Restart => "restart",
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |items: &[SocketAddr]| {
+            items
+                .iter()
+                .map(SocketAddr::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        writeln!(
+            f,
+            "server   AS{}, router id {}, listening on {}",
+            self.asn,
+            self.router_id,
+            list(&self.listen)
+        )?;
+        writeln!(
+            f,
+            "threads  {} for sessions, {} for shards",
+            self.session_cores, self.shards
+        )?;
+        writeln!(
+            f,
+            "api      {}",
+            if self.api.is_empty() {
+                "off".to_owned()
+            } else {
+                list(&self.api)
+            }
+        )?;
+        writeln!(f, "control  {}", self.control_socket.display())?;
+        for client in &self.clients {
+            writeln!(
+                f,
+                "\n{}  AS{} at {}: {}",
+                client.name,
+                client.asn,
+                client.address,
+                client.session()
+            )?;
+            let import = if client.import.is_empty() {
+                "no checks".to_owned()
+            } else {
+                client.import.join(", ")
+            };
+            writeln!(f, "  import  {import}")?;
+            writeln!(f, "  limits  {}", client.limits.join(", "))?;
+            let codes = |codes: &[u8]| {
+                codes
+                    .iter()
+                    .map(u8::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            if !client.attributes_discard.is_empty() {
+                writeln!(
+                    f,
+                    "  attributes discarded  {}",
+                    codes(&client.attributes_discard)
+                )?;
+            }
+            if !client.attributes_treat_as_withdraw.is_empty() {
+                writeln!(
+                    f,
+                    "  attributes that withdraw  {}",
+                    codes(&client.attributes_treat_as_withdraw)
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

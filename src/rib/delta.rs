@@ -1,0 +1,311 @@
+//! What a change of a prefix's paths means for the clients, gathered and put in order.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use crate::base::{ClientSet, Family, PathId, PrefixSlot};
+use crate::wire::Variant;
+
+use super::{Assigned, Assignments, EligibilityTable, Path, SetId, SetTable};
+
+/// Announce or withdraw, and in which form: packs into a number that orders records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Form {
+    pub family: Family,
+    pub withdraw: bool,
+    pub variant: Variant,
+    pub path_id: Option<PathId>,
+}
+
+impl Form {
+    /// Withdrawals before announcements.
+    pub fn packed(&self) -> u64 {
+        let path_id = self.path_id.map_or(0, |id| id.0);
+        u64::from(self.family as u8) << 36
+            | u64::from(!self.withdraw) << 35
+            | u64::from(self.variant.prepend & 7) << 32
+            | u64::from(path_id)
+    }
+
+    pub fn unpacked(packed: u64) -> Form {
+        Form {
+            family: if packed >> 36 & 1 == 0 {
+                Family::Ipv4
+            } else {
+                Family::Ipv6
+            },
+            withdraw: packed >> 35 & 1 == 0,
+            variant: Variant {
+                prepend: (packed >> 32 & 7) as u8,
+            },
+            path_id: (packed as u32 != 0).then_some(PathId(packed as u32)),
+        }
+    }
+}
+
+/// One prefix for one audience, in one form.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Record {
+    /// Content hashes first: they order records alike on every shard.
+    pub audience_hash: u64,
+    pub set_hash: u64,
+    /// [`Form::packed`].
+    pub form: u64,
+    /// Into [`Changes::audience`].
+    pub audience: u32,
+    /// `None` for a withdrawal.
+    pub set: Option<SetId>,
+    pub slot: PrefixSlot,
+}
+
+/// Records of many prefixes, with their audiences interned.
+pub struct Changes {
+    hasher: FixedState,
+    audiences: Vec<(Arc<ClientSet>, u64)>,
+    index: HashMap<Arc<ClientSet>, u32, FixedState>,
+    records: Vec<Record>,
+}
+
+impl Changes {
+    /// `seed` is the same on every shard, so that equal audiences hash alike.
+    pub fn new(seed: u64) -> Changes {
+        let hasher = FixedState::with_seed(seed);
+        Changes {
+            hasher,
+            audiences: Vec::new(),
+            index: HashMap::with_hasher(FixedState::with_seed(seed)),
+            records: Vec::new(),
+        }
+    }
+
+    pub fn push(
+        &mut self,
+        sets: &SetTable,
+        set: Option<SetId>,
+        form: Form,
+        clients: ClientSet,
+        slot: PrefixSlot,
+    ) {
+        debug_assert!(!clients.is_empty());
+        let audience = match self.index.get(&clients) {
+            Some(&known) => known,
+            None => {
+                let id = self.audiences.len() as u32;
+                let hash = self.hasher.hash_one(&clients);
+                let clients = Arc::new(clients);
+                self.audiences.push((clients.clone(), hash));
+                self.index.insert(clients, id);
+                id
+            }
+        };
+        self.records.push(Record {
+            audience_hash: self.audiences[audience as usize].1,
+            set_hash: set.map_or(0, |set| sets.set(set).hash()),
+            form: form.packed(),
+            audience,
+            set,
+            slot,
+        });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub fn audience(&self, id: u32) -> &Arc<ClientSet> {
+        &self.audiences[id as usize].0
+    }
+
+    /// Puts equal (audience, set, form) next to each other.
+    pub fn sort(&mut self) {
+        self.records.sort_unstable();
+    }
+
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+}
+
+/// A prefix and its family, for records.
+#[derive(Clone, Copy)]
+pub struct At {
+    pub slot: PrefixSlot,
+    pub family: Family,
+}
+
+/// Appends what `new` assigns: every announcement, and for clients of `scope_best` that are served
+/// nothing a withdrawal if `withdraw` says so.
+pub fn present(
+    changes: &mut Changes,
+    sets: &SetTable,
+    at: At,
+    paths: &[Path],
+    new: &Assignments,
+    withdraw: Option<&super::Scope>,
+    path_ids: &[PathId],
+) {
+    for assigned in &new.best {
+        announce(
+            changes,
+            sets,
+            at,
+            paths,
+            assigned,
+            None,
+            assigned.clients.clone(),
+        );
+    }
+    for assigned in &new.all {
+        let id = PathId::of(paths[usize::from(assigned.path)].announcer);
+        announce(
+            changes,
+            sets,
+            at,
+            paths,
+            assigned,
+            Some(id),
+            assigned.clients.clone(),
+        );
+    }
+    let Some(scope) = withdraw else { return };
+    let mut unserved = scope.best.clone();
+    new.best
+        .iter()
+        .for_each(|assigned| unserved.subtract(&assigned.clients));
+    if !unserved.is_empty() {
+        changes.push(sets, None, withdrawal(at, None), unserved, at.slot);
+    }
+    for &path_id in path_ids {
+        let mut unserved = scope.all.clone();
+        for assigned in &new.all {
+            if PathId::of(paths[usize::from(assigned.path)].announcer) == path_id {
+                unserved.subtract(&assigned.clients);
+            }
+        }
+        if !unserved.is_empty() {
+            changes.push(sets, None, withdrawal(at, Some(path_id)), unserved, at.slot);
+        }
+    }
+}
+
+/// Appends the difference between what clients had of a prefix and what they have now.
+pub fn difference(
+    changes: &mut Changes,
+    sets: &SetTable,
+    eligibilities: &EligibilityTable,
+    at: At,
+    (old_paths, old): (&[Path], &Assignments),
+    (new_paths, new): (&[Path], &Assignments),
+) {
+    let same = |o: &Assigned, n: &Assigned| {
+        let (old_path, new_path) = (
+            &old_paths[usize::from(o.path)],
+            &new_paths[usize::from(n.path)],
+        );
+        old_path.set == new_path.set
+            && o.variant == n.variant
+            && (eligibilities
+                .eligibility(old_path.eligibility)
+                .scheme_version
+                == eligibilities
+                    .eligibility(new_path.eligibility)
+                    .scheme_version
+                || !sets.set(new_path.set).facts().has_communities)
+    };
+    for n in &new.best {
+        let mut clients = n.clients.clone();
+        old.best
+            .iter()
+            .filter(|o| same(o, n))
+            .for_each(|o| clients.subtract(&o.clients));
+        announce(changes, sets, at, new_paths, n, None, clients);
+    }
+    let mut lost = ClientSet::new();
+    old.best.iter().for_each(|o| lost.union_with(&o.clients));
+    new.best.iter().for_each(|n| lost.subtract(&n.clients));
+    if !lost.is_empty() {
+        changes.push(sets, None, withdrawal(at, None), lost, at.slot);
+    }
+    if old.all.is_empty() && new.all.is_empty() {
+        return;
+    }
+    let announcer =
+        |paths: &[Path], assigned: &Assigned| paths[usize::from(assigned.path)].announcer;
+    for n in &new.all {
+        let slot = announcer(new_paths, n);
+        let mut clients = n.clients.clone();
+        old.all
+            .iter()
+            .filter(|o| announcer(old_paths, o) == slot && same(o, n))
+            .for_each(|o| clients.subtract(&o.clients));
+        announce(
+            changes,
+            sets,
+            at,
+            new_paths,
+            n,
+            Some(PathId::of(slot)),
+            clients,
+        );
+    }
+    for o in &old.all {
+        let slot = announcer(old_paths, o);
+        let mut clients = o.clients.clone();
+        new.all
+            .iter()
+            .filter(|n| announcer(new_paths, n) == slot)
+            .for_each(|n| clients.subtract(&n.clients));
+        if !clients.is_empty() {
+            changes.push(
+                sets,
+                None,
+                withdrawal(at, Some(PathId::of(slot))),
+                clients,
+                at.slot,
+            );
+        }
+    }
+}
+
+fn announce(
+    changes: &mut Changes,
+    sets: &SetTable,
+    at: At,
+    paths: &[Path],
+    assigned: &Assigned,
+    path_id: Option<PathId>,
+    clients: ClientSet,
+) {
+    if clients.is_empty() {
+        return;
+    }
+    let form = Form {
+        family: at.family,
+        withdraw: false,
+        variant: assigned.variant,
+        path_id,
+    };
+    changes.push(
+        sets,
+        Some(paths[usize::from(assigned.path)].set),
+        form,
+        clients,
+        at.slot,
+    );
+}
+
+fn withdrawal(at: At, path_id: Option<PathId>) -> Form {
+    Form {
+        family: at.family,
+        withdraw: true,
+        variant: Variant::default(),
+        path_id,
+    }
+}

@@ -1,0 +1,59 @@
+//! A path as a shard keeps it: sixteen octets.
+
+use smallvec::SmallVec;
+
+use crate::base::ClientSlot;
+use crate::policy::Verdict;
+use crate::wire::Facts;
+
+use super::{EligibilityId, SetId};
+
+/// One path of a prefix. Holds a reference on its attribute set and on its eligibility.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Path {
+    pub set: SetId,
+    pub eligibility: EligibilityId,
+    pub rank: Rank,
+    pub announcer: ClientSlot,
+    pub verdict: Verdict,
+    /// Low octet of the session epoch in which it was announced.
+    pub epoch: u8,
+}
+
+const _: () = assert!(size_of::<Path>() == 16);
+
+/// All paths of a prefix: accepted ones first, by preference; then the rejected ones.
+pub type PathList = SmallVec<[Path; 1]>;
+
+/// Preference, AS_PATH length and ORIGIN in one number; less is preferred.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Rank(u32);
+
+impl Rank {
+    const DEPRIORITISED: u32 = 1 << 31;
+    const LEN_SHIFT: u32 = 2;
+
+    /// RFC 8326 puts paths in graceful shutdown last.
+    pub fn of(facts: &Facts) -> Rank {
+        let last = if facts.graceful_shutdown {
+            Rank::DEPRIORITISED
+        } else {
+            0
+        };
+        Rank(last | u32::from(facts.as_path_len) << Rank::LEN_SHIFT | facts.origin as u32)
+    }
+
+    /// The rank of a variant with `count` prepends.
+    pub const fn prepended(self, count: u8) -> Rank {
+        Rank(self.0 + ((count as u32) << Rank::LEN_SHIFT))
+    }
+
+    /// 0 is ordinary, 1 is last resort.
+    pub const fn preference(self) -> u32 {
+        self.0 >> 31
+    }
+
+    pub const fn as_path_len(self) -> u32 {
+        (self.0 & !Rank::DEPRIORITISED) >> Rank::LEN_SHIFT
+    }
+}

@@ -1,0 +1,261 @@
+//! A shard's attribute sets, interned by content and counted.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use crate::base::{Asn, Family, FamilySet};
+use crate::policy::Actions;
+use crate::wire::{
+    AttributeSet, CommunityScrub, EncodingClass, NextHop, Variant, encode_attributes, fits,
+};
+
+/// A set's place in its shard.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SetId(pub u32);
+
+/// Whoever holds a [`SetId`] holds a reference, and gives it back with [`SetTable::release`].
+#[derive(Default)]
+pub struct SetTable {
+    entries: Vec<Entry>,
+    index: HashTable<u32>,
+    free: Vec<u32>,
+    /// While held, released ids wait here instead of being reused.
+    deferred: Vec<u32>,
+    holds: u32,
+    octets: usize,
+}
+
+struct Entry {
+    set: Option<Arc<AttributeSet>>,
+    refs: u32,
+    /// Under which version of the control scheme `actions` was made.
+    actions_version: u32,
+    actions: Option<Box<Actions>>,
+    fit: Fit,
+}
+
+/// For which receivers the outgoing form fits; made when first asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Everybody,
+    Unknown,
+    /// A bit for each [`fit_bit`].
+    Some(u32),
+}
+
+/// Sets up to this many octets fit every message, whatever the receiver makes longer: AS4_PATH at
+/// most doubles them, and prepends, headers, next hop and one NLRI stay under 200 octets.
+const ALWAYS_FITS_OCTETS: usize = 1_900;
+
+impl SetTable {
+    /// Takes a reference on the set with this content.
+    pub fn intern(&mut self, set: &Arc<AttributeSet>) -> SetId {
+        let hash = set.hash();
+        let entries = &mut self.entries;
+        let found = self.index.find(hash, |&id| {
+            entries[id as usize]
+                .set
+                .as_ref()
+                .is_some_and(|known| Arc::ptr_eq(known, set) || **known == **set)
+        });
+        if let Some(&id) = found {
+            entries[id as usize].refs += 1;
+            return SetId(id);
+        }
+        let fit = if set.octets().len() <= ALWAYS_FITS_OCTETS {
+            Fit::Everybody
+        } else {
+            Fit::Unknown
+        };
+        let entry = Entry {
+            set: Some(set.clone()),
+            refs: 1,
+            actions_version: 0,
+            actions: None,
+            fit,
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.entries[id as usize] = entry;
+                id
+            }
+            None => {
+                self.entries.push(entry);
+                (self.entries.len() - 1) as u32
+            }
+        };
+        self.octets += set.octets().len();
+        let entries = &self.entries;
+        self.index.insert_unique(hash, id, |&id| {
+            entries[id as usize]
+                .set
+                .as_ref()
+                .map_or(0, |set| set.hash())
+        });
+        SetId(id)
+    }
+
+    pub fn retain(&mut self, id: SetId) {
+        self.entries[id.0 as usize].refs += 1;
+    }
+
+    pub fn release(&mut self, id: SetId) {
+        let entry = &mut self.entries[id.0 as usize];
+        entry.refs -= 1;
+        if entry.refs == 0 {
+            if self.holds > 0 {
+                self.deferred.push(id.0);
+            } else {
+                self.free(id.0);
+            }
+        }
+    }
+
+    /// Until [`Self::unhold`], no id is reused for another set.
+    pub fn hold(&mut self) {
+        self.holds += 1;
+    }
+
+    pub fn unhold(&mut self) {
+        self.holds -= 1;
+        if self.holds == 0 {
+            for id in std::mem::take(&mut self.deferred) {
+                // It may have been interned again, or released twice, meanwhile.
+                let entry = &self.entries[id as usize];
+                if entry.refs == 0 && entry.set.is_some() {
+                    self.free(id);
+                }
+            }
+        }
+    }
+
+    fn free(&mut self, id: u32) {
+        let Some(set) = self.entries[id as usize].set.take() else {
+            return;
+        };
+        self.entries[id as usize].actions = None;
+        self.octets -= set.octets().len();
+        if let Ok(found) = self.index.find_entry(set.hash(), |&other| other == id) {
+            found.remove();
+        }
+        self.free.push(id);
+    }
+
+    pub fn set(&self, id: SetId) -> &Arc<AttributeSet> {
+        self.entries[id.0 as usize]
+            .set
+            .as_ref()
+            .expect("whoever names a set holds a reference")
+    }
+
+    /// The set's control actions; `make` is asked once for each `version`.
+    pub fn actions(
+        &mut self,
+        id: SetId,
+        version: u32,
+        make: impl FnOnce(&AttributeSet) -> Actions,
+    ) -> Option<&Actions> {
+        let entry = &mut self.entries[id.0 as usize];
+        if entry.actions_version != version {
+            let set = entry
+                .set
+                .as_ref()
+                .expect("whoever names a set holds a reference");
+            let actions = make(set);
+            entry.actions = (actions != Actions::default()).then(|| Box::new(actions));
+            entry.actions_version = version;
+        }
+        entry.actions.as_deref()
+    }
+
+    /// Whether every receiver can be sent this set.
+    pub fn fits_everybody(&self, id: SetId) -> bool {
+        self.entries[id.0 as usize].fit == Fit::Everybody
+    }
+
+    /// Whether a set can be encoded for a receiver of this class.
+    pub fn fits(
+        &mut self,
+        id: SetId,
+        variant: Variant,
+        class: &EncodingClass,
+        scrub: &dyn CommunityScrub,
+    ) -> bool {
+        let entry = &mut self.entries[id.0 as usize];
+        let bits = match entry.fit {
+            Fit::Everybody => return true,
+            Fit::Some(bits) => bits,
+            Fit::Unknown => {
+                let set = entry
+                    .set
+                    .as_ref()
+                    .expect("whoever names a set holds a reference");
+                let bits = measure_fits(set, scrub);
+                entry.fit = Fit::Some(bits);
+                bits
+            }
+        };
+        bits & (1 << fit_bit(variant, class)) != 0
+    }
+
+    /// Forgets which sets fit: the control communities that are stripped have changed.
+    pub fn forget_fits(&mut self) {
+        for entry in &mut self.entries {
+            if entry.fit != Fit::Everybody {
+                entry.fit = Fit::Unknown;
+            }
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Octets of all sets.
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+}
+
+fn fit_bit(variant: Variant, class: &EncodingClass) -> u32 {
+    let extended = class.message_max > 4_096;
+    u32::from(variant.prepend & 3)
+        | u32::from(class.four_octet) << 2
+        | u32::from(!class.add_path.is_empty()) << 3
+        | u32::from(extended) << 4
+}
+
+/// Encodes the set for each kind of receiver.
+fn measure_fits(set: &AttributeSet, scrub: &dyn CommunityScrub) -> u32 {
+    let family = match set.next_hop() {
+        NextHop::V4(_) => Family::Ipv4,
+        NextHop::V6(_) | NextHop::V6LinkLocal(..) => Family::Ipv6,
+    };
+    let announcer = set.facts().leftmost_as.unwrap_or(Asn(0));
+    let mut bits = 0;
+    let mut out = Vec::new();
+    for four_octet in [false, true] {
+        for prepend in 0..=3 {
+            let variant = Variant { prepend };
+            for add_path in [FamilySet::EMPTY, FamilySet::ALL] {
+                for message_max in [4_096, u16::MAX] {
+                    let class = EncodingClass {
+                        four_octet,
+                        add_path,
+                        message_max,
+                    };
+                    out.clear();
+                    encode_attributes(&mut out, set, variant, announcer, &class, scrub);
+                    let fits = fits(&class, out.len(), set.next_hop(), family);
+                    bits |= u32::from(fits) << fit_bit(variant, &class);
+                }
+            }
+        }
+    }
+    bits
+}

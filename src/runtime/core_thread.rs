@@ -1,0 +1,290 @@
+//! One session core on its executor: the stepped value, its connections and its mailboxes, shared
+//! by the loop and the tasks of one thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use arrayvec::ArrayVec;
+use bytes::Bytes;
+use glommio::net::{AcceptedTcpStream, TcpStream};
+use rustc_hash::FxBuildHasher;
+use tokio::sync::oneshot;
+
+use crate::base::{ClientSlot, CoreId, ShardId, Time};
+use crate::server::exchange::Exchange;
+use crate::server::message::ToCore;
+use crate::server::query::{CoreCommand, CoreReply};
+
+use super::clock::Clock;
+use super::connection::{Connection, serve};
+use super::mailbox::{Bell, Mailbox, Outlet};
+use super::shard_thread::ShardMail;
+use super::step::CoreStep;
+use super::sys;
+use super::thread_state::ThreadState;
+
+/// Octets and pieces of one `sendmsg`. The kernel takes no more than 1,024 pieces (UIO_MAXIOV).
+const SEND_OCTETS: usize = 256 << 10;
+const SEND_PIECES: usize = 1024;
+/// What one connection may write before others have their turn.
+const FLUSH_OCTETS: usize = 1 << 20;
+const READ_OCTETS: usize = 64 << 10;
+
+/// Into a session core's thread, from the management plane and from the core that accepts.
+pub enum CoreMail {
+    Command(CoreCommand, oneshot::Sender<CoreReply>),
+    Accepted(AcceptedTcpStream),
+}
+
+/// How a session core's thread reaches everybody else.
+pub struct CoreLinks<N> {
+    pub bell: Bell,
+    pub mail: Mailbox<CoreMail>,
+    pub notices: Mailbox<(CoreId, N)>,
+    pub deltas: Mailbox<(ShardId, ToCore)>,
+    /// By shard.
+    pub to_shards: Vec<Outlet<ShardMail>>,
+    /// By core; the way to itself is unused.
+    pub to_cores: Vec<Outlet<(CoreId, N)>>,
+    /// By core, in the one that accepts.
+    pub hand_over: Vec<Outlet<CoreMail>>,
+    pub state: Arc<ThreadState>,
+}
+
+/// What became of an attempt to write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Flushed {
+    /// Nothing is left.
+    Done,
+    /// Others come first; there is more.
+    More,
+    /// The socket is full, or broken: the connection's task takes over.
+    Stuck,
+}
+
+impl Flushed {
+    pub fn is_done(self) -> bool {
+        self == Flushed::Done
+    }
+}
+
+pub struct Core<C: CoreStep> {
+    pub id: CoreId,
+    pub clock: Clock,
+    pub step: RefCell<C>,
+    pub exchange: RefCell<Arc<Exchange>>,
+    pub connections: RefCell<HashMap<C::ConnId, Rc<Connection>, FxBuildHasher>>,
+    /// Outgoing connections under way; a newer attempt makes an older one void.
+    pub attempts: RefCell<HashMap<ClientSlot, u64, FxBuildHasher>>,
+    pub next_attempt: Cell<u64>,
+    /// Connections with something to write, each once.
+    pub writable: RefCell<VecDeque<C::ConnId>>,
+    pub links: RefCell<CoreLinks<C::Notice>>,
+    /// Shards that refused a message and have not said that there is room.
+    pub full_shards: RefCell<Vec<ShardId>>,
+    /// Notices that a core refused.
+    pub held_notices: RefCell<VecDeque<(CoreId, C::Notice)>>,
+    pub read_buffer: RefCell<Box<[u8]>>,
+    pieces: RefCell<Vec<Bytes>>,
+    /// How many pieces made up [`SEND_OCTETS`] lately.
+    pieces_wanted: Cell<usize>,
+    /// A task did something that the loop has to look at.
+    rung: Cell<bool>,
+    pub loop_waker: RefCell<Option<Waker>>,
+}
+
+impl<C: CoreStep> Core<C> {
+    pub fn new(
+        id: CoreId,
+        exchange: Arc<Exchange>,
+        seed: u64,
+        clock: Clock,
+        links: CoreLinks<C::Notice>,
+    ) -> Core<C> {
+        Core {
+            id,
+            clock,
+            step: RefCell::new(C::new(id, Arc::clone(&exchange), seed, clock.now())),
+            exchange: RefCell::new(exchange),
+            connections: RefCell::default(),
+            attempts: RefCell::default(),
+            next_attempt: Cell::new(0),
+            writable: RefCell::default(),
+            links: RefCell::new(links),
+            full_shards: RefCell::default(),
+            held_notices: RefCell::default(),
+            read_buffer: RefCell::new(vec![0; READ_OCTETS].into_boxed_slice()),
+            pieces: RefCell::default(),
+            pieces_wanted: Cell::new(16),
+            rung: Cell::new(false),
+            loop_waker: RefCell::default(),
+        }
+    }
+
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// From a task: the loop has something to look at.
+    pub fn ring(&self) {
+        if !self.rung.replace(true)
+            && let Some(waker) = &*self.loop_waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    pub fn take_rung(&self) -> bool {
+        self.rung.take()
+    }
+
+    /// Starts the task of a connection that the session core has taken.
+    pub fn adopt(self: &Rc<Self>, conn: C::ConnId, stream: TcpStream) {
+        let connection = Rc::new(Connection::new(stream));
+        let before = self
+            .connections
+            .borrow_mut()
+            .insert(conn, Rc::clone(&connection));
+        assert!(
+            before.is_none(),
+            "a connection's number is never used twice"
+        );
+        glommio::spawn_local(serve(Rc::clone(self), conn, connection)).detach();
+        self.ring();
+    }
+
+    /// The last word on a connection; its socket closes with its task.
+    pub fn forget(&self, conn: C::ConnId, why: &str) {
+        self.connections.borrow_mut().remove(&conn);
+        self.step.borrow_mut().handle_closed(self.now(), conn, why);
+        self.ring();
+    }
+
+    pub fn wants_octets(&self, conn: C::ConnId) -> bool {
+        self.step.borrow().wants_octets(conn)
+    }
+
+    /// Octets from a client: to the session core, and what comes of them to the shards at once, so
+    /// that a refusal stops the reading.
+    pub fn has_read(&self, conn: C::ConnId, octets: &[u8]) {
+        self.step
+            .borrow_mut()
+            .handle_octets(self.now(), conn, octets);
+        self.send_to_shards();
+        self.ring();
+    }
+
+    pub fn has_written(&self, conn: C::ConnId, connection: &Connection, octets: usize) {
+        self.step
+            .borrow_mut()
+            .handle_written(self.now(), conn, octets);
+        self.queue_write(conn, connection);
+        self.ring();
+    }
+
+    pub fn queue_write(&self, conn: C::ConnId, connection: &Connection) {
+        if connection.is_writable() && !connection.queued.replace(true) {
+            self.writable.borrow_mut().push_back(conn);
+        }
+    }
+
+    /// The first piece of a connection's queue.
+    pub fn head(&self, conn: C::ConnId) -> Option<Bytes> {
+        let mut pieces = self.pieces.borrow_mut();
+        pieces.clear();
+        self.step.borrow_mut().transmit(conn, &mut pieces, 1);
+        pieces.drain(..).next()
+    }
+
+    /// Writes what a connection has queued, as far as its socket and [`FLUSH_OCTETS`] go.
+    pub fn flush(&self, conn: C::ConnId, connection: &Connection) -> Flushed {
+        let mut written = 0;
+        while written < FLUSH_OCTETS {
+            match self.send_some(conn, connection) {
+                Ok(None) => return Flushed::Done,
+                Ok(Some((sent, offered))) => {
+                    self.step
+                        .borrow_mut()
+                        .handle_written(self.now(), conn, sent);
+                    written += sent;
+                    if sent < offered {
+                        return self.stuck(connection);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.stuck(connection);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    connection.fail(&error);
+                    return Flushed::Stuck;
+                }
+            }
+        }
+        Flushed::More
+    }
+
+    fn stuck(&self, connection: &Connection) -> Flushed {
+        connection.blocked.set(true);
+        connection.wake();
+        Flushed::Stuck
+    }
+
+    /// One `sendmsg`: octets taken by the kernel, octets offered to it. `None`: nothing to write.
+    fn send_some(
+        &self,
+        conn: C::ConnId,
+        connection: &Connection,
+    ) -> io::Result<Option<(usize, usize)>> {
+        let mut pieces = self.pieces.borrow_mut();
+        pieces.clear();
+        self.step
+            .borrow_mut()
+            .transmit(conn, &mut pieces, self.pieces_wanted.get());
+        let mut slices = ArrayVec::<IoSlice<'_>, SEND_PIECES>::new();
+        let mut offered = 0;
+        for piece in pieces.iter().take(SEND_PIECES) {
+            if offered >= SEND_OCTETS {
+                break;
+            }
+            offered += piece.len();
+            slices.push(IoSlice::new(piece));
+        }
+        if offered == 0 {
+            return Ok(None);
+        }
+        self.learn_pieces(pieces.len(), slices.len(), offered);
+        let sent = sys::send(&*connection.stream.borrow(), &slices)?;
+        Ok(Some((sent, offered)))
+    }
+
+    /// Asks for as many pieces as fill one call, so that none is cloned for nothing.
+    fn learn_pieces(&self, given: usize, used: usize, offered: usize) {
+        let wanted = self.pieces_wanted.get();
+        if given > used {
+            self.pieces_wanted.set(used.max(8));
+        } else if given >= wanted && offered < SEND_OCTETS {
+            self.pieces_wanted.set((2 * wanted).min(SEND_PIECES));
+        }
+    }
+
+    /// Until the session core has nothing for shards that take it.
+    pub fn send_to_shards(&self) {
+        let (mut step, links) = (self.step.borrow_mut(), self.links.borrow());
+        while let Some((shard, message)) = step.poll_to_shard() {
+            if let Err(ShardMail::Message(message)) =
+                links.to_shards[shard.index()].offer(ShardMail::Message(message))
+            {
+                step.put_back(shard, message);
+                let mut full = self.full_shards.borrow_mut();
+                if !full.contains(&shard) {
+                    full.push(shard);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Which CPU each pinned thread gets: session cores first, then shards, round and round where there
+//! are more threads than CPUs.
+
+use core_affinity::CoreId as Cpu;
+use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
+
+/// CPUs that this process may use, one for each of `threads`; empty where the kernel does not say.
+pub fn cpus_for(threads: usize) -> Vec<Option<Cpu>> {
+    assign(&core_affinity::get_core_ids().unwrap_or_default(), threads)
+}
+
+fn assign(cpus: &[Cpu], threads: usize) -> Vec<Option<Cpu>> {
+    let endless = cpus
+        .iter()
+        .copied()
+        .map(Some)
+        .cycle()
+        .chain(std::iter::repeat(None));
+    endless.take(threads).collect()
+}
+
+/// Pins the calling thread; goes on unpinned where that is not allowed.
+pub fn pin(name: &str, cpu: Option<Cpu>) {
+    if let Some(cpu) = cpu
+        && !core_affinity::set_for_current(cpu)
+    {
+        tracing::warn!(
+            thread = name,
+            cpu = cpu.id,
+            "cannot pin the thread to its CPU; it runs unpinned"
+        );
+    }
+}
+
+/// Submission entries of an executor's rings. The kernel keeps what completes beyond it.
+const RING_DEPTH: usize = 512;
+/// Registered buffers are for files; sockets need none.
+const IO_MEMORY: usize = 64 << 10;
+
+/// The executor of the calling thread, on `cpu` where possible.
+pub fn executor(name: &str, cpu: Option<Cpu>) -> Result<LocalExecutor, String> {
+    if let Some(cpu) = cpu {
+        match build(Placement::Fixed(cpu.id)) {
+            Ok(executor) => return Ok(executor),
+            Err(why) => tracing::warn!(
+                thread = name,
+                cpu = cpu.id,
+                why,
+                "cannot bind the executor to its CPU"
+            ),
+        }
+    }
+    build(Placement::Unbound)
+}
+
+fn build(placement: Placement) -> Result<LocalExecutor, String> {
+    let builder = LocalExecutorBuilder::new(placement)
+        .ring_depth(RING_DEPTH)
+        .io_memory(IO_MEMORY);
+    builder.make().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_wrap_round_the_cpus_there_are() {
+        let cpus = [Cpu { id: 2 }, Cpu { id: 5 }];
+        let ids = |cpus: &[Cpu], threads| {
+            assign(cpus, threads)
+                .into_iter()
+                .map(|cpu| cpu.map(|cpu| cpu.id))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&cpus, 3), [Some(2), Some(5), Some(2)]);
+        assert_eq!(ids(&[], 2), [None, None]);
+    }
+}

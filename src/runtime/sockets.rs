@@ -1,0 +1,189 @@
+//! Listening and session sockets: bound, keyed and set up before anything runs on them.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::server::exchange::{Client, Exchange, Secret};
+
+use super::RuntimeError;
+use super::sys;
+
+const BACKLOG: i32 = 4096;
+
+/// The listening sockets and the TCP MD5 keys that are on them.
+pub struct Listeners {
+    sockets: Vec<(SocketAddr, TcpListener)>,
+    keys: HashMap<IpAddr, Secret>,
+}
+
+impl Listeners {
+    /// Binds all of `exchange.listen` and sets the keys of all clients.
+    pub fn bind(exchange: &Exchange) -> Result<Listeners, RuntimeError> {
+        let mut sockets = Vec::with_capacity(exchange.listen.len());
+        for &address in &exchange.listen {
+            let socket = listen(address).map_err(|error| RuntimeError::Bind { address, error })?;
+            sockets.push((socket.local_addr().unwrap_or(address), socket));
+        }
+        let mut listeners = Listeners {
+            sockets,
+            keys: HashMap::new(),
+        };
+        match listeners.update(exchange).into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(listeners),
+        }
+    }
+
+    /// Where they listen; ports that were 0 are known by now.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().map(|(address, _)| *address).collect()
+    }
+
+    /// Further descriptors of the same sockets, for the executor that accepts.
+    pub fn duplicate(&self) -> io::Result<Vec<TcpListener>> {
+        self.sockets
+            .iter()
+            .map(|(_, socket)| socket.try_clone())
+            .collect()
+    }
+
+    /// Brings keys and TTL to what `exchange` says; goes on after an error.
+    pub fn update(&mut self, exchange: &Exchange) -> Vec<RuntimeError> {
+        let wanted: HashMap<IpAddr, Secret> = exchange
+            .clients()
+            .filter_map(|client| Some((client.address, client.password.clone()?)))
+            .collect();
+        let gone: Vec<IpAddr> = self
+            .keys
+            .keys()
+            .filter(|peer| !wanted.contains_key(peer))
+            .copied()
+            .collect();
+        for peer in gone {
+            self.keys.remove(&peer);
+            self.of_family(peer)
+                .for_each(|(_, socket)| drop(sys::set_md5_key(socket, peer, &[])));
+        }
+        let mut errors = Vec::new();
+        for (peer, key) in wanted {
+            if self.keys.get(&peer) != Some(&key) {
+                match self.set_key(peer, &key) {
+                    Ok(()) => drop(self.keys.insert(peer, key)),
+                    Err(error) => errors.push(error),
+                }
+            }
+        }
+        self.update_ttl(exchange);
+        errors
+    }
+
+    fn set_key(&self, peer: IpAddr, key: &Secret) -> Result<(), RuntimeError> {
+        for (listener, socket) in self.of_family(peer) {
+            sys::set_md5_key(socket, peer, key.expose()).map_err(|error| {
+                let set_count = self
+                    .keys
+                    .keys()
+                    .filter(|other| other.is_ipv4() == peer.is_ipv4())
+                    .count();
+                RuntimeError::Md5Key {
+                    peer,
+                    listener: *listener,
+                    set_count,
+                    error,
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn of_family(&self, peer: IpAddr) -> impl Iterator<Item = &(SocketAddr, TcpListener)> {
+        self.sockets
+            .iter()
+            .filter(move |(address, _)| address.is_ipv4() == peer.is_ipv4())
+    }
+
+    fn update_ttl(&self, exchange: &Exchange) {
+        for (address, socket) in &self.sockets {
+            let ipv6 = address.is_ipv6();
+            if exchange.clients().any(|client| {
+                client.ttl_security_hops.is_some() && client.address.is_ipv6() == ipv6
+            }) && let Err(error) = sys::set_ttl_255(socket, ipv6)
+            {
+                tracing::warn!(%address, %error, "cannot set the TTL of a listener to 255");
+            }
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Starts to connect to a client, from the address that the server listens on. The result becomes
+/// writable when the connection stands or has failed.
+pub fn connect(exchange: &Exchange, client: &Client, remote: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(remote),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    if let Some(key) = &client.password {
+        sys::set_md5_key(&socket, remote.ip(), key.expose())?;
+    }
+    if !set_session_options(&socket, client) {
+        return Err(io::Error::other(
+            "TTL security is configured and cannot be set",
+        ));
+    }
+    let own = exchange
+        .listen
+        .iter()
+        .find(|own| own.is_ipv4() == remote.is_ipv4() && !own.ip().is_unspecified());
+    if let Some(own) = own {
+        socket.bind(&SocketAddr::new(own.ip(), 0).into())?;
+    }
+    match socket.connect(&remote.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => Ok(socket),
+    }
+}
+
+/// Nagle off, GTSM and congestion control as the client is configured. What the kernel refuses is
+/// logged. `false`: GTSM was refused, and the session must not run without it.
+#[must_use]
+pub fn set_session_options(socket: &impl AsRawFd, client: &Client) -> bool {
+    let fd = sys::borrow(socket);
+    let options = SockRef::from(&fd);
+    let refused = |what: &str, error: io::Error| tracing::warn!(client = %client.name, %error, "cannot set {what}");
+    if let Err(error) = options.set_tcp_nodelay(true) {
+        refused("TCP_NODELAY", error);
+    }
+    if let Some(name) = &client.congestion_control
+        && let Err(error) = options.set_tcp_congestion(name.as_bytes())
+    {
+        refused("the congestion control", error);
+    }
+    if let Some(hops) = client.ttl_security_hops
+        && let Err(error) = sys::set_ttl_security(socket, client.address.is_ipv6(), hops)
+    {
+        refused("TTL security", error);
+        return false;
+    }
+    true
+}

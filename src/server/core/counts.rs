@@ -1,0 +1,217 @@
+//! A client's prefix counts, exact at each UPDATE boundary whatever the number of shards.
+
+use std::collections::VecDeque;
+
+use crate::base::{Family, ShardId};
+use crate::server::exchange::PrefixLimits;
+use crate::server::message::CountChange;
+
+/// Received and accepted prefixes of one session, by family.
+#[derive(Default, Debug)]
+pub(super) struct Counts {
+    pub received: [i64; 2],
+    pub accepted: [i64; 2],
+    /// UPDATEs whose effect is not known in full, oldest first and without gaps.
+    awaited: VecDeque<Awaited>,
+    last_seq: u32,
+}
+
+#[derive(Debug)]
+struct Awaited {
+    /// Shards that have yet to answer, a bit each.
+    shards: u128,
+    received: [i64; 2],
+    accepted: [i64; 2],
+}
+
+/// Which limit an UPDATE passed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Breach {
+    Received(Family),
+    Accepted(Family),
+}
+
+impl Counts {
+    /// The number of the next UPDATE; 0 is kept for reloads.
+    pub fn next_seq(&self) -> u32 {
+        self.last_seq + 1
+    }
+
+    /// The UPDATE of [`Counts::next_seq`] went to these shards.
+    pub fn expect(&mut self, shards: u128) {
+        self.last_seq += 1;
+        self.awaited.push_back(Awaited {
+            shards,
+            received: [0; 2],
+            accepted: [0; 2],
+        });
+    }
+
+    /// Takes one shard's answer. Returns the first limit that is passed at one of the UPDATE
+    /// boundaries that are now known.
+    pub fn apply(
+        &mut self,
+        shard: ShardId,
+        change: &CountChange,
+        limits: &[PrefixLimits; 2],
+    ) -> Option<Breach> {
+        let add = |totals: &mut [i64; 2], changes: [i32; 2]| {
+            totals
+                .iter_mut()
+                .zip(changes)
+                .for_each(|(total, change)| *total += i64::from(change));
+        };
+        let first_seq = self.last_seq + 1 - self.awaited.len() as u32;
+        let awaited = (change.seq.checked_sub(first_seq))
+            .filter(|_| change.seq != 0)
+            .and_then(|index| self.awaited.get_mut(index as usize));
+        let Some(awaited) = awaited else {
+            add(&mut self.received, change.received);
+            add(&mut self.accepted, change.accepted);
+            return self.breach(limits);
+        };
+        add(&mut awaited.received, change.received);
+        add(&mut awaited.accepted, change.accepted);
+        awaited.shards &= !(1 << shard.index());
+        let mut breach = None;
+        while let Some(complete) = self.awaited.pop_front_if(|awaited| awaited.shards == 0) {
+            for family in 0..2 {
+                self.received[family] += complete.received[family];
+                self.accepted[family] += complete.accepted[family];
+            }
+            breach = match (breach, self.breach(limits)) {
+                (Some(Breach::Received(_)), _) | (Some(_), None) => breach,
+                (_, now) => now,
+            };
+        }
+        breach
+    }
+
+    /// The limit that the present counts pass; a received limit comes first, since it is hard.
+    pub fn breach(&self, limits: &[PrefixLimits; 2]) -> Option<Breach> {
+        let over = |count: i64, max: Option<u32>| max.is_some_and(|max| count > i64::from(max));
+        let received = Family::ALL.into_iter().find(|family| {
+            over(
+                self.received[family.index()],
+                limits[family.index()].received_max,
+            )
+        });
+        let accepted = || {
+            Family::ALL.into_iter().find(|family| {
+                over(
+                    self.accepted[family.index()],
+                    limits[family.index()].accepted_max,
+                )
+            })
+        };
+        received
+            .map(Breach::Received)
+            .or_else(|| accepted().map(Breach::Accepted))
+    }
+}
+
+/// "Block": which prefixes are kept is decided by their hashes, so it does not depend on the order
+/// of arrival.
+#[derive(Default, Debug)]
+pub(super) struct Block {
+    /// What the shards were told last.
+    pub above: Option<u64>,
+    /// The counts changed since the hashes were last asked for.
+    pub is_stale: bool,
+    pub asking: Option<Asking>,
+}
+
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub hashes: Vec<u64>,
+    /// Shards that have yet to answer.
+    pub left: u16,
+}
+
+impl Asking {
+    /// The hash up to which prefixes are kept; `None` if all are.
+    pub fn threshold(mut self, accepted_max: u32) -> Option<u64> {
+        let max = accepted_max as usize;
+        if self.hashes.len() <= max {
+            return None;
+        }
+        self.hashes.sort_unstable();
+        // With a limit of 0, nothing but the hash 0 passes.
+        Some(max.checked_sub(1).map_or(0, |last| self.hashes[last]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(seq: u32, received: i32, accepted: i32) -> CountChange {
+        CountChange {
+            seq,
+            received: [received, 0],
+            accepted: [accepted, 0],
+        }
+    }
+
+    fn limits(received_max: u32) -> [PrefixLimits; 2] {
+        [
+            PrefixLimits {
+                received_max: Some(received_max),
+                ..Default::default()
+            },
+            Default::default(),
+        ]
+    }
+
+    #[test]
+    fn a_limit_is_judged_at_update_boundaries_whatever_the_order_of_answers() {
+        // UPDATE 1 announces 3, UPDATE 2 withdraws 2 and announces 2 others, on two shards.
+        let answers = [
+            (0, change(1, 2, 2)),
+            (1, change(1, 1, 1)),
+            (0, change(2, 2, 2)),
+            (1, change(2, -2, -2)),
+        ];
+        let orders = [[0, 1, 2, 3], [0, 2, 1, 3], [1, 3, 0, 2], [2, 0, 3, 1]];
+        for (max, expected) in [(2, Some(Breach::Received(Family::Ipv4))), (3, None)] {
+            for order in orders {
+                let mut counts = Counts::default();
+                counts.expect(0b11);
+                counts.expect(0b11);
+                let breach = order.into_iter().fold(None, |breach, at| {
+                    let (shard, change) = &answers[at];
+                    let now = counts.apply(ShardId(*shard), change, &limits(max));
+                    breach.or(now)
+                });
+                assert_eq!(breach, expected, "limit {max}, order {order:?}");
+                assert_eq!(counts.received, [3, 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_reload_changes_counts_at_once() {
+        let mut counts = Counts::default();
+        counts.expect(0b1);
+        assert_eq!(
+            counts.apply(ShardId(0), &change(0, 5, 5), &limits(4)),
+            Some(Breach::Received(Family::Ipv4))
+        );
+        assert_eq!(
+            counts.apply(ShardId(0), &change(1, -2, 0), &limits(4)),
+            None
+        );
+        assert_eq!(counts.received, [3, 0]);
+    }
+
+    #[test]
+    fn block_keeps_the_smallest_hashes() {
+        let asking = |hashes: &[u64]| Asking {
+            hashes: hashes.to_vec(),
+            left: 0,
+        };
+        assert_eq!(asking(&[9, 1, 5]).threshold(2), Some(5));
+        assert_eq!(asking(&[9, 1, 5]).threshold(3), None);
+        assert_eq!(asking(&[9]).threshold(0), Some(0));
+    }
+}

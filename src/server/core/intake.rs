@@ -1,0 +1,173 @@
+//! What clients say: UPDATEs become verdicts and shares for the shards, ROUTE-REFRESH a walk.
+
+use crate::base::{ClientSlot, Family, Prefix, Time};
+use crate::policy::Verdict;
+use crate::session::Message;
+use crate::wire::{DecodeContext, Nlri, RefreshSubtype, Update, UpdateError, decode_update};
+
+use super::SessionCore;
+use super::clients::ClientState;
+use super::links::{Links, Source};
+
+/// What one message came to, once it is done with.
+enum Outcome {
+    Nothing,
+    Routes { end_of_rib: Option<Family> },
+    Refresh(Family),
+    Error(UpdateError),
+}
+
+impl SessionCore {
+    /// Takes the next message out of a session; false: there is none, or shards have no room.
+    pub(super) fn take_message(&mut self, now: Time, slot: ClientSlot) -> bool {
+        let SessionCore {
+            clients,
+            exchange,
+            links,
+            scratch,
+            ..
+        } = self;
+        let Some(state) = clients.get_mut(slot) else {
+            return false;
+        };
+        state.is_stuck = state.up.is_some() && links.is_pressed();
+        if state.is_stuck {
+            return false;
+        }
+        let ClientState {
+            client,
+            session,
+            up,
+            history,
+            epoch,
+            ..
+        } = state;
+        let outcome = match (session.poll_message(now), up) {
+            (None, _) => return false,
+            (Some(Message::Update(body)), Some(up)) => {
+                history.updates_in += 1;
+                let context = DecodeContext {
+                    four_octet: up.negotiated.four_octet,
+                    families: up.negotiated.families,
+                    discard: &client.discard,
+                    treat_as_withdraw: &client.treat_as_withdraw,
+                    scrub: exchange.scheme.import_scrub(),
+                    hash_seed: self.seed,
+                };
+                match decode_update(body, &context, scratch) {
+                    Ok(update) => {
+                        history.treat_as_withdraw_count +=
+                            u64::from(update.treat_as_withdraw.is_some());
+                        history.attribute_discard_count += update.discarded.len() as u64;
+                        note_faults(&client.name, &update);
+                        let generation = exchange.generation;
+                        let source = Source {
+                            slot,
+                            epoch: *epoch,
+                            generation,
+                        };
+                        if let Some(shares) =
+                            split(links, source, up.counts.next_seq(), client, &update)
+                        {
+                            up.counts.expect(shares);
+                        }
+                        up.end_of_rib = update
+                            .end_of_rib
+                            .map_or(up.end_of_rib, |family| up.end_of_rib.with(family));
+                        Outcome::Routes {
+                            end_of_rib: update.end_of_rib,
+                        }
+                    }
+                    Err(error) => Outcome::Error(error),
+                }
+            }
+            (
+                Some(Message::RouteRefresh {
+                    family,
+                    subtype: RefreshSubtype::Request,
+                }),
+                Some(_),
+            ) => Outcome::Refresh(family),
+            (Some(_), _) => Outcome::Nothing,
+        };
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Routes { end_of_rib } => {
+                self.stats.updates_in += 1;
+                self.startup.handle_routes(now, end_of_rib.is_some());
+            }
+            Outcome::Refresh(family) => self.ask_refresh(slot, family),
+            Outcome::Error(error) => {
+                if let Some(state) = self.clients.get_mut(slot) {
+                    state.session.handle_update_error(now, &error);
+                }
+            }
+        }
+        true
+    }
+
+    /// Reads on where sessions had to wait for shards.
+    pub(super) fn resume_reading(&mut self, now: Time) {
+        for slot in self.clients.slots() {
+            if self.links.is_pressed() {
+                return;
+            }
+            let Some(state) = self.clients.get_mut(slot).filter(|state| state.is_stuck) else {
+                continue;
+            };
+            if let Some(way) = state.session.established_way() {
+                state.session.handle_paused(now, way, false);
+            }
+            self.settle(now, slot);
+        }
+        if self.links.is_pressed() {
+            return;
+        }
+        let held = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.held.take());
+        self.actions
+            .extend(held.map(|(conn, _)| super::CoreAction::Read { conn }));
+        self.is_resume_due = false;
+    }
+}
+
+/// Judges and splits an UPDATE; the shards that got a share, or `None` if it has no prefixes.
+fn split(
+    links: &mut Links,
+    source: Source,
+    seq: u32,
+    client: &crate::server::exchange::Client,
+    update: &Update<'_>,
+) -> Option<u128> {
+    let mut shares = 0;
+    let withdrawn = update.withdrawn.iter().flat_map(Nlri::iter);
+    if !update.withdrawn.is_empty() {
+        shares |= links.add(
+            source,
+            seq,
+            None,
+            withdrawn.map(|prefix| (prefix, Verdict::Accepted)),
+        );
+    }
+    for (set, nlri) in &update.announced {
+        let of_set = client.import.check_attributes(set);
+        let judge = |prefix: Prefix| match of_set {
+            Verdict::Accepted => (prefix, client.import.check_prefix(&prefix)),
+            rejected => (prefix, rejected),
+        };
+        shares |= links.add(source, seq, Some(set), nlri.iter().map(judge));
+    }
+    (shares != 0).then_some(shares)
+}
+
+/// Faults that cost routes or attributes are worth a line, not one for each UPDATE.
+fn note_faults(name: &str, update: &Update<'_>) {
+    if let Some(fault) = &update.treat_as_withdraw {
+        tracing::debug!(client = name, "treat-as-withdraw: {fault}");
+    }
+    for fault in &update.discarded {
+        tracing::debug!(client = name, "attribute discard: {fault}");
+    }
+}

@@ -1,0 +1,205 @@
+//! Prefix limits: counts that shards report, and what passing a limit does.
+
+use std::time::Duration;
+
+use crate::base::{ClientSlot, Family, SessionEpoch, ShardId, Time};
+use crate::server::exchange::LimitAction;
+use crate::server::message::{CountChange, ToShard};
+use crate::session::{Stop, StopHold};
+use crate::wire::CeaseSubcode;
+
+use super::SessionCore;
+use super::counts::{Asking, Breach};
+
+impl SessionCore {
+    pub(super) fn handle_counts(
+        &mut self,
+        now: Time,
+        shard: ShardId,
+        (slot, epoch): (ClientSlot, SessionEpoch),
+        counts: &[CountChange],
+    ) {
+        let Some(state) = self.clients.up_of_mut(slot, epoch) else {
+            return;
+        };
+        let limits = &state.client.limits;
+        let Some(up) = &mut state.up else { return };
+        let mut breach = None;
+        for change in counts {
+            breach = match (breach, up.counts.apply(shard, change, limits)) {
+                (Some(Breach::Received(_)), _) | (Some(_), None) => breach,
+                (_, now) => now,
+            };
+        }
+        self.review_limits(now, slot, breach);
+    }
+
+    /// Acts on a limit that was passed, and sees to what "block" asks for now.
+    pub(super) fn review_limits(&mut self, now: Time, slot: ClientSlot, breach: Option<Breach>) {
+        match breach {
+            Some(Breach::Received(family)) => return self.end_over_limit(now, slot, family, true),
+            Some(Breach::Accepted(family)) => {
+                if self.handle_accepted_breach(now, slot, family) {
+                    return;
+                }
+            }
+            None => {}
+        }
+        for family in Family::ALL {
+            self.review_block(slot, family);
+        }
+    }
+
+    /// True: the session is over.
+    fn handle_accepted_breach(&mut self, now: Time, slot: ClientSlot, family: Family) -> bool {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return true;
+        };
+        let limits = *state.client.prefix_limits(family);
+        match limits.accepted_action {
+            LimitAction::Shutdown | LimitAction::Restart => {
+                self.end_over_limit(
+                    now,
+                    slot,
+                    family,
+                    limits.accepted_action == LimitAction::Restart,
+                );
+                return true;
+            }
+            LimitAction::Warn | LimitAction::Block => {}
+        }
+        let (max, action) = (
+            limits.accepted_max.unwrap_or(u32::MAX),
+            limits.accepted_action,
+        );
+        let Some(up) = &mut state.up else { return true };
+        if !std::mem::replace(&mut up.has_warned[family.index()], true) {
+            let name = &state.client.name;
+            tracing::warn!(client = %name, %family, max, ?action, "more accepted prefixes than accepted_max");
+        }
+        false
+    }
+
+    fn end_over_limit(&mut self, now: Time, slot: ClientSlot, family: Family, comes_back: bool) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let hold = match state.client.limit_restart.filter(|_| comes_back) {
+            Some(wait) => StopHold::For(wait),
+            None => StopHold::UntilStart,
+        };
+        let limits = state.client.prefix_limits(family);
+        let counts = state.up.as_ref().map(|up| &up.counts);
+        let [received, accepted] = counts.map_or([0; 2], |counts| {
+            [
+                counts.received[family.index()],
+                counts.accepted[family.index()],
+            ]
+        });
+        let wait = match hold {
+            StopHold::For(wait) => format!("comes back in {} s", Duration::as_secs(&wait)),
+            _ => "stays down until enabled".to_owned(),
+        };
+        let message = format!(
+            "{family} prefix limit passed: {received} received (at most {}), {accepted} accepted (at most {}); {wait}",
+            shown(limits.received_max),
+            shown(limits.accepted_max),
+        );
+        self.stop(
+            now,
+            slot,
+            Stop {
+                subcode: CeaseSubcode::MaximumPrefixes,
+                message,
+                hold,
+            },
+        );
+    }
+
+    /// Asks for the hashes that decide what "block" keeps, or lifts it.
+    fn review_block(&mut self, slot: ClientSlot, family: Family) {
+        let SessionCore { clients, links, .. } = self;
+        let Some(state) = clients.get_mut(slot) else {
+            return;
+        };
+        let limits = state.client.prefix_limits(family);
+        let epoch = state.epoch;
+        let Some(up) = &mut state.up else { return };
+        let block = &mut up.blocks[family.index()];
+        let max = limits
+            .accepted_max
+            .filter(|_| limits.accepted_action == LimitAction::Block);
+        let is_over = max.is_some_and(|max| up.counts.accepted[family.index()] > i64::from(max));
+        if !is_over {
+            if block.above.take().is_some() {
+                links.push_all(|| ToShard::BlockAbove {
+                    slot,
+                    epoch,
+                    family,
+                    hash: None,
+                });
+            }
+            block.is_stale = block.asking.is_some();
+            return;
+        }
+        if block.asking.is_some() {
+            block.is_stale = true;
+            return;
+        }
+        block.is_stale = false;
+        block.asking = Some(Asking {
+            hashes: Vec::new(),
+            left: links.shard_count(),
+        });
+        links.push_all(|| ToShard::AskHashes {
+            slot,
+            epoch,
+            family,
+        });
+    }
+
+    pub(super) fn handle_hashes(
+        &mut self,
+        (slot, epoch): (ClientSlot, SessionEpoch),
+        family: Family,
+        hashes: Vec<u64>,
+    ) {
+        let SessionCore { clients, links, .. } = self;
+        let Some(state) = clients.up_of_mut(slot, epoch) else {
+            return;
+        };
+        let limits = *state.client.prefix_limits(family);
+        let Some(up) = &mut state.up else { return };
+        let block = &mut up.blocks[family.index()];
+        let Some(asking) = &mut block.asking else {
+            return;
+        };
+        asking.hashes.extend(hashes);
+        asking.left -= 1;
+        if asking.left > 0 {
+            return;
+        }
+        let hash = block.asking.take().and_then(|asking| {
+            let max = limits
+                .accepted_max
+                .filter(|_| limits.accepted_action == LimitAction::Block)?;
+            asking.threshold(max)
+        });
+        if block.above != hash {
+            block.above = hash;
+            links.push_all(|| ToShard::BlockAbove {
+                slot,
+                epoch,
+                family,
+                hash,
+            });
+        }
+        if std::mem::take(&mut block.is_stale) {
+            self.review_block(slot, family);
+        }
+    }
+}
+
+fn shown(max: Option<u32>) -> String {
+    max.map_or_else(|| "any number".to_owned(), |max| max.to_string())
+}

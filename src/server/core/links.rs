@@ -1,0 +1,163 @@
+//! Messages to shards that wait for room in their mailboxes, and the routes gathered for them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::base::{ClientSlot, Generation, Prefix, SessionEpoch, ShardId, shard_of};
+use crate::policy::Verdict;
+use crate::server::message::{RouteBatch, RouteUpdate, ToShard};
+use crate::wire::AttributeSet;
+
+/// Prefixes in one batch, about.
+const BATCH_PREFIXES: usize = 4096;
+/// Over so many waiting messages for one shard, sessions are not read on.
+const BACKLOG_MAX: usize = 64;
+
+/// Whose routes they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Source {
+    pub slot: ClientSlot,
+    pub epoch: SessionEpoch,
+    pub generation: Generation,
+}
+
+pub(super) struct Links {
+    links: Vec<Link>,
+    source: Option<Source>,
+    next: usize,
+}
+
+#[derive(Default)]
+struct Link {
+    messages: VecDeque<ToShard>,
+    /// Its mailbox refused one.
+    blocked: bool,
+    updates: Vec<RouteUpdate>,
+    prefixes: Vec<(Prefix, Verdict)>,
+    /// Prefixes that belong to `updates`.
+    closed: u32,
+}
+
+impl Links {
+    pub fn new(shard_count: u16) -> Links {
+        let links = (0..shard_count.max(1)).map(|_| Link::default()).collect();
+        Links {
+            links,
+            source: None,
+            next: 0,
+        }
+    }
+
+    pub fn shard_count(&self) -> u16 {
+        self.links.len() as u16
+    }
+
+    /// Whether sessions should not be read on.
+    pub fn is_pressed(&self) -> bool {
+        self.links.iter().any(|link| {
+            link.messages.len() > BACKLOG_MAX || (link.blocked && !link.messages.is_empty())
+        })
+    }
+
+    pub fn push(&mut self, shard: ShardId, message: ToShard) {
+        if let Some(link) = self.links.get_mut(shard.index()) {
+            link.messages.push_back(message);
+        }
+    }
+
+    pub fn push_all(&mut self, make: impl Fn() -> ToShard) {
+        self.links
+            .iter_mut()
+            .for_each(|link| link.messages.push_back(make()));
+    }
+
+    /// Takes turns among the shards, so that none waits for another.
+    pub fn poll(&mut self) -> Option<(ShardId, ToShard)> {
+        for _ in 0..self.links.len() {
+            let index = self.next;
+            self.next = (self.next + 1) % self.links.len();
+            let link = &mut self.links[index];
+            if !link.blocked
+                && let Some(message) = link.messages.pop_front()
+            {
+                return Some((ShardId(index as u16), message));
+            }
+        }
+        None
+    }
+
+    pub fn put_back(&mut self, shard: ShardId, message: ToShard) {
+        if let Some(link) = self.links.get_mut(shard.index()) {
+            link.messages.push_front(message);
+            link.blocked = true;
+        }
+    }
+
+    pub fn handle_room(&mut self, shard: ShardId) {
+        if let Some(link) = self.links.get_mut(shard.index()) {
+            link.blocked = false;
+        }
+    }
+
+    /// Adds prefixes of one UPDATE, split over the shards; says which shards got a share.
+    pub fn add(
+        &mut self,
+        source: Source,
+        seq: u32,
+        set: Option<&Arc<AttributeSet>>,
+        prefixes: impl Iterator<Item = (Prefix, Verdict)>,
+    ) -> u128 {
+        if self.source != Some(source) {
+            self.flush();
+            self.source = Some(source);
+        }
+        let shard_count = self.shard_count();
+        for (prefix, verdict) in prefixes {
+            self.links[shard_of(&prefix, shard_count).index()]
+                .prefixes
+                .push((prefix, verdict));
+        }
+        let mut shares = 0;
+        for index in 0..self.links.len() {
+            let link = &mut self.links[index];
+            let end = link.prefixes.len() as u32;
+            if end == link.closed {
+                continue;
+            }
+            shares |= 1 << index;
+            link.updates.push(RouteUpdate {
+                seq,
+                set: set.cloned(),
+                prefixes: link.closed..end,
+            });
+            link.closed = end;
+            if link.prefixes.len() >= BATCH_PREFIXES {
+                link.flush(source);
+            }
+        }
+        shares
+    }
+
+    /// Hands over what was gathered.
+    pub fn flush(&mut self) {
+        if let Some(source) = self.source.take() {
+            self.links.iter_mut().for_each(|link| link.flush(source));
+        }
+    }
+}
+
+impl Link {
+    fn flush(&mut self, source: Source) {
+        if self.updates.is_empty() {
+            return;
+        }
+        self.closed = 0;
+        self.messages.push_back(ToShard::Routes(RouteBatch {
+            slot: source.slot,
+            epoch: source.epoch,
+            generation: source.generation,
+            updates: std::mem::take(&mut self.updates),
+            prefixes: std::mem::take(&mut self.prefixes),
+        }));
+    }
+}

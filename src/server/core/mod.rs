@@ -1,0 +1,349 @@
+//! A session core: the sessions of its clients, what they say split over the shards, and what the
+//! shards answer packed and queued for them. A plain value that `runtime/` and the simulator step.
+//!
+//! After each `handle_*` the caller takes all that `poll_to_shard`, `poll_to_core` and `poll_action`
+//! have. Each connection ends with `handle_closed`, also one that [`CoreAction::Close`] asked for.
+
+mod clients;
+mod connections;
+mod counts;
+mod intake;
+mod limits;
+mod links;
+mod output;
+mod reclaim;
+mod reload;
+mod sessions;
+mod slow;
+mod startup;
+mod status;
+mod timers;
+mod walks;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::{ClientSlot, CoreId, ShardId, Time};
+use crate::wire::Scratch;
+
+use super::exchange::Exchange;
+use super::message::{CoreNotice, ToCore, ToShard};
+use super::query::{CoreCommand, CoreReply};
+use clients::Clients;
+use connections::Connections;
+use links::Links;
+use output::Output;
+use reclaim::Reclaims;
+use slow::Slow;
+use startup::StartupWait;
+use timers::Timers;
+use walks::Walks;
+
+pub use connections::ConnId;
+
+/// What the core wants done with sockets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CoreAction {
+    /// Connect to a client; the answer is `handle_connected` or `handle_connect_failed`.
+    Connect {
+        slot: ClientSlot,
+        remote: SocketAddr,
+    },
+    /// Close, once what `transmit` has is written; best effort.
+    Close { conn: ConnId },
+    /// There is something to write.
+    Write { conn: ConnId },
+    /// `wants_octets` said no before; now it says yes.
+    Read { conn: ConnId },
+}
+
+/// One session core. All cores and shards of a server share one `seed`.
+pub struct SessionCore {
+    core: CoreId,
+    seed: u64,
+    exchange: Arc<Exchange>,
+    clients: Clients,
+    connections: Connections,
+    links: Links,
+    scratch: Scratch,
+    timers: Timers,
+    output: Output,
+    walks: Walks,
+    slow: Slow,
+    reclaims: Reclaims,
+    startup: StartupWait,
+    actions: VecDeque<CoreAction>,
+    notices: VecDeque<(CoreId, CoreNotice)>,
+    stats: Stats,
+    /// More work waits than one call should do: come back at once.
+    work_due: Option<Time>,
+    /// Shards have room again, and sessions wait for it.
+    is_resume_due: bool,
+    is_shutting_down: bool,
+}
+
+#[derive(Default)]
+struct Stats {
+    octets_in: u64,
+    octets_out: u64,
+    updates_in: u64,
+    updates_out: u64,
+    nlri_out: u64,
+    refused_connections: u64,
+    octets_retained_max: u64,
+}
+
+/// How often what cannot be told from an event alone is looked at.
+const TICK: Duration = Duration::from_millis(50);
+
+impl SessionCore {
+    pub fn new(core: CoreId, exchange: Arc<Exchange>, seed: u64, now: Time) -> SessionCore {
+        let mut new = SessionCore {
+            core,
+            seed,
+            clients: Clients::default(),
+            connections: Connections::default(),
+            links: Links::new(exchange.shard_count),
+            scratch: Scratch::default(),
+            timers: Timers::default(),
+            output: Output::new(exchange.shard_count, &exchange.limits),
+            walks: Walks::default(),
+            slow: Slow::default(),
+            reclaims: Reclaims::default(),
+            startup: StartupWait::new(core, exchange.core_count, &exchange.startup, now),
+            actions: VecDeque::new(),
+            notices: VecDeque::new(),
+            stats: Stats::default(),
+            work_due: None,
+            is_resume_due: false,
+            is_shutting_down: false,
+            exchange: exchange.clone(),
+        };
+        for client in exchange.clients().filter(|client| client.core == core) {
+            new.add_client(now, client.clone());
+        }
+        new.pump(now);
+        new
+    }
+
+    /// A client connected to us. `None`: refuse it; that was counted.
+    pub fn handle_accepted(
+        &mut self,
+        now: Time,
+        remote: SocketAddr,
+        _local: SocketAddr,
+    ) -> Option<ConnId> {
+        let conn = self.accept(now, remote);
+        self.stats.refused_connections += u64::from(conn.is_none());
+        self.pump(now);
+        conn
+    }
+
+    /// Our connection to a client succeeded. If it is not wanted any more, a Close follows.
+    pub fn handle_connected(
+        &mut self,
+        now: Time,
+        slot: ClientSlot,
+        _local: SocketAddr,
+    ) -> Option<ConnId> {
+        let conn = self.connected(now, slot);
+        self.pump(now);
+        conn
+    }
+
+    pub fn handle_connect_failed(&mut self, now: Time, slot: ClientSlot, why: &str) {
+        if let Some(state) = self.clients.get_mut(slot) {
+            tracing::debug!(client = state.name(), "connection attempt failed: {why}");
+            state.session.handle_connect_failed(now);
+            self.settle(now, slot);
+        }
+        self.pump(now);
+    }
+
+    pub fn handle_octets(&mut self, now: Time, conn: ConnId, octets: &[u8]) {
+        self.stats.octets_in += octets.len() as u64;
+        self.receive(now, conn, octets);
+        self.pump(now);
+    }
+
+    pub fn handle_closed(&mut self, now: Time, conn: ConnId, why: &str) {
+        self.closed(now, conn, why);
+        self.pump(now);
+    }
+
+    pub fn handle_shard(&mut self, now: Time, shard: ShardId, message: ToCore) {
+        match message {
+            ToCore::Deltas(batch) => self.take_deltas(now, batch),
+            ToCore::WalkDeltas { walk, batch } => self.walks.handle_deltas(walk, batch),
+            ToCore::WalkEnd { walk } => self.handle_walk_end(shard, walk),
+            ToCore::Promoting { walk } => self.handle_promoting(shard, walk),
+            ToCore::Promoted { walk } => self.handle_promoted(now, walk),
+            ToCore::Counts {
+                slot,
+                epoch,
+                counts,
+            } => self.handle_counts(now, shard, (slot, epoch), &counts),
+            ToCore::Resynced { slot, epoch } => {
+                if let Some(up) = self
+                    .clients
+                    .up_of_mut(slot, epoch)
+                    .and_then(|state| state.up.as_mut())
+                {
+                    up.resyncs.handle_answer(shard);
+                }
+            }
+            ToCore::Hashes {
+                slot,
+                epoch,
+                family,
+                hashes,
+            } => self.handle_hashes((slot, epoch), family, hashes),
+            ToCore::Reclaim { batch, slots } => self.reclaims.handle_reclaim(shard, batch, slots),
+            ToCore::Reloaded { .. } => {}
+        }
+        self.pump(now);
+    }
+
+    /// From another core. Core 0 decides when the start-up wait is over.
+    pub fn handle_core(&mut self, now: Time, from: CoreId, notice: CoreNotice) {
+        match notice {
+            CoreNotice::StartupOver => self.finish_startup(now),
+            CoreNotice::Startup(report) => self.startup.handle_report(from, report),
+        }
+        self.pump(now);
+    }
+
+    pub fn handle_command(&mut self, now: Time, command: CoreCommand) -> CoreReply {
+        let reply = self.command(now, command);
+        self.pump(now);
+        reply
+    }
+
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.work_due = None;
+        while let Some((time, slot)) = self.timers.pop_due(now) {
+            let Some(state) = self
+                .clients
+                .get_mut(slot)
+                .filter(|state| state.armed == time)
+            else {
+                continue;
+            };
+            state.armed = Time::NEVER;
+            if state
+                .session
+                .poll_timeout()
+                .is_some_and(|deadline| deadline <= now)
+            {
+                state.session.handle_timeout(now);
+            }
+            self.settle(now, slot);
+        }
+        if self.is_resume_due {
+            self.resume_reading(now);
+        }
+        self.tick_slow(now);
+        self.pump(now);
+    }
+
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let deadlines = [
+            self.timers.next(),
+            self.work_due,
+            self.output.flush_due(),
+            self.slow.next_tick(),
+            self.startup.next_tick(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    pub fn poll_to_shard(&mut self) -> Option<(ShardId, ToShard)> {
+        let message = self.links.poll();
+        if message.is_some() && self.is_resume_due && !self.links.is_pressed() {
+            self.work_due = Some(Time::ZERO);
+        }
+        message
+    }
+
+    /// The mailbox was full: the message comes first again, after `handle_shard_room`.
+    pub fn put_back(&mut self, shard: ShardId, message: ToShard) {
+        self.links.put_back(shard, message);
+        self.is_resume_due = true;
+    }
+
+    pub fn handle_shard_room(&mut self, shard: ShardId) {
+        self.links.handle_room(shard);
+        if self.is_resume_due && !self.links.is_pressed() {
+            self.work_due = Some(Time::ZERO);
+        }
+    }
+
+    pub fn poll_to_core(&mut self) -> Option<(CoreId, CoreNotice)> {
+        self.notices.pop_front()
+    }
+
+    pub fn poll_action(&mut self) -> Option<CoreAction> {
+        self.actions.pop_front()
+    }
+
+    /// False: stop reading that connection until [`CoreAction::Read`].
+    pub fn wants_octets(&self, conn: ConnId) -> bool {
+        if !self.links.is_pressed() {
+            return true;
+        }
+        match self.connections.get(conn) {
+            Some(connection) if self.is_established(connection) => {
+                connection.held.set(true);
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// False: leave the mailboxes of the shards alone; too much waits to be written.
+    pub fn wants_deltas(&self) -> bool {
+        !self.is_over_budget()
+    }
+
+    /// Shows the head of what waits to be written to a connection, in order.
+    pub fn transmit(&mut self, conn: ConnId, pieces: &mut Vec<Bytes>, pieces_max: usize) {
+        let Some(connection) = self.connections.get_mut(conn) else {
+            return;
+        };
+        let before = pieces.len();
+        connection.out.transmit(pieces, pieces_max);
+        if pieces.len() == before {
+            connection.write_told = false;
+        }
+    }
+
+    /// So many octets of what `transmit` showed are with the kernel.
+    pub fn handle_written(&mut self, now: Time, conn: ConnId, octets: usize) {
+        self.stats.octets_out += octets as u64;
+        self.written(now, conn, octets);
+        self.pump(now);
+    }
+
+    /// After Shutdown: every session has ended, and all that was to be said is written.
+    pub fn is_over(&self) -> bool {
+        self.is_shutting_down
+            && self
+                .connections
+                .iter()
+                .all(|(_, connection)| connection.out.is_empty())
+    }
+
+    /// What may go on now that something happened.
+    fn pump(&mut self, now: Time) {
+        self.pump_output(now);
+        self.pump_walk(now);
+        self.pump_resyncs(now);
+        self.pump_reclaims(now);
+        self.pump_startup(now);
+        self.note_retained(now);
+    }
+}

@@ -1,0 +1,202 @@
+//! From delta groups to the send queues of clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::{ClientSet, ClientSlot, ShardId, Time};
+use crate::fanout::{
+    Classes, DeltaBatch, DeltaGroup, DirtyPrefix, Gather, Gauge, Packer, Periods, Run,
+};
+use crate::server::exchange::FanoutLimits;
+use crate::wire::CommunityScrub;
+
+use super::clients::Clients;
+use super::{CoreAction, SessionCore};
+
+/// A window with so many prefixes is emptied early.
+const WINDOW_PREFIXES_MAX: usize = 32_768;
+/// Prefixes in a window that make the next one longer, and shorter.
+const BUSY_PREFIXES: usize = 512;
+const IDLE_PREFIXES: usize = 64;
+
+/// What turns groups into octets.
+pub(super) struct Output {
+    pub gauge: Gauge,
+    pub periods: Periods,
+    pub packer: Packer,
+    /// Of the clients that are up.
+    pub classes: Classes,
+    pub gather: Gather,
+    /// By shard: clients whose present session its ordinary stream is for.
+    live_at: Vec<Arc<ClientSet>>,
+    /// Clients that do not read.
+    pub stalled: ClientSet,
+    window: Duration,
+    flush_due: Option<Time>,
+}
+
+impl Output {
+    pub fn new(shard_count: u16, limits: &FanoutLimits) -> Output {
+        let gauge = Gauge::default();
+        let periods = Periods::default();
+        Output {
+            packer: Packer::new(gauge.clone(), periods.current().clone()),
+            gauge,
+            periods,
+            classes: Classes::default(),
+            gather: Gather::default(),
+            live_at: (0..shard_count.max(1)).map(|_| Arc::default()).collect(),
+            stalled: ClientSet::new(),
+            window: limits.gather_min,
+            flush_due: None,
+        }
+    }
+
+    pub fn flush_due(&self) -> Option<Time> {
+        self.flush_due
+    }
+
+    /// From here on a shard's ordinary stream is for these clients too.
+    pub fn enliven(&mut self, shard: ShardId, clients: &ClientSet) {
+        if let Some(live) = self.live_at.get_mut(shard.index())
+            && !clients.is_subset(live)
+        {
+            Arc::make_mut(live).union_with(clients);
+        }
+    }
+
+    /// The session of a client is over.
+    pub fn forget(&mut self, slot: ClientSlot) {
+        self.classes.remove(slot);
+        self.stalled.remove(slot);
+        for live in self.live_at.iter_mut().filter(|live| live.contains(slot)) {
+            Arc::make_mut(live).remove(slot);
+        }
+    }
+
+    fn adapt(&mut self, prefix_count: usize, limits: &FanoutLimits) {
+        if prefix_count >= BUSY_PREFIXES {
+            self.window = (self.window * 2).min(limits.gather_max);
+        } else if prefix_count < IDLE_PREFIXES {
+            self.window = (self.window / 2).max(limits.gather_min);
+        }
+    }
+}
+
+/// Gives groups that are alike to those of their audience that are in `scope`: to the packer, or to
+/// the dirty record of a client that does not read.
+pub(super) fn deliver(
+    alike: &[(&DeltaBatch, &DeltaGroup)],
+    scope: &ClientSet,
+    stalled: &ClientSet,
+    clients: &mut Clients,
+    packing: (&mut Packer, &Classes, &dyn CommunityScrub),
+) {
+    let Some((_, first)) = alike.first() else {
+        return;
+    };
+    let mut to = first.audience.intersection(scope);
+    if stalled.intersects(&to) {
+        for slot in stalled.intersection(&to).iter() {
+            if let Some(up) = clients.up_mut(slot) {
+                for (batch, group) in alike {
+                    for &prefix in batch.named_by(group).1 {
+                        up.dirty.mark(
+                            batch.shard,
+                            DirtyPrefix {
+                                prefix,
+                                path_id: group.path_id,
+                            },
+                        );
+                    }
+                }
+            }
+        }
+        to.subtract(stalled);
+    }
+    if !to.is_empty() {
+        let (packer, classes, scrub) = packing;
+        packer.push(alike, &to, classes, scrub);
+    }
+}
+
+impl SessionCore {
+    pub(super) fn take_deltas(&mut self, now: Time, batch: Arc<DeltaBatch>) {
+        let Some(live) = self.output.live_at.get(batch.shard.index()).cloned() else {
+            return;
+        };
+        if let Err(batch) = self.output.gather.offer(batch, &live) {
+            self.flush_window(now);
+            let again = self.output.gather.offer(batch, &live);
+            debug_assert!(again.is_ok(), "an empty window takes every batch");
+        }
+        if self.output.gather.prefix_count() > WINDOW_PREFIXES_MAX {
+            self.flush_window(now);
+        } else if self.output.flush_due.is_none() {
+            self.output.flush_due = Some(now + self.output.window);
+        }
+    }
+
+    pub(super) fn pump_output(&mut self, now: Time) {
+        if self.output.flush_due.is_some_and(|due| due <= now) {
+            let prefix_count = self.output.gather.prefix_count();
+            self.output.adapt(prefix_count, &self.exchange.limits);
+            self.flush_window(now);
+        }
+    }
+
+    /// Encodes what is in the gathering window and queues it.
+    pub(super) fn flush_window(&mut self, now: Time) {
+        self.output.flush_due = None;
+        if self.output.gather.is_empty() {
+            return;
+        }
+        let SessionCore {
+            output,
+            clients,
+            exchange,
+            ..
+        } = self;
+        let Output {
+            gather,
+            packer,
+            classes,
+            stalled,
+            ..
+        } = output;
+        let scrub = exchange.scheme.export_scrub();
+        gather
+            .drain(|alike, live| deliver(alike, live, stalled, clients, (packer, classes, scrub)));
+        self.hand_out(now);
+    }
+
+    /// Queues what the packer has for those it is for.
+    pub(super) fn hand_out(&mut self, now: Time) {
+        for packed in self.output.packer.finish() {
+            for slot in packed.members.iter() {
+                self.queue(now, slot, packed.run.clone());
+            }
+        }
+    }
+
+    pub(super) fn queue(&mut self, now: Time, slot: ClientSlot, run: Arc<Run>) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let Some(up) = &mut state.up else { return };
+        let Some(connection) = self.connections.get_mut(up.conn) else {
+            return;
+        };
+        if connection.out.is_empty() {
+            up.progress = now;
+        }
+        state.history.updates_out += u64::from(run.updates);
+        self.stats.updates_out += u64::from(run.updates);
+        self.stats.nlri_out += u64::from(run.nlri);
+        connection.out.push(run);
+        if !connection.write_told {
+            connection.write_told = true;
+            self.actions.push_back(CoreAction::Write { conn: up.conn });
+        }
+    }
+}

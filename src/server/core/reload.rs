@@ -1,0 +1,151 @@
+//! Commands of the management plane: a new generation of the configuration, and the verbs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::{ClientSlot, Time};
+use crate::server::exchange::{Client, Exchange};
+use crate::server::query::{CoreCommand, CoreReply};
+use crate::session::{Stop, StopHold};
+use crate::wire::{CeaseSubcode, RefreshSubtype, encode_route_refresh};
+
+use super::SessionCore;
+
+impl SessionCore {
+    pub(super) fn command(&mut self, now: Time, command: CoreCommand) -> CoreReply {
+        match command {
+            CoreCommand::Reload(exchange) => {
+                self.reload(now, exchange);
+                CoreReply::Done
+            }
+            CoreCommand::Reset { slot, message } => {
+                let stop = Stop {
+                    subcode: CeaseSubcode::AdministrativeReset,
+                    message,
+                    hold: StopHold::For(Duration::ZERO),
+                };
+                self.stop(now, slot, stop);
+                CoreReply::Done
+            }
+            CoreCommand::Refresh { slot } => self.request_refresh(slot),
+            CoreCommand::Shutdown { message } => {
+                self.shut_down(now, &message);
+                CoreReply::Done
+            }
+            CoreCommand::Stats => CoreReply::Stats(Box::new(self.statistics())),
+        }
+    }
+
+    fn request_refresh(&mut self, slot: ClientSlot) -> CoreReply {
+        let Some(up) = self.clients.get(slot).and_then(|state| state.up.as_ref()) else {
+            return CoreReply::Refused("the session is not established".to_owned());
+        };
+        if !up.negotiated.route_refresh {
+            return CoreReply::Refused(
+                "the client did not announce route refresh (RFC 2918)".to_owned(),
+            );
+        }
+        let (conn, families) = (up.conn, up.negotiated.families);
+        for family in families.iter() {
+            let mut octets = Vec::new();
+            encode_route_refresh(&mut octets, family, RefreshSubtype::Request);
+            self.push_control(conn, octets.into());
+        }
+        CoreReply::Done
+    }
+
+    fn shut_down(&mut self, now: Time, message: &str) {
+        self.is_shutting_down = true;
+        for slot in self.clients.slots() {
+            self.stop(now, slot, shutdown(message));
+        }
+    }
+
+    fn reload(&mut self, now: Time, exchange: Arc<Exchange>) {
+        let old = std::mem::replace(&mut self.exchange, exchange.clone());
+        for slot in self.clients.slots() {
+            let is_ours = |client: &&Arc<Client>| client.core == self.core;
+            match (old.client(slot), exchange.client(slot).filter(is_ours)) {
+                (Some(before), Some(after)) if is_same_peer(before, after) => {
+                    self.change_client(now, after)
+                }
+                (_, _) => self.remove_client(now, slot),
+            }
+        }
+        let core = self.core;
+        for client in exchange.clients().filter(|client| client.core == core) {
+            if self.clients.get(client.slot).is_none() && !self.is_shutting_down {
+                self.add_client(now, client.clone());
+            }
+        }
+    }
+
+    fn remove_client(&mut self, now: Time, slot: ClientSlot) {
+        let stop = Stop {
+            subcode: CeaseSubcode::PeerDeconfigured,
+            message: String::new(),
+            hold: StopHold::UntilStart,
+        };
+        self.stop(now, slot, stop);
+        self.clients.remove(slot);
+    }
+
+    fn change_client(&mut self, now: Time, after: &Arc<Client>) {
+        let slot = after.slot;
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let before = std::mem::replace(&mut state.client, after.clone());
+        if before == *after {
+            return;
+        }
+        state.session.handle_settings(now, after.session.clone());
+        self.settle(now, slot);
+        if is_socket_changed(&before, after) {
+            let stop = Stop {
+                subcode: CeaseSubcode::OtherConfigurationChange,
+                message: String::new(),
+                hold: StopHold::For(Duration::ZERO),
+            };
+            self.stop(now, slot, stop);
+        }
+        match (&before.disabled, &after.disabled) {
+            (None, Some(message)) => self.stop(now, slot, shutdown(message)),
+            (Some(_), None) => {
+                if let Some(state) = self.clients.get_mut(slot) {
+                    state.session.handle_start(now);
+                }
+                self.settle(now, slot);
+            }
+            _ => {}
+        }
+        if let Some(state) = self.clients.get_mut(slot)
+            && let Some(up) = &mut state.up
+        {
+            up.has_warned = [false; 2];
+            let breach = up.counts.breach(&after.limits);
+            self.review_limits(now, slot, breach);
+        }
+    }
+}
+
+fn shutdown(message: &str) -> Stop {
+    Stop {
+        subcode: CeaseSubcode::AdministrativeShutdown,
+        message: message.to_owned(),
+        hold: StopHold::UntilStart,
+    }
+}
+
+/// Whether a slot still means the same neighbour.
+fn is_same_peer(before: &Client, after: &Client) -> bool {
+    before.address == after.address && before.asn == after.asn
+}
+
+/// What is set on a socket before it connects, and cannot be changed after.
+fn is_socket_changed(before: &Client, after: &Client) -> bool {
+    before.port != after.port
+        || before.password != after.password
+        || before.ttl_security_hops != after.ttl_security_hops
+        || before.congestion_control != after.congestion_control
+}

@@ -1,0 +1,293 @@
+//! Stepping the sessions: connections and octets in, events, messages and deadlines out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::{ClientSlot, SessionEpoch, Time};
+use crate::server::exchange::Client;
+use crate::server::message::{ClientUp, ToShard};
+use crate::session::{DownReason, Negotiated, SessionAction, SessionEvent, State, Stop, Way};
+use crate::wire::{EXTENDED_MESSAGE_MAX, EncodingClass, MESSAGE_MAX};
+
+use super::clients::{ClientState, Up};
+use super::connections::{ConnId, Connection};
+use super::{CoreAction, SessionCore};
+
+impl SessionCore {
+    pub(super) fn add_client(&mut self, now: Time, client: Arc<Client>) {
+        let slot = client.slot;
+        let is_enabled = client.disabled.is_none();
+        self.clients
+            .insert(ClientState::new(client, self.seed, now));
+        if is_enabled && let Some(state) = self.clients.get_mut(slot) {
+            state.session.handle_start(now);
+        }
+        self.settle(now, slot);
+    }
+
+    pub(super) fn accept(&mut self, now: Time, remote: SocketAddr) -> Option<ConnId> {
+        let client = self.exchange.client_at(remote.ip())?;
+        let slot = client.slot;
+        let state = self
+            .clients
+            .get_mut(slot)
+            .filter(|_| !self.is_shutting_down)?;
+        if !state.session.handle_accepted(now) {
+            self.settle(now, slot);
+            return None;
+        }
+        Some(self.adopt(now, slot, Way::Accepted, remote))
+    }
+
+    pub(super) fn connected(&mut self, now: Time, slot: ClientSlot) -> Option<ConnId> {
+        let state = self.clients.get_mut(slot)?;
+        let remote = SocketAddr::new(state.client.address, state.client.port);
+        state.session.handle_connected(now);
+        Some(self.adopt(now, slot, Way::Connected, remote))
+    }
+
+    fn adopt(&mut self, now: Time, slot: ClientSlot, way: Way, remote: SocketAddr) -> ConnId {
+        let conn = self.connections.insert(slot, way, remote);
+        if let Some(state) = self.clients.get_mut(slot) {
+            state.set_conn(way, Some(conn));
+        }
+        self.settle(now, slot);
+        conn
+    }
+
+    pub(super) fn receive(&mut self, now: Time, conn: ConnId, octets: &[u8]) {
+        let Some((slot, way)) = self.connections.get(conn).and_then(|c| c.owner) else {
+            return;
+        };
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        state.history.octets_in += octets.len() as u64;
+        state.session.handle_octets(now, way, octets);
+        self.settle(now, slot);
+    }
+
+    pub(super) fn closed(&mut self, now: Time, conn: ConnId, why: &str) {
+        let Some(connection) = self.connections.remove(conn) else {
+            return;
+        };
+        let Some((slot, way)) = connection.owner else {
+            return;
+        };
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        tracing::debug!(client = state.name(), "connection closed: {why}");
+        // What came before the end and waits for shards is still worth reading.
+        self.drain_stuck(now, slot);
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        state.set_conn(way, None);
+        state.session.handle_closed(now, way);
+        self.settle(now, slot);
+    }
+
+    fn drain_stuck(&mut self, now: Time, slot: ClientSlot) {
+        if self.clients.get(slot).is_some_and(|state| state.is_stuck) {
+            self.settle(now, slot);
+        }
+    }
+
+    pub(super) fn stop(&mut self, now: Time, slot: ClientSlot, stop: Stop) {
+        if let Some(state) = self.clients.get_mut(slot) {
+            state.session.handle_stop(now, stop);
+            self.settle(now, slot);
+        }
+    }
+
+    /// Takes all that a session has to say, in the order that its contract asks for.
+    pub(super) fn settle(&mut self, now: Time, slot: ClientSlot) {
+        loop {
+            self.take_events(now, slot);
+            if !self.take_message(now, slot) {
+                break;
+            }
+        }
+        self.take_events(now, slot);
+        self.links.flush();
+        self.take_transmits(slot);
+        self.take_actions(slot);
+        self.note_state(now, slot);
+        self.rearm(slot);
+    }
+
+    fn take_events(&mut self, now: Time, slot: ClientSlot) {
+        while let Some(event) = self
+            .clients
+            .get_mut(slot)
+            .and_then(|state| state.session.poll_event())
+        {
+            match event {
+                SessionEvent::Established(negotiated) => self.bring_up(now, slot, negotiated),
+                SessionEvent::Down { reason } => self.take_down(now, slot, &reason),
+                SessionEvent::Failed { reason } => {
+                    if let Some(state) = self.clients.get_mut(slot) {
+                        tracing::info!(client = state.name(), "session not established: {reason}");
+                        state.history.last_error = Some(reason.to_string());
+                    }
+                }
+            }
+        }
+    }
+
+    fn bring_up(&mut self, now: Time, slot: ClientSlot, negotiated: Negotiated) {
+        let shard_count = self.links.shard_count();
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let conn = state
+            .session
+            .established_way()
+            .and_then(|way| state.conn(way));
+        let Some(conn) = conn else { return };
+        state.epoch = SessionEpoch(state.epoch.0.wrapping_add(1));
+        let epoch = state.epoch;
+        state.up = Some(Up::new(conn, negotiated, shard_count, now));
+        tracing::info!(client = state.name(), families = ?negotiated.families, "session established");
+        let up = ClientUp {
+            slot,
+            epoch,
+            families: negotiated.families,
+            add_path: negotiated.add_path_send,
+            extended_messages: negotiated.extended_messages,
+            four_octet: negotiated.four_octet,
+            router_id: negotiated.peer_router_id,
+        };
+        self.links.push_all(|| ToShard::ClientUp(up.clone()));
+        self.output
+            .classes
+            .insert(slot, encoding_class(&negotiated));
+        self.ask_join(slot, negotiated.families);
+        self.startup.handle_up(now);
+    }
+
+    fn take_down(&mut self, now: Time, slot: ClientSlot, reason: &DownReason) {
+        // What is under way was for the session that ends.
+        self.flush_window(now);
+        self.links.flush();
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        tracing::info!(client = state.name(), "session down: {reason}");
+        state.history.last_error = Some(reason.to_string());
+        state.is_stuck = false;
+        let Some(up) = state.up.take() else { return };
+        state.history.flaps += 1;
+        let epoch = state.epoch;
+        if let Some(connection) = self.connections.get_mut(up.conn) {
+            connection.out.drop_runs();
+        }
+        self.output.forget(slot);
+        self.walks.forget(slot);
+        self.slow.forget(slot);
+        self.reclaims.forget(slot);
+        self.links.push_all(|| ToShard::ClientDown { slot, epoch });
+    }
+
+    fn take_transmits(&mut self, slot: ClientSlot) {
+        while let Some(state) = self.clients.get_mut(slot)
+            && let Some((way, octets)) = state.session.poll_transmit()
+        {
+            if let Some(conn) = state.conn(way) {
+                self.push_control(conn, octets.into());
+            }
+        }
+    }
+
+    /// Queues a message of the session's own, ahead of everything but the message being written.
+    pub(super) fn push_control(&mut self, conn: ConnId, octets: Bytes) {
+        let Some(connection) = self.connections.get_mut(conn) else {
+            return;
+        };
+        connection.out.push_control(octets);
+        if !connection.write_told {
+            connection.write_told = true;
+            self.actions.push_back(CoreAction::Write { conn });
+        }
+    }
+
+    fn take_actions(&mut self, slot: ClientSlot) {
+        while let Some(state) = self.clients.get_mut(slot)
+            && let Some(action) = state.session.poll_action()
+        {
+            match action {
+                SessionAction::Connect => {
+                    let remote = SocketAddr::new(state.client.address, state.client.port);
+                    self.actions.push_back(CoreAction::Connect { slot, remote });
+                }
+                SessionAction::Close(way) => {
+                    if let Some(conn) = state.conn(way) {
+                        state.set_conn(way, None);
+                        self.part_with(conn);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The session is done with a connection; what is queued still goes out.
+    fn part_with(&mut self, conn: ConnId) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.owner = None;
+            connection.out.drop_runs();
+            self.actions.push_back(CoreAction::Close { conn });
+        }
+    }
+
+    fn note_state(&mut self, now: Time, slot: ClientSlot) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let present = state.session.state();
+        if present != state.state {
+            (state.state, state.since) = (present, now);
+            self.startup.handle_session_change();
+        }
+        // A peer that is kept waiting must not lose its session for it.
+        if state.is_stuck
+            && let Some(way) = state.session.established_way()
+        {
+            state.session.handle_paused(now, way, true);
+            self.is_resume_due = true;
+        }
+    }
+
+    pub(super) fn rearm(&mut self, slot: ClientSlot) {
+        if let Some(state) = self.clients.get_mut(slot)
+            && let Some(deadline) = state.session.poll_timeout()
+        {
+            self.timers.arm(slot, deadline, &mut state.armed);
+        }
+    }
+
+    /// Whether this is the connection of an established session.
+    pub(super) fn is_established(&self, connection: &Connection) -> bool {
+        let Some((slot, _)) = connection.owner else {
+            return false;
+        };
+        self.clients
+            .get(slot)
+            .is_some_and(|state| state.state == State::Established)
+    }
+}
+
+fn encoding_class(negotiated: &Negotiated) -> EncodingClass {
+    let message_max = if negotiated.extended_messages {
+        EXTENDED_MESSAGE_MAX
+    } else {
+        MESSAGE_MAX
+    };
+    EncodingClass {
+        four_octet: negotiated.four_octet,
+        add_path: negotiated.add_path_send,
+        message_max: message_max as u16,
+    }
+}

@@ -1,0 +1,360 @@
+//! Clients that read slowly: their queues become dirty records, and they are brought back piece by
+//! piece. Also the core's own bound on octets retained.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::base::{ClientSet, ClientSlot, Time};
+use crate::fanout::{Marker, Named, Run};
+use crate::server::exchange::FanoutLimits;
+use crate::server::message::ToShard;
+use crate::session::{Stop, StopHold};
+use crate::wire::{
+    CeaseSubcode, RefreshSubtype, encode_end_of_rib, encode_keepalive, encode_route_refresh,
+};
+
+use super::connections::ConnId;
+use super::{SessionCore, TICK};
+
+/// Dirty prefixes asked for at a time, and the queue under which they are.
+const RESYNC_COUNT: usize = 4096;
+const RESYNC_QUEUE_MAX: usize = 64 << 10;
+/// Dirty entries with path identifiers, which are no bits, that one client may have.
+const DIRTY_PATHS_MAX: usize = 1 << 20;
+/// How long the core stays over its bound before it looks who holds it up.
+const OVER_BUDGET_PATIENCE: Duration = Duration::from_millis(100);
+/// Who needs so many times longer than most to empty its queue holds it up.
+const SLOWER_THAN_MOST: u64 = 4;
+
+#[derive(Default)]
+pub(super) struct Slow {
+    /// Clients with dirty prefixes that read again.
+    recovering: ClientSet,
+    /// While something is retained or somebody is stalled.
+    next_tick: Option<Time>,
+    over_budget_since: Option<Time>,
+}
+
+impl Slow {
+    pub fn next_tick(&self) -> Option<Time> {
+        self.next_tick
+    }
+
+    pub fn forget(&mut self, slot: ClientSlot) {
+        self.recovering.remove(slot);
+    }
+}
+
+impl SessionCore {
+    pub(super) fn is_over_budget(&self) -> bool {
+        self.output.gauge.retained() > self.exchange.limits.core_octets_max
+    }
+
+    pub(super) fn note_retained(&mut self, now: Time) {
+        let retained = self.output.gauge.retained();
+        self.stats.octets_retained_max = self.stats.octets_retained_max.max(retained as u64);
+        if (retained > 0 || !self.output.stalled.is_empty()) && self.slow.next_tick.is_none() {
+            self.slow.next_tick = Some(now + TICK);
+        }
+        if retained <= self.exchange.limits.core_octets_max {
+            self.slow.over_budget_since = None;
+        } else if self.slow.over_budget_since.is_none() {
+            self.begin_over_budget(now);
+        }
+    }
+
+    fn begin_over_budget(&mut self, now: Time) {
+        self.slow.over_budget_since = Some(now);
+        for up in self
+            .clients
+            .iter_mut()
+            .filter_map(|state| state.up.as_mut())
+        {
+            up.written_over_budget = 0;
+        }
+    }
+
+    pub(super) fn tick_slow(&mut self, now: Time) {
+        if self.slow.next_tick.is_none_or(|tick| tick > now) {
+            return;
+        }
+        self.slow.next_tick = None;
+        self.tell_queued(now);
+        for slot in self.stalled_by_silence(now) {
+            self.stall(slot);
+        }
+        for slot in self.beyond_record() {
+            let message = "too many paths to note for a client that does not read".to_owned();
+            self.stop(
+                now,
+                slot,
+                Stop {
+                    subcode: CeaseSubcode::OutOfResources,
+                    message,
+                    hold: StopHold::Backoff,
+                },
+            );
+        }
+        if let Some(since) = self.slow.over_budget_since
+            && now >= since + OVER_BUDGET_PATIENCE
+        {
+            let waited = now.since(since);
+            for slot in self.holding_up(waited) {
+                self.stall(slot);
+            }
+            self.begin_over_budget(now);
+        }
+    }
+
+    /// A session whose octets wait from the start learns it here, so that its send hold timer runs.
+    fn tell_queued(&mut self, now: Time) {
+        let mut told: SmallVec<[ClientSlot; 8]> = SmallVec::new();
+        for (_, connection) in self.connections.iter_mut() {
+            let Some((slot, way)) = connection.owner else {
+                continue;
+            };
+            if connection.queued_told || connection.out.is_empty() {
+                continue;
+            }
+            connection.queued_told = true;
+            if let Some(state) = self.clients.get_mut(slot) {
+                state.session.handle_written(now, way, true);
+                told.push(slot);
+            }
+        }
+        for slot in told {
+            self.settle(now, slot);
+        }
+    }
+
+    /// Clients that have read nothing for a while and have more than their bound queued.
+    fn stalled_by_silence(&self, now: Time) -> Vec<ClientSlot> {
+        let limits: &FanoutLimits = &self.exchange.limits;
+        let queued = |conn: ConnId| self.connections.get(conn).map_or(0, |c| c.out.run_octets());
+        let is_stalled = |slot: &ClientSlot| {
+            self.clients
+                .get(*slot)
+                .and_then(|state| state.up.as_ref())
+                .is_some_and(|up| {
+                    !up.is_stalled
+                        && now >= up.progress + limits.stall
+                        && queued(up.conn) > limits.stalled_octets_max
+                })
+        };
+        self.clients
+            .slots()
+            .into_iter()
+            .filter(is_stalled)
+            .collect()
+    }
+
+    /// Clients whose dirty record has outgrown its bound.
+    fn beyond_record(&self) -> Vec<ClientSlot> {
+        let is_beyond = |slot: &ClientSlot| {
+            let up = self.clients.get(*slot).and_then(|state| state.up.as_ref());
+            up.is_some_and(|up| up.dirty.path_count() > DIRTY_PATHS_MAX)
+        };
+        self.output.stalled.iter().filter(is_beyond).collect()
+    }
+
+    /// Clients that will need far longer than most to read what they have queued.
+    fn holding_up(&self, waited: Duration) -> Vec<ClientSlot> {
+        let mut needs: Vec<(u64, ClientSlot)> = Vec::new();
+        for state in self.clients.iter() {
+            let Some(up) = state.up.as_ref().filter(|up| !up.is_stalled) else {
+                continue;
+            };
+            let Some(connection) = self.connections.get(up.conn) else {
+                continue;
+            };
+            let queued = connection.out.run_octets() as u64;
+            let need = match up.written_over_budget {
+                _ if queued == 0 => 0,
+                0 => u64::MAX,
+                written => queued * waited.as_micros() as u64 / written,
+            };
+            needs.push((need, state.slot()));
+        }
+        needs.sort_unstable();
+        let Some((most, _)) = needs.get(needs.len() / 4).copied() else {
+            return Vec::new();
+        };
+        let bound = most
+            .saturating_mul(SLOWER_THAN_MOST)
+            .saturating_add(waited.as_micros() as u64);
+        needs
+            .into_iter()
+            .filter(|(need, _)| *need > bound)
+            .map(|(_, slot)| slot)
+            .collect()
+    }
+
+    /// Drops a client's queue for a dirty record.
+    pub(super) fn stall(&mut self, slot: ClientSlot) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let Some(up) = state.up.as_mut().filter(|up| !up.is_stalled) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(up.conn) else {
+            return;
+        };
+        let conn = up.conn;
+        let mut unsent: SmallVec<[Marker; 4]> = SmallVec::new();
+        for run in connection.out.drop_runs() {
+            up.dirty.mark_all(&run.named);
+            unsent.extend(run.marker);
+        }
+        unsent.extend(up.owed.drain(..));
+        up.owed = unsent;
+        up.is_stalled = true;
+        tracing::info!(client = %state.client.name, dirty = up.dirty.count(), "reads slowly; its queue is dropped");
+        // Something must be there to write, so that we see when it reads again.
+        let is_empty = connection.out.is_empty();
+        self.output.stalled.insert(slot);
+        self.slow.recovering.remove(slot);
+        if is_empty {
+            let mut keepalive = Vec::new();
+            encode_keepalive(&mut keepalive);
+            self.push_control(conn, keepalive.into());
+        }
+    }
+
+    pub(super) fn written(&mut self, now: Time, conn: ConnId, octets: usize) {
+        let Some(connection) = self.connections.get_mut(conn) else {
+            return;
+        };
+        connection.out.handle_written(octets);
+        let is_empty = connection.out.is_empty();
+        let is_news = octets > 0 || connection.queued_told == is_empty;
+        connection.queued_told = !is_empty;
+        let Some((slot, way)) = connection.owner else {
+            if is_empty {
+                self.connections.remove(conn);
+            }
+            return;
+        };
+        let Some(state) = self.clients.get_mut(slot).filter(|_| is_news) else {
+            return;
+        };
+        state.history.octets_out += octets as u64;
+        state.session.handle_written(now, way, !is_empty);
+        let mut recovers = false;
+        if let Some(up) = state.up.as_mut().filter(|up| up.conn == conn && octets > 0) {
+            up.progress = now;
+            up.written_over_budget += octets as u64;
+            recovers = up.is_stalled && is_empty;
+        }
+        self.rearm(slot);
+        if recovers {
+            self.recover(now, slot);
+        }
+    }
+
+    /// The client reads again.
+    fn recover(&mut self, now: Time, slot: ClientSlot) {
+        let Some(up) = self.clients.up_mut(slot) else {
+            return;
+        };
+        up.is_stalled = false;
+        self.output.stalled.remove(slot);
+        self.slow.recovering.insert(slot);
+        self.pay_markers(now, slot);
+    }
+
+    /// Asks for the present state of dirty prefixes where a queue has room for it.
+    pub(super) fn pump_resyncs(&mut self, now: Time) {
+        if self.slow.recovering.is_empty() || self.is_over_budget() {
+            return;
+        }
+        for slot in self.slow.recovering.clone().iter() {
+            if self.resync(slot) {
+                // The last answers may still be in the window.
+                self.flush_window(now);
+                self.slow.recovering.remove(slot);
+                self.pay_markers(now, slot);
+            }
+        }
+    }
+
+    /// True: nothing is dirty any more.
+    fn resync(&mut self, slot: ClientSlot) -> bool {
+        let SessionCore {
+            clients,
+            connections,
+            links,
+            ..
+        } = self;
+        let Some(state) = clients.get_mut(slot) else {
+            return false;
+        };
+        let epoch = state.epoch;
+        let Some(up) = state.up.as_mut() else {
+            return false;
+        };
+        let queued = connections.get(up.conn).map_or(0, |c| c.out.run_octets());
+        if up.is_walking || up.resyncs.is_awaited() || queued > RESYNC_QUEUE_MAX {
+            return false;
+        }
+        let mut room = RESYNC_COUNT;
+        for _ in 0..links.shard_count() {
+            let shard = crate::base::ShardId(up.resyncs.next_shard);
+            let dirty = up.dirty.take(shard, room);
+            room -= dirty.len();
+            if !dirty.is_empty() {
+                up.resyncs.ask(shard);
+                links.push(shard, ToShard::Resync { slot, epoch, dirty });
+            }
+            if room == 0 {
+                break;
+            }
+            up.resyncs.next_shard = (up.resyncs.next_shard + 1) % links.shard_count();
+        }
+        !up.resyncs.is_awaited() && up.dirty.is_empty()
+    }
+
+    /// Sends the markers whose time has come.
+    pub(super) fn pay_markers(&mut self, now: Time, slot: ClientSlot) {
+        let Some(up) = self
+            .clients
+            .up_mut(slot)
+            .filter(|up| !up.is_stalled && !up.owed.is_empty())
+        else {
+            return;
+        };
+        let is_clean = up.is_clean();
+        let is_due = |marker: &Marker| is_clean || matches!(marker, Marker::RefreshBegin(_));
+        let due: SmallVec<[Marker; 4]> = up.owed.iter().copied().filter(is_due).collect();
+        up.owed.retain(|marker| !is_due(marker));
+        for marker in due {
+            let run = self.marker_run(marker);
+            self.queue(now, slot, Arc::new(run));
+        }
+    }
+
+    fn marker_run(&self, marker: Marker) -> Run {
+        let mut octets = Vec::new();
+        match marker {
+            Marker::EndOfRib(family) => encode_end_of_rib(&mut octets, family),
+            Marker::RefreshBegin(family) => {
+                encode_route_refresh(&mut octets, family, RefreshSubtype::Begin)
+            }
+            Marker::RefreshEnd(family) => {
+                encode_route_refresh(&mut octets, family, RefreshSubtype::End)
+            }
+        }
+        Run {
+            bytes: Bytes::from(octets),
+            named: Named::default(),
+            updates: u32::from(matches!(marker, Marker::EndOfRib(_))),
+            nlri: 0,
+            marker: Some(marker),
+            period: self.output.periods.current().clone(),
+            share: None,
+        }
+    }
+}

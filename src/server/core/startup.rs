@@ -1,0 +1,158 @@
+//! The start-up wait: nothing is advertised until the clients have said what they have, so that a
+//! restart does not give every client every prefix two or three times.
+
+use std::time::Duration;
+
+use crate::base::{CoreId, Time};
+use crate::server::exchange::Startup;
+use crate::server::message::{CoreNotice, StartupReport};
+use crate::session::State;
+
+use super::SessionCore;
+
+/// Sessions that come up one after another count as one start, if no further apart than this.
+const SESSIONS_APART: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(10);
+
+/// Waits once in the life of a server. Core 0 decides for all.
+pub(super) struct StartupWait {
+    core: CoreId,
+    settings: Startup,
+    began: Time,
+    over_at: Option<Time>,
+    next_tick: Time,
+    report: StartupReport,
+    /// What changed since the report was made.
+    is_stale: bool,
+    /// On core 0: the reports of the others, by core.
+    others: Vec<Option<StartupReport>>,
+}
+
+impl StartupWait {
+    pub fn new(core: CoreId, core_count: u16, settings: &Startup, now: Time) -> StartupWait {
+        let others = if core.0 == 0 {
+            core_count.saturating_sub(1)
+        } else {
+            0
+        };
+        StartupWait {
+            core,
+            settings: *settings,
+            began: now,
+            over_at: (!settings.wait).then_some(now),
+            next_tick: now + TICK,
+            report: StartupReport::default(),
+            is_stale: true,
+            others: vec![None; usize::from(others)],
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.over_at.is_some()
+    }
+
+    /// How long it took, once it is over.
+    pub fn waited(&self) -> Option<Duration> {
+        Some(self.over_at?.since(self.began))
+    }
+
+    pub fn next_tick(&self) -> Option<Time> {
+        (!self.is_over()).then_some(self.next_tick)
+    }
+
+    pub fn handle_up(&mut self, now: Time) {
+        (self.report.last_up, self.report.last_heard) = (now, now);
+        self.is_stale = true;
+    }
+
+    /// An UPDATE came.
+    pub fn handle_routes(&mut self, now: Time, is_end_of_rib: bool) {
+        self.report.last_heard = now;
+        self.is_stale |= is_end_of_rib;
+    }
+
+    pub fn handle_session_change(&mut self) {
+        self.is_stale = true;
+    }
+
+    pub fn handle_report(&mut self, from: CoreId, report: StartupReport) {
+        if let Some(place) = from
+            .index()
+            .checked_sub(1)
+            .and_then(|index| self.others.get_mut(index))
+        {
+            *place = Some(report);
+        }
+    }
+
+    /// On core 0: whether all cores together have waited enough.
+    fn is_enough(&self, now: Time) -> bool {
+        if now >= self.began + self.settings.wait_max {
+            return true;
+        }
+        let Some(others) = self.others.iter().copied().collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        let all = others
+            .iter()
+            .fold(self.report, |sum, report| StartupReport {
+                up: sum.up + report.up,
+                waiting: sum.waiting + report.waiting,
+                last_up: sum.last_up.max(report.last_up),
+                last_heard: sum.last_heard.max(report.last_heard),
+            });
+        let apart = SESSIONS_APART.min(self.settings.quiet);
+        let have_all_said = all.waiting == 0 && now >= all.last_up + apart;
+        all.up > 0 && (have_all_said || now >= all.last_heard + self.settings.quiet)
+    }
+}
+
+impl SessionCore {
+    pub(super) fn pump_startup(&mut self, now: Time) {
+        if self.startup.is_over() || now < self.startup.next_tick {
+            return;
+        }
+        self.startup.next_tick = now + TICK;
+        if std::mem::take(&mut self.startup.is_stale) {
+            self.count_waiting();
+        }
+        if self.startup.core.0 != 0 {
+            // The time of the last UPDATE changes always: what the others see of it may lag.
+            self.notices
+                .push_back((CoreId(0), CoreNotice::Startup(self.startup.report)));
+        } else if self.startup.is_enough(now) {
+            for core in 1..self.exchange.core_count {
+                self.notices
+                    .push_back((CoreId(core), CoreNotice::StartupOver));
+            }
+            self.finish_startup(now);
+        }
+    }
+
+    fn count_waiting(&mut self) {
+        let (mut up, mut waiting) = (0, 0);
+        for state in self.clients.iter() {
+            match &state.up {
+                Some(session) => {
+                    up += 1;
+                    waiting += u32::from(session.end_of_rib != session.negotiated.families);
+                }
+                None => waiting += u32::from(state.state > State::Active),
+            }
+        }
+        (self.startup.report.up, self.startup.report.waiting) = (up, waiting);
+    }
+
+    pub(super) fn finish_startup(&mut self, now: Time) {
+        if self.startup.is_over() {
+            return;
+        }
+        self.startup.over_at = Some(now);
+        tracing::info!(
+            wait_ms = now.since(self.startup.began).as_millis() as u64,
+            up = self.startup.report.up,
+            "start-up wait is over; advertising"
+        );
+        self.pump_walk(now);
+    }
+}

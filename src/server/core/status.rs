@@ -1,0 +1,69 @@
+//! What a session core says of itself and its clients.
+
+use crate::server::query::{ClientStatus, CoreStats};
+
+use super::SessionCore;
+use super::clients::ClientState;
+
+impl SessionCore {
+    pub(super) fn statistics(&self) -> CoreStats {
+        let packed = self.output.packer.stats();
+        CoreStats {
+            core: self.core,
+            clients: self
+                .clients
+                .iter()
+                .map(|state| self.status(state))
+                .collect(),
+            octets_in: self.stats.octets_in,
+            octets_out: self.stats.octets_out,
+            updates_in: self.stats.updates_in,
+            updates_encoded: packed.updates,
+            nlri_encoded: packed.nlri,
+            updates_out: self.stats.updates_out,
+            nlri_out: self.stats.nlri_out,
+            octets_retained: self.output.gauge.retained() as u64,
+            octets_retained_max: self.stats.octets_retained_max,
+            refused_connections: self.stats.refused_connections,
+            startup_over: self.startup.is_over(),
+            startup_wait_ms: self
+                .startup
+                .waited()
+                .map_or(0, |waited| waited.as_millis() as u64),
+            generation: self.exchange.generation,
+        }
+    }
+
+    fn status(&self, state: &ClientState) -> ClientStatus {
+        let up = state.up.as_ref();
+        let negotiated = up.map(|up| &up.negotiated);
+        let connection = up.and_then(|up| self.connections.get(up.conn));
+        let counts = |counts: [i64; 2]| counts.map(|count| count.max(0) as u32);
+        ClientStatus {
+            slot: state.slot(),
+            state: state.state.name(),
+            since_us: state.since.as_micros(),
+            remote: connection.map(|connection| connection.remote),
+            router_id: negotiated.map(|n| n.peer_router_id),
+            hold_time_s: negotiated.map_or(0, |n| n.hold_time_s),
+            families: negotiated.map(|n| n.families).unwrap_or_default(),
+            add_path: negotiated.map(|n| n.add_path_send).unwrap_or_default(),
+            four_octet: negotiated.is_some_and(|n| n.four_octet),
+            extended_messages: negotiated.is_some_and(|n| n.extended_messages),
+            received: up.map_or([0; 2], |up| counts(up.counts.received)),
+            accepted: up.map_or([0; 2], |up| counts(up.counts.accepted)),
+            updates_in: state.history.updates_in,
+            updates_out: state.history.updates_out,
+            octets_in: state.history.octets_in,
+            octets_out: state.history.octets_out,
+            queue_octets: connection.map_or(0, |connection| connection.out.octets() as u64),
+            dirty_prefixes: up.map_or(0, |up| up.dirty.count() as u64),
+            end_of_rib: up.map(|up| up.end_of_rib).unwrap_or_default(),
+            flaps: state.history.flaps,
+            treat_as_withdraw_count: state.history.treat_as_withdraw_count,
+            attribute_discard_count: state.history.attribute_discard_count,
+            last_error: state.history.last_error.clone(),
+            last_family_refused: None,
+        }
+    }
+}

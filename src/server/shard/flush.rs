@@ -1,0 +1,278 @@
+//! From pre-images to delta batches; present state on request; slots given back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::base::{ClientSet, ClientSlot, CoreId, PathId, PrefixSlot, SessionEpoch, ShardId, Time};
+use crate::rib::{At, Changes, Form, Marks, Record, Scope, SetTable, Table, difference, present};
+use crate::server::message::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix, ToCore};
+
+use super::{PreImage, RECLAIM_COUNT, Shard, tables};
+
+/// Prefixes in one batch, at most.
+const BATCH_PREFIXES: usize = 8_192;
+
+/// The gathering window of a shard grows with what its last flush had to say, up to this.
+const FLUSH_WINDOW_MAX: Duration = Duration::from_millis(50);
+
+impl Shard {
+    pub(super) fn is_flush_due(&self, now: Time) -> bool {
+        now >= self.last_flush + self.flush_window
+    }
+
+    pub(super) fn flush_if_due(&mut self, now: Time) {
+        if self.pending.is_empty() || !self.is_flush_due(now) {
+            return;
+        }
+        let count = self.flush();
+        self.last_flush = now;
+        self.flush_window = Duration::from_nanos(count as u64 * 500).min(FLUSH_WINDOW_MAX);
+    }
+
+    /// Says what changed since the last flush; returns how many records that took.
+    pub(super) fn flush(&mut self) -> usize {
+        let mut changes = Changes::new(self.seed);
+        for pre_image in std::mem::take(&mut self.pending) {
+            self.difference_since(&mut changes, &pre_image);
+            self.table
+                .entry_mut(pre_image.slot)
+                .marks
+                .clear(Marks::PENDING);
+            for path in &pre_image.paths {
+                self.sets.release(path.set);
+                self.eligibilities.release(path.eligibility);
+            }
+        }
+        self.stats.flushes += 1;
+        self.emit(changes)
+    }
+
+    fn difference_since(&mut self, changes: &mut Changes, pre_image: &PreImage) {
+        let entry = self.table.entry(pre_image.slot);
+        let family = entry.prefix.family();
+        let scope = &self.live[family.index()];
+        if scope.is_empty() || (entry.paths.is_empty() && pre_image.paths.is_empty()) {
+            return;
+        }
+        let old_med = self.med_modes[usize::from(pre_image.second_mode)];
+        let new_med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
+        let mut tables = tables!(self);
+        let old = tables.assign(&pre_image.paths, family, old_med, scope);
+        let new = tables.assign(&entry.paths, family, new_med, scope);
+        let at = At {
+            slot: pre_image.slot,
+            family,
+        };
+        difference(
+            changes,
+            &self.sets,
+            &self.eligibilities,
+            at,
+            (&pre_image.paths, &old),
+            (&entry.paths, &new),
+        );
+    }
+
+    /// Sends changes in the ordinary stream, as one flush.
+    pub(super) fn emit(&mut self, mut changes: Changes) -> usize {
+        let count = changes.len();
+        if count == 0 {
+            return 0;
+        }
+        changes.sort();
+        self.flush_count = self.flush_count.wrapping_add(1);
+        self.stats.deltas_out += count as u64;
+        let mut from = 0;
+        while from < count {
+            let batch;
+            (batch, from) = build_batch(
+                self.shard,
+                self.flush_count,
+                &changes,
+                &self.sets,
+                &self.table,
+                from,
+            );
+            let batch = Arc::new(batch);
+            self.outbox.push_all(|| ToCore::Deltas(batch.clone()));
+        }
+        count
+    }
+
+    /// Appends the present state of a prefix for the clients of `scope`. Those served nothing get a
+    /// withdrawal where `withdraw` is set; those with ADD-PATH for each of `path_ids`.
+    pub(super) fn present_state(
+        &mut self,
+        changes: &mut Changes,
+        slot: PrefixSlot,
+        scope: &Scope,
+        withdraw: bool,
+        path_ids: &[PathId],
+    ) {
+        let entry = self.table.entry(slot);
+        let family = entry.prefix.family();
+        let med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
+        let assignments = tables!(self).assign(&entry.paths, family, med, scope);
+        let at = At { slot, family };
+        present(
+            changes,
+            &self.sets,
+            at,
+            &entry.paths,
+            &assignments,
+            withdraw.then_some(scope),
+            path_ids,
+        );
+    }
+
+    /// One client asks for the present state of prefixes it may hold something stale of.
+    pub(super) fn handle_resync(&mut self, slot: ClientSlot, epoch: u32, dirty: &[DirtyPrefix]) {
+        let Some(announcer) = self.announcers.get(slot.index()) else {
+            return;
+        };
+        if announcer.up.is_none() || announcer.epoch != epoch {
+            return;
+        }
+        // What is pending would reach the client after this answer, computed from what it had before.
+        self.flush();
+        let mut changes = Changes::new(self.seed);
+        let mut dirty = dirty.to_vec();
+        dirty.sort_unstable();
+        dirty.dedup();
+        for asked in dirty.chunk_by(|a, b| a.prefix == b.prefix) {
+            self.resync_prefix(&mut changes, slot, asked);
+        }
+        self.emit(changes);
+        if let Some(client) = self.exchange.client(slot) {
+            let epoch = SessionEpoch(epoch);
+            let resynced = ToCore::Resynced { slot, epoch };
+            self.outbox.push(client.core, resynced);
+        }
+    }
+
+    fn resync_prefix(&mut self, changes: &mut Changes, client: ClientSlot, asked: &[DirtyPrefix]) {
+        let slot = asked[0].prefix;
+        if slot.0 >= self.table.slot_count() {
+            return;
+        }
+        let path_ids: SmallVec<[PathId; 4]> =
+            asked.iter().filter_map(|dirty| dirty.path_id).collect();
+        let family = self.table.entry(slot).prefix.family();
+        if !self.live[family.index()].contains(client) {
+            self.walks.hold_for(slot, &path_ids);
+            self.touch(slot);
+            return;
+        }
+        let scope = self.scope_of(&ClientSet::only(client), family);
+        self.present_state(changes, slot, &scope, true, &path_ids);
+    }
+
+    /// Offers freed slots for reuse once enough have gathered.
+    pub(super) fn start_reclaim(&mut self) {
+        if self.reclaim.slots.is_some() || self.emptied.len() < RECLAIM_COUNT {
+            return;
+        }
+        let slots: Arc<[PrefixSlot]> = self.emptied.drain(..).collect();
+        self.reclaim.batch = self.reclaim.batch.wrapping_add(1);
+        self.reclaim.awaited = (0..self.outbox.core_count())
+            .map(|core| CoreId(core as u16))
+            .collect();
+        self.reclaim.slots = Some(slots.clone());
+        let batch = self.reclaim.batch;
+        self.outbox.push_all(|| ToCore::Reclaim {
+            batch,
+            slots: slots.clone(),
+        });
+    }
+
+    pub(super) fn handle_reclaimed(&mut self, core: CoreId, batch: u32) {
+        if self.reclaim.batch != batch {
+            return;
+        }
+        self.reclaim.awaited.retain(|awaited| *awaited != core);
+        if !self.reclaim.awaited.is_empty() {
+            return;
+        }
+        let Some(slots) = self.reclaim.slots.take() else {
+            return;
+        };
+        for &slot in slots.iter() {
+            let entry = self.table.entry_mut(slot);
+            if !entry.paths.is_empty() {
+                entry.marks.clear(Marks::EMPTIED);
+            } else if entry.marks.contains(Marks::PENDING)
+                || entry.marks.contains(Marks::TOUCHED)
+                || self.walks.is_active()
+            {
+                self.emptied.push(slot);
+            } else {
+                self.table.free(slot);
+            }
+        }
+    }
+}
+
+/// Makes a batch of sorted records from `from` on; returns where the next one begins.
+pub(super) fn build_batch(
+    shard: ShardId,
+    flush: u32,
+    changes: &Changes,
+    sets: &SetTable,
+    table: &Table,
+    from: usize,
+) -> (DeltaBatch, usize) {
+    let records = &changes.records()[from..];
+    let count = records.len().min(BATCH_PREFIXES);
+    let mut batch = DeltaBatch {
+        shard,
+        flush,
+        groups: Vec::new(),
+        prefixes: Vec::with_capacity(count),
+        slots: Vec::with_capacity(count),
+    };
+    let same =
+        |a: &Record, b: &Record| a.audience == b.audience && a.set == b.set && a.form == b.form;
+    for group in records[..count].chunk_by(same) {
+        let start = batch.prefixes.len() as u32;
+        for record in group {
+            batch.prefixes.push(table.entry(record.slot).prefix);
+            batch.slots.push(record.slot);
+        }
+        batch.groups.push(delta_group(
+            changes,
+            sets,
+            &group[0],
+            start..batch.prefixes.len() as u32,
+        ));
+    }
+    (batch, from + count)
+}
+
+fn delta_group(
+    changes: &Changes,
+    sets: &SetTable,
+    record: &Record,
+    prefixes: std::ops::Range<u32>,
+) -> DeltaGroup {
+    let form = Form::unpacked(record.form);
+    DeltaGroup {
+        key: DeltaKey {
+            audience: record.audience_hash,
+            set: record.set_hash,
+            form: record.form,
+        },
+        family: form.family,
+        path_id: form.path_id,
+        audience: changes.audience(record.audience).clone(),
+        content: match record.set {
+            Some(set) => DeltaContent::Announce {
+                set: sets.set(set).clone(),
+                variant: form.variant,
+            },
+            None => DeltaContent::Withdraw,
+        },
+        prefixes,
+    }
+}

@@ -1,0 +1,252 @@
+//! Answers for the management plane: read-only, each bounded.
+
+use crate::base::{ClientSet, ClientSlot, Prefix, PrefixSlot};
+use crate::rib::{Assigned, Assignments, Marks, Path, Scope};
+use crate::server::query::{
+    Explanation, PathFate, PathRow, ShardQuery, ShardReply, ShardStats, Which,
+};
+use crate::wire::Variant;
+
+use super::{Shard, tables};
+
+impl Shard {
+    pub(super) fn answer(&mut self, query: &ShardQuery) -> ShardReply {
+        match query {
+            ShardQuery::Route { prefix } => ShardReply::Route(self.route(prefix)),
+            ShardQuery::Routes {
+                slot,
+                which,
+                cursor,
+                limit,
+            } => self.routes(*slot, *which, *cursor, *limit),
+            ShardQuery::Explain { prefix, to } => ShardReply::Explain(self.explain(prefix, *to)),
+            ShardQuery::Stats => ShardReply::Stats(Box::new(self.statistics())),
+        }
+    }
+
+    fn route(&mut self, prefix: &Prefix) -> Vec<PathRow> {
+        let Some(slot) = self.table.find(prefix) else {
+            return Vec::new();
+        };
+        let live = self.live[prefix.family().index()].clone();
+        let assignments = self.assignments(slot, &live);
+        let paths = self.table.entry(slot).paths.clone();
+        let advertised_to = |index: usize| {
+            let of = |assigned: &[Assigned]| -> usize {
+                assigned
+                    .iter()
+                    .filter(|a| usize::from(a.path) == index)
+                    .map(|a| a.clients.count())
+                    .sum()
+            };
+            (of(&assignments.best) + of(&assignments.all)) as u32
+        };
+        let row = |(index, path): (usize, &Path)| PathRow {
+            advertised_to: advertised_to(index),
+            ..self.row(slot, path)
+        };
+        paths.iter().enumerate().map(row).collect()
+    }
+
+    fn routes(
+        &mut self,
+        client: ClientSlot,
+        which: Which,
+        cursor: PrefixSlot,
+        limit: u32,
+    ) -> ShardReply {
+        let end = cursor.0.saturating_add(limit).min(self.table.slot_count());
+        let mut rows = Vec::new();
+        for slot in (cursor.0..end).map(PrefixSlot) {
+            match which {
+                Which::Advertised => self.advertised(slot, client, &mut rows),
+                _ => {
+                    let paths = &self.table.entry(slot).paths;
+                    let wanted = |path: &&Path| path.announcer == client && is_wanted(path, which);
+                    rows.extend(paths.iter().filter(wanted).map(|path| self.row(slot, path)));
+                }
+            }
+        }
+        let next = (end < self.table.slot_count()).then_some(PrefixSlot(end));
+        ShardReply::Routes { rows, next }
+    }
+
+    fn advertised(&mut self, slot: PrefixSlot, client: ClientSlot, rows: &mut Vec<PathRow>) {
+        let entry = self.table.entry(slot);
+        if entry.paths.is_empty() || !self.live[entry.prefix.family().index()].contains(client) {
+            return;
+        }
+        let scope = self.scope_of(&ClientSet::only(client), entry.prefix.family());
+        let assignments = self.assignments(slot, &scope);
+        let paths = &self.table.entry(slot).paths;
+        let row = |assigned: &Assigned, with_id: bool| {
+            let path = &paths[usize::from(assigned.path)];
+            let path_id = with_id.then(|| crate::base::PathId::of(path.announcer));
+            PathRow {
+                variant: assigned.variant,
+                path_id,
+                ..self.row(slot, path)
+            }
+        };
+        rows.extend(assignments.best.iter().map(|assigned| row(assigned, false)));
+        rows.extend(assignments.all.iter().map(|assigned| row(assigned, true)));
+    }
+
+    fn explain(&mut self, prefix: &Prefix, to: ClientSlot) -> Explanation {
+        let family = prefix.family();
+        let live = self.live[family.index()].contains(to);
+        let Some(slot) = self.table.find(prefix) else {
+            return Explanation {
+                paths: Vec::new(),
+                live,
+            };
+        };
+        let up = self
+            .announcers
+            .get(to.index())
+            .and_then(|announcer| announcer.up.clone());
+        let negotiated = up.as_ref().is_none_or(|up| up.families.contains(family));
+        let mut scope = self.scope_of(&ClientSet::only(to), family);
+        if up.is_none() {
+            // Not up: what it would have.
+            scope.best.insert(to);
+        }
+        let assignments = self.assignments(slot, &scope);
+        let paths = self.table.entry(slot).paths.clone();
+        let fates = self.fates(slot, to, &paths, &assignments, negotiated);
+        let row = |(path, (variant, fate)): (&Path, (Variant, PathFate))| {
+            (
+                PathRow {
+                    variant,
+                    ..self.row(slot, path)
+                },
+                fate,
+            )
+        };
+        Explanation {
+            paths: paths.iter().zip(fates).map(row).collect(),
+            live,
+        }
+    }
+
+    fn fates(
+        &mut self,
+        slot: PrefixSlot,
+        to: ClientSlot,
+        paths: &[Path],
+        assignments: &Assignments,
+        negotiated: bool,
+    ) -> Vec<(Variant, PathFate)> {
+        let family = self.table.entry(slot).prefix.family();
+        let med = self.entry_med(slot);
+        let best = assignments
+            .best
+            .first()
+            .map(|assigned| (usize::from(assigned.path), assigned.variant));
+        let mut fates = Vec::with_capacity(paths.len());
+        for (index, path) in paths.iter().enumerate() {
+            let variant = self.variant_for(path, to);
+            let additional = assignments
+                .all
+                .iter()
+                .any(|assigned| usize::from(assigned.path) == index);
+            let fate = match (variant, best) {
+                _ if !path.verdict.is_accepted() => PathFate::Rejected,
+                _ if path.announcer == to => PathFate::Own,
+                (None, _) => PathFate::NotInAudience,
+                _ if !negotiated => PathFate::FamilyNotNegotiated,
+                _ if additional => PathFate::Additional,
+                (_, Some((best, _))) if best == index => PathFate::Best(None),
+                (Some(variant), Some((best, best_variant))) => {
+                    let mut scope = Scope::default();
+                    scope.best.insert(to);
+                    let alone =
+                        tables!(self).assign(std::slice::from_ref(path), family, med, &scope);
+                    if alone.best.is_empty() {
+                        PathFate::TooLong
+                    } else {
+                        let best = (&paths[best], best_variant.prepend);
+                        PathFate::Lost(self.decision(med).decided_by(best, (path, variant.prepend)))
+                    }
+                }
+                (Some(_), None) => PathFate::TooLong,
+            };
+            fates.push((variant.unwrap_or_default(), fate));
+        }
+        let decided = fates.iter().find_map(|&(_, fate)| match fate {
+            PathFate::Lost(step) => Some(step),
+            _ => None,
+        });
+        for (_, fate) in &mut fates {
+            if *fate == PathFate::Best(None) {
+                *fate = PathFate::Best(decided);
+            }
+        }
+        fates
+    }
+
+    /// The variant in which the client may have the path, if it may.
+    fn variant_for(&self, path: &Path, to: ClientSlot) -> Option<Variant> {
+        let eligibility = self.eligibilities.eligibility(path.eligibility);
+        eligibility
+            .audiences
+            .iter()
+            .find(|(_, audience)| audience.contains(to))
+            .map(|(variant, _)| *variant)
+    }
+
+    fn assignments(&mut self, slot: PrefixSlot, scope: &Scope) -> Assignments {
+        let entry = self.table.entry(slot);
+        let med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
+        tables!(self).assign(&entry.paths, entry.prefix.family(), med, scope)
+    }
+
+    fn row(&self, slot: PrefixSlot, path: &Path) -> PathRow {
+        PathRow {
+            prefix: self.table.entry(slot).prefix,
+            announcer: path.announcer,
+            verdict: path.verdict,
+            set: self.sets.set(path.set).clone(),
+            variant: Variant::default(),
+            path_id: None,
+            advertised_to: 0,
+        }
+    }
+
+    fn statistics(&self) -> ShardStats {
+        ShardStats {
+            shard: self.shard,
+            prefixes: self
+                .table
+                .entries()
+                .filter(|(_, entry)| !entry.paths.is_empty())
+                .count() as u64,
+            attribute_sets: self.sets.len() as u64,
+            attribute_octets: self.sets.octets() as u64,
+            audiences: self.eligibilities.audience_count() as u64,
+            eligibilities: self.eligibilities.len() as u64,
+            pending: self.pending.len() as u64,
+            free_slots: self.table.free_count() as u64,
+            counts: self
+                .announcers
+                .iter()
+                .map(|announcer| {
+                    announcer.counts.map(|(received, accepted)| {
+                        (received.max(0) as u32, accepted.max(0) as u32)
+                    })
+                })
+                .collect(),
+            generation: self.exchange.generation,
+            ..self.stats.clone()
+        }
+    }
+}
+
+fn is_wanted(path: &Path, which: Which) -> bool {
+    match which {
+        Which::Received => true,
+        Which::Accepted => path.verdict.is_accepted(),
+        Which::Rejected => !path.verdict.is_accepted(),
+        Which::Advertised => false,
+    }
+}

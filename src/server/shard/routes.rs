@@ -1,0 +1,324 @@
+//! Announcements and withdrawals of clients, and the prefix limits that follow from them.
+
+use std::sync::Arc;
+
+use crate::base::{ClientSlot, Family, Prefix, PrefixSlot, SessionEpoch};
+use crate::policy::{RejectReason, Verdict};
+use crate::rib::{EligibilityId, Marks, Path, Rank, SetId};
+use crate::server::message::{CountChange, RouteBatch, ToCore};
+use crate::wire::AttributeSet;
+
+use super::{PreImage, Shard};
+
+impl Shard {
+    pub(super) fn handle_routes(&mut self, batch: RouteBatch) {
+        let Some(announcer) = self.announcers.get(batch.slot.index()) else {
+            return;
+        };
+        if announcer.up.is_none() || announcer.epoch != batch.epoch.0 {
+            return;
+        }
+        let judge_again = batch.generation < self.exchange.generation;
+        let mut counts = Vec::with_capacity(batch.updates.len());
+        for update in &batch.updates {
+            let mut change = CountChange {
+                seq: update.seq,
+                received: [0; 2],
+                accepted: [0; 2],
+            };
+            let prefixes =
+                &batch.prefixes[update.prefixes.start as usize..update.prefixes.end as usize];
+            self.stats.routes_in += prefixes.len() as u64;
+            match &update.set {
+                Some(set) => self.announce_all(batch.slot, set, prefixes, judge_again, &mut change),
+                None => prefixes
+                    .iter()
+                    .for_each(|(prefix, _)| self.withdraw(batch.slot, prefix, &mut change)),
+            }
+            counts.push(change);
+        }
+        if let Some(client) = self.exchange.client(batch.slot) {
+            self.outbox.push(
+                client.core,
+                ToCore::Counts {
+                    slot: batch.slot,
+                    epoch: batch.epoch,
+                    counts,
+                },
+            );
+        }
+    }
+
+    fn announce_all(
+        &mut self,
+        slot: ClientSlot,
+        set: &Arc<AttributeSet>,
+        prefixes: &[(Prefix, Verdict)],
+        judge_again: bool,
+        change: &mut CountChange,
+    ) {
+        let id = self.sets.intern(set);
+        let eligibility = self.intern_eligibility(slot, id);
+        for (prefix, verdict) in prefixes {
+            let verdict = if judge_again {
+                self.judge(slot, set, prefix)
+            } else {
+                *verdict
+            };
+            self.announce(slot, (id, eligibility), prefix, verdict, change);
+        }
+        self.sets.release(id);
+        self.eligibilities.release(eligibility);
+    }
+
+    /// The verdict of import under the present generation.
+    pub(super) fn judge(&self, slot: ClientSlot, set: &AttributeSet, prefix: &Prefix) -> Verdict {
+        let Some(client) = self.exchange.client(slot) else {
+            return Verdict::Accepted;
+        };
+        match client.import.check_attributes(set) {
+            Verdict::Accepted => client.import.check_prefix(prefix),
+            rejected => rejected,
+        }
+    }
+
+    /// Takes a reference on the eligibility of the announcer's paths with this set.
+    pub(super) fn intern_eligibility(&mut self, slot: ClientSlot, set: SetId) -> EligibilityId {
+        let exchange = &self.exchange;
+        let actions = self.sets.actions(set, self.versions.eligibility, |set| {
+            exchange.scheme.actions(set, &exchange.directory)
+        });
+        self.eligibilities
+            .intern(slot, actions, self.versions, &exchange.directory)
+    }
+
+    fn announce(
+        &mut self,
+        announcer: ClientSlot,
+        (set, eligibility): (SetId, EligibilityId),
+        prefix: &Prefix,
+        verdict: Verdict,
+        change: &mut CountChange,
+    ) {
+        let slot = self.table.find_or_insert(prefix);
+        let family = prefix.family();
+        let epoch = self.announcers[announcer.index()].epoch as u8;
+        let old = self
+            .table
+            .entry(slot)
+            .paths
+            .iter()
+            .find(|path| path.announcer == announcer)
+            .copied();
+        let alive = old.filter(|old| old.epoch == epoch);
+        self.count(
+            announcer,
+            family,
+            alive.map(|old| old.verdict),
+            Some(verdict),
+            change,
+        );
+        let verdict = self.blocked_or(announcer, prefix, verdict);
+        let eligibility = if verdict.is_accepted() {
+            eligibility
+        } else {
+            EligibilityId::NOBODY
+        };
+        let path = Path {
+            set,
+            eligibility,
+            rank: Rank::of(self.sets.set(set).facts()),
+            announcer,
+            verdict,
+            epoch,
+        };
+        if old == Some(path) {
+            return;
+        }
+        self.keep_pre_image(slot);
+        if self.table.entry(slot).paths.is_empty() {
+            self.adopt_med_mode(slot);
+        }
+        self.remove_path(slot, announcer);
+        self.insert_path(slot, path);
+    }
+
+    fn withdraw(&mut self, announcer: ClientSlot, prefix: &Prefix, change: &mut CountChange) {
+        let Some(slot) = self.table.find(prefix) else {
+            return;
+        };
+        let Some(old) = self
+            .table
+            .entry(slot)
+            .paths
+            .iter()
+            .find(|path| path.announcer == announcer)
+            .copied()
+        else {
+            return;
+        };
+        if old.epoch == self.announcers[announcer.index()].epoch as u8 {
+            self.count(announcer, prefix.family(), Some(old.verdict), None, change);
+        }
+        self.keep_pre_image(slot);
+        self.remove_path(slot, announcer);
+        self.note_if_empty(slot);
+    }
+
+    /// Puts a path in its place, and takes references for it.
+    pub(super) fn insert_path(&mut self, slot: PrefixSlot, path: Path) {
+        self.sets.retain(path.set);
+        self.eligibilities.retain(path.eligibility);
+        self.announcers[path.announcer.index()].path_count += 1;
+        let decision = self.decision(self.entry_med(slot));
+        let paths = &self.table.entry(slot).paths;
+        let place = if path.verdict.is_accepted() {
+            paths
+                .iter()
+                .position(|other| {
+                    !other.verdict.is_accepted() || decision.compare(&path, other).is_lt()
+                })
+                .unwrap_or(paths.len())
+        } else {
+            paths.len()
+        };
+        self.table.entry_mut(slot).paths.insert(place, path);
+        self.stats.paths += 1;
+    }
+
+    /// Takes the announcer's path out, and gives its references back.
+    pub(super) fn remove_path(&mut self, slot: PrefixSlot, announcer: ClientSlot) -> Option<Path> {
+        let paths = &mut self.table.entry_mut(slot).paths;
+        let place = paths.iter().position(|path| path.announcer == announcer)?;
+        let path = paths.remove(place);
+        if paths.len() == 1 {
+            paths.shrink_to_fit();
+        }
+        self.sets.release(path.set);
+        self.eligibilities.release(path.eligibility);
+        self.announcers[announcer.index()].path_count -= 1;
+        self.stats.paths -= 1;
+        Some(path)
+    }
+
+    pub(super) fn note_if_empty(&mut self, slot: PrefixSlot) {
+        let entry = self.table.entry_mut(slot);
+        if entry.paths.is_empty() && !entry.marks.contains(Marks::EMPTIED) {
+            entry.marks.set(Marks::EMPTIED);
+            self.emptied.push(slot);
+        }
+    }
+
+    /// Before any change of a prefix's paths: remembers what its clients have of it.
+    pub(super) fn keep_pre_image(&mut self, slot: PrefixSlot) {
+        let family = self.table.entry(slot).prefix.family();
+        if self.walks.is_active() {
+            self.touch(slot);
+        }
+        let entry = self.table.entry_mut(slot);
+        if entry.marks.contains(Marks::PENDING) || self.live[family.index()].is_empty() {
+            return;
+        }
+        entry.marks.set(Marks::PENDING);
+        let pre_image = PreImage {
+            slot,
+            second_mode: entry.marks.contains(Marks::SECOND_MODE),
+            paths: entry.paths.clone(),
+        };
+        for path in &pre_image.paths {
+            self.sets.retain(path.set);
+            self.eligibilities.retain(path.eligibility);
+        }
+        self.pending.push(pre_image);
+    }
+
+    fn count(
+        &mut self,
+        announcer: ClientSlot,
+        family: Family,
+        old: Option<Verdict>,
+        new: Option<Verdict>,
+        change: &mut CountChange,
+    ) {
+        let received = i32::from(new.is_some()) - i32::from(old.is_some());
+        let accepted =
+            i32::from(new.is_some_and(is_acceptable)) - i32::from(old.is_some_and(is_acceptable));
+        let counts = &mut self.announcers[announcer.index()].counts[family.index()];
+        counts.0 += received;
+        counts.1 += accepted;
+        change.received[family.index()] += received;
+        change.accepted[family.index()] += accepted;
+    }
+
+    pub(super) fn blocked_or(
+        &self,
+        announcer: ClientSlot,
+        prefix: &Prefix,
+        verdict: Verdict,
+    ) -> Verdict {
+        let threshold = self.announcers[announcer.index()].block_above[prefix.family().index()];
+        match (verdict, threshold) {
+            (Verdict::Accepted, Some(hash)) if prefix.shard_hash() > hash => {
+                Verdict::Rejected(RejectReason::AcceptedLimit)
+            }
+            _ => verdict,
+        }
+    }
+
+    pub(super) fn handle_block_above(
+        &mut self,
+        slot: ClientSlot,
+        epoch: u32,
+        family: Family,
+        hash: Option<u64>,
+    ) {
+        let Some(announcer) = self.announcers.get_mut(slot.index()) else {
+            return;
+        };
+        if announcer.up.is_none()
+            || announcer.epoch != epoch
+            || announcer.block_above[family.index()] == hash
+        {
+            return;
+        }
+        announcer.block_above[family.index()] = hash;
+        self.sweep.judge_again(slot, self.table.slot_count());
+    }
+
+    pub(super) fn handle_ask_hashes(
+        &mut self,
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        family: Family,
+    ) {
+        let Some(client) = self.exchange.client(slot) else {
+            return;
+        };
+        let alive = |path: &Path| {
+            path.announcer == slot && path.epoch == epoch.0 as u8 && is_acceptable(path.verdict)
+        };
+        let hashes = self
+            .table
+            .entries()
+            .filter(|(_, entry)| entry.prefix.family() == family && entry.paths.iter().any(alive))
+            .map(|(_, entry)| entry.prefix.shard_hash())
+            .collect();
+        self.outbox.push(
+            client.core,
+            ToCore::Hashes {
+                slot,
+                epoch,
+                family,
+                hashes,
+            },
+        );
+    }
+}
+
+/// Accepted by import, whether or not "block" lets it through.
+pub(super) fn is_acceptable(verdict: Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::Accepted | Verdict::Rejected(RejectReason::AcceptedLimit)
+    )
+}

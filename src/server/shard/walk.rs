@@ -1,0 +1,279 @@
+//! Walks over the whole table for clients that join or refresh.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::base::{ClientSet, ClientSlot, CoreId, Family, FamilySet, PathId, PrefixSlot, WalkId};
+use crate::rib::{Changes, Marks, Scope};
+use crate::server::message::ToCore;
+
+use super::{Shard, flush::build_batch};
+
+/// Table entries that one turn of a walk looks at.
+const PIECE_ENTRIES: u32 = 16_384;
+
+/// Walks asked for, and the one under way.
+#[derive(Default)]
+pub(super) struct Walks {
+    queued: Vec<Request>,
+    active: Option<Walk>,
+}
+
+struct Request {
+    core: CoreId,
+    walk: WalkId,
+    clients: ClientSet,
+    families: FamilySet,
+}
+
+struct Walk {
+    /// One for each core that takes part; gone when promoted.
+    parts: Vec<Request>,
+    /// Everyone who is being walked to, by family.
+    scopes: [Scope; 2],
+    stage: Stage,
+    /// What changed since the walk began, with the path identifiers its clients may hold.
+    touched: FxHashMap<PrefixSlot, SmallVec<[PathId; 2]>>,
+}
+
+enum Stage {
+    /// Computing assignments from this slot on.
+    Gather { cursor: u32, changes: Changes },
+    /// Sending sorted records from this one on.
+    Send { from: usize, changes: Changes },
+    /// Waiting for the cores' Promote.
+    Sent,
+}
+
+impl Walks {
+    pub(super) fn queue(
+        &mut self,
+        core: CoreId,
+        walk: WalkId,
+        clients: Arc<ClientSet>,
+        families: FamilySet,
+    ) {
+        self.queued.push(Request {
+            core,
+            walk,
+            clients: (*clients).clone(),
+            families,
+        });
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.active.is_some()
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        match &self.active {
+            Some(walk) => !matches!(walk.stage, Stage::Sent),
+            None => !self.queued.is_empty(),
+        }
+    }
+
+    pub(super) fn remove_client(&mut self, slot: ClientSlot) {
+        for request in &mut self.queued {
+            request.clients.remove(slot);
+        }
+        let Some(walk) = &mut self.active else { return };
+        for part in &mut walk.parts {
+            part.clients.remove(slot);
+        }
+        for scope in &mut walk.scopes {
+            scope.best.remove(slot);
+            scope.all.remove(slot);
+        }
+    }
+
+    /// Clients of the walk may hold these path identifiers of a prefix.
+    pub(super) fn hold_for(&mut self, slot: PrefixSlot, path_ids: &[PathId]) {
+        if let Some(walk) = &mut self.active {
+            let held = walk.touched.entry(slot).or_default();
+            held.extend(
+                path_ids
+                    .iter()
+                    .copied()
+                    .filter(|id| !held.contains(id))
+                    .collect::<SmallVec<[PathId; 4]>>(),
+            );
+        }
+    }
+}
+
+impl Shard {
+    /// A prefix changes, or its state at a walked-to client is unknown: it is told when the walk ends.
+    pub(super) fn touch(&mut self, slot: PrefixSlot) {
+        let entry = self.table.entry_mut(slot);
+        if self.walks.active.is_none() || entry.marks.contains(Marks::TOUCHED) {
+            return;
+        }
+        entry.marks.set(Marks::TOUCHED);
+        let held: SmallVec<[PathId; 4]> = entry
+            .paths
+            .iter()
+            .map(|path| PathId::of(path.announcer))
+            .collect();
+        self.walks.hold_for(slot, &held);
+    }
+
+    pub(super) fn walk_piece(&mut self) {
+        if self.walks.active.is_none() {
+            if self.walks.queued.is_empty() {
+                return;
+            }
+            self.start_walk();
+        }
+        let Some(mut walk) = self.walks.active.take() else {
+            return;
+        };
+        walk.stage = match walk.stage {
+            Stage::Gather { cursor, changes } => self.gather(&walk.scopes, cursor, changes),
+            Stage::Send { from, changes } => self.send(&walk.parts, from, changes),
+            Stage::Sent => Stage::Sent,
+        };
+        self.walks.active = Some(walk);
+    }
+
+    /// Takes the clients of all queued walks out of the live ones.
+    fn start_walk(&mut self) {
+        let parts = std::mem::take(&mut self.walks.queued);
+        let mut scopes: [Scope; 2] = Default::default();
+        for part in &parts {
+            for family in part.families.iter() {
+                scopes[family.index()].union_with(&self.scope_of(&part.clients, family));
+            }
+        }
+        for (live, scope) in self.live.iter_mut().zip(&scopes) {
+            let walked = scope.best.union(&scope.all);
+            live.subtract(&walked);
+        }
+        self.sets.hold();
+        let stage = Stage::Gather {
+            cursor: 0,
+            changes: Changes::new(self.seed),
+        };
+        self.walks.active = Some(Walk {
+            parts,
+            scopes,
+            stage,
+            touched: FxHashMap::default(),
+        });
+        // Pending changes have not reached them, and will not.
+        for index in 0..self.pending.len() {
+            let slot = self.pending[index].slot;
+            let held: SmallVec<[PathId; 4]> = self.pending[index]
+                .paths
+                .iter()
+                .map(|path| PathId::of(path.announcer))
+                .collect();
+            self.touch(slot);
+            self.walks.hold_for(slot, &held);
+        }
+    }
+
+    fn gather(&mut self, scopes: &[Scope; 2], cursor: u32, mut changes: Changes) -> Stage {
+        let end = (cursor + PIECE_ENTRIES).min(self.table.slot_count());
+        for slot in (cursor..end).map(PrefixSlot) {
+            let entry = self.table.entry(slot);
+            let family = entry.prefix.family();
+            if entry.paths.is_empty()
+                || entry.marks.contains(Marks::TOUCHED)
+                || scopes[family.index()].is_empty()
+            {
+                continue;
+            }
+            self.present_state(&mut changes, slot, &scopes[family.index()], false, &[]);
+        }
+        if end < self.table.slot_count() {
+            return Stage::Gather {
+                cursor: end,
+                changes,
+            };
+        }
+        changes.sort();
+        Stage::Send { from: 0, changes }
+    }
+
+    fn send(&mut self, parts: &[Request], from: usize, changes: Changes) -> Stage {
+        let mut from = from;
+        while from < changes.len() && !self.outbox.is_full() {
+            let batch;
+            (batch, from) = build_batch(self.shard, 0, &changes, &self.sets, &self.table, from);
+            self.stats.deltas_out += batch.prefixes.len() as u64;
+            let batch = Arc::new(batch);
+            for part in parts {
+                self.outbox.push(
+                    part.core,
+                    ToCore::WalkDeltas {
+                        walk: part.walk,
+                        batch: batch.clone(),
+                    },
+                );
+            }
+        }
+        if from < changes.len() {
+            return Stage::Send { from, changes };
+        }
+        for part in parts {
+            self.outbox
+                .push(part.core, ToCore::WalkEnd { walk: part.walk });
+        }
+        Stage::Sent
+    }
+
+    /// The core has consumed the walk: its clients learn what changed meanwhile, and are live.
+    pub(super) fn handle_promote(&mut self, core: CoreId, id: WalkId) {
+        let Some(mut walk) = self.walks.active.take() else {
+            return;
+        };
+        let Some(place) = walk
+            .parts
+            .iter()
+            .position(|part| part.core == core && part.walk == id)
+        else {
+            self.walks.active = Some(walk);
+            return;
+        };
+        let part = walk.parts.swap_remove(place);
+        // A pre-image from before would not say what its clients are about to be told.
+        self.flush();
+        self.outbox.push(core, ToCore::Promoting { walk: id });
+        let mut changes = Changes::new(self.seed);
+        let scopes = Family::ALL.map(|family| {
+            if part.families.contains(family) {
+                self.scope_of(&part.clients, family)
+            } else {
+                Scope::default()
+            }
+        });
+        // In the order of slots: what goes out never hangs on hash order.
+        let mut touched: Vec<_> = walk.touched.iter().collect();
+        touched.sort_unstable_by_key(|(slot, _)| **slot);
+        for (&slot, held) in touched {
+            let scope = &scopes[self.table.entry(slot).prefix.family().index()];
+            if !scope.is_empty() {
+                self.present_state(&mut changes, slot, scope, true, held);
+            }
+        }
+        self.emit(changes);
+        for family in Family::ALL {
+            self.live[family.index()].union_with(&scopes[family.index()]);
+        }
+        self.outbox.push(core, ToCore::Promoted { walk: id });
+        if walk.parts.is_empty() {
+            self.end_walk(walk);
+        } else {
+            self.walks.active = Some(walk);
+        }
+    }
+
+    fn end_walk(&mut self, walk: Walk) {
+        for slot in walk.touched.keys() {
+            self.table.entry_mut(*slot).marks.clear(Marks::TOUCHED);
+        }
+        self.sets.unhold();
+    }
+}

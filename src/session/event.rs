@@ -1,0 +1,128 @@
+//! What goes in and out of a session besides octets.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::base::{Asn, Family, FamilySet};
+use crate::wire::{CeaseSubcode, RefreshSubtype};
+
+use super::DownReason;
+
+/// Which of a session's two possible connections (RFC 4271 §6.8).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Way {
+    /// The peer connected to us.
+    Accepted,
+    /// We connected to the peer.
+    Connected,
+}
+
+impl Way {
+    pub const BOTH: [Way; 2] = [Way::Accepted, Way::Connected];
+
+    pub const fn other(self) -> Way {
+        match self {
+            Way::Accepted => Way::Connected,
+            Way::Connected => Way::Accepted,
+        }
+    }
+
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// RFC 4271 §8.2.2, in its order. With two connections, the further one's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum State {
+    Idle,
+    Connect,
+    Active,
+    OpenSent,
+    OpenConfirm,
+    Established,
+}
+
+impl State {
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Idle => "Idle",
+            State::Connect => "Connect",
+            State::Active => "Active",
+            State::OpenSent => "OpenSent",
+            State::OpenConfirm => "OpenConfirm",
+            State::Established => "Established",
+        }
+    }
+}
+
+/// What both sides agreed on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Negotiated {
+    pub families: FamilySet,
+    /// Families in which the peer takes several paths from us (RFC 7911).
+    pub add_path_send: FamilySet,
+    /// RFC 6793.
+    pub four_octet: bool,
+    /// RFC 8654.
+    pub extended_messages: bool,
+    /// RFC 7313.
+    pub enhanced_refresh: bool,
+    /// The peer can be asked for its routes again (RFC 2918).
+    pub route_refresh: bool,
+    /// The peer announced Graceful Restart, so it will send End-of-RIB (RFC 4724 §2).
+    pub sends_end_of_rib: bool,
+    /// The smaller of both; 0 is none.
+    pub hold_time_s: u16,
+    pub peer_router_id: Ipv4Addr,
+    pub peer_asn: Asn,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SessionEvent {
+    /// Comes before any message.
+    Established(Negotiated),
+    /// An established session is over; nothing of it comes after this.
+    Down { reason: DownReason },
+    /// A connection ended before it was established; for the log and "last error".
+    Failed { reason: DownReason },
+}
+
+/// What is to be done with TCP connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SessionAction {
+    /// Connect to the peer, giving up an attempt that is under way.
+    Connect,
+    /// Close, after what was transmitted on it is flushed, best effort.
+    Close(Way),
+}
+
+/// A message of an established session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Message<'a> {
+    /// Without its header.
+    Update(&'a [u8]),
+    /// Of a negotiated family.
+    RouteRefresh {
+        family: Family,
+        subtype: RefreshSubtype,
+    },
+}
+
+/// How and for how long a session is ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stop {
+    pub subcode: CeaseSubcode,
+    /// For the peer's operator where the subcode carries text (RFC 9003), for ours always.
+    pub message: String,
+    pub hold: StopHold,
+}
+
+/// When a stopped session may come back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StopHold {
+    UntilStart,
+    For(Duration),
+    /// Like after a fault: the IdleHold back-off.
+    Backoff,
+}

@@ -1,0 +1,95 @@
+//! Our OPEN, and what it makes together with the peer's.
+
+use crate::base::FamilySet;
+use crate::wire::{
+    Capabilities, GracefulRestart, Notification, Open, encode_multiprotocol, open_error,
+};
+
+use super::{Negotiated, SessionSettings, Way};
+
+/// The OPEN we send.
+///
+/// Graceful Restart is announced without families: that says End-of-RIB will be sent, and makes
+/// peers send theirs, on which the cold start waits (RFC 4724 §2). No forwarding state is claimed,
+/// since a route server forwards nothing; paths of a restarting peer are not retained.
+pub(super) fn local_open(settings: &SessionSettings) -> Open {
+    Open {
+        asn: settings.local_asn,
+        hold_time_s: settings.hold_time_s,
+        router_id: settings.local_router_id,
+        capabilities: Capabilities {
+            families: settings.families,
+            route_refresh: true,
+            extended_messages: settings.extended_messages,
+            graceful_restart: Some(GracefulRestart::default()),
+            four_octet_asn: Some(settings.local_asn),
+            add_path_send: settings.add_path_send.intersection(settings.families),
+            enhanced_refresh: true,
+            ..Capabilities::default()
+        },
+    }
+}
+
+/// Judges the peer's OPEN by the configuration; the error is what to send and what to log.
+pub(super) fn negotiate(
+    settings: &SessionSettings,
+    peer: &Open,
+) -> Result<Negotiated, (Notification, String)> {
+    let refuse = |subcode, data: Vec<u8>, what| {
+        Err((Notification::new(open_error::CODE, subcode, data), what))
+    };
+    if peer.asn != settings.peer_asn {
+        let what = format!(
+            "OPEN has AS {}, configured is AS {}",
+            peer.asn, settings.peer_asn
+        );
+        return refuse(open_error::BAD_PEER_AS, vec![], what);
+    }
+    if peer.asn == settings.local_asn && peer.router_id == settings.local_router_id {
+        let what = format!("OPEN has our own BGP identifier {}", peer.router_id);
+        return refuse(open_error::BAD_BGP_IDENTIFIER, vec![], what);
+    }
+    let families = settings
+        .families
+        .intersection(peer.capabilities.usable_families());
+    if families.is_empty() {
+        let mut wanted = Vec::new();
+        encode_multiprotocol(&mut wanted, settings.families);
+        let what = format!("OPEN has none of the families {}", names(settings.families));
+        return refuse(open_error::UNSUPPORTED_CAPABILITY, wanted, what);
+    }
+    Ok(Negotiated {
+        families,
+        add_path_send: settings
+            .add_path_send
+            .intersection(peer.capabilities.add_path_receive)
+            .intersection(families),
+        four_octet: peer.capabilities.four_octet_asn.is_some(),
+        extended_messages: settings.extended_messages && peer.capabilities.extended_messages,
+        enhanced_refresh: peer.capabilities.enhanced_refresh,
+        route_refresh: peer.capabilities.route_refresh,
+        sends_end_of_rib: peer.capabilities.graceful_restart.is_some(),
+        hold_time_s: settings.hold_time_s.min(peer.hold_time_s),
+        peer_router_id: peer.router_id,
+        peer_asn: peer.asn,
+    })
+}
+
+/// Which of two connections stays: the one that the side with the larger BGP identifier initiated
+/// (RFC 4271 §6.8); of equal ones, the side with the larger AS number (RFC 6286 §2.3).
+pub(super) fn surviving_way(settings: &SessionSettings, peer: &Negotiated) -> Way {
+    let local = (settings.local_router_id, settings.local_asn);
+    if local > (peer.peer_router_id, peer.peer_asn) {
+        Way::Connected
+    } else {
+        Way::Accepted
+    }
+}
+
+fn names(families: FamilySet) -> String {
+    families
+        .iter()
+        .map(|family| family.name())
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,87 @@
+//! Why a session ended, in a line that an operator understands at three in the morning.
+
+use std::fmt;
+
+use crate::wire::Notification;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DownReason {
+    /// We ended it with Cease: the operator, a limit, a collision. The text is for our operator.
+    Stopped {
+        notification: Notification,
+        message: String,
+    },
+    /// The peer ended it.
+    PeerNotification(Notification),
+    /// TCP ended without a NOTIFICATION.
+    PeerClosed,
+    /// The peer broke the protocol, and was told so.
+    Fault {
+        notification: Notification,
+        what: String,
+    },
+    /// Nothing was heard for the negotiated hold time.
+    HoldTimer { hold_time_s: u16 },
+    /// No OPEN came.
+    OpenTimer { wait_s: u16 },
+    /// RFC 9687: nothing could be sent.
+    SendHoldTimer { send_hold_time_s: u16 },
+}
+
+impl DownReason {
+    /// Whether the peer chose to end it, in order or by closing TCP.
+    pub const fn is_by_peer(&self) -> bool {
+        matches!(
+            self,
+            DownReason::PeerNotification(_) | DownReason::PeerClosed
+        )
+    }
+
+    /// The NOTIFICATION that ended it, sent or received.
+    pub const fn notification(&self) -> Option<&Notification> {
+        match self {
+            DownReason::Stopped { notification, .. }
+            | DownReason::PeerNotification(notification)
+            | DownReason::Fault { notification, .. } => Some(notification),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DownReason::Stopped {
+                notification,
+                message,
+            } => {
+                write!(f, "sent {notification}")?;
+                match message.as_str() {
+                    "" => Ok(()),
+                    _ if notification.text().is_some() => Ok(()),
+                    message => write!(f, ": {message}"),
+                }
+            }
+            DownReason::PeerNotification(notification) => write!(f, "peer sent {notification}"),
+            DownReason::PeerClosed => {
+                f.write_str("peer closed the TCP connection without a NOTIFICATION")
+            }
+            DownReason::Fault { notification, what } => {
+                write!(f, "peer's fault: {what}; sent {notification}")
+            }
+            DownReason::HoldTimer { hold_time_s } => {
+                write!(
+                    f,
+                    "hold timer expired: nothing heard from the peer for {hold_time_s} s"
+                )
+            }
+            DownReason::OpenTimer { wait_s } => write!(f, "peer sent no OPEN within {wait_s} s"),
+            DownReason::SendHoldTimer { send_hold_time_s } => {
+                write!(
+                    f,
+                    "send hold timer expired: the peer took no octet from us for {send_hold_time_s} s"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Capabilities of an OPEN (RFC 5492).
+
+use crate::base::{Asn, Family, FamilySet};
+
+/// Capability codes (IANA).
+pub mod capability_code {
+    pub const MULTIPROTOCOL: u8 = 1;
+    pub const ROUTE_REFRESH: u8 = 2;
+    pub const EXTENDED_MESSAGE: u8 = 6;
+    pub const ROLE: u8 = 9;
+    pub const GRACEFUL_RESTART: u8 = 64;
+    pub const FOUR_OCTET_ASN: u8 = 65;
+    pub const ADD_PATH: u8 = 69;
+    pub const ENHANCED_REFRESH: u8 = 70;
+}
+
+const ADD_PATH_RECEIVE: u8 = 1;
+const ADD_PATH_SEND: u8 = 2;
+const RESTART_STATE: u16 = 0x8000;
+const RESTART_TIME: u16 = 0x0fff;
+
+/// What a speaker says it can do.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Capabilities {
+    /// RFC 4760, as far as Rialto knows the family.
+    pub families: FamilySet,
+    /// Families unknown to Rialto were announced too.
+    pub other_families: bool,
+    /// RFC 2918.
+    pub route_refresh: bool,
+    /// RFC 8654.
+    pub extended_messages: bool,
+    /// RFC 9234 §4.1, as on the wire.
+    pub role: Option<u8>,
+    /// RFC 4724 §3.
+    pub graceful_restart: Option<GracefulRestart>,
+    /// RFC 6793.
+    pub four_octet_asn: Option<Asn>,
+    /// RFC 7911: families of which several paths are understood.
+    pub add_path_receive: FamilySet,
+    /// RFC 7911: families of which several paths may be sent.
+    pub add_path_send: FamilySet,
+    /// RFC 7313.
+    pub enhanced_refresh: bool,
+    /// Capabilities that Rialto does not know: code and value.
+    pub unknown: Vec<(u8, Vec<u8>)>,
+}
+
+/// The Graceful Restart capability (RFC 4724 §3). Without families it only says that End-of-RIB
+/// will be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct GracefulRestart {
+    /// Restart State: this speaker restarted and need not be waited for.
+    pub restarting: bool,
+    /// At most 4,095.
+    pub restart_time_s: u16,
+    pub families: FamilySet,
+}
+
+/// A capability that is recognised but malformed (RFC 4271 §6.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("capability {code} is malformed")]
+pub struct CapabilityError {
+    pub code: u8,
+}
+
+impl Capabilities {
+    /// The families that may be used: without any Multiprotocol capability it is IPv4 alone (RFC 4760 §8).
+    pub fn usable_families(&self) -> FamilySet {
+        if self.families.is_empty() && !self.other_families {
+            return FamilySet::only(Family::Ipv4);
+        }
+        self.families
+    }
+
+    /// Takes in the capabilities of one optional parameter.
+    pub(super) fn decode(&mut self, mut octets: &[u8]) -> Result<(), CapabilityError> {
+        while let [code, len, rest @ ..] = octets {
+            let Some((value, rest)) = rest.split_at_checked(usize::from(*len)) else {
+                return Err(CapabilityError { code: *code });
+            };
+            self.take(*code, value)?;
+            octets = rest;
+        }
+        match octets {
+            [] => Ok(()),
+            [code, ..] => Err(CapabilityError { code: *code }),
+        }
+    }
+
+    /// What is malformed where nothing hangs on it counts as not announced.
+    fn take(&mut self, code: u8, value: &[u8]) -> Result<(), CapabilityError> {
+        use capability_code::*;
+        let malformed = CapabilityError { code };
+        match (code, value) {
+            (MULTIPROTOCOL, [a, b, _, safi]) => match family_of([*a, *b], *safi) {
+                Some(family) => self.families = self.families.with(family),
+                None => self.other_families = true,
+            },
+            (FOUR_OCTET_ASN, value) => {
+                let octets = <[u8; 4]>::try_from(value).map_err(|_| malformed)?;
+                self.four_octet_asn = Some(Asn(u32::from_be_bytes(octets)));
+            }
+            (ADD_PATH, value) if value.len() % 4 == 0 => self.take_add_path(value),
+            (MULTIPROTOCOL | ADD_PATH, _) => return Err(malformed),
+            (ROUTE_REFRESH, _) => self.route_refresh = true,
+            (EXTENDED_MESSAGE, _) => self.extended_messages = true,
+            (ENHANCED_REFRESH, _) => self.enhanced_refresh = true,
+            (ROLE, [role]) => self.role = Some(*role),
+            (GRACEFUL_RESTART, [a, b, tuples @ ..]) => {
+                self.graceful_restart = Some(GracefulRestart::from_wire(
+                    u16::from_be_bytes([*a, *b]),
+                    tuples,
+                ));
+            }
+            (ROLE | GRACEFUL_RESTART, _) => {}
+            (code, value) => self.unknown.push((code, value.to_vec())),
+        }
+        Ok(())
+    }
+
+    /// RFC 7911 §4: a family with an unknown Send/Receive value is ignored.
+    fn take_add_path(&mut self, value: &[u8]) {
+        let (tuples, _) = value.as_chunks::<4>();
+        for [a, b, safi, mode] in tuples {
+            let Some(family) = family_of([*a, *b], *safi) else {
+                continue;
+            };
+            if *mode > ADD_PATH_RECEIVE | ADD_PATH_SEND {
+                continue;
+            }
+            if mode & ADD_PATH_RECEIVE != 0 {
+                self.add_path_receive = self.add_path_receive.with(family);
+            }
+            if mode & ADD_PATH_SEND != 0 {
+                self.add_path_send = self.add_path_send.with(family);
+            }
+        }
+    }
+
+    /// Appends them ascending by code, the unknown ones last.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        use capability_code::*;
+        encode_multiprotocol(out, self.families);
+        if self.route_refresh {
+            put(out, ROUTE_REFRESH, &[]);
+        }
+        if self.extended_messages {
+            put(out, EXTENDED_MESSAGE, &[]);
+        }
+        if let Some(role) = self.role {
+            put(out, ROLE, &[role]);
+        }
+        if let Some(restart) = self.graceful_restart {
+            put(out, GRACEFUL_RESTART, &restart.to_wire());
+        }
+        if let Some(asn) = self.four_octet_asn {
+            put(out, FOUR_OCTET_ASN, &asn.0.to_be_bytes());
+        }
+        let add_path = self.add_path_tuples();
+        if !add_path.is_empty() {
+            put(out, ADD_PATH, &add_path);
+        }
+        if self.enhanced_refresh {
+            put(out, ENHANCED_REFRESH, &[]);
+        }
+        for (code, value) in &self.unknown {
+            put(out, *code, value);
+        }
+    }
+
+    fn add_path_tuples(&self) -> Vec<u8> {
+        let mut tuples = Vec::new();
+        for family in self.add_path_receive.union(self.add_path_send).iter() {
+            let receive = u8::from(self.add_path_receive.contains(family)) * ADD_PATH_RECEIVE;
+            let send = u8::from(self.add_path_send.contains(family)) * ADD_PATH_SEND;
+            tuples.extend_from_slice(&family.afi().to_be_bytes());
+            tuples.extend_from_slice(&[family.safi(), receive | send]);
+        }
+        tuples
+    }
+}
+
+impl GracefulRestart {
+    fn from_wire(word: u16, tuples: &[u8]) -> GracefulRestart {
+        let (tuples, _) = tuples.as_chunks::<4>();
+        GracefulRestart {
+            restarting: word & RESTART_STATE != 0,
+            restart_time_s: word & RESTART_TIME,
+            families: tuples
+                .iter()
+                .filter_map(|[a, b, safi, _]| family_of([*a, *b], *safi))
+                .collect(),
+        }
+    }
+
+    fn to_wire(self) -> Vec<u8> {
+        let state = if self.restarting { RESTART_STATE } else { 0 };
+        let mut value = (state | self.restart_time_s & RESTART_TIME)
+            .to_be_bytes()
+            .to_vec();
+        for family in self.families.iter() {
+            value.extend_from_slice(&family.afi().to_be_bytes());
+            value.extend_from_slice(&[family.safi(), 0]);
+        }
+        value
+    }
+}
+
+/// Appends a Multiprotocol capability for each family; also the data of "Unsupported Capability".
+pub fn encode_multiprotocol(out: &mut Vec<u8>, families: FamilySet) {
+    for family in families.iter() {
+        let [afi_high, afi_low] = family.afi().to_be_bytes();
+        put(
+            out,
+            capability_code::MULTIPROTOCOL,
+            &[afi_high, afi_low, 0, family.safi()],
+        );
+    }
+}
+
+fn family_of(afi: [u8; 2], safi: u8) -> Option<Family> {
+    Family::from_afi_safi(u16::from_be_bytes(afi), safi)
+}
+
+fn put(out: &mut Vec<u8>, code: u8, value: &[u8]) {
+    assert!(
+        value.len() <= 255,
+        "a capability's value has at most 255 octets"
+    );
+    out.extend_from_slice(&[code, value.len() as u8]);
+    out.extend_from_slice(value);
+}

@@ -1,0 +1,5 @@
+//! Integration tests that go through public doors, in one binary.
+
+mod cli;
+mod config;
+mod wire;

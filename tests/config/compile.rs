@@ -1,0 +1,122 @@
+//! From configurations to generations: slots keep their clients, hand-made changes are stronger than
+//! the files.
+
+use std::net::IpAddr;
+
+use rialto::base::{ClientSlot, CoreId};
+use rialto::config::{Override, Overrides, compile};
+use rialto::server::exchange::Exchange;
+
+use super::good;
+
+fn clients(numbers: &[u8]) -> String {
+    let client =
+        |number: &u8| format!("[[client]]\nasn = {number}\naddress = \"192.0.2.{number}\"\n");
+    numbers.iter().map(client).collect()
+}
+
+fn next(numbers: &[u8], previous: Option<&Exchange>) -> Exchange {
+    compile(&good(&clients(numbers)), &Overrides::default(), previous)
+}
+
+fn slot(exchange: &Exchange, number: u8) -> Option<u16> {
+    let client = exchange.client_at(IpAddr::from([192, 0, 2, number]))?;
+    assert_eq!(exchange.client(client.slot), Some(client));
+    Some(client.slot.0)
+}
+
+#[test]
+fn an_address_keeps_its_slot_whatever_the_order_of_the_files() {
+    let first = next(&[1, 2, 3], None);
+    assert_eq!(
+        [1, 2, 3].map(|number| slot(&first, number)),
+        [Some(0), Some(1), Some(2)]
+    );
+    let second = next(&[3, 4, 1, 2], Some(&first));
+    assert_eq!(
+        [1, 2, 3, 4].map(|number| slot(&second, number)),
+        [Some(0), Some(1), Some(2), Some(3)]
+    );
+    assert_eq!((first.generation.0, second.generation.0), (1, 2));
+}
+
+#[test]
+fn a_slot_changes_hands_only_after_a_generation_in_which_it_is_free() {
+    let first = next(&[1, 2, 3], None);
+    let second = next(&[1, 3, 4], Some(&first));
+    assert_eq!(
+        slot(&second, 4),
+        Some(3),
+        "the slot of the client that leaves is not taken at once"
+    );
+    assert!(second.clients[1].is_none());
+    let third = next(&[1, 3, 4, 5], Some(&second));
+    assert_eq!(slot(&third, 5), Some(1));
+    let gone = next(&[], Some(&third));
+    assert_eq!((gone.clients.len(), gone.clients().count()), (4, 0));
+}
+
+#[test]
+fn clients_are_dealt_over_the_session_cores() {
+    let config = good(&format!(
+        "[cores]\nsessions = 3\nshards = 2\n{}",
+        clients(&[1, 2, 3, 4])
+    ));
+    let exchange = compile(&config, &Overrides::default(), None);
+    let cores = exchange
+        .clients()
+        .map(|client| client.core)
+        .collect::<Vec<_>>();
+    assert_eq!(cores, [0, 1, 2, 0].map(CoreId));
+    assert_eq!((exchange.core_count, exchange.shard_count), (3, 2));
+}
+
+#[test]
+fn what_was_changed_by_hand_is_stronger_than_the_file() {
+    let config = good(
+        "[[client]]\nasn = 1\naddress = \"192.0.2.1\"\ndisabled = true\nshutdown_message = \"moved\"\n\
+         [[client]]\nasn = 2\naddress = \"192.0.2.2\"\nquarantine = true\n",
+    );
+    let plain = compile(&config, &Overrides::default(), None);
+    let [one, two] = [0, 1].map(|slot| plain.client(ClientSlot(slot)).unwrap().clone());
+    assert_eq!(
+        (one.disabled.as_deref(), one.quarantined),
+        (Some("moved"), false)
+    );
+    assert_eq!((two.disabled.as_deref(), two.quarantined), (None, true));
+
+    let mut overrides = Overrides::default();
+    *overrides.entry(one.address) = Override {
+        disabled: Some(None),
+        quarantine: Some(true),
+    };
+    *overrides.entry(two.address) = Override {
+        disabled: Some(Some("bye".to_owned())),
+        quarantine: None,
+    };
+    let changed = compile(&config, &overrides, Some(&plain));
+    let [one_now, two_now] = [0, 1].map(|slot| changed.client(ClientSlot(slot)).unwrap().clone());
+    assert_eq!(
+        (one_now.disabled.as_deref(), one_now.quarantined),
+        (None, true)
+    );
+    assert_eq!(
+        (two_now.disabled.as_deref(), two_now.quarantined),
+        (Some("bye"), true)
+    );
+    assert_ne!(
+        one_now.import, one.import,
+        "quarantine is part of the client's policy"
+    );
+    assert_eq!(two_now.import, two.import);
+}
+
+#[test]
+fn the_same_configuration_compiles_to_equal_clients() {
+    let first = next(&[1, 2], None);
+    let second = next(&[1, 2], Some(&first));
+    assert!(
+        first.clients().eq(second.clients()),
+        "a reload without a change touches nobody"
+    );
+}

@@ -1,0 +1,199 @@
+//! What a client inherits, and what it overrides.
+
+use std::time::Duration;
+
+use rialto::base::{Asn, Family, FamilySet};
+use rialto::config::{ImportConfig, NextHopMode, RECEIVED_MAX};
+use rialto::server::exchange::{LimitAction, PrefixLimits};
+
+use super::good;
+
+#[test]
+fn the_defaults_are_those_of_the_contract() {
+    let config = good(
+        "[[client]]\nasn = 10000\naddress = \"10.77.1.1\"\n[[client]]\nasn = 10000\naddress = \"2001:db8::1\"\n",
+    );
+    let [v4, v6] = &config.clients[..] else {
+        panic!("two clients")
+    };
+    assert_eq!(
+        (v4.name.as_str(), v6.name.as_str()),
+        ("AS10000-1", "AS10000-2")
+    );
+    assert_eq!(v4.families, FamilySet::only(Family::Ipv4));
+    assert_eq!(v6.families, FamilySet::only(Family::Ipv6));
+    assert_eq!(
+        (
+            v4.hold_time_s,
+            v4.passive,
+            v4.add_path,
+            v4.hide_own_as,
+            v4.port
+        ),
+        (90, true, false, false, 179)
+    );
+    assert_eq!(v4.import, ImportConfig::EXCHANGE);
+    assert_eq!(v4.limits[0].received_max, Some(RECEIVED_MAX[0]));
+    assert_eq!(v4.limit_restart, Some(Duration::from_secs(900)));
+    let listen = config
+        .server
+        .listen
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>();
+    assert_eq!(listen, ["0.0.0.0:179", "[::]:179"]);
+    assert_eq!(config.api, ["127.0.0.1:8179".parse().unwrap()]);
+    assert_eq!(config.control.to_str(), Some("rialto.sock"));
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+}
+
+#[test]
+fn a_client_overrides_what_it_says_and_inherits_the_rest() {
+    let config = good(
+        "[defaults]\nhold_time = 30\nadd_path = true\nttl_security = true\nattributes.discard = [40]\n\
+         [defaults.import]\nnext_hop = \"same_as\"\nas_path_max = \"none\"\n\
+         [defaults.limits]\nrestart = \"none\"\nipv4 = { received_max = 10, accepted_max = 5, accepted_action = \"block\" }\n\
+         [[client]]\nasn = 1\naddress = \"192.0.2.1\"\n\
+         [[client]]\nasn = 1\naddress = \"192.0.2.2\"\nhold_time = 0\nadd_path = false\nttl_security = false\n\
+         attributes.discard = []\nimport = { next_hop = \"off\", prefix_length.ipv4 = [0, 32] }\n\
+         limits = { ipv4.accepted_max = \"none\", ipv4.accepted_action = \"warn\", restart = 60 }\n",
+    );
+    let [inherits, overrides] = &config.clients[..] else {
+        panic!("two clients")
+    };
+    assert_eq!(
+        (
+            inherits.hold_time_s,
+            inherits.add_path,
+            inherits.ttl_security_hops
+        ),
+        (30, true, Some(1))
+    );
+    assert_eq!(
+        (
+            overrides.hold_time_s,
+            overrides.add_path,
+            overrides.ttl_security_hops
+        ),
+        (0, false, None)
+    );
+    assert_eq!(
+        (inherits.import.next_hop, inherits.import.as_path_max),
+        (NextHopMode::SameAs, None)
+    );
+    assert_eq!(
+        (overrides.import.next_hop, overrides.import.as_path_max),
+        (NextHopMode::Off, None)
+    );
+    assert_eq!(
+        overrides.import.prefix_length,
+        [Some((0, 32)), Some((12, 48))]
+    );
+    let limits = PrefixLimits {
+        received_max: Some(10),
+        accepted_max: Some(5),
+        accepted_action: LimitAction::Block,
+    };
+    assert_eq!((inherits.limits[0], inherits.limit_restart), (limits, None));
+    let limits = PrefixLimits {
+        received_max: Some(10),
+        accepted_max: None,
+        accepted_action: LimitAction::Warn,
+    };
+    assert_eq!(
+        (overrides.limits[0], overrides.limit_restart),
+        (limits, Some(Duration::from_secs(60)))
+    );
+    assert!(inherits.attributes.discard.contains(40) && !overrides.attributes.discard.contains(40));
+}
+
+#[test]
+fn the_preset_lab_checks_nothing_but_what_is_said() {
+    let config = good(
+        "[defaults.import]\npreset = \"lab\"\nown_as = true\n\
+         [[client]]\nasn = 1\naddress = \"192.0.2.1\"\nfamilies = [\"ipv4\", \"ipv6\"]\n\
+         [[client]]\nasn = 2\naddress = \"192.0.2.2\"\nimport.preset = \"exchange\"\nimport.bogon_asns = false\n",
+    );
+    assert_eq!(
+        config.clients[0].import,
+        ImportConfig {
+            own_as: true,
+            ..ImportConfig::LAB
+        }
+    );
+    assert_eq!(config.clients[0].limits[0].received_max, None);
+    assert_eq!(
+        config.clients[1].import,
+        ImportConfig {
+            bogon_asns: false,
+            ..ImportConfig::EXCHANGE
+        }
+    );
+    assert_eq!(
+        config.clients[1].limits[0].received_max,
+        Some(RECEIVED_MAX[0])
+    );
+}
+
+#[test]
+fn type_codes_of_the_server_hold_for_everyone() {
+    let config = good(
+        "attributes.treat_as_withdraw = [128]\n[defaults.attributes]\ndiscard = [40]\n\
+         [[client]]\nasn = 1\naddress = \"192.0.2.1\"\nattributes.treat_as_withdraw = [255]\n",
+    );
+    let attributes = &config.clients[0].attributes;
+    assert_eq!(
+        attributes.treat_as_withdraw.iter().collect::<Vec<_>>(),
+        [128, 255]
+    );
+    assert_eq!(attributes.discard.iter().collect::<Vec<_>>(), [40]);
+}
+
+#[test]
+fn next_hops_of_another_session_count_where_the_mode_allows_them() {
+    let both = |mode: &str| {
+        format!(
+            "[defaults.import]\nnext_hop = \"{mode}\"\n\
+             [[client]]\nasn = 1\naddress = \"192.0.2.1\"\nfamilies = [\"ipv4\", \"ipv6\"]\n\
+             [[client]]\nasn = 1\naddress = \"2001:db8::1\"\n"
+        )
+    };
+    assert_eq!(good(&both("same_as")).clients.len(), 2);
+    assert!(super::read(&format!("{}{}", super::SERVER, both("strict"))).is_err());
+}
+
+#[test]
+fn the_example_of_the_contract_is_good() {
+    let config = super::read(
+        r#"
+        [server]
+        asn = 64500
+        router_id = "10.77.255.254"
+        listen = ["10.77.255.254:179"]
+        [cores]
+        sessions = 1
+        shards = 1
+        [api]
+        listen = "127.0.0.1:8179"
+        [control]
+        socket = "/run/rialto/rialto.sock"
+        [communities]
+        [defaults]
+        hold_time = 90
+        passive = true
+        add_path = false
+        [defaults.import]
+        preset = "exchange"
+        [[client]]
+        asn = 10000
+        address = "10.77.1.1"
+        name = "AS10000-1"
+        "#,
+    );
+    let config = config.unwrap();
+    assert_eq!(
+        (config.clients[0].asn, config.clients[0].name.as_str()),
+        (Asn(10000), "AS10000-1")
+    );
+    assert_eq!(config.control.to_str(), Some("/run/rialto/rialto.sock"));
+}

@@ -1,0 +1,386 @@
+//! Every problem has its line, key and words.
+
+use std::fs;
+
+use rialto::config::{Severity, load};
+
+use super::read;
+
+struct Case {
+    name: &'static str,
+    text: &'static str,
+    /// (line, key, part of the text) of every problem, warnings among them.
+    problems: &'static [(u32, &'static str, &'static str)],
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "an empty file lacks its server",
+        text: "",
+        problems: &[(1, "", "[server] is missing")],
+    },
+    Case {
+        name: "what the server needs is asked for at its header",
+        text: "\n[server]\n",
+        problems: &[
+            (2, "server.asn", "is missing"),
+            (2, "server.router_id", "is missing"),
+        ],
+    },
+    Case {
+        name: "a mistyped key is told with the one that is meant",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlistn = []\n",
+        problems: &[(4, "server.listn", "unknown key; did you mean 'listen'?")],
+    },
+    Case {
+        name: "a mistyped section is told, and what depends on it as well",
+        text: "[sever]\nasn = 1\n",
+        problems: &[
+            (1, "", "[server] is missing"),
+            (1, "sever", "did you mean 'server'?"),
+        ],
+    },
+    Case {
+        name: "a key that resembles none is told with those that there are",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[cores]\nzzzzzzzz = 1\n",
+        problems: &[(5, "cores.zzzzzzzz", "known keys here: sessions, shards")],
+    },
+    Case {
+        name: "the ASN 0 is none",
+        text: "[server]\nasn = 0\nrouter_id = \"192.0.2.1\"\n",
+        problems: &[(2, "server.asn", "from 1 to 4294967295, and is 0")],
+    },
+    Case {
+        name: "AS_TRANS is nobody's ASN",
+        text: "[server]\nasn = 23456\nrouter_id = \"192.0.2.1\"\n",
+        problems: &[(2, "server.asn", "23456 is reserved")],
+    },
+    Case {
+        name: "a router identifier is not zero",
+        text: "[server]\nasn = 64500\nrouter_id = \"0.0.0.0\"\n",
+        problems: &[(3, "server.router_id", "other than 0.0.0.0")],
+    },
+    Case {
+        name: "a listen address needs to be one, each that is not is told",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlisten = [\n\"a\",\n\"192.0.2.1:179\",\n7]\n",
+        problems: &[
+            (5, "server.listen", "and is \"a\""),
+            (7, "server.listen", "and is 7"),
+        ],
+    },
+    Case {
+        name: "a hold time of two seconds is none",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults]\nhold_time = 2\n",
+        problems: &[(5, "defaults.hold_time", "RFC 4271 §4.2; use 0")],
+    },
+    Case {
+        name: "a number is not a string",
+        text: "[server]\nasn = \"64500\"\nrouter_id = \"192.0.2.1\"\n",
+        problems: &[(2, "server.asn", "and is \"64500\"")],
+    },
+    Case {
+        name: "a section is a table",
+        text: "defaults = 3\n[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n",
+        problems: &[(1, "defaults", "a table, as in [defaults]")],
+    },
+    Case {
+        name: "what is not TOML is told, and the rest is read all the same",
+        text: "[server]\nasn = \nrouter_id = \"192.0.2.1\"\n[cores]\nshards = 0\n",
+        problems: &[
+            (2, "server.asn", ""),
+            (2, "", "not TOML"),
+            (5, "cores.shards", "from 1 to 64"),
+        ],
+    },
+    Case {
+        name: "a client needs an ASN and an address",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[[client]]\nname = \"a\"\n",
+        problems: &[
+            (4, "client.asn", "is missing"),
+            (4, "client.address", "is missing"),
+        ],
+    },
+    Case {
+        name: "an address belongs to one client, IPv4-mapped or not",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\n[[client]]\nasn = 2\naddress = \"::ffff:192.0.2.7\"\n",
+        problems: &[(7, "client.address", "is the client at x.toml:4 already")],
+    },
+    Case {
+        name: "a name belongs to one client, and may be one that another has by default",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\n[[client]]\nasn = 2\naddress = \"192.0.2.8\"\nname = \"AS1-1\"\n",
+        problems: &[(
+            7,
+            "client.name",
+            "'AS1-1' is the name of the client at x.toml:4 already",
+        )],
+    },
+    Case {
+        name: "a name cannot be an address",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\nname = \"192.0.2.8\"\n",
+        problems: &[(7, "client.name", "must be a name of letters")],
+    },
+    Case {
+        name: "the server is no client of its own",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlisten = [\"192.0.2.1:179\"]\n\
+               [[client]]\nasn = 64500\naddress = \"192.0.2.1\"\n",
+        problems: &[
+            (5, "client.address", "server's own address"),
+            (5, "client.asn", "server's own ASN"),
+        ],
+    },
+    Case {
+        name: "both families with checked next hops need the address of the other one",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\nfamilies = [\"ipv4\", \"ipv6\"]\n",
+        problems: &[(
+            4,
+            "client.next_hops",
+            "no ipv6 address of AS1-1 is known; list its ipv6 address in next_hops",
+        )],
+    },
+    Case {
+        name: "families are named, and at least one",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults]\nfamilies = [\"ipv4\", \"ipx\"]\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\nfamilies = []\n",
+        problems: &[
+            (5, "defaults.families", "\"ipv4\" or \"ipv6\""),
+            (9, "client.families", "must name a family"),
+        ],
+    },
+    Case {
+        name: "an import check that is not there is told with its nearest",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults.import]\npreset = \"strict\"\nnexthop = \"off\"\n",
+        problems: &[
+            (
+                5,
+                "defaults.import.preset",
+                "\"exchange\" or \"lab\", and is \"strict\"",
+            ),
+            (6, "defaults.import.nexthop", "did you mean 'next_hop'?"),
+        ],
+    },
+    Case {
+        name: "prefix lengths are a range within the family",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults.import]\n\
+               prefix_length = { ipv4 = [24, 8], ipv6 = [12, 129] }\n",
+        problems: &[
+            (
+                5,
+                "defaults.import.prefix_length.ipv4",
+                "[shortest, longest]",
+            ),
+            (
+                5,
+                "defaults.import.prefix_length.ipv6",
+                "from 0 to 128, and is 129",
+            ),
+            (
+                5,
+                "defaults.import.prefix_length.ipv6",
+                "[shortest, longest]",
+            ),
+        ],
+    },
+    Case {
+        name: "a limit is a number or none",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults.limits.ipv4]\nreceived_max = \"all\"\naccepted_action = \"drop\"\n",
+        problems: &[
+            (
+                5,
+                "defaults.limits.ipv4.received_max",
+                "a number or \"none\"",
+            ),
+            (
+                6,
+                "defaults.limits.ipv4.accepted_action",
+                "\"warn\" or \"block\"",
+            ),
+        ],
+    },
+    Case {
+        name: "an action without its limit has no effect",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[[client]]\nasn = 1\naddress = \"192.0.2.7\"\n\
+               limits.ipv4.accepted_action = \"block\"\n",
+        problems: &[(
+            4,
+            "client.limits.ipv4.accepted_action",
+            "has no effect; set accepted_max too",
+        )],
+    },
+    Case {
+        name: "attributes that carry the routes cannot be discarded",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nattributes.discard = [2, 40]\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\nattributes.treat_as_withdraw = [14, 0]\n",
+        problems: &[
+            (
+                4,
+                "server.attributes.discard",
+                "attribute 2 is part of every route",
+            ),
+            (8, "client.attributes.treat_as_withdraw", "attribute 14"),
+            (
+                8,
+                "client.attributes.treat_as_withdraw",
+                "from 1 to 255, and is 0",
+            ),
+        ],
+    },
+    Case {
+        name: "a password file that is not there is told",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[[client]]\nasn = 1\naddress = \"192.0.2.7\"\npassword_file = \"no\"\n",
+        problems: &[(7, "client.password_file", "cannot read no")],
+    },
+    Case {
+        name: "a shutdown message has 255 octets at most",
+        text: concat!(
+            "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[[client]]\nasn = 1\naddress = \"192.0.2.7\"\ndisabled = true\n",
+            "shutdown_message = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"\n",
+        ),
+        problems: &[(8, "client.shutdown_message", "RFC 9003 allows 255")],
+    },
+    Case {
+        name: "a log level is one that the log understands",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[log]\nlevel = \"rialto=loud\"\nformat = \"xml\"\n",
+        problems: &[
+            (5, "log.level", "'rialto=loud' is no level"),
+            (6, "log.format", "\"human\" or \"json\""),
+        ],
+    },
+    Case {
+        name: "gathering cannot be shorter at most than at least",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[fanout]\ngather_min_us = 500\ngather_max_us = 400\n",
+        problems: &[(5, "fanout.gather_min_us", "longer than gather_max_us")],
+    },
+];
+
+#[test]
+fn each_problem_is_told_with_line_and_key() {
+    for case in CASES {
+        let problems = match read(case.text) {
+            Ok(config) => config.warnings,
+            Err(problems) => problems,
+        };
+        let all = format!("{}:\n{problems}", case.name);
+        assert_eq!(problems.iter().count(), case.problems.len(), "{all}");
+        for (line, key, words) in case.problems {
+            let is_it = |problem: &&rialto::config::Problem| {
+                (problem.place.line, problem.key.as_str()) == (*line, *key)
+                    && problem.to_string().contains(words)
+            };
+            assert!(
+                problems.iter().any(|problem| is_it(&problem)),
+                "{all}\nlacks {line} {key} {words}"
+            );
+        }
+        assert!(
+            problems
+                .iter()
+                .is_sorted_by_key(|problem| problem.place.line),
+            "{all}"
+        );
+    }
+}
+
+#[test]
+fn included_files_are_read_and_their_problems_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("clients.d")).unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let main = "include = [\"clients.d/*.toml\"]\n[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[cores]\nshards = 2\n";
+    write("rialto.toml", main);
+    write(
+        "clients.d/b.toml",
+        "[[client]]\nasn = 2\naddress = \"192.0.2.8\"\n",
+    );
+    write(
+        "clients.d/a.toml",
+        "[[client]]\nasn = 1\naddress = \"192.0.2.7\"\n",
+    );
+    let config = load(&folder.path().join("rialto.toml")).unwrap();
+    let names = config
+        .clients
+        .iter()
+        .map(|client| client.name.as_str())
+        .collect::<Vec<_>>();
+    assert_eq!(
+        names,
+        ["AS1-1", "AS2-1"],
+        "files of a pattern are read in the order of their names"
+    );
+
+    write(
+        "clients.d/b.toml",
+        "include = []\n[cores]\nshards = 3\n[[client]]\nasn = 2\naddress = \"192.0.2.7\"\n",
+    );
+    let problems = load(&folder.path().join("rialto.toml")).unwrap_err();
+    let shown = problems
+        .iter()
+        .map(|problem| format!("{}", problem))
+        .collect::<Vec<_>>();
+    assert_eq!(shown.len(), 3, "{problems}");
+    assert!(
+        shown[0].contains("b.toml:1: error: include: an included file includes no others"),
+        "{problems}"
+    );
+    assert!(
+        shown[1].contains("b.toml:2: error: cores: stands in")
+            && shown[1].contains("rialto.toml:5 already"),
+        "{problems}"
+    );
+    assert!(
+        shown[2].contains("b.toml:4: error: client.address: 192.0.2.7 is the client at"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn an_include_that_names_no_file_is_an_error_and_a_pattern_without_match_a_warning() {
+    let server = "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n";
+    let problems = read(&format!(
+        "include = [\n\"no-such-folder/*.toml\",\n\"no-such.toml\"]\n{server}"
+    ))
+    .unwrap_err();
+    let found = problems
+        .iter()
+        .map(|problem| (problem.place.line, problem.severity))
+        .collect::<Vec<_>>();
+    assert_eq!(
+        found,
+        [(2, Severity::Warning), (3, Severity::Error)],
+        "{problems}"
+    );
+}
+
+#[test]
+fn a_password_is_the_first_line_of_its_file_and_in_no_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rialto.toml");
+    let text = "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n\
+                [[client]]\nasn = 1\naddress = \"192.0.2.7\"\npassword_file = \"key\"\n";
+    fs::write(&file, text).unwrap();
+    fs::write(folder.path().join("key"), "hush-hush\nsecond line\n").unwrap();
+    let config = load(&file).unwrap();
+    assert_eq!(
+        config.clients[0].password.as_ref().unwrap().expose(),
+        b"hush-hush"
+    );
+    let everything = format!(
+        "{config:?} {} {:?}",
+        config.warnings,
+        rialto::config::Summary::of(&config)
+    );
+    assert!(!everything.contains("hush"), "{everything}");
+
+    fs::write(folder.path().join("key"), "x".repeat(81)).unwrap();
+    let problems = load(&file).unwrap_err().to_string();
+    assert!(
+        problems.contains("rialto.toml:7: error: client.password_file")
+            && problems.contains("81 octets"),
+        "{problems}"
+    );
+}

@@ -1,0 +1,11 @@
+//! Import verdicts, control communities and audiences, through their public doors; and that the
+//! simulation's oracle says the same, which shares no code with them.
+
+mod audiences;
+mod forms;
+mod import;
+#[path = "../sim/oracle.rs"]
+mod oracle;
+mod oracle_agrees;
+mod oracle_cases;
+mod scheme;

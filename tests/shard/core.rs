@@ -1,0 +1,532 @@
+//! A session core reduced to what shards can see of it, with lossy clients.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use rialto::base::*;
+use rialto::policy::{ControlScheme, Directory, DirectoryEntry, ImportPolicy, Verdict};
+use rialto::rib::MedMode;
+use rialto::server::Shard;
+use rialto::server::exchange::{self, Client, FanoutLimits, PrefixLimits, Startup};
+use rialto::server::message::*;
+use rialto::session::SessionSettings;
+use rialto::wire::{AttributeSet, TypeCodes, Variant};
+
+use crate::{RS, Random, naive};
+
+/// What of the configuration these tests vary.
+#[derive(Clone)]
+pub struct Exchange {
+    pub clients: u16,
+    pub med: MedMode,
+    /// A bit for each client.
+    pub hide_own_as: u64,
+}
+
+/// Two clients share each ASN.
+pub fn asn_of(slot: ClientSlot) -> Asn {
+    Asn(1000 + u32::from(slot.0 / 2))
+}
+
+pub fn router_id_of(slot: ClientSlot, epoch: u32) -> Ipv4Addr {
+    Ipv4Addr::from((u32::from(slot.0) * 7 + epoch * 5) % 11 + 1)
+}
+
+pub fn scheme() -> ControlScheme {
+    ControlScheme::standard(Asn(RS))
+}
+
+pub fn directory(exchange: &Exchange) -> Directory {
+    (0..exchange.clients)
+        .map(|slot| DirectoryEntry {
+            slot: ClientSlot(slot),
+            asn: asn_of(ClientSlot(slot)),
+            hide_own_as: exchange.hide_own_as >> slot & 1 == 1,
+        })
+        .collect()
+}
+
+fn compile(exchange: &Exchange, generation: u32, shards: u16) -> Arc<exchange::Exchange> {
+    let clients: Vec<_> = (0..exchange.clients)
+        .map(|slot| Some(Arc::new(client(ClientSlot(slot)))))
+        .collect();
+    let by_address = clients
+        .iter()
+        .flatten()
+        .map(|client| (client.address, client.slot))
+        .collect();
+    Arc::new(exchange::Exchange {
+        generation: Generation(generation),
+        asn: Asn(RS),
+        router_id: Ipv4Addr::new(10, 77, 255, 254),
+        listen: Vec::new(),
+        core_count: 1,
+        shard_count: shards,
+        med: exchange.med,
+        scheme: scheme(),
+        directory: directory(exchange),
+        clients,
+        by_address,
+        startup: Startup::default(),
+        limits: FanoutLimits::default(),
+    })
+}
+
+fn client(slot: ClientSlot) -> Client {
+    Client {
+        slot,
+        name: format!("client-{slot}"),
+        asn: asn_of(slot),
+        address: IpAddr::V4(Ipv4Addr::new(10, 77, 1, slot.0 as u8 + 1)),
+        port: 179,
+        core: CoreId(0),
+        session: SessionSettings {
+            local_asn: Asn(RS),
+            local_router_id: Ipv4Addr::new(10, 77, 255, 254),
+            peer_asn: asn_of(slot),
+            families: FamilySet::only(Family::Ipv4),
+            hold_time_s: 90,
+            passive: true,
+            add_path_send: FamilySet::EMPTY,
+            extended_messages: false,
+            connect_retry_s: 30,
+            idle_hold_s: 5,
+            idle_hold_max_s: 60,
+            send_hold_time_s: None,
+        },
+        import: Arc::new(ImportPolicy::default()),
+        limits: [PrefixLimits::default(); 2],
+        limit_restart: None,
+        discard: TypeCodes::default(),
+        treat_as_withdraw: TypeCodes::default(),
+        password: None,
+        ttl_security_hops: None,
+        congestion_control: None,
+        disabled: None,
+        quarantined: false,
+    }
+}
+
+pub type Held = (Arc<AttributeSet>, Variant);
+
+/// The client's end: what arrived.
+#[derive(Default)]
+pub struct Peer {
+    pub epoch: u32,
+    pub up: bool,
+    pub add_path: bool,
+    /// Shards that have promoted this session.
+    live: BTreeSet<u16>,
+    losing: bool,
+    dirty: BTreeSet<(u16, DirtyPrefix)>,
+    pub has: BTreeMap<(Prefix, Option<PathId>), Held>,
+    seq: u32,
+}
+
+/// Walks as the core sees them: one at a time.
+struct Walk {
+    id: WalkId,
+    clients: Vec<(ClientSlot, u32)>,
+    ended: BTreeSet<u16>,
+    promoted: BTreeSet<u16>,
+}
+
+pub struct World {
+    exchange: Exchange,
+    generation: u32,
+    shards: Vec<Shard>,
+    to_shard: Vec<VecDeque<ToShard>>,
+    to_core: Vec<VecDeque<ToCore>>,
+    pub peers: Vec<Peer>,
+    joining: BTreeSet<ClientSlot>,
+    walk: Option<Walk>,
+    walk_count: u32,
+    /// What each client announced and is owed to others, as the naive server has it.
+    pub announced: HashMap<(ClientSlot, Prefix), (Arc<AttributeSet>, Verdict)>,
+    now: Time,
+    counted: HashMap<ClientSlot, [i32; 2]>,
+}
+
+impl World {
+    pub fn new(seed: u64, shards: u16, exchange: Exchange) -> World {
+        let compiled = compile(&exchange, 1, shards);
+        World {
+            generation: 1,
+            shards: (0..shards)
+                .map(|shard| Shard::new(ShardId(shard), compiled.clone(), seed))
+                .collect(),
+            to_shard: (0..shards).map(|_| VecDeque::new()).collect(),
+            to_core: (0..shards).map(|_| VecDeque::new()).collect(),
+            peers: (0..exchange.clients).map(|_| Peer::default()).collect(),
+            joining: BTreeSet::new(),
+            walk: None,
+            walk_count: 0,
+            announced: HashMap::new(),
+            now: Time::ZERO,
+            counted: HashMap::new(),
+            exchange,
+        }
+    }
+
+    fn to_all(&mut self, make: impl Fn() -> ToShard) {
+        self.to_shard
+            .iter_mut()
+            .for_each(|queue| queue.push_back(make()));
+    }
+
+    pub fn client_up(&mut self, slot: ClientSlot, add_path: bool) {
+        let peer = &mut self.peers[slot.index()];
+        if peer.up {
+            return;
+        }
+        *peer = Peer {
+            epoch: peer.epoch + 1,
+            up: true,
+            add_path,
+            ..Peer::default()
+        };
+        let ipv4 = FamilySet::only(Family::Ipv4);
+        let up = ClientUp {
+            slot,
+            epoch: SessionEpoch(peer.epoch),
+            families: ipv4,
+            add_path: if add_path { ipv4 } else { FamilySet::EMPTY },
+            extended_messages: false,
+            four_octet: true,
+            router_id: router_id_of(slot, peer.epoch),
+        };
+        self.to_all(|| ToShard::ClientUp(up.clone()));
+        self.joining.insert(slot);
+        self.counted.remove(&slot);
+    }
+
+    pub fn client_down(&mut self, slot: ClientSlot) {
+        let peer = &mut self.peers[slot.index()];
+        if !peer.up {
+            return;
+        }
+        peer.up = false;
+        peer.has.clear();
+        peer.live.clear();
+        let epoch = SessionEpoch(peer.epoch);
+        self.joining.remove(&slot);
+        self.announced
+            .retain(|(announcer, _), _| *announcer != slot);
+        self.to_all(|| ToShard::ClientDown { slot, epoch });
+    }
+
+    pub fn refresh(&mut self, slot: ClientSlot) {
+        if self.peers[slot.index()].up {
+            self.joining.insert(slot);
+        }
+    }
+
+    /// From now on the client's queue is a dirty record.
+    pub fn lose_deltas(&mut self, slot: ClientSlot) {
+        self.peers[slot.index()].losing = true;
+    }
+
+    pub fn reload(&mut self, change: impl FnOnce(&mut Exchange)) {
+        change(&mut self.exchange);
+        self.generation += 1;
+        let compiled = compile(&self.exchange, self.generation, self.shards.len() as u16);
+        self.to_all(|| ToShard::Reload(compiled.clone()));
+    }
+
+    pub fn announce(
+        &mut self,
+        slot: ClientSlot,
+        set: Arc<AttributeSet>,
+        routes: Vec<(Prefix, Verdict)>,
+    ) {
+        let mut routes = routes;
+        routes.sort_by_key(|(prefix, _)| *prefix);
+        routes.dedup_by_key(|(prefix, _)| *prefix);
+        if !self.peers[slot.index()].up {
+            return;
+        }
+        for (prefix, verdict) in &routes {
+            // Generations do not judge again: their verdicts are the ones these tests drew.
+            self.announced
+                .insert((slot, *prefix), (set.clone(), *verdict));
+        }
+        self.send_routes(slot, Some(set), routes);
+    }
+
+    pub fn withdraw(&mut self, slot: ClientSlot, prefix: Prefix) {
+        if self.peers[slot.index()].up {
+            self.announced.remove(&(slot, prefix));
+            self.send_routes(slot, None, vec![(prefix, Verdict::Accepted)]);
+        }
+    }
+
+    fn send_routes(
+        &mut self,
+        slot: ClientSlot,
+        set: Option<Arc<AttributeSet>>,
+        routes: Vec<(Prefix, Verdict)>,
+    ) {
+        let peer = &mut self.peers[slot.index()];
+        peer.seq += 1;
+        for shard in 0..self.shards.len() as u16 {
+            let mine = |route: &&(Prefix, Verdict)| {
+                shard_of(&route.0, self.shards.len() as u16) == ShardId(shard)
+            };
+            let prefixes: Vec<_> = routes.iter().filter(mine).copied().collect();
+            let update = RouteUpdate {
+                seq: peer.seq,
+                set: set.clone(),
+                prefixes: 0..prefixes.len() as u32,
+            };
+            let batch = RouteBatch {
+                slot,
+                epoch: SessionEpoch(peer.epoch),
+                // Never older than the shard's, so that drawn verdicts stand.
+                generation: Generation(u32::MAX),
+                updates: vec![update],
+                prefixes,
+            };
+            self.to_shard[usize::from(shard)].push_back(ToShard::Routes(batch));
+        }
+    }
+
+    pub fn step(&mut self, random: &mut Random, count: u64) {
+        for _ in 0..random.below(count) + 1 {
+            self.step_once(random);
+        }
+    }
+
+    fn step_once(&mut self, random: &mut Random) {
+        self.now = self.now + std::time::Duration::from_micros(random.below(2_000));
+        let shard = random.below(self.shards.len() as u64) as usize;
+        match random.below(4) {
+            0 => {
+                for _ in 0..random.below(4) {
+                    if let Some(message) = self.to_shard[shard].pop_front() {
+                        self.shards[shard].handle(self.now, message);
+                    }
+                }
+            }
+            1 => {
+                self.shards[shard].turn(self.now);
+                while let Some((core, message)) = self.shards[shard].poll_to_core() {
+                    if random.chance(20) {
+                        self.shards[shard].put_back(core, message);
+                        break;
+                    }
+                    self.to_core[shard].push_back(message);
+                }
+            }
+            2 => {
+                if let Some(message) = self.to_core[shard].pop_front() {
+                    self.handle_from_shard(shard as u16, message);
+                }
+            }
+            _ => self.core_turn(random),
+        }
+    }
+
+    fn core_turn(&mut self, random: &mut Random) {
+        if self.walk.is_none() && !self.joining.is_empty() {
+            self.walk_count += 1;
+            let id = WalkId(self.walk_count);
+            let joining = std::mem::take(&mut self.joining);
+            let clients = joining
+                .iter()
+                .map(|slot| (*slot, self.peers[slot.index()].epoch))
+                .collect();
+            let set: Arc<ClientSet> = Arc::new(joining.into_iter().collect());
+            self.walk = Some(Walk {
+                id,
+                clients,
+                ended: BTreeSet::new(),
+                promoted: BTreeSet::new(),
+            });
+            let families = FamilySet::only(Family::Ipv4);
+            self.to_all(|| ToShard::Walk {
+                core: CoreId(0),
+                walk: id,
+                clients: set.clone(),
+                families,
+            });
+        }
+        let slot = ClientSlot(random.below(self.peers.len() as u64) as u16);
+        let peer = &mut self.peers[slot.index()];
+        if peer.losing && random.chance(20) {
+            peer.losing = false;
+        }
+        if !peer.losing && !peer.dirty.is_empty() {
+            for shard in 0..self.shards.len() as u16 {
+                let dirty: Vec<_> = peer
+                    .dirty
+                    .iter()
+                    .filter(|(of, _)| *of == shard)
+                    .map(|(_, dirty)| *dirty)
+                    .collect();
+                let epoch = SessionEpoch(peer.epoch);
+                self.to_shard[usize::from(shard)].push_back(ToShard::Resync { slot, epoch, dirty });
+            }
+            peer.dirty.clear();
+        }
+    }
+
+    fn handle_from_shard(&mut self, shard: u16, message: ToCore) {
+        match message {
+            ToCore::Deltas(batch) => self.deliver(shard, &batch, None),
+            ToCore::WalkDeltas { walk, batch } => self.deliver(shard, &batch, Some(walk)),
+            ToCore::WalkEnd { walk } => self.handle_walk_end(shard, walk),
+            ToCore::Promoting { walk } => self.handle_promoting(shard, walk),
+            ToCore::Promoted { walk } => self.handle_promoted(shard, walk),
+            ToCore::Counts {
+                slot,
+                epoch,
+                counts,
+            } => {
+                if self.peers[slot.index()].epoch == epoch.0 {
+                    let total = self.counted.entry(slot).or_default();
+                    for change in counts {
+                        total[0] += change.received[0];
+                        total[1] += change.accepted[0];
+                    }
+                }
+            }
+            ToCore::Reclaim { batch, .. } => {
+                self.to_shard[usize::from(shard)].push_back(ToShard::Reclaimed {
+                    core: CoreId(0),
+                    batch,
+                });
+            }
+            ToCore::Hashes { .. } | ToCore::Resynced { .. } | ToCore::Reloaded { .. } => {}
+        }
+    }
+
+    fn handle_walk_end(&mut self, shard: u16, id: WalkId) {
+        let Some(walk) = self.walk.as_mut().filter(|walk| walk.id == id) else {
+            panic!("a walk nobody asked for")
+        };
+        assert!(walk.ended.insert(shard));
+        if walk.ended.len() == self.shards.len() {
+            self.to_all(|| ToShard::Promote {
+                core: CoreId(0),
+                walk: id,
+            });
+        }
+    }
+
+    fn handle_promoting(&mut self, shard: u16, id: WalkId) {
+        let Some(walk) = self.walk.as_mut().filter(|walk| walk.id == id) else {
+            panic!("a walk nobody asked for")
+        };
+        for (slot, epoch) in &walk.clients {
+            let peer = &mut self.peers[slot.index()];
+            if peer.up && peer.epoch == *epoch {
+                peer.live.insert(shard);
+            }
+        }
+    }
+
+    fn handle_promoted(&mut self, shard: u16, id: WalkId) {
+        let Some(walk) = self.walk.as_mut().filter(|walk| walk.id == id) else {
+            panic!("a walk nobody asked for")
+        };
+        walk.promoted.insert(shard);
+        if walk.promoted.len() == self.shards.len() {
+            self.walk = None;
+        }
+    }
+
+    fn deliver(&mut self, shard: u16, batch: &DeltaBatch, walk: Option<WalkId>) {
+        for group in &batch.groups {
+            for slot in group.audience.iter() {
+                let peer = &mut self.peers[slot.index()];
+                let due = match walk {
+                    None => peer.live.contains(&shard),
+                    Some(id) => self.walk.as_ref().is_some_and(|walk| {
+                        walk.id == id && walk.clients.contains(&(slot, peer.epoch))
+                    }),
+                };
+                if !peer.up || !due {
+                    continue;
+                }
+                assert_eq!(
+                    group.path_id.is_some(),
+                    peer.add_path,
+                    "ADD-PATH goes to those that want it"
+                );
+                for index in group.prefixes.start as usize..group.prefixes.end as usize {
+                    let key = (batch.prefixes[index], group.path_id);
+                    if peer.losing {
+                        let dirty = DirtyPrefix {
+                            prefix: batch.slots[index],
+                            path_id: group.path_id,
+                        };
+                        peer.dirty.insert((shard, dirty));
+                        continue;
+                    }
+                    match &group.content {
+                        DeltaContent::Announce { set, variant } => {
+                            peer.has.insert(key, (set.clone(), *variant))
+                        }
+                        DeltaContent::Withdraw => peer.has.remove(&key),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Until nothing moves any more.
+    pub fn settle(&mut self, random: &mut Random) {
+        for peer in &mut self.peers {
+            peer.losing = false;
+        }
+        let mut quiet = 0;
+        while quiet < 200 * self.shards.len() + 40 * self.peers.len() {
+            self.step_once(random);
+            self.now = self.now + std::time::Duration::from_millis(20);
+            let busy = self.walk.is_some()
+                || !self.joining.is_empty()
+                || self.to_core.iter().any(|queue| !queue.is_empty())
+                || self.to_shard.iter().any(|queue| !queue.is_empty())
+                || self
+                    .peers
+                    .iter()
+                    .any(|peer| peer.up && !peer.dirty.is_empty());
+            quiet = if busy { 0 } else { quiet + 1 };
+        }
+    }
+
+    pub fn check(&self, seed: u64) {
+        let order = |slot: ClientSlot| (router_id_of(slot, self.peers[slot.index()].epoch), slot);
+        for slot in (0..self.peers.len() as u16)
+            .map(ClientSlot)
+            .filter(|slot| self.peers[slot.index()].up)
+        {
+            let peer = &self.peers[slot.index()];
+            let due = naive::due(&self.announced, slot, peer.add_path, &self.exchange, &order);
+            let at = format!(
+                "seed {seed}, {} shards, {slot:?} (add_path {})",
+                self.shards.len(),
+                peer.add_path
+            );
+            let keys = |map: &BTreeMap<(Prefix, Option<PathId>), Held>| {
+                map.keys().copied().collect::<Vec<_>>()
+            };
+            assert_eq!(keys(&peer.has), keys(&due), "{at}: prefixes");
+            for (key, has) in &peer.has {
+                assert_eq!(has, &due[key], "{at}: {key:?}");
+            }
+            let own: Vec<_> = self
+                .announced
+                .iter()
+                .filter(|((announcer, _), _)| *announcer == slot)
+                .collect();
+            let accepted = own
+                .iter()
+                .filter(|(_, (_, verdict))| verdict.is_accepted())
+                .count() as i32;
+            let counted = self.counted.get(&slot).copied().unwrap_or_default();
+            assert_eq!(counted, [own.len() as i32, accepted], "{at}: counts");
+        }
+    }
+}
