@@ -55,7 +55,7 @@ struct Link {
 }
 
 /// A session that ended and should not have.
-pub struct Drop {
+pub struct Loss {
     pub client: usize,
     pub at: Time,
     pub why: String,
@@ -67,7 +67,7 @@ pub struct Swarm {
     pub tables: Tables,
     pub sessions: Vec<Session>,
     pub reader: Reader,
-    pub drops: Vec<Drop>,
+    pub drops: Vec<Loss>,
     /// The last time that any table changed or anything was said.
     pub last_change: Time,
     pub first_change: Option<Time>,
@@ -376,7 +376,7 @@ impl Swarm {
         self.tables.take_down(client);
         self.tables.bring_up(&self.model, client);
         self.last_change = at;
-        self.drops.push(Drop { client, at, why });
+        self.drops.push(Loss { client, at, why });
     }
 
     fn write(&mut self, client: usize) {
