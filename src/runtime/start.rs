@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use crate::base::{CoreId, ShardId};
 use crate::server::exchange::Exchange;
 use crate::server::query::CoreCommand;
@@ -124,17 +126,17 @@ impl Runtime {
     pub async fn shutdown(mut self, message: &str) -> bool {
         let (handle, message) = (self.handle.clone(), message.to_owned());
         let goodbye = async {
+            let mut commands = JoinSet::new();
             for core in 0..handle.core_count() {
+                let (handle, message) = (handle.clone(), message.clone());
                 // One that has stopped needs no goodbye.
-                let _ = handle
-                    .core_command(
-                        CoreId(core),
-                        CoreCommand::Shutdown {
-                            message: message.clone(),
-                        },
-                    )
-                    .await;
+                commands.spawn(async move {
+                    handle
+                        .core_command(CoreId(core), CoreCommand::Shutdown { message })
+                        .await
+                });
             }
+            commands.join_all().await;
             while !handle
                 .0
                 .cores

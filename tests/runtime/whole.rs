@@ -83,3 +83,50 @@ fn clients_that_flap_and_clients_that_do_not_read_harm_nobody() {
         &[&common[..], &["--scenario", "slow", "--duration", "3"]].concat(),
     );
 }
+
+/// OPEN of client 0: AS 10000, hold time 90 s, no capability but four-octet ASNs and IPv4 unicast.
+const OPEN: [u8; 45] = [
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0, 45, 1, 4, 0x27, 0x10, 0, 90, 127, 77, 1, 1, 16, 2, 14, 1, 4, 0, 1, 0, 1, 65, 4, 0, 0, 0x27,
+    0x10, 2, 0,
+];
+
+#[test]
+fn an_established_session_ends_with_administrative_shutdown_and_its_words() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("rialto.toml");
+    let mut load = Words::parse_from(["load", "--clients", "2"]).load;
+    load.write_config = Some(file.clone());
+    assert!(load::run(&load).unwrap());
+    let (runtime, server) = start_server(&file, 1, 1);
+    let mut stream = connect(0, server);
+    stream.write_all(&OPEN).unwrap();
+    let keepalive = [&[0xff; 16][..], &[0, 19, 4]].concat();
+    stream.write_all(&keepalive).unwrap();
+    // The answer: OPEN, KEEPALIVE.
+    assert_eq!([message(&mut stream)[0], message(&mut stream)[0]], [1, 4]);
+    assert!(wait_for(runtime.shutdown("back at six")));
+    let last = std::iter::repeat_with(|| message(&mut stream))
+        .find(|message| message[0] == 3)
+        .unwrap();
+    assert_eq!(
+        last[..3],
+        [3, 6, 2],
+        "NOTIFICATION, Cease, Administrative Shutdown"
+    );
+    assert_eq!(&last[4..], b"back at six");
+    assert_eq!(
+        stream.read(&mut [0]).unwrap(),
+        0,
+        "and the connection ends, without a reset"
+    );
+}
+
+/// Type and body of the next message.
+fn message(stream: &mut TcpStream) -> Vec<u8> {
+    let mut head = [0; 18];
+    stream.read_exact(&mut head).unwrap();
+    let mut rest = vec![0; usize::from(u16::from_be_bytes([head[16], head[17]])) - 18];
+    stream.read_exact(&mut rest).unwrap();
+    rest
+}

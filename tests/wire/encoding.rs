@@ -199,7 +199,7 @@ fn as4_path_is_merged_as_rfc_6793_says() {
         let segment = |(kind, asns): &(u8, &[u32])| [&[*kind][..], &sequence(asns)[1..]].concat();
         segments.iter().flat_map(segment).collect()
     };
-    let cases: Vec<(&str, Vec<u8>, Option<Vec<u8>>, Vec<u8>)> = vec![
+    let cases = [
         (
             "no AS4_PATH: only widened",
             path(&[(2, &[1, OTHER])]),

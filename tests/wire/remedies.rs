@@ -830,3 +830,24 @@ fn a_thousand_repeated_attributes_leave_a_bounded_trace() {
     assert!(update.discarded.len() <= 32);
     assert_eq!(update.announced.len(), 1);
 }
+
+#[test]
+fn a_two_octet_path_that_cannot_be_widened_withdraws() {
+    let segments = |count: usize| [&[2, 255][..], &[1; 510]].concat().repeat(count);
+    let context = DecodeContext {
+        four_octet: false,
+        ..context()
+    };
+    for (count, expected) in [
+        (63, Announced(vec![1, 2])),
+        (64, Withdrawn(2)),
+        (120, Withdrawn(2)),
+    ] {
+        let attributes = [origin(), attribute(0x40, 2, &segments(count)), next_hop()].concat();
+        assert_eq!(
+            outcome_in(&context, &body(&[], &attributes, NLRI)),
+            expected,
+            "{count}"
+        );
+    }
+}

@@ -180,6 +180,7 @@ impl SessionCore {
             ToCore::Deltas(batch) => self.take_deltas(now, batch),
             ToCore::WalkDeltas { walk, batch } => self.walks.handle_deltas(walk, batch),
             ToCore::WalkEnd { walk } => self.handle_walk_end(shard, walk),
+            ToCore::Promoting { walk } => self.handle_promoting(shard, walk),
             ToCore::Promoted { walk } => self.handle_promoted(now, walk),
             ToCore::Counts {
                 slot,
@@ -202,8 +203,7 @@ impl SessionCore {
                 hashes,
             } => self.handle_hashes((slot, epoch), family, hashes),
             ToCore::Reclaim { batch, slots } => self.reclaims.handle_reclaim(shard, batch, slots),
-            // Its clients are taken for live from the end of the walk on.
-            ToCore::Promoting { .. } | ToCore::Reloaded { .. } => {}
+            ToCore::Reloaded { .. } => {}
         }
         self.pump(now);
     }

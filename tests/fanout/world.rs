@@ -1,0 +1,299 @@
+//! A session core with its shards and clients, stepped under a virtual clock.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rialto::base::*;
+use rialto::policy::{ControlScheme, ImportPolicy};
+use rialto::rib::MedMode;
+use rialto::server::exchange::*;
+use rialto::server::message::{ToCore, ToShard};
+use rialto::server::query::{CoreCommand, CoreReply, CoreStats};
+use rialto::server::{CoreAction, SessionCore, Shard};
+use rialto::session::SessionSettings;
+use rialto::wire::TypeCodes;
+use rialto::wire::testing::HASH_SEED;
+
+use crate::peer::{Peer, address_of};
+
+pub const RS: Asn = Asn(64_500);
+
+pub fn asn_of(slot: ClientSlot) -> Asn {
+    Asn(1000 + u32::from(slot.0))
+}
+
+pub struct World {
+    pub now: Time,
+    pub exchange: Arc<Exchange>,
+    pub core: SessionCore,
+    shards: Vec<Shard>,
+    to_shard: Vec<VecDeque<ToShard>>,
+    to_core: Vec<VecDeque<ToCore>>,
+    /// Messages that a mailbox holds.
+    pub mailbox_max: usize,
+    /// Shards do nothing meanwhile.
+    pub are_shards_asleep: bool,
+    pub peers: Vec<Peer>,
+    /// What the core sent to shards, for a test to look at.
+    pub sent: Vec<String>,
+}
+
+pub fn exchange(client_count: u16, shard_count: u16) -> Exchange {
+    let clients: Vec<_> = (0..client_count).map(|slot| Some(Arc::new(client(ClientSlot(slot))))).collect();
+    let directory = clients.iter().flatten().map(|client| rialto::policy::DirectoryEntry {
+        slot: client.slot,
+        asn: client.asn,
+        hide_own_as: false,
+    });
+    Exchange {
+        generation: Generation(1),
+        asn: RS,
+        router_id: Ipv4Addr::new(10, 77, 255, 254),
+        listen: Vec::new(),
+        core_count: 1,
+        shard_count,
+        med: MedMode::default(),
+        scheme: ControlScheme::standard(RS),
+        directory: directory.collect(),
+        by_address: clients.iter().flatten().map(|client| (client.address, client.slot)).collect(),
+        clients,
+        startup: Startup { wait: false, ..Startup::default() },
+        limits: FanoutLimits::default(),
+    }
+}
+
+pub fn client(slot: ClientSlot) -> Client {
+    Client {
+        slot,
+        name: format!("client-{slot}"),
+        asn: asn_of(slot),
+        address: address_of(slot),
+        port: 179,
+        core: CoreId(0),
+        session: SessionSettings {
+            local_asn: RS,
+            local_router_id: Ipv4Addr::new(10, 77, 255, 254),
+            peer_asn: asn_of(slot),
+            families: FamilySet::only(Family::Ipv4),
+            hold_time_s: 90,
+            passive: true,
+            add_path_send: FamilySet::EMPTY,
+            extended_messages: false,
+            connect_retry_s: 30,
+            idle_hold_s: 5,
+            idle_hold_max_s: 60,
+            send_hold_time_s: None,
+        },
+        import: Arc::new(ImportPolicy::default()),
+        limits: [PrefixLimits::default(); 2],
+        limit_restart: None,
+        discard: TypeCodes::default(),
+        treat_as_withdraw: TypeCodes::default(),
+        password: None,
+        ttl_security_hops: None,
+        congestion_control: None,
+        disabled: None,
+        quarantined: false,
+    }
+}
+
+/// Changes one client of an exchange.
+pub fn with_client(exchange: &mut Exchange, slot: u16, change: impl FnOnce(&mut Client)) {
+    let place = &mut exchange.clients[usize::from(slot)];
+    let mut client = client(ClientSlot(slot));
+    if let Some(before) = place {
+        client.limits = before.limits;
+        client.limit_restart = before.limit_restart;
+        client.disabled.clone_from(&before.disabled);
+    }
+    change(&mut client);
+    *place = Some(Arc::new(client));
+}
+
+impl World {
+    pub fn new(exchange: Exchange) -> World {
+        let exchange = Arc::new(exchange);
+        let shards: Vec<_> = (0..exchange.shard_count)
+            .map(|shard| Shard::new(ShardId(shard), exchange.clone(), HASH_SEED))
+            .collect();
+        let peers = exchange.clients().map(|client| Peer::new(client.slot)).collect();
+        World {
+            now: Time::ZERO,
+            core: SessionCore::new(CoreId(0), exchange.clone(), HASH_SEED, Time::ZERO),
+            to_shard: shards.iter().map(|_| VecDeque::new()).collect(),
+            to_core: shards.iter().map(|_| VecDeque::new()).collect(),
+            shards,
+            mailbox_max: 16,
+            are_shards_asleep: false,
+            peers,
+            sent: Vec::new(),
+            exchange,
+        }
+    }
+
+    pub fn connect(&mut self, slot: u16) {
+        let remote = SocketAddr::new(address_of(ClientSlot(slot)), 40_000);
+        let local = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 179);
+        let conn = self.core.handle_accepted(self.now, remote, local);
+        self.peers[usize::from(slot)].reset(conn);
+    }
+
+    pub fn connect_all(&mut self) {
+        (0..self.peers.len() as u16).for_each(|slot| self.connect(slot));
+        self.run();
+        assert!(self.peers.iter().all(|peer| peer.is_up), "every session is up");
+    }
+
+    pub fn hang_up(&mut self, slot: u16) {
+        if let Some(conn) = self.peers[usize::from(slot)].conn.take() {
+            self.core.handle_closed(self.now, conn, "gone");
+        }
+    }
+
+    pub fn peer(&mut self, slot: u16) -> &mut Peer {
+        &mut self.peers[usize::from(slot)]
+    }
+
+    pub fn reload(&mut self, exchange: Exchange) {
+        self.exchange = Arc::new(exchange);
+        self.core.handle_command(self.now, CoreCommand::Reload(self.exchange.clone()));
+        for queue in &mut self.to_shard {
+            queue.push_back(ToShard::Reload(self.exchange.clone()));
+        }
+        self.run();
+    }
+
+    pub fn stats(&mut self) -> CoreStats {
+        match self.core.handle_command(self.now, CoreCommand::Stats) {
+            CoreReply::Stats(stats) => *stats,
+            other => panic!("no statistics but {other:?}"),
+        }
+    }
+
+    /// Until nothing moves any more without much time passing.
+    pub fn run(&mut self) {
+        self.run_for(Duration::from_millis(900));
+    }
+
+    pub fn run_for(&mut self, time: Duration) {
+        let until = self.now + time;
+        loop {
+            while self.step() {}
+            let shards = self.shards.iter().filter_map(Shard::poll_timeout).filter(|_| !self.are_shards_asleep);
+            let next = shards.chain(self.core.poll_timeout()).min();
+            match next.filter(|next| *next <= until) {
+                Some(next) => self.now = self.now.max(next) + Duration::from_micros(1),
+                None => break,
+            }
+            if self.core.poll_timeout().is_some_and(|due| due <= self.now) {
+                self.core.handle_timeout(self.now);
+            }
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// Everybody's turn once; false: nobody had anything to do.
+    pub fn step(&mut self) -> bool {
+        let mut is_busy = self.step_core();
+        for index in 0..self.shards.len() {
+            is_busy |= !self.are_shards_asleep && self.step_shard(index);
+            is_busy |= self.deliver(index);
+        }
+        for index in 0..self.peers.len() {
+            is_busy |= self.step_peer(index);
+        }
+        is_busy
+    }
+
+    fn step_core(&mut self) -> bool {
+        let mut is_busy = false;
+        while let Some((shard, message)) = self.core.poll_to_shard() {
+            if self.to_shard[shard.index()].len() >= self.mailbox_max {
+                self.core.put_back(shard, message);
+                continue;
+            }
+            is_busy = true;
+            let text = format!("{message:?}");
+            self.sent.push(text.chars().take(120).collect());
+            self.to_shard[shard.index()].push_back(message);
+        }
+        while let Some(action) = self.core.poll_action() {
+            is_busy = true;
+            if let CoreAction::Close { conn } = action {
+                self.write(conn, usize::MAX);
+                self.core.handle_closed(self.now, conn, "closed here");
+                let closed = self.peers.iter_mut().filter(|peer| peer.conn == Some(conn));
+                closed.for_each(|peer| {
+                    peer.read();
+                    peer.conn = None;
+                });
+            }
+        }
+        is_busy
+    }
+
+    fn step_shard(&mut self, index: usize) -> bool {
+        let mut is_busy = false;
+        while let Some(message) = self.to_shard[index].pop_front() {
+            is_busy = true;
+            self.shards[index].handle(self.now, message);
+        }
+        self.core.handle_shard_room(ShardId(index as u16));
+        is_busy |= self.shards[index].turn(self.now);
+        while let Some((core, message)) = self.shards[index].poll_to_core() {
+            if self.to_core[index].len() >= self.mailbox_max {
+                self.shards[index].put_back(core, message);
+                break;
+            }
+            is_busy = true;
+            self.to_core[index].push_back(message);
+        }
+        is_busy
+    }
+
+    fn deliver(&mut self, index: usize) -> bool {
+        let mut is_busy = false;
+        while self.core.wants_deltas() {
+            let Some(message) = self.to_core[index].pop_front() else { break };
+            is_busy = true;
+            self.core.handle_shard(self.now, ShardId(index as u16), message);
+        }
+        is_busy
+    }
+
+    fn step_peer(&mut self, index: usize) -> bool {
+        let mut is_busy = false;
+        let Some(conn) = self.peers[index].conn else { return false };
+        if !self.peers[index].says.is_empty() && self.core.wants_octets(conn) {
+            is_busy = true;
+            let mut said = std::mem::take(&mut self.peers[index].says);
+            let rest = said.split_off(said.len().min(16 << 10));
+            self.peers[index].says = rest;
+            self.core.handle_octets(self.now, conn, &said);
+        }
+        let room = self.peers[index].room();
+        is_busy |= self.write(conn, room);
+        if self.peers[index].has_unread() {
+            is_busy = true;
+            self.peers[index].read();
+        }
+        is_busy
+    }
+
+    fn write(&mut self, conn: rialto::server::ConnId, room: usize) -> bool {
+        let mut pieces = Vec::new();
+        self.core.transmit(conn, &mut pieces, 64);
+        let mut octets: Vec<u8> = pieces.concat();
+        octets.truncate(room);
+        if octets.is_empty() {
+            return false;
+        }
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.conn == Some(conn)) {
+            peer.hear(&octets);
+        }
+        self.core.handle_written(self.now, conn, octets.len());
+        true
+    }
+}
