@@ -112,7 +112,10 @@ fn encode(c: &mut Criterion) {
                 encode_attributes(
                     &mut out,
                     black_box(&set),
-                    Variant { prepend },
+                    Variant {
+                        prepend,
+                        ..Variant::default()
+                    },
                     Asn(64500),
                     &class,
                     &KeepAll,

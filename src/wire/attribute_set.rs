@@ -140,6 +140,8 @@ pub struct Facts {
 pub struct Variant {
     /// How many times the announcer's ASN is prepended, 0 to 3.
     pub prepend: u8,
+    /// That ASN; 0 where nothing is prepended.
+    pub prepend_as: Asn,
 }
 
 /// The path attributes of an UPDATE after validation, immutable and shared.

@@ -40,7 +40,10 @@ fn outgoing(
     encode_attributes(
         &mut out,
         set,
-        Variant { prepend },
+        Variant {
+            prepend,
+            ..Variant::default()
+        },
         Asn(4_200_000_001),
         class,
         scrub,
