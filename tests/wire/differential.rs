@@ -233,6 +233,8 @@ fn check_sent(update: &Update<'_>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn generated_updates_mean_the_same_to_both(said in said()) {
         let body = said.body();

@@ -137,6 +137,8 @@ fn check_any(octets: &[u8], four_octet: bool) -> Result<(), TestCaseError> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_was_said_is_what_is_heard(said in said()) {
         let body = said.body();
