@@ -137,6 +137,8 @@ fn check_any(octets: &[u8], four_octet: bool) -> Result<(), TestCaseError> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_was_said_is_what_is_heard(said in said()) {
         let body = said.body();
@@ -157,7 +159,6 @@ proptest! {
         let update = decode_update(&out[19..], &context, &mut Scratch::default()).unwrap();
         prop_assert_eq!(&update.announced[0].0, &set);
         prop_assert_eq!(update.announced[0].1.iter().collect::<Vec<_>>(), prefixes);
-        prop_assert!(out.len() <= set.message_len_max() + 5 * 50);
     }
 
     #[test]
