@@ -28,7 +28,9 @@ pub struct Peer {
     /// Octets that its socket takes before it reads.
     pub socket_max: usize,
     pub is_reading: bool,
+    /// In its socket, and read but not whole.
     unread: Vec<u8>,
+    partial: Vec<u8>,
     pub table: BTreeMap<Prefix, Arc<AttributeSet>>,
     pub heard: Vec<Heard>,
     pub octets_heard: usize,
@@ -49,6 +51,7 @@ impl Peer {
             socket_max: 64 << 10,
             is_reading: true,
             unread: Vec::new(),
+            partial: Vec::new(),
             table: BTreeMap::new(),
             heard: Vec::new(),
             octets_heard: 0,
@@ -68,6 +71,7 @@ impl Peer {
     pub fn reset(&mut self, conn: Option<ConnId>) {
         self.conn = conn;
         self.unread.clear();
+        self.partial.clear();
         self.says.clear();
         self.table.clear();
         self.heard.clear();
@@ -125,16 +129,14 @@ impl Peer {
     }
 
     pub fn has_unread(&self) -> bool {
-        let complete = self.unread.get(16..18).is_some_and(|len| {
-            self.unread.len() >= usize::from(u16::from_be_bytes([len[0], len[1]]))
-        });
-        self.is_reading && complete
+        self.is_reading && !self.unread.is_empty()
     }
 
     /// Reads whole messages; a torn one does not decode and fails the test.
     pub fn read(&mut self) {
-        let unread = std::mem::take(&mut self.unread);
-        let mut rest = &unread[..];
+        let mut octets = std::mem::take(&mut self.partial);
+        octets.append(&mut self.unread);
+        let mut rest = &octets[..];
         while let Some((head, _)) = rest.split_first_chunk::<19>() {
             let header = decode_header(head, 4096).expect("a whole message");
             if rest.len() < usize::from(header.len) {
@@ -144,7 +146,7 @@ impl Peer {
             self.take(header.kind, &message[19..]);
             rest = after;
         }
-        self.unread = rest.to_vec();
+        self.partial = rest.to_vec();
     }
 
     fn take(&mut self, kind: MessageType, body: &[u8]) {

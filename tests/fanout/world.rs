@@ -283,6 +283,9 @@ impl World {
     }
 
     fn write(&mut self, conn: rialto::server::ConnId, room: usize) -> bool {
+        if room == 0 {
+            return false;
+        }
         let mut pieces = Vec::new();
         self.core.transmit(conn, &mut pieces, 64);
         let mut octets: Vec<u8> = pieces.concat();
