@@ -28,6 +28,8 @@ pub enum Command {
     Run(RunArgs),
     /// Say everything that is wrong with a configuration, or what it comes to
     Check(CheckArgs),
+    /// Put a route server under load: synthetic clients, each of whose tables is checked
+    Load(crate::load::args::LoadArgs),
     /// Show the state of a running server
     Show(ShowArgs),
     /// Say why a client has, or does not have, a prefix

@@ -4,6 +4,7 @@
 mod check;
 mod client;
 mod compile;
+mod diff;
 mod model;
 mod options;
 mod problem;
@@ -13,6 +14,7 @@ mod source;
 mod summary;
 
 pub use compile::{Override, Overrides, compile};
+pub use diff::{ClientChange, Difference, difference, needs_restart};
 pub use model::{
     Attributes, ClientConfig, Config, Cores, ImportConfig, Log, LogFormat, NextHopMode, Server,
 };

@@ -9,7 +9,7 @@ use super::args::{LoadArgs, Scenario};
 use super::model::{Check, NOTHING};
 use super::proc::Usage;
 use super::session::Counters;
-use super::swarm::Swarm;
+use super::swarm::{Swarm, histogram};
 
 /// Wrong prefixes that are listed.
 const LISTED_MAX: usize = 10;
@@ -72,7 +72,7 @@ pub struct Report {
     /// From sending a change to its arrival at each client.
     pub latency: Option<Spread>,
     /// While the scenario ran, but memory is the peak since the server began.
-    pub server: Option<Usage>,
+    pub server_usage: Option<Usage>,
     pub connect_error: Option<String>,
 }
 
@@ -82,7 +82,7 @@ impl Report {
         let clients = swarm.client_count();
         let wrong_clients = (0..clients).filter(|&client| swarm.tables.wrong_count(client) > 0).count();
         let wrong_prefixes = swarm.tables.wrong_total();
-        let mut complete = Histogram::new(3).expect("3 digits are possible");
+        let mut complete = histogram();
         let times = swarm.sessions.iter().filter_map(|session| session.complete_at);
         times.for_each(|at| complete.saturating_record(at.as_micros()));
         let drops: Vec<String> = swarm
@@ -118,7 +118,7 @@ impl Report {
             messages_confirmed: swarm.reader.confirmed_count,
             client_complete: spread(&complete).filter(|_| args.scenario == Scenario::Converge),
             latency: spread(&swarm.latency),
-            server,
+            server_usage: server,
             connect_error: swarm.last_connect_error().map(str::to_owned).filter(|_| !ok),
         }
     }
@@ -150,7 +150,7 @@ impl Report {
         if self.messages_confirmed > 0 {
             row("second decoder", format!("agrees on all {} distinct messages", grouped(self.messages_confirmed)));
         }
-        if let Some(server) = &self.server {
+        if let Some(server) = &self.server_usage {
             row("server", format!("{:.2} CPU s, {:.1} MB at the peak", server.cpu_s, server.memory_peak as f64 / 1e6));
         }
         let verdict = match self.ok {

@@ -23,6 +23,7 @@ pub fn run(swarm: &mut Swarm, args: &LoadArgs, progress: &Progress) -> io::Resul
         Scenario::Flap => run.flap()?,
         Scenario::Churn => run.converge("all clients announce")? && run.churn()?,
         Scenario::Slow => run.slow()?,
+        Scenario::Tour => run.tour()?,
     };
     Ok(run.steps)
 }
@@ -76,6 +77,25 @@ impl Run<'_> {
             }
         }
         Ok(true)
+    }
+
+    fn tour(&mut self) -> io::Result<bool> {
+        if !self.converge("every network announces its routes")? {
+            return Ok(false);
+        }
+        let largest = (0..self.swarm.client_count()).max_by_key(|&client| self.swarm.plan.clients[client].routes.len());
+        let largest = largest.unwrap_or(0);
+        let since = self.swarm.now();
+        self.swarm.stop(std::iter::once(largest));
+        if !self.settle("the largest network drops out", since)? {
+            return Ok(false);
+        }
+        let since = self.swarm.now();
+        self.swarm.start(largest..largest + 1);
+        if !self.settle("it comes back", since)? {
+            return Ok(false);
+        }
+        self.churn()
     }
 
     fn churn(&mut self) -> io::Result<bool> {

@@ -20,7 +20,7 @@ use super::reader::Reader;
 use super::session::{Appetite, Heard, Session, State, read_header};
 use super::table::{Effect, Tables};
 use super::update::{self, HEADER_LEN, NOTIFICATION};
-use crate::base::{Family, Time};
+use crate::base::Time;
 
 /// Octets read or written for one client before it is another's turn.
 const TURN_OCTETS: usize = 256 << 10;
@@ -45,6 +45,8 @@ struct Link {
     wanted: bool,
     retry_at: Time,
     readable: bool,
+    /// The server has said that it writes no more: read until the end.
+    closed: bool,
     writable: bool,
     queued_read: bool,
     queued_write: bool,
@@ -53,7 +55,7 @@ struct Link {
 }
 
 /// A session that ended and should not have.
-pub struct Drop {
+pub struct Loss {
     pub client: usize,
     pub at: Time,
     pub why: String,
@@ -65,7 +67,7 @@ pub struct Swarm {
     pub tables: Tables,
     pub sessions: Vec<Session>,
     pub reader: Reader,
-    pub drops: Vec<Drop>,
+    pub drops: Vec<Loss>,
     /// The last time that any table changed or anything was said.
     pub last_change: Time,
     pub first_change: Option<Time>,
@@ -94,6 +96,7 @@ impl Swarm {
             wanted: false,
             retry_at: Time::ZERO,
             readable: false,
+            closed: false,
             writable: false,
             queued_read: false,
             queued_write: false,
@@ -103,7 +106,7 @@ impl Swarm {
             reader: Reader::new(&plan.prefixes, settings.second_decoder),
             sessions: plan.clients.iter().map(|client| Session::new(client.add_path)).collect(),
             links: plan.clients.iter().map(|_| link()).collect(),
-            latency: Histogram::new(3).expect("3 digits are possible"),
+            latency: histogram(),
             awaited: HashMap::new(),
             model,
             tables,
@@ -248,15 +251,16 @@ impl Swarm {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        let ready: Vec<(usize, bool, bool)> = self
+        let ready: Vec<(usize, bool, bool, bool)> = self
             .events
             .iter()
             .map(|event| {
-                let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                (event.token().0, readable, event.is_writable())
+                let closed = event.is_read_closed() || event.is_error();
+                (event.token().0, event.is_readable() || closed, closed, event.is_writable())
             })
             .collect();
-        for (client, readable, writable) in ready {
+        for (client, readable, closed, writable) in ready {
+            self.links[client].closed |= closed;
             if readable {
                 self.links[client].readable = true;
                 self.queue_read(client);
@@ -355,6 +359,7 @@ impl Swarm {
             let _ = self.poll.registry().deregister(&mut socket);
         }
         link.readable = false;
+        link.closed = false;
         link.writable = false;
         self.sessions[client].reset();
     }
@@ -371,7 +376,7 @@ impl Swarm {
         self.tables.take_down(client);
         self.tables.bring_up(&self.model, client);
         self.last_change = at;
-        self.drops.push(Drop { client, at, why });
+        self.drops.push(Loss { client, at, why });
     }
 
     fn write(&mut self, client: usize) {
@@ -440,6 +445,9 @@ impl Swarm {
                 match self.take_octets(client, &scratch[..left + count]) {
                     Ok(used) => {
                         self.sessions[client].inbox.extend(&scratch[used..left + count]);
+                        // Fewer octets than asked for: more will be told by an event (edge-triggered).
+                        let link = &mut self.links[client];
+                        link.readable = link.readable && (count == limit || link.closed);
                         self.queue_read(client);
                     }
                     Err(Fault(why)) => self.lose(client, why),
@@ -518,11 +526,11 @@ impl Swarm {
         }
         Ok(())
     }
+}
 
-    /// Families that all clients speak.
-    pub fn families(&self) -> impl Iterator<Item = Family> + '_ {
-        Family::ALL.into_iter().filter(|&family| self.plan.families.contains(family))
-    }
+/// Microseconds, up to an hour.
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("the bounds are right")
 }
 
 fn is_connecting(state: State) -> bool {

@@ -108,7 +108,7 @@ fn v6_prefix(random: &mut Random) -> Prefix {
 }
 
 /// Cumulative weights of uneven clients: the largest is anyone.
-fn zipf(count: usize, random: &mut Random) -> Vec<f64> {
+pub fn zipf(count: usize, random: &mut Random) -> Vec<f64> {
     let mut weights: Vec<f64> = (1..=count).map(|rank| 1.0 / (rank as f64).powf(0.9)).collect();
     random.shuffle(&mut weights);
     let mut sum = 0.0;
@@ -119,7 +119,7 @@ fn zipf(count: usize, random: &mut Random) -> Vec<f64> {
     weights
 }
 
-fn pick_clients(count: usize, cumulative: &[f64], random: &mut Random) -> Vec<usize> {
+pub fn pick_clients(count: usize, cumulative: &[f64], random: &mut Random) -> Vec<usize> {
     let total = cumulative.last().copied().unwrap_or(0.0);
     let mut picked: Vec<usize> = Vec::with_capacity(count);
     let mut tries = 0;

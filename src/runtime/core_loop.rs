@@ -24,6 +24,7 @@ use super::sys;
 const DELTAS_PER_TURN: usize = 32;
 const WRITES_PER_TURN: usize = 64;
 const MAIL_PER_TURN: usize = 64;
+const WRITE_OCTETS_PER_TURN: u64 = 4 << 20;
 
 /// Until the thread is stopped, or shut down and everything is flushed.
 pub async fn run<C: CoreStep>(
@@ -179,7 +180,11 @@ fn act<C: CoreStep>(core: &Rc<Core<C>>) {
 
 /// Whether connections are left that can be written to.
 fn write<C: CoreStep>(core: &Core<C>) -> bool {
+    let enough = core.written.get() + WRITE_OCTETS_PER_TURN;
     for _ in 0..WRITES_PER_TURN {
+        if core.written.get() >= enough {
+            break;
+        }
         let Some(conn) = core.writable.borrow_mut().pop_front() else {
             return false;
         };

@@ -31,8 +31,8 @@ pub(super) struct Connection {
     pub keepalive: Time,
     /// When it has been impossible to send for too long (RFC 9687).
     send_hold: Time,
-    /// Octets wait for the peer to read.
-    pub still_queued: bool,
+    /// A KEEPALIVE was queued and nothing was written since: another would tell no more.
+    pub keepalive_waits: bool,
     /// TCP is gone already.
     pub is_closed: bool,
 }
@@ -63,7 +63,7 @@ impl Connection {
             paused: false,
             keepalive: Time::NEVER,
             send_hold: Time::NEVER,
-            still_queued: false,
+            keepalive_waits: false,
             is_closed: false,
         }
     }
@@ -138,7 +138,7 @@ impl Connection {
         still_queued: bool,
         send_hold_time: Option<Duration>,
     ) {
-        self.still_queued = still_queued;
+        self.keepalive_waits = false;
         self.send_hold = Time::NEVER;
         if still_queued {
             self.handle_queued(now, send_hold_time);
@@ -180,12 +180,12 @@ impl Connection {
     }
 }
 
-/// RFC 9687 SendHoldTime; `None` is none.
+/// RFC 9687 SendHoldTime, always more than the hold time (§4.4); `None` is none.
 pub(super) fn send_hold_time_s(settings: &SessionSettings, hold_time_s: u16) -> Option<u16> {
     let time_s = settings
         .send_hold_time_s
         .unwrap_or(hold_time_s.saturating_mul(2).max(SEND_HOLD_S));
-    (time_s != 0).then_some(time_s)
+    (time_s != 0).then_some(time_s.max(hold_time_s.saturating_add(1)))
 }
 
 pub(super) const fn seconds(count: u16) -> Duration {

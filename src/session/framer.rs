@@ -66,3 +66,61 @@ impl Framer {
         self.buffer.len() - self.start
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::EXTENDED_MESSAGE_MAX;
+
+    fn message(body_len: usize) -> Vec<u8> {
+        let mut octets = vec![0xff; 16];
+        octets.extend_from_slice(&((HEADER_LEN + body_len) as u16).to_be_bytes());
+        octets.push(MessageType::Update as u8);
+        octets.extend((0..body_len).map(|at| at as u8));
+        octets
+    }
+
+    /// Bodies of what comes out when `octets` come in pieces of `len`; and the most octets held.
+    fn bodies(octets: &[u8], len: usize) -> (Vec<Vec<u8>>, usize) {
+        let mut framer = Framer::default();
+        let (mut bodies, mut held_max) = (vec![], 0);
+        for segment in octets.chunks(len) {
+            framer.push(segment);
+            held_max = held_max.max(framer.buffer.len());
+            while let Some(frame) = framer.next(EXTENDED_MESSAGE_MAX).unwrap() {
+                bodies.push(framer.body(frame).to_vec());
+            }
+        }
+        assert_eq!(framer.len(), 0);
+        (bodies, held_max)
+    }
+
+    #[test]
+    fn bodies_are_the_same_in_any_segments_and_the_buffer_is_bounded() {
+        let lens = [4, 60_000, 4, 4, 4077, 65_516, 23, 4, 9000];
+        let octets: Vec<u8> = lens.iter().flat_map(|len| message(*len)).collect();
+        let expected: Vec<_> = lens
+            .iter()
+            .map(|len| message(*len).split_off(HEADER_LEN))
+            .collect();
+        for len in [1, 2, 19, 20, 1000, 4096, 65_535, octets.len()] {
+            let (bodies, held_max) = bodies(&octets, len);
+            assert!(bodies == expected, "segments of {len}");
+            let bound = 2 * usize::from(EXTENDED_MESSAGE_MAX) + len;
+            assert!(
+                held_max <= bound,
+                "{held_max} octets held with segments of {len}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_quiet_session_keeps_no_room() {
+        let mut framer = Framer::default();
+        framer.push(&message(60_000));
+        assert!(framer.next(EXTENDED_MESSAGE_MAX).unwrap().is_some());
+        framer.push(&message(4));
+        assert!(framer.buffer.capacity() < 1000);
+        assert!(framer.next(EXTENDED_MESSAGE_MAX).unwrap().is_some());
+    }
+}

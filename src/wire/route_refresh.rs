@@ -31,11 +31,11 @@ pub fn decode_route_refresh(
         _ => 0,
     };
     let [afi_high, afi_low, _, safi, rest @ ..] = body else {
-        return Err(wrong_len(body, enhanced));
+        return Err(wrong_len(body, subtype));
     };
     let subtype = match subtype {
         0 => RefreshSubtype::Request,
-        1 | 2 if !rest.is_empty() => return Err(wrong_len(body, enhanced)),
+        1 | 2 if !rest.is_empty() => return Err(wrong_len(body, subtype)),
         1 => RefreshSubtype::Begin,
         2 => RefreshSubtype::End,
         _ => return Ok(None),
@@ -44,9 +44,9 @@ pub fn decode_route_refresh(
     Ok(family.map(|family| (family, subtype)))
 }
 
-/// RFC 7313 §5 wants the complete message back; without it there is only the header's error.
-fn wrong_len(body: &[u8], enhanced: bool) -> Notification {
-    if enhanced {
+/// For BoRR and EoRR, RFC 7313 §5 wants the complete message back; else it is the header's error.
+fn wrong_len(body: &[u8], subtype: u8) -> Notification {
+    if matches!(subtype, 1 | 2) {
         let mut message = Vec::with_capacity(HEADER_LEN + body.len());
         encode_message(&mut message, MessageType::RouteRefresh, body);
         return Notification::new(

@@ -2,13 +2,18 @@
 
 use rialto::base::{Asn, Family, FamilySet, Prefix};
 use rialto::wire::{
-    AttributeSet, CommunityScrub, DecodeContext, EncodingClass, KeepAll, NextHop, RawAttribute, Scratch, Variant,
-    decode_update, encode_announcements, encode_attributes, encode_withdrawals, fits, testing::SetBuilder,
+    AttributeSet, CommunityScrub, DecodeContext, EncodingClass, KeepAll, NextHop, RawAttribute,
+    Scratch, Variant, decode_update, encode_announcements, encode_attributes, encode_withdrawals,
+    fits, testing::SetBuilder,
 };
 
 use super::support::*;
 
-const CLASS: EncodingClass = EncodingClass { four_octet: true, add_path: FamilySet::EMPTY, message_max: 4096 };
+const CLASS: EncodingClass = EncodingClass {
+    four_octet: true,
+    add_path: FamilySet::EMPTY,
+    message_max: 4096,
+};
 
 /// Removes what has 64500 in front.
 struct Ours;
@@ -25,16 +30,36 @@ impl CommunityScrub for Ours {
     }
 }
 
-fn outgoing(set: &AttributeSet, prepend: u8, class: &EncodingClass, scrub: &dyn CommunityScrub) -> Vec<u8> {
+fn outgoing(
+    set: &AttributeSet,
+    prepend: u8,
+    class: &EncodingClass,
+    scrub: &dyn CommunityScrub,
+) -> Vec<u8> {
     let mut out = Vec::new();
-    encode_attributes(&mut out, set, Variant { prepend }, Asn(4_200_000_001), class, scrub);
+    encode_attributes(
+        &mut out,
+        set,
+        Variant { prepend },
+        Asn(4_200_000_001),
+        class,
+        scrub,
+    );
     out
 }
 
 /// The set that a client decodes from what it is sent.
-fn sent(set: &AttributeSet, prepend: u8, class: &EncodingClass, scrub: &dyn CommunityScrub) -> std::sync::Arc<AttributeSet> {
+fn sent(
+    set: &AttributeSet,
+    prepend: u8,
+    class: &EncodingClass,
+    scrub: &dyn CommunityScrub,
+) -> std::sync::Arc<AttributeSet> {
     let attributes = [next_hop(), outgoing(set, prepend, class, scrub)].concat();
-    let context = DecodeContext { four_octet: class.four_octet, ..context() };
+    let context = DecodeContext {
+        four_octet: class.four_octet,
+        ..context()
+    };
     let body = body(&[], &attributes, NLRI);
     let update = decode_update(&body, &context, &mut Scratch::default()).unwrap();
     assert!(update.discarded.is_empty(), "{update:?}");
@@ -46,16 +71,36 @@ fn the_announcers_asn_is_prepended_to_any_kind_of_path() {
     let long: Vec<u32> = (1..=254).collect();
     let cases = [
         ("to an empty path", SetBuilder::new(), 3),
-        ("into the first sequence", SetBuilder::new().as_path(&[64500, 70000]), 5),
-        ("before an AS_SET", SetBuilder::new().as_set(&[64500, 70000]), 4),
-        ("before a sequence without room", SetBuilder::new().as_path(&long), 257),
+        (
+            "into the first sequence",
+            SetBuilder::new().as_path(&[64500, 70000]),
+            5,
+        ),
+        (
+            "before an AS_SET",
+            SetBuilder::new().as_set(&[64500, 70000]),
+            4,
+        ),
+        (
+            "before a sequence without room",
+            SetBuilder::new().as_path(&long),
+            257,
+        ),
     ];
     for (name, set, expected_len) in cases {
         let set = set.build();
-        for class in [CLASS, EncodingClass { four_octet: false, ..CLASS }] {
+        for class in [
+            CLASS,
+            EncodingClass {
+                four_octet: false,
+                ..CLASS
+            },
+        ] {
             let sent = sent(&set, 3, &class, &KeepAll);
             assert_eq!(sent.facts().as_path_len, expected_len, "{name}");
-            let expected = [Asn(4_200_000_001); 3].into_iter().chain(set.as_path_asns());
+            let expected = [Asn(4_200_000_001); 3]
+                .into_iter()
+                .chain(set.as_path_asns());
             assert!(sent.as_path_asns().eq(expected), "{name}: {sent:?}");
         }
     }
@@ -70,11 +115,22 @@ fn communities_are_removed_and_the_others_stay_in_order() {
         .extended(&[[0, 2, 0xfb, 0xf4, 0, 0, 0, 7], [1; 8]])
         .build();
     let sent = sent(&set, 0, &CLASS, &Ours);
-    assert_eq!(sent.communities().collect::<Vec<_>>(), [(1, 1), (3, 3), (2, 2)]);
-    assert_eq!(sent.attribute(32), None, "an attribute with no community left is gone");
+    assert_eq!(
+        sent.communities().collect::<Vec<_>>(),
+        [(1, 1), (3, 3), (2, 2)]
+    );
+    assert_eq!(
+        sent.attribute(32),
+        None,
+        "an attribute with no community left is gone"
+    );
     assert_eq!(sent.extended_communities().collect::<Vec<_>>(), [[1; 8]]);
     let none_left = SetBuilder::new().communities(&[(64500, 0)]).build();
-    assert!(!self::sent(&none_left, 0, &CLASS, &Ours).facts().has_communities);
+    assert!(
+        !self::sent(&none_left, 0, &CLASS, &Ours)
+            .facts()
+            .has_communities
+    );
 }
 
 #[test]
@@ -85,7 +141,10 @@ fn forged_communities_go_on_import() {
         attribute(0xc0, 32, &[&64500u32.to_be_bytes()[..], &[0; 8]].concat()),
     ];
     let body = body(&[], &attributes.concat(), NLRI);
-    let context = DecodeContext { scrub: &Ours, ..context() };
+    let context = DecodeContext {
+        scrub: &Ours,
+        ..context()
+    };
     let update = decode_update(&body, &context, &mut Scratch::default()).unwrap();
     let (set, _) = &update.announced[0];
     assert_eq!(set.communities().collect::<Vec<_>>(), [(65535, 0)]);
@@ -95,7 +154,11 @@ fn forged_communities_go_on_import() {
 
 #[test]
 fn large_communities_that_come_again_are_dropped() {
-    let repeat = |count: u32| (0..count).flat_map(|i| [(i / 2, 1, 1), (7, 7, 7)]).collect::<Vec<_>>();
+    let repeat = |count: u32| {
+        (0..count)
+            .flat_map(|i| [(i / 2, 1, 1), (7, 7, 7)])
+            .collect::<Vec<_>>()
+    };
     for count in [2, 100] {
         let set = SetBuilder::new().large(&repeat(count)).build();
         let received = sent(&set, 0, &CLASS, &KeepAll);
@@ -108,8 +171,17 @@ fn large_communities_that_come_again_are_dropped() {
 
 #[test]
 fn canonical_form_is_the_same_whatever_the_dress() {
-    let plain = body(&[], &[mandatory(), attribute(0xc0, 8, &[0, 1, 0, 1])].concat(), NLRI);
-    let dressed = [attribute(0xdf, 8, &[0, 1, 0, 1]), next_hop(), attribute(0x50, 2, &sequence(&[64500, 64501])), origin()];
+    let plain = body(
+        &[],
+        &[mandatory(), attribute(0xc0, 8, &[0, 1, 0, 1])].concat(),
+        NLRI,
+    );
+    let dressed = [
+        attribute(0xdf, 8, &[0, 1, 0, 1]),
+        next_hop(),
+        attribute(0x50, 2, &sequence(&[64500, 64501])),
+        origin(),
+    ];
     let dressed = body(&[], &dressed.concat(), NLRI);
     let (plain, dressed) = (decode(&plain).unwrap(), decode(&dressed).unwrap());
     assert_eq!(plain, dressed);
@@ -127,8 +199,13 @@ fn as4_path_is_merged_as_rfc_6793_says() {
         let segment = |(kind, asns): &(u8, &[u32])| [&[*kind][..], &sequence(asns)[1..]].concat();
         segments.iter().flat_map(segment).collect()
     };
-    let cases: Vec<(&str, Vec<u8>, Option<Vec<u8>>, Vec<u8>)> = vec![
-        ("no AS4_PATH: only widened", path(&[(2, &[1, OTHER])]), None, path4(&[(2, &[1, 23456])])),
+    let cases = [
+        (
+            "no AS4_PATH: only widened",
+            path(&[(2, &[1, OTHER])]),
+            None,
+            path4(&[(2, &[1, 23456])]),
+        ),
         (
             "as long: AS4_PATH is the path",
             path(&[(2, &[1, OTHER])]),
@@ -180,11 +257,22 @@ fn as4_path_is_merged_as_rfc_6793_says() {
     ];
     for (name, as_path, as4_path, expected) in cases {
         let as4_path = as4_path.map_or(vec![], |value| attribute(0xc0, 17, &value));
-        let body = body(&[], &[origin(), attribute(0x40, 2, &as_path), next_hop(), as4_path].concat(), NLRI);
-        let context = DecodeContext { four_octet: false, ..context() };
+        let body = body(
+            &[],
+            &[origin(), attribute(0x40, 2, &as_path), next_hop(), as4_path].concat(),
+            NLRI,
+        );
+        let context = DecodeContext {
+            four_octet: false,
+            ..context()
+        };
         let update = decode_update(&body, &context, &mut Scratch::default()).unwrap();
         let set = &update.announced[0].0;
-        assert_eq!(set.attribute(2).map(|attribute| attribute.value), Some(&expected[..]), "{name}");
+        assert_eq!(
+            set.attribute(2).map(|attribute| attribute.value),
+            Some(&expected[..]),
+            "{name}"
+        );
         assert_eq!(set.attribute(17), None, "{name}");
     }
 }
@@ -195,20 +283,53 @@ fn as4_aggregator_is_believed_only_beside_as_trans() {
         let aggregator = aggregator.map_or(vec![], |asn| {
             attribute(0xc0, 7, &[&asn.to_be_bytes()[..], &[192, 0, 2, 9]].concat())
         });
-        let as4 = if as4_aggregator { attribute(0xc0, 18, &[0, 1, 0x11, 0x70, 192, 0, 2, 8]) } else { vec![] };
+        let as4 = if as4_aggregator {
+            attribute(0xc0, 18, &[0, 1, 0x11, 0x70, 192, 0, 2, 8])
+        } else {
+            vec![]
+        };
         let as4_path = attribute(0xc0, 17, &sequence(&[70001]));
         let path = attribute(0x40, 2, &sequence_2(&[1, 23456]));
-        let body = body(&[], &[origin(), path, next_hop(), aggregator, as4_path, as4].concat(), NLRI);
-        let context = DecodeContext { four_octet: false, ..context() };
+        let body = body(
+            &[],
+            &[origin(), path, next_hop(), aggregator, as4_path, as4].concat(),
+            NLRI,
+        );
+        let context = DecodeContext {
+            four_octet: false,
+            ..context()
+        };
         let update = decode_update(&body, &context, &mut Scratch::default()).unwrap();
         let set = &update.announced[0].0;
         let last = set.as_path_asns().last().unwrap().0;
-        (set.attribute(7).map(|attribute: RawAttribute<'_>| attribute.value.to_vec()), last)
+        (
+            set.attribute(7)
+                .map(|attribute: RawAttribute<'_>| attribute.value.to_vec()),
+            last,
+        )
     };
     let cases = [
-        ("both, AS_TRANS", Some(23456), true, Some(vec![0, 1, 0x11, 0x70, 192, 0, 2, 8]), 70001),
-        ("both, another AS: the AS4 attributes are stale", Some(7), true, Some(vec![0, 0, 0, 7, 192, 0, 2, 9]), 23456),
-        ("AGGREGATOR alone is widened", Some(7), false, Some(vec![0, 0, 0, 7, 192, 0, 2, 9]), 70001),
+        (
+            "both, AS_TRANS",
+            Some(23456),
+            true,
+            Some(vec![0, 1, 0x11, 0x70, 192, 0, 2, 8]),
+            70001,
+        ),
+        (
+            "both, another AS: the AS4 attributes are stale",
+            Some(7),
+            true,
+            Some(vec![0, 0, 0, 7, 192, 0, 2, 9]),
+            23456,
+        ),
+        (
+            "AGGREGATOR alone is widened",
+            Some(7),
+            false,
+            Some(vec![0, 0, 0, 7, 192, 0, 2, 9]),
+            70001,
+        ),
         ("AS4_AGGREGATOR alone is nothing", None, true, None, 70001),
     ];
     for (name, aggregator, as4, expected, last) in cases {
@@ -227,7 +348,8 @@ fn many(family: Family, count: u32) -> impl Iterator<Item = Prefix> {
 fn messages(mut octets: &[u8]) -> Vec<&[u8]> {
     let mut messages = Vec::new();
     while !octets.is_empty() {
-        let (message, rest) = octets.split_at(usize::from(u16::from_be_bytes([octets[16], octets[17]])));
+        let (message, rest) =
+            octets.split_at(usize::from(u16::from_be_bytes([octets[16], octets[17]])));
         messages.push(message);
         octets = rest;
     }
@@ -236,14 +358,24 @@ fn messages(mut octets: &[u8]) -> Vec<&[u8]> {
 
 #[test]
 fn as_few_messages_as_their_length_allows() {
-    let set = SetBuilder::new().as_path(&[64500, 70000]).communities(&[(1, 1)]).build();
+    let set = SetBuilder::new()
+        .as_path(&[64500, 70000])
+        .communities(&[(1, 1)])
+        .build();
     let attributes = outgoing(&set, 0, &CLASS, &KeepAll);
-    for (family, next_hop) in [(Family::Ipv4, set.next_hop()), (Family::Ipv6, NextHop::V6("2001:db8::1".parse().unwrap()))] {
+    for (family, next_hop) in [
+        (Family::Ipv4, set.next_hop()),
+        (Family::Ipv6, NextHop::V6("2001:db8::1".parse().unwrap())),
+    ] {
         for message_max in [4096, 65535] {
-            let class = EncodingClass { message_max, ..CLASS };
+            let class = EncodingClass {
+                message_max,
+                ..CLASS
+            };
             let mut out = Vec::new();
             let mut nlri = many(family, 5000).map(|prefix| (prefix, None));
-            let count = encode_announcements(&mut out, &class, &attributes, next_hop, family, &mut nlri);
+            let count =
+                encode_announcements(&mut out, &class, &attributes, next_hop, family, &mut nlri);
             check_packing(&out, count, usize::from(message_max), family, |update| {
                 assert_eq!(update.announced.len(), 1);
                 assert_eq!(update.announced[0].0.octets(), set.octets());
@@ -252,7 +384,9 @@ fn as_few_messages_as_their_length_allows() {
             out.clear();
             let mut nlri = many(family, 5000).map(|prefix| (prefix, None));
             let count = encode_withdrawals(&mut out, &class, family, &mut nlri);
-            check_packing(&out, count, usize::from(message_max), family, |update| update.withdrawn[0].iter().collect());
+            check_packing(&out, count, usize::from(message_max), family, |update| {
+                update.withdrawn[0].iter().collect()
+            });
         }
     }
 }
@@ -268,8 +402,14 @@ fn check_packing(
     assert_eq!(messages.len(), count);
     assert!(messages.iter().all(|message| message.len() <= message_max));
     let full = messages.iter().rev().skip(1);
-    assert!(full.clone().all(|message| message.len() + 8 > message_max), "a message has room for one more");
-    let found: Vec<Prefix> = messages.iter().flat_map(|message| prefixes(decode(&message[19..]).unwrap())).collect();
+    assert!(
+        full.clone().all(|message| message.len() + 8 > message_max),
+        "a message has room for one more"
+    );
+    let found: Vec<Prefix> = messages
+        .iter()
+        .flat_map(|message| prefixes(decode(&message[19..]).unwrap()))
+        .collect();
     assert!(found.into_iter().eq(many(family, 5000)));
 }
 
@@ -277,12 +417,19 @@ fn check_packing(
 fn attributes_too_long_for_one_prefix_give_nothing() {
     let v6 = NextHop::V6("2001:db8::1".parse().unwrap());
     let linked = NextHop::V6LinkLocal("2001:db8::1".parse().unwrap(), "fe80::1".parse().unwrap());
-    for (family, next_hop) in [(Family::Ipv4, [192, 0, 2, 1].into()), (Family::Ipv6, v6), (Family::Ipv6, linked)].map(
-        |(family, next_hop): (Family, NextHop)| (family, next_hop),
-    ) {
+    for (family, next_hop) in [
+        (Family::Ipv4, [192, 0, 2, 1].into()),
+        (Family::Ipv6, v6),
+        (Family::Ipv6, linked),
+    ]
+    .map(|(family, next_hop): (Family, NextHop)| (family, next_hop))
+    {
         for add_path in [FamilySet::EMPTY, FamilySet::ALL] {
             let class = EncodingClass { add_path, ..CLASS };
-            let longest = (0..4096).rev().find(|len| fits(&class, *len, next_hop, family)).unwrap();
+            let longest = (0..4096)
+                .rev()
+                .find(|len| fits(&class, *len, next_hop, family))
+                .unwrap();
             let prefix = match family {
                 Family::Ipv4 => "192.0.2.1/32",
                 Family::Ipv6 => "2001:db8::1/128",
@@ -291,21 +438,42 @@ fn attributes_too_long_for_one_prefix_give_nothing() {
                 let attributes = attribute(0xd0, 99, &vec![0; len - 4]);
                 let mut out = Vec::new();
                 let mut nlri = [(prefix.parse().unwrap(), None)].into_iter();
-                let count = encode_announcements(&mut out, &class, &attributes, next_hop, family, &mut nlri);
+                let count = encode_announcements(
+                    &mut out,
+                    &class,
+                    &attributes,
+                    next_hop,
+                    family,
+                    &mut nlri,
+                );
                 (count, out.len())
             };
             assert_eq!(encode(longest).0, 1);
-            assert!(encode(longest).1 <= 4096 && encode(longest).1 + 2 > 4096, "{:?}", encode(longest));
+            assert!(
+                encode(longest).1 <= 4096 && encode(longest).1 + 2 > 4096,
+                "{:?}",
+                encode(longest)
+            );
             assert_eq!(encode(longest + 1), (0, 0));
         }
     }
-    assert!(!fits(&CLASS, 10, v6, Family::Ipv4) && !fits(&CLASS, 10, [192, 0, 2, 1].into(), Family::Ipv6));
+    assert!(
+        !fits(&CLASS, 10, v6, Family::Ipv4)
+            && !fits(&CLASS, 10, [192, 0, 2, 1].into(), Family::Ipv6)
+    );
 }
 
 #[test]
 fn no_prefixes_make_no_message() {
     let mut out = Vec::new();
-    let announced = encode_announcements(&mut out, &CLASS, &[], [192, 0, 2, 1].into(), Family::Ipv4, &mut std::iter::empty());
+    let announced = encode_announcements(
+        &mut out,
+        &CLASS,
+        &[],
+        [192, 0, 2, 1].into(),
+        Family::Ipv4,
+        &mut std::iter::empty(),
+    );
     let withdrawn = encode_withdrawals(&mut out, &CLASS, Family::Ipv6, &mut std::iter::empty());
     assert_eq!((announced, withdrawn, out.len()), (0, 0, 0));
 }

@@ -2,8 +2,9 @@
 
 use rialto::base::{Asn, Family, FamilySet, PathId, Prefix};
 use rialto::wire::{
-    AttributeSet, DecodeContext, EncodingClass, KeepAll, NextHop, Origin, Scratch, Variant, decode_update,
-    encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals, testing::SetBuilder,
+    AttributeSet, DecodeContext, EncodingClass, KeepAll, NextHop, Origin, Scratch, Variant,
+    decode_update, encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals,
+    testing::SetBuilder,
 };
 
 use super::support::{context, hex};
@@ -11,12 +12,28 @@ use super::support::{context, hex};
 const MARKER: &str = "ffffffff ffffffff ffffffff ffffffff";
 
 fn class(four_octet: bool) -> EncodingClass {
-    EncodingClass { four_octet, add_path: FamilySet::EMPTY, message_max: 4096 }
+    EncodingClass {
+        four_octet,
+        add_path: FamilySet::EMPTY,
+        message_max: 4096,
+    }
 }
 
-fn encode(class: &EncodingClass, set: &AttributeSet, nlri: &mut dyn Iterator<Item = (Prefix, Option<PathId>)>, family: Family) -> Vec<u8> {
+fn encode(
+    class: &EncodingClass,
+    set: &AttributeSet,
+    nlri: &mut dyn Iterator<Item = (Prefix, Option<PathId>)>,
+    family: Family,
+) -> Vec<u8> {
     let mut attributes = Vec::new();
-    encode_attributes(&mut attributes, set, Variant::default(), Asn(0), class, &KeepAll);
+    encode_attributes(
+        &mut attributes,
+        set,
+        Variant::default(),
+        Asn(0),
+        class,
+        &KeepAll,
+    );
     let mut out = Vec::new();
     encode_announcements(&mut out, class, &attributes, set.next_hop(), family, nlri);
     out
@@ -140,10 +157,24 @@ fn whole(octets: &str) -> Vec<u8> {
 
 #[test]
 fn announcements_decode_and_encode_to_the_same_octets() {
-    for Announcement { name, four_octet, octets, set, prefixes } in announcements() {
+    for Announcement {
+        name,
+        four_octet,
+        octets,
+        set,
+        prefixes,
+    } in announcements()
+    {
         let octets = whole(octets);
-        assert_eq!(u16::from_be_bytes([octets[16], octets[17]]) as usize, octets.len(), "{name}");
-        let context = DecodeContext { four_octet, ..context() };
+        assert_eq!(
+            u16::from_be_bytes([octets[16], octets[17]]) as usize,
+            octets.len(),
+            "{name}"
+        );
+        let context = DecodeContext {
+            four_octet,
+            ..context()
+        };
         let update = decode_update(&octets[19..], &context, &mut Scratch::default()).unwrap();
         assert_eq!(update.announced.len(), 1, "{name}: {update:?}");
         assert!(update.discarded.is_empty(), "{name}: {update:?}");
@@ -151,7 +182,12 @@ fn announcements_decode_and_encode_to_the_same_octets() {
         assert_eq!(**decoded, *set.build(), "{name}");
         let expected: Vec<Prefix> = prefixes.iter().map(|text| text.parse().unwrap()).collect();
         assert_eq!(nlri.iter().collect::<Vec<_>>(), expected, "{name}");
-        let encoded = encode(&class(four_octet), decoded, &mut nlri.iter().map(|prefix| (prefix, None)), nlri.family);
+        let encoded = encode(
+            &class(four_octet),
+            decoded,
+            &mut nlri.iter().map(|prefix| (prefix, None)),
+            nlri.family,
+        );
         assert_eq!(encoded, octets, "{name}");
     }
 }
@@ -159,19 +195,44 @@ fn announcements_decode_and_encode_to_the_same_octets() {
 #[test]
 fn withdrawals_decode_and_encode_to_the_same_octets() {
     let cases = [
-        ("IPv4", "001f 02 0008 18 cb0071 18 c63364 0000", Family::Ipv4, &["203.0.113.0/24", "198.51.100.0/24"][..]),
-        ("IPv6", "0025 02 0000 000e 80 0f 0b 0002 01 30 20010db80001 00", Family::Ipv6, &["2001:db8:1::/48", "::/0"]),
+        (
+            "IPv4",
+            "001f 02 0008 18 cb0071 18 c63364 0000",
+            Family::Ipv4,
+            &["203.0.113.0/24", "198.51.100.0/24"][..],
+        ),
+        (
+            "IPv6",
+            "0025 02 0000 000e 80 0f 0b 0002 01 30 20010db80001 00",
+            Family::Ipv6,
+            &["2001:db8:1::/48", "::/0"],
+        ),
     ];
     for (name, octets, family, prefixes) in cases {
         let octets = whole(octets);
-        assert_eq!(u16::from_be_bytes([octets[16], octets[17]]) as usize, octets.len(), "{name}");
+        assert_eq!(
+            u16::from_be_bytes([octets[16], octets[17]]) as usize,
+            octets.len(),
+            "{name}"
+        );
         let update = super::support::decode(&octets[19..]).unwrap();
-        let [nlri] = update.withdrawn.as_slice() else { panic!("{name}: {update:?}") };
+        let [nlri] = update.withdrawn.as_slice() else {
+            panic!("{name}: {update:?}")
+        };
         let expected: Vec<Prefix> = prefixes.iter().map(|text| text.parse().unwrap()).collect();
-        assert_eq!((nlri.family, nlri.iter().collect::<Vec<_>>()), (family, expected), "{name}");
+        assert_eq!(
+            (nlri.family, nlri.iter().collect::<Vec<_>>()),
+            (family, expected),
+            "{name}"
+        );
         assert_eq!(update.end_of_rib, None, "{name}");
         let mut out = Vec::new();
-        let count = encode_withdrawals(&mut out, &class(true), family, &mut nlri.iter().map(|prefix| (prefix, None)));
+        let count = encode_withdrawals(
+            &mut out,
+            &class(true),
+            family,
+            &mut nlri.iter().map(|prefix| (prefix, None)),
+        );
         assert_eq!((count, out), (1, octets.clone()), "{name}");
     }
 }
@@ -190,8 +251,16 @@ fn end_of_rib_decodes_and_encodes_to_the_same_octets() {
         let mut out = Vec::new();
         encode_end_of_rib(&mut out, family);
         assert_eq!(out, octets);
-        let other = DecodeContext { families: FamilySet::ALL.without(family), ..context() };
-        assert_eq!(decode_update(&octets[19..], &other, &mut Scratch::default()).unwrap().end_of_rib, None);
+        let other = DecodeContext {
+            families: FamilySet::ALL.without(family),
+            ..context()
+        };
+        assert_eq!(
+            decode_update(&octets[19..], &other, &mut Scratch::default())
+                .unwrap()
+                .end_of_rib,
+            None
+        );
     }
 }
 
@@ -200,12 +269,36 @@ fn end_of_rib_in_other_clothes() {
     use super::support::{attribute, body, decode, mandatory};
     let ipv4_by_mp = attribute(0x90, 15, &[0, 1, 1]);
     let cases = [
-        ("IPv4 by MP_UNREACH_NLRI is one", body(&[], &ipv4_by_mp, &[]), Some(Family::Ipv4)),
-        ("an unknown family is none", body(&[], &attribute(0x80, 15, &[0, 25, 70]), &[]), None),
-        ("with other attributes it is none", body(&[], &[ipv4_by_mp.clone(), mandatory()].concat(), &[]), None),
-        ("with other attributes and no MP_UNREACH_NLRI it is none", body(&[], &mandatory(), &[]), None),
-        ("with withdrawn routes it is none", body(&[0], &ipv4_by_mp, &[]), None),
-        ("with an empty MP_REACH_NLRI it is none", body(&[], &super::support::reach(&[]), &[]), None),
+        (
+            "IPv4 by MP_UNREACH_NLRI is one",
+            body(&[], &ipv4_by_mp, &[]),
+            Some(Family::Ipv4),
+        ),
+        (
+            "an unknown family is none",
+            body(&[], &attribute(0x80, 15, &[0, 25, 70]), &[]),
+            None,
+        ),
+        (
+            "with other attributes it is none",
+            body(&[], &[ipv4_by_mp.clone(), mandatory()].concat(), &[]),
+            None,
+        ),
+        (
+            "with other attributes and no MP_UNREACH_NLRI it is none",
+            body(&[], &mandatory(), &[]),
+            None,
+        ),
+        (
+            "with withdrawn routes it is none",
+            body(&[0], &ipv4_by_mp, &[]),
+            None,
+        ),
+        (
+            "with an empty MP_REACH_NLRI it is none",
+            body(&[], &super::support::reach(&[]), &[]),
+            None,
+        ),
     ];
     for (name, body, expected) in cases {
         assert_eq!(decode(&body).unwrap().end_of_rib, expected, "{name}");
@@ -214,12 +307,24 @@ fn end_of_rib_in_other_clothes() {
 
 #[test]
 fn add_path_puts_the_identifier_before_each_prefix() {
-    let class = EncodingClass { add_path: FamilySet::ALL, ..class(true) };
+    let class = EncodingClass {
+        add_path: FamilySet::ALL,
+        ..class(true)
+    };
     let set = SetBuilder::new().as_path(&[64500]).build();
-    let nlri = [("203.0.113.0/24", 1), ("203.0.113.0/24", 700)].map(|(text, id)| (text.parse().unwrap(), Some(PathId(id))));
+    let nlri = [("203.0.113.0/24", 1), ("203.0.113.0/24", 700)]
+        .map(|(text, id)| (text.parse().unwrap(), Some(PathId(id))));
     let octets = encode(&class, &set, &mut nlri.into_iter(), Family::Ipv4);
-    assert_eq!(&octets[octets.len() - 16..], hex("00000001 18 cb0071 000002bc 18 cb0071"));
+    assert_eq!(
+        &octets[octets.len() - 16..],
+        hex("00000001 18 cb0071 000002bc 18 cb0071")
+    );
     let mut out = Vec::new();
-    encode_withdrawals(&mut out, &class, Family::Ipv6, &mut [("::/0".parse().unwrap(), Some(PathId(9)))].into_iter());
+    encode_withdrawals(
+        &mut out,
+        &class,
+        Family::Ipv6,
+        &mut [("::/0".parse().unwrap(), Some(PathId(9)))].into_iter(),
+    );
     assert_eq!(out, whole("0022 02 0000 000b 80 0f 08 0002 01 00000009 00"));
 }

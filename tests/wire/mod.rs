@@ -2,6 +2,7 @@
 
 mod differential;
 mod encoding;
+mod generate;
 mod golden;
 mod properties;
 mod remedies;

@@ -1,7 +1,9 @@
 //! UPDATEs put together by hand, right or wrong.
 
 use rialto::base::FamilySet;
-use rialto::wire::{DecodeContext, KeepAll, Scratch, TypeCodes, Update, UpdateError, decode_update, testing};
+use rialto::wire::{
+    DecodeContext, KeepAll, Scratch, TypeCodes, Update, UpdateError, decode_update, testing,
+};
 
 /// A four-octet session with both families and nothing configured.
 pub fn context() -> DecodeContext<'static> {
@@ -98,5 +100,7 @@ pub fn unreach(nlri: &[u8]) -> Vec<u8> {
 pub fn hex(text: &str) -> Vec<u8> {
     let digits: String = text.split_whitespace().collect();
     let pairs = digits.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }

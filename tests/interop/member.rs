@@ -1,0 +1,176 @@
+//! A member of the exchange in a test: its address, what it announces, what it can do.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::lan::{Lan, Place};
+use super::table::{Attributes, Group, Origin, Path, Table};
+
+pub const SERVER_ASN: u32 = 64500;
+pub const SERVER_V4: Ipv4Addr = Ipv4Addr::new(10, 77, 255, 254);
+pub const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0x7f8, 0x77, 0, 0, 0, 0, 0xffff);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Make {
+    Bird,
+    Frr,
+    Gobgp,
+    Openbgpd,
+    Exabgp,
+}
+
+impl Make {
+    pub const ALL: [Make; 5] = [Make::Bird, Make::Frr, Make::Gobgp, Make::Openbgpd, Make::Exabgp];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Make::Bird => "bird",
+            Make::Frr => "frr",
+            Make::Gobgp => "gobgp",
+            Make::Openbgpd => "openbgpd",
+            Make::Exabgp => "exabgp",
+        }
+    }
+
+    /// What shows that it is installed, and the Debian package.
+    pub fn program(self) -> (&'static str, &'static str) {
+        match self {
+            Make::Bird => ("/usr/sbin/bird", "bird2"),
+            Make::Frr => ("/usr/lib/frr/bgpd", "frr"),
+            Make::Gobgp => ("/usr/bin/gobgpd", "gobgpd"),
+            Make::Openbgpd => ("/usr/sbin/bgpctl", "openbgpd"),
+            Make::Exabgp => ("/usr/sbin/exabgp", "exabgp"),
+        }
+    }
+
+    /// FRR announces MED 0 where none is set.
+    pub fn default_med(self) -> Option<u32> {
+        (self == Make::Frr).then_some(0)
+    }
+
+    /// How it shows a path: OpenBGPD shows no MED as MED 0.
+    pub fn sees(self, mut path: Path) -> Path {
+        if self == Make::Openbgpd {
+            path.attributes.med = path.attributes.med.or(Some(0));
+        }
+        path
+    }
+
+    /// OpenBGPD can repeat its own ASN only.
+    fn tail(self, asn: u32) -> [u32; 2] {
+        if self == Make::Openbgpd { [asn, asn] } else { [3356, 1299] }
+    }
+}
+
+#[derive(Clone)]
+pub struct Member {
+    pub make: Make,
+    pub place: Place,
+    pub number: u16,
+    pub asn: u32,
+    pub announced: Vec<Group>,
+    pub add_path: bool,
+    pub password: Option<String>,
+}
+
+impl Member {
+    /// Member `number` of the exchange; it announces nothing yet.
+    pub fn new(lan: &mut Lan, make: Make, number: u16) -> Member {
+        let v4 = Ipv4Addr::new(10, 77, 1, number as u8);
+        let v6 = Ipv6Addr::new(0x2001, 0x7f8, 0x77, 0, 0, 0, 1, number);
+        let place = lan.join(&format!("{}{number}", make.name()), v4, v6);
+        let asn = 10_000 + u32::from(number);
+        Member { make, place, number, asn, announced: Vec::new(), add_path: false, password: None }
+    }
+
+    /// `count` prefixes of each family that nobody else announces, in four kinds of attributes.
+    pub fn announcing_own(mut self, count: u32) -> Member {
+        for (index, attributes) in self.kinds_of_attributes().into_iter().enumerate() {
+            let mine = |item: &u32| *item as usize % 4 == index;
+            let mut prefixes: Vec<IpNet> = (0..count).filter(mine).map(|item| self.own_v4(item)).collect();
+            prefixes.extend((0..count).filter(mine).map(|item| self.own_v6(item)));
+            self.announced.push(Group { attributes, prefixes });
+        }
+        self
+    }
+
+    pub fn announcing(mut self, group: Group) -> Member {
+        self.announced.push(group);
+        self
+    }
+
+    pub fn own_v4(&self, item: u32) -> IpNet {
+        let first = 20 + u32::from(self.number);
+        IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from((first << 24) + (item << 8)), 24))
+    }
+
+    pub fn own_v6(&self, item: u32) -> IpNet {
+        IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0x2a10, self.number, item as u16, 0, 0, 0, 0, 0), 48))
+    }
+
+    pub fn plain(&self) -> Attributes {
+        Attributes { med: self.make.default_med(), ..Attributes::plain(self.asn) }
+    }
+
+    fn kinds_of_attributes(&self) -> [Attributes; 4] {
+        let plain = self.plain();
+        let communities = BTreeSet::from([(3356, 100), (174, 990), (self.number, 77)]);
+        let large = BTreeSet::from([(4_200_000_001, 2, 3), (self.asn, 7, u32::MAX)]);
+        let mut long = vec![self.asn];
+        long.extend(self.make.tail(self.asn));
+        [
+            plain.clone(),
+            Attributes { med: Some(50), communities: communities.clone(), ..plain.clone() },
+            Attributes { origin: Origin::Incomplete, large: large.clone(), ..plain.clone() },
+            Attributes { as_path: long, med: Some(4_294_967_294), communities, large, ..plain },
+        ]
+    }
+
+    pub fn next_hop(&self, prefix: &IpNet) -> IpAddr {
+        match prefix {
+            IpNet::V4(_) => self.place.v4.into(),
+            IpNet::V6(_) => self.place.v6.into(),
+        }
+    }
+
+    /// Its routes as others see them.
+    pub fn paths(&self) -> impl Iterator<Item = (IpNet, Path)> + '_ {
+        self.announced.iter().flat_map(move |group| {
+            group.prefixes.iter().map(move |prefix| {
+                let path = Path { next_hop: self.next_hop(prefix), attributes: group.attributes.clone() };
+                (*prefix, path)
+            })
+        })
+    }
+
+    pub fn forget(&mut self, prefixes: &BTreeSet<IpNet>) {
+        for group in &mut self.announced {
+            group.prefixes.retain(|prefix| !prefixes.contains(prefix));
+        }
+    }
+}
+
+/// Everything that the others announce: what is due where no prefix is announced twice, or with
+/// ADD-PATH.
+pub fn all_of_others<'a>(me: &Member, members: impl IntoIterator<Item = &'a Member>) -> Table {
+    let mut table = Table::default();
+    for other in members.into_iter().filter(|other| other.number != me.number) {
+        for (prefix, path) in other.paths() {
+            table.insert(prefix, me.make.sees(path));
+        }
+    }
+    table
+}
+
+/// One path for each prefix: that with the shortest AS path of those that the others announce.
+pub fn shortest_of_others<'a>(me: &Member, members: impl IntoIterator<Item = &'a Member>) -> Table {
+    let mut table = all_of_others(me, members);
+    for paths in table.0.values_mut() {
+        let best = paths.iter().min_by_key(|path| path.attributes.as_path.len()).cloned();
+        paths.clear();
+        paths.extend(best);
+    }
+    table
+}

@@ -1,0 +1,167 @@
+//! BIRD 2 as a client: static blackhole routes, read back with `birdc show route all`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use super::Router;
+use crate::lan::run_in;
+use crate::member::{Member, SERVER_ASN, SERVER_V4, SERVER_V6};
+use crate::program::Program;
+use crate::table::{Attributes, Origin, Path, Table, as_path};
+
+pub struct Bird {
+    member: Member,
+    config: PathBuf,
+    control: String,
+    _program: Program,
+}
+
+impl Bird {
+    pub fn start(member: &Member) -> Bird {
+        let config = member.place.directory.join("bird.conf");
+        let control = member.place.directory.join("bird.ctl").display().to_string();
+        std::fs::write(&config, config_of(member)).expect("BIRD's configuration is written");
+        let words = ["bird", "-f", "-c", &config.display().to_string(), "-s", &control];
+        let program = Program::start(&member.place, "bird", &words, &[]);
+        Bird { member: member.clone(), config, control, _program: program }
+    }
+
+    fn ask(&self, words: &[&str]) -> Result<String, String> {
+        run_in(&self.member.place.namespace, &[&["birdc", "-s", &self.control], words].concat())
+    }
+}
+
+impl Router for Bird {
+    fn table(&mut self) -> Result<Table, String> {
+        let mut table = Table::default();
+        for protocol in ["rs4", "rs6"] {
+            decode_routes(&self.ask(&["show", "route", "all", "protocol", protocol])?, &mut table)?;
+        }
+        Ok(table)
+    }
+
+    fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
+        self.member.forget(&prefixes.iter().copied().collect::<BTreeSet<_>>());
+        std::fs::write(&self.config, config_of(&self.member)).map_err(|error| error.to_string())?;
+        self.ask(&["configure"]).map(|_| ())
+    }
+}
+
+fn config_of(member: &Member) -> String {
+    let mut text = format!("router id {};\nprotocol device {{}}\n", member.place.v4);
+    for family in [4, 6] {
+        writeln!(text, "protocol static own{family} {{\n  ipv{family};").unwrap();
+        for group in &member.announced {
+            let attributes = attributes_of(&group.attributes);
+            let of_family = |prefix: &&IpNet| matches!(prefix, IpNet::V4(_)) == (family == 4);
+            for prefix in group.prefixes.iter().filter(of_family) {
+                writeln!(text, "  route {prefix} blackhole {{ {attributes} }};").unwrap();
+            }
+        }
+        text += "}\n";
+    }
+    let add_paths = if member.add_path { "add paths rx; " } else { "" };
+    let password = member.password.as_ref().map(|key| format!("password \"{key}\"; ")).unwrap_or_default();
+    let addresses = [
+        (4, member.place.v4.to_string(), SERVER_V4.to_string()),
+        (6, member.place.v6.to_string(), SERVER_V6.to_string()),
+    ];
+    // BIRD drops a MED that its export filter did not set.
+    for (family, local, remote) in addresses {
+        writeln!(
+            text,
+            "protocol bgp rs{family} {{ local {local} as {asn}; neighbor {remote} as {SERVER_ASN}; {password}\
+             connect delay time 1; error wait time 1, 2; \
+             ipv{family} {{ import all; {add_paths}export filter {{ if source != RTS_STATIC then reject; \
+             if defined(bgp_med) then bgp_med = bgp_med; accept; }}; }}; }}",
+            asn = member.asn,
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn attributes_of(attributes: &Attributes) -> String {
+    let mut text = format!("bgp_origin = ORIGIN_{}; ", attributes.origin.name().to_uppercase());
+    for asn in attributes.as_path[1..].iter().rev() {
+        write!(text, "bgp_path.prepend({asn}); ").unwrap();
+    }
+    if let Some(med) = attributes.med {
+        write!(text, "bgp_med = {med}; ").unwrap();
+    }
+    for (high, low) in &attributes.communities {
+        write!(text, "bgp_community.add(({high}, {low})); ").unwrap();
+    }
+    for (a, b, c) in &attributes.large {
+        write!(text, "bgp_large_community.add(({a}, {b}, {c})); ").unwrap();
+    }
+    text
+}
+
+/// Reads `show route all`. A line that begins with a prefix or with blanks and `unicast` is a route.
+fn decode_routes(text: &str, table: &mut Table) -> Result<(), String> {
+    let mut prefix: Option<IpNet> = None;
+    let mut path: Option<Path> = None;
+    let mut finish = |prefix: Option<IpNet>, path: &mut Option<Path>| {
+        if let (Some(prefix), Some(path)) = (prefix, path.take()) {
+            table.insert(prefix, path);
+        }
+    };
+    for line in text.lines() {
+        if let Some((name, value)) = line.strip_prefix("\tBGP.").and_then(|rest| rest.split_once(": ")) {
+            let path = path.as_mut().ok_or("an attribute before any route")?;
+            read_attribute(path, name, value)?;
+        } else if line.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':' || c == ' ') && line.contains(" [") {
+            finish(prefix, &mut path);
+            if !line.starts_with(' ') {
+                let word = line.split_whitespace().next().unwrap_or_default();
+                prefix = Some(word.parse().map_err(|_| format!("'{line}' begins with no prefix"))?);
+            }
+            if line.contains(" unreachable ") {
+                return Err(format!("BIRD cannot reach the next hop: {line}"));
+            }
+            path = Some(Path { next_hop: [0, 0, 0, 0].into(), attributes: Attributes::plain(0) });
+        }
+    }
+    finish(prefix, &mut path);
+    Ok(())
+}
+
+fn read_attribute(path: &mut Path, name: &str, value: &str) -> Result<(), String> {
+    let wrong = || format!("BGP.{name}: {value}");
+    let attributes = &mut path.attributes;
+    match name {
+        "origin" => attributes.origin = Origin::from_text(value)?,
+        "as_path" => attributes.as_path = as_path(value)?,
+        "next_hop" => {
+            let word = value.split_whitespace().next().ok_or_else(wrong)?;
+            path.next_hop = word.parse().map_err(|_| wrong())?;
+        }
+        "med" => attributes.med = Some(value.parse().map_err(|_| wrong())?),
+        "community" => {
+            for numbers in tuples(value) {
+                let [high, low] = numbers[..] else { return Err(wrong()) };
+                attributes.communities.insert((high as u16, low as u16));
+            }
+        }
+        "large_community" => {
+            for numbers in tuples(value) {
+                let [a, b, c] = numbers[..] else { return Err(wrong()) };
+                attributes.large.insert((a, b, c));
+            }
+        }
+        "local_pref" => {}
+        _ => return Err(format!("unexpected attribute {}", wrong())),
+    }
+    Ok(())
+}
+
+/// `(1,2) (3, 4)` as lists of numbers.
+fn tuples(text: &str) -> impl Iterator<Item = Vec<u32>> + '_ {
+    text.split(')').filter(|part| part.contains('(')).map(|part| {
+        part.trim_matches([' ', '(']).split(',').filter_map(|number| number.trim().parse().ok()).collect()
+    })
+}

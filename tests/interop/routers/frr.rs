@@ -1,0 +1,152 @@
+//! FRR as a client: bgpd with zebra; `network` statements, read back from its MRT dump.
+
+use std::fmt::Write;
+
+use ipnet::IpNet;
+
+use super::Router;
+use crate::lan::run_in;
+use crate::member::{Member, SERVER_ASN, SERVER_V4, SERVER_V6};
+use crate::mrt;
+use crate::program::Program;
+use crate::table::{Attributes, Table};
+
+pub struct Frr {
+    member: Member,
+    socket_directory: String,
+    dump_count: u32,
+    _bgpd: Program,
+    _zebra: Program,
+}
+
+impl Frr {
+    pub fn start(member: &Member) -> Frr {
+        let directory = &member.place.directory;
+        let file = |name: &str| directory.join(name).display().to_string();
+        let write = |name: &str, text: String| std::fs::write(directory.join(name), text).expect("FRR's configuration");
+        write("zebra.conf", "hostname zebra\n".to_owned());
+        write("bgpd.conf", config_of(member));
+        let start = |name: &str, own: &[&str]| {
+            let program = format!("/usr/lib/frr/{name}");
+            let (config, pid) = (file(&format!("{name}.conf")), file(&format!("{name}.pid")));
+            let (socket, vty) = (file("zserv"), directory.display().to_string());
+            let words = [&program, "-u", "root", "-g", "root", "-P", "0", "-f", &config, "-i", &pid, "-z", &socket, "--vty_socket", &vty];
+            Program::start(&member.place, name, &[&words[..], own].concat(), &[])
+        };
+        let zebra = start("zebra", &[]);
+        crate::program::wait_for("zebra's socket", std::time::Duration::from_secs(10), || {
+            if directory.join("zserv").exists() { Ok(()) } else { Err("none".to_owned()) }
+        });
+        let bgpd = start("bgpd", &["-n"]);
+        let socket_directory = directory.display().to_string();
+        Frr { member: member.clone(), socket_directory, dump_count: 0, _bgpd: bgpd, _zebra: zebra }
+    }
+
+    fn tell(&self, lines: &[String]) -> Result<String, String> {
+        let mut words = vec!["vtysh", "--vty_socket", &self.socket_directory, "-d", "bgpd"];
+        words.extend(lines.iter().flat_map(|line| ["-c", line.as_str()]));
+        run_in(&self.member.place.namespace, &words)
+    }
+}
+
+impl Router for Frr {
+    /// A dump is written every two seconds to the file last named: one that is complete is read.
+    fn table(&mut self) -> Result<Table, String> {
+        self.dump_count += 1;
+        let file = self.member.place.directory.join(format!("dump{}.mrt", self.dump_count));
+        let line = format!("dump bgp routes-mrt {} 2", file.display());
+        self.tell(&["configure terminal".to_owned(), line])?;
+        let mut size = 0;
+        for _ in 0..40 {
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            let now = std::fs::metadata(&file).map_or(0, |about| about.len());
+            if now > 0 && now == size {
+                break;
+            }
+            size = now;
+        }
+        self.tell(&["configure terminal".to_owned(), "no dump bgp routes-mrt".to_owned()])?;
+        let octets = std::fs::read(&file).map_err(|error| error.to_string())?;
+        let _ = std::fs::remove_file(&file);
+        mrt::decode_dump(std::io::Cursor::new(octets))
+    }
+
+    fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
+        let asn = self.member.asn;
+        for chunk in prefixes.chunks(200) {
+            let mut lines = vec!["configure terminal".to_owned(), format!("router bgp {asn}")];
+            for prefix in chunk {
+                let family = if matches!(prefix, IpNet::V4(_)) { "ipv4" } else { "ipv6" };
+                lines.push(format!("address-family {family} unicast"));
+                lines.push(format!("no network {prefix}"));
+                lines.push("exit-address-family".to_owned());
+            }
+            self.tell(&lines)?;
+        }
+        Ok(())
+    }
+}
+
+fn config_of(member: &Member) -> String {
+    let mut text = format!(
+        "hostname frr\nlog stdout warnings\nrouter bgp {}\n bgp router-id {}\n no bgp ebgp-requires-policy\n \
+         no bgp default ipv4-unicast\n no bgp network import-check\n",
+        member.asn, member.place.v4
+    );
+    let neighbors = [
+        ("ipv4", SERVER_V4.to_string(), member.place.v4.to_string()),
+        ("ipv6", SERVER_V6.to_string(), member.place.v6.to_string()),
+    ];
+    for (_, server, own) in &neighbors {
+        writeln!(text, " neighbor {server} remote-as {SERVER_ASN}\n neighbor {server} update-source {own}").unwrap();
+        writeln!(text, " neighbor {server} timers connect 2\n neighbor {server} advertisement-interval 0").unwrap();
+        if let Some(key) = &member.password {
+            writeln!(text, " neighbor {server} password {key}").unwrap();
+        }
+    }
+    for (family, server, _) in &neighbors {
+        writeln!(text, " address-family {family} unicast\n  neighbor {server} activate").unwrap();
+        // It would send back what it heard.
+        writeln!(text, "  neighbor {server} prefix-list own out").unwrap();
+        writeln!(text, "  neighbor {server} soft-reconfiguration inbound").unwrap();
+        if !member.add_path {
+            writeln!(text, "  neighbor {server} disable-addpath-rx").unwrap();
+        }
+        for (number, group) in member.announced.iter().enumerate() {
+            let of_family = |prefix: &&IpNet| matches!(prefix, IpNet::V4(_)) == (*family == "ipv4");
+            for prefix in group.prefixes.iter().filter(of_family) {
+                writeln!(text, "  network {prefix} route-map group{number}").unwrap();
+            }
+        }
+        text += " exit-address-family\n";
+    }
+    for (number, group) in member.announced.iter().enumerate() {
+        writeln!(text, "route-map group{number} permit 10\n{}", settings_of(&group.attributes)).unwrap();
+        for prefix in &group.prefixes {
+            let word = if matches!(prefix, IpNet::V4(_)) { "ip" } else { "ipv6" };
+            writeln!(text, "{word} prefix-list own permit {prefix}").unwrap();
+        }
+    }
+    text
+}
+
+fn settings_of(attributes: &Attributes) -> String {
+    let mut text = format!(" set origin {}\n", attributes.origin.name());
+    if let Some(med) = attributes.med {
+        writeln!(text, " set metric {med}").unwrap();
+    }
+    let words = |list: Vec<String>| list.join(" ");
+    if !attributes.communities.is_empty() {
+        let list = attributes.communities.iter().map(|(a, b)| format!("{a}:{b}")).collect();
+        writeln!(text, " set community {}", words(list)).unwrap();
+    }
+    if !attributes.large.is_empty() {
+        let list = attributes.large.iter().map(|(a, b, c)| format!("{a}:{b}:{c}")).collect();
+        writeln!(text, " set large-community {}", words(list)).unwrap();
+    }
+    if attributes.as_path.len() > 1 {
+        let list = attributes.as_path[1..].iter().map(u32::to_string).collect();
+        writeln!(text, " set as-path prepend {}", words(list)).unwrap();
+    }
+    text
+}

@@ -1,0 +1,31 @@
+//! Real routers, each started for a member of the exchange and asked for its table in its own way.
+
+mod bird;
+mod exabgp;
+mod frr;
+mod gobgp;
+mod openbgpd;
+
+use ipnet::IpNet;
+
+use super::member::{Make, Member};
+use super::table::Table;
+
+pub trait Router {
+    /// What it has from the route server, both families. `Err` when it cannot say yet.
+    fn table(&mut self) -> Result<Table, String>;
+
+    /// Announces these no longer; they are all of its own.
+    fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String>;
+}
+
+/// Starts the member's router; it stops when the value is dropped.
+pub fn start(member: &Member) -> Box<dyn Router> {
+    match member.make {
+        Make::Bird => Box::new(bird::Bird::start(member)),
+        Make::Frr => Box::new(frr::Frr::start(member)),
+        Make::Gobgp => Box::new(gobgp::Gobgp::start(member)),
+        Make::Openbgpd => Box::new(openbgpd::Openbgpd::start(member)),
+        Make::Exabgp => Box::new(exabgp::Exabgp::start(member)),
+    }
+}

@@ -1,0 +1,125 @@
+//! What a router announces and what it sees, in one form for all makes of routers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Origin {
+    Igp,
+    Egp,
+    Incomplete,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Attributes {
+    /// AS_SEQUENCE, as others see it: the announcer first.
+    pub as_path: Vec<u32>,
+    pub origin: Origin,
+    pub med: Option<u32>,
+    pub communities: BTreeSet<(u16, u16)>,
+    pub large: BTreeSet<(u32, u32, u32)>,
+}
+
+/// A path as a receiver sees it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Path {
+    pub next_hop: IpAddr,
+    pub attributes: Attributes,
+}
+
+/// Prefixes announced alike.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub attributes: Attributes,
+    pub prefixes: Vec<IpNet>,
+}
+
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Table(pub BTreeMap<IpNet, BTreeSet<Path>>);
+
+impl Attributes {
+    pub fn plain(asn: u32) -> Attributes {
+        Attributes {
+            as_path: vec![asn],
+            origin: Origin::Igp,
+            med: None,
+            communities: BTreeSet::new(),
+            large: BTreeSet::new(),
+        }
+    }
+}
+
+impl Origin {
+    pub fn from_text(text: &str) -> Result<Origin, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "igp" => Ok(Origin::Igp),
+            "egp" => Ok(Origin::Egp),
+            "incomplete" => Ok(Origin::Incomplete),
+            other => Err(format!("origin '{other}'")),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Igp => "igp",
+            Origin::Egp => "egp",
+            Origin::Incomplete => "incomplete",
+        }
+    }
+}
+
+impl Table {
+    pub fn insert(&mut self, prefix: IpNet, path: Path) {
+        self.0.entry(prefix).or_default().insert(path);
+    }
+
+    pub fn path_count(&self) -> usize {
+        self.0.values().map(BTreeSet::len).sum()
+    }
+
+    /// `Ok` when both are the same; otherwise a few differences in words. `self` is what is due.
+    pub fn compare(&self, seen: &Table) -> Result<(), String> {
+        if self == seen {
+            return Ok(());
+        }
+        let mut differences = Vec::new();
+        let prefixes: BTreeSet<&IpNet> = self.0.keys().chain(seen.0.keys()).collect();
+        for prefix in prefixes {
+            let (due, has) = (self.0.get(prefix), seen.0.get(prefix));
+            if due != has {
+                differences.push(format!("{prefix}\n    due  {due:?}\n    seen {has:?}"));
+            }
+        }
+        let count = differences.len();
+        differences.truncate(4);
+        Err(format!(
+            "{count} prefixes differ ({} paths due, {} seen):\n  {}",
+            self.path_count(),
+            seen.path_count(),
+            differences.join("\n  ")
+        ))
+    }
+}
+
+/// `64500:1` as a pair.
+pub fn community(text: &str) -> Result<(u16, u16), String> {
+    let wrong = || format!("community '{text}'");
+    let (high, low) = text.split_once(':').ok_or_else(wrong)?;
+    Ok((high.parse().map_err(|_| wrong())?, low.parse().map_err(|_| wrong())?))
+}
+
+/// `64500:1:2` as a triple.
+pub fn large_community(text: &str) -> Result<(u32, u32, u32), String> {
+    let parts: Vec<u32> = text.split(':').filter_map(|part| part.parse().ok()).collect();
+    match parts[..] {
+        [a, b, c] => Ok((a, b, c)),
+        _ => Err(format!("large community '{text}'")),
+    }
+}
+
+/// `10001 3356` as numbers.
+pub fn as_path(text: &str) -> Result<Vec<u32>, String> {
+    text.split_whitespace().map(|word| word.parse().map_err(|_| format!("AS path '{text}'"))).collect()
+}

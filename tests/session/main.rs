@@ -1,0 +1,10 @@
+//! The session floor through its public doors.
+
+mod back_to_back;
+mod collision;
+mod conversations;
+mod errors;
+mod properties;
+mod script;
+mod timers;
+mod wire;
