@@ -40,8 +40,11 @@ pub struct Peer {
     pub is_up: bool,
 }
 
-pub const CLASS: EncodingClass =
-    EncodingClass { four_octet: true, add_path: FamilySet::EMPTY, message_max: 4096 };
+pub const CLASS: EncodingClass = EncodingClass {
+    four_octet: true,
+    add_path: FamilySet::EMPTY,
+    message_max: 4096,
+};
 
 impl Peer {
     pub fn new(slot: ClientSlot) -> Peer {
@@ -99,10 +102,24 @@ impl Peer {
     pub fn announce(&mut self, tag: u16, prefixes: impl IntoIterator<Item = Prefix>) {
         let set = self.set(tag);
         let mut attributes = Vec::new();
-        encode_attributes(&mut attributes, &set, Variant::default(), RS, &CLASS, &KeepAll);
+        encode_attributes(
+            &mut attributes,
+            &set,
+            Variant::default(),
+            RS,
+            &CLASS,
+            &KeepAll,
+        );
         let mut nlri = prefixes.into_iter().map(|prefix| (prefix, None));
         let next_hop = set.next_hop();
-        encode_announcements(&mut self.says, &CLASS, &attributes, next_hop, Family::Ipv4, &mut nlri);
+        encode_announcements(
+            &mut self.says,
+            &CLASS,
+            &attributes,
+            next_hop,
+            Family::Ipv4,
+            &mut nlri,
+        );
     }
 
     pub fn withdraw(&mut self, prefixes: impl IntoIterator<Item = Prefix>) {
@@ -185,11 +202,13 @@ impl Peer {
         }
         for nlri in &update.withdrawn {
             self.heard.push(Heard::Withdrawn(nlri.iter().count()));
-            nlri.iter().for_each(|prefix| drop(self.table.remove(&prefix)));
+            nlri.iter()
+                .for_each(|prefix| drop(self.table.remove(&prefix)));
         }
         for (set, nlri) in &update.announced {
             self.heard.push(Heard::Announced(nlri.iter().count()));
-            self.table.extend(nlri.iter().map(|prefix| (prefix, set.clone())));
+            self.table
+                .extend(nlri.iter().map(|prefix| (prefix, set.clone())));
         }
     }
 

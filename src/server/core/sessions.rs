@@ -288,6 +288,6 @@ fn encoding_class(negotiated: &Negotiated) -> EncodingClass {
     EncodingClass {
         four_octet: negotiated.four_octet,
         add_path: negotiated.add_path_send,
-        message_max: message_max as u16,
+        message_max,
     }
 }
