@@ -593,7 +593,7 @@ fn walks_of_several_cores_do_not_wait_for_each_other_in_a_circle() {
             for round in 0..10 {
                 for slot in [0, 1, 2] {
                     world.hang_up(slot);
-                    (0..round % 4).for_each(|_| drop(world.step()));
+                    (0..round % 4).for_each(|_| _ = world.step());
                     world.connect(slot);
                 }
                 world.run();
