@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{Asn, ClientSet, PathId, Prefix};
+use crate::base::{ClientSet, PathId, Prefix};
 use crate::wire::{
-    AttributeSet, CommunityScrub, EncodingClass, encode_announcements, encode_attributes,
-    encode_withdrawals,
+    CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_withdrawals,
 };
 
 use super::buffer::Gauge;
@@ -167,14 +166,12 @@ impl Packer {
         let class = self.lanes[index].class;
         if let DeltaContent::Announce { set, variant } = &group.content {
             self.attributes.clear();
-            encode_attributes(
-                &mut self.attributes,
-                set,
-                *variant,
-                prepended(set),
-                &class,
-                scrub,
-            );
+            // The announcer's ASN, which import has checked to be the leftmost.
+            let (variant, asn) = match set.facts().leftmost_as {
+                Some(asn) => (*variant, asn),
+                None => Default::default(),
+            };
+            encode_attributes(&mut self.attributes, set, variant, asn, &class, scrub);
         }
         let mut start = 0;
         while start < self.prefixes.len() {
@@ -290,9 +287,4 @@ impl Lane {
             Vec::with_capacity(BUFFER_LEN + 4096),
         ))
     }
-}
-
-/// The ASN that a variant prepends: the announcer's, which import has checked to be the leftmost.
-fn prepended(set: &AttributeSet) -> Asn {
-    set.facts().leftmost_as.unwrap_or_default()
 }

@@ -602,3 +602,23 @@ fn walks_of_several_cores_do_not_wait_for_each_other_in_a_circle() {
         }
     }
 }
+
+#[test]
+fn a_reader_that_was_told_to_stop_is_told_to_go_on() {
+    let mut world = World::new(exchange(3, 1));
+    world.connect_all();
+    for tag in 0..200u32 {
+        world.peer(0).announce(tag as u16, prefixes(tag..tag + 1));
+    }
+    let (conn, other) = (world.peer(0).conn.unwrap(), world.peer(2).conn.unwrap());
+    let said = std::mem::take(&mut world.peer(0).says);
+    // One by one, and nobody empties the queues to the shards.
+    for octets in said.chunks(100) {
+        world.cores[0].handle_octets(world.now, conn, octets);
+    }
+    assert!(!world.cores[0].wants_octets(other));
+    world.run();
+    assert!(world.reads_asked.contains(&other));
+    assert!(world.cores[0].wants_octets(other));
+    assert_all_have(&world, 0, 200);
+}

@@ -41,6 +41,7 @@ pub struct World {
     /// Messages reach some shards a turn later than others.
     pub cores_disagree: bool,
     late: Vec<(ShardId, ToShard)>,
+    pub reads_asked: Vec<ConnId>,
     /// What the cores sent to shards, for a test to look at.
     pub sent: Vec<String>,
 }
@@ -166,6 +167,7 @@ impl World {
             cores_disagree: false,
             late: Vec::new(),
             peers,
+            reads_asked: Vec::new(),
             sent: Vec::new(),
             exchange,
         }
@@ -297,8 +299,10 @@ impl World {
         }
         while let Some(action) = self.cores[index].poll_action() {
             is_busy = true;
-            if let CoreAction::Close { conn } = action {
-                self.close(index, conn);
+            match action {
+                CoreAction::Close { conn } => self.close(index, conn),
+                CoreAction::Read { conn } => self.reads_asked.push(conn),
+                _ => {}
             }
         }
         is_busy

@@ -256,7 +256,7 @@ impl SessionCore {
             && let Some(way) = state.session.established_way()
         {
             state.session.handle_paused(now, way, true);
-            self.is_resume_due = true;
+            self.is_resume_due.set(true);
         }
     }
 
