@@ -59,8 +59,11 @@ pub enum LogFormatArg {
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "reference")]
+    pub config: Option<PathBuf>,
+    /// Print a configuration with every key and its default
+    #[arg(long, conflicts_with = "config")]
+    pub reference: bool,
     #[command(flatten)]
     pub output: Output,
 }

@@ -17,11 +17,29 @@ pub fn reload(args: &ReloadArgs) -> Result<Outcome, FetchError> {
 pub fn client(args: &ClientArgs) -> Result<Outcome, FetchError> {
     let client = args.name.clone();
     let (control, request) = match &args.verb {
-        Verb::Disable { message, control } => (control, Request::Disable { client, message: message.clone() }),
+        Verb::Disable { message, control } => (
+            control,
+            Request::Disable {
+                client,
+                message: message.clone(),
+            },
+        ),
         Verb::Enable { control } => (control, Request::Enable { client }),
-        Verb::Reset { message, control } => (control, Request::Reset { client, message: message.clone() }),
+        Verb::Reset { message, control } => (
+            control,
+            Request::Reset {
+                client,
+                message: message.clone(),
+            },
+        ),
         Verb::Refresh { control } => (control, Request::Refresh { client }),
-        Verb::Quarantine { switch, control } => (control, Request::Quarantine { client, on: *switch == Switch::On }),
+        Verb::Quarantine { switch, control } => (
+            control,
+            Request::Quarantine {
+                client,
+                on: *switch == Switch::On,
+            },
+        ),
     };
     perform(control, &request)
 }
@@ -29,13 +47,20 @@ pub fn client(args: &ClientArgs) -> Result<Outcome, FetchError> {
 fn perform(control: &Control, request: &Request) -> Result<Outcome, FetchError> {
     let response = ask(&socket(control)?, request)?;
     if control.output.json {
-        print(&format!("{:#}\n", serde_json::to_value(&response).unwrap_or_default()));
+        print(&format!(
+            "{:#}\n",
+            serde_json::to_value(&response).unwrap_or_default()
+        ));
     } else if response.ok {
         print(&format!("{}\n", response.text));
     } else {
         eprintln!("{}", response.text);
     }
-    Ok(if response.ok { Outcome::Well } else { Outcome::Wrong })
+    Ok(if response.ok {
+        Outcome::Well
+    } else {
+        Outcome::Wrong
+    })
 }
 
 fn socket(control: &Control) -> Result<PathBuf, FetchError> {
@@ -43,8 +68,11 @@ fn socket(control: &Control) -> Result<PathBuf, FetchError> {
         (Some(socket), _) => Ok(socket.clone()),
         (None, Some(file)) => match config::load(file) {
             Ok(config) => Ok(config.control),
-            Err(problems) => Err(FetchError::Refused(format!("{problems}\nwhere its control socket is cannot be told: use --control"))),
+            Err(problems) => Err(FetchError::Refused(format!(
+                "{problems}\nwhere its control socket is cannot be told: use --control"
+            ))),
         },
-        (None, None) => get(&control.api.api, "/api/v1/summary").map(|view: SummaryView| view.control_socket.into()),
+        (None, None) => get(&control.api.api, "/api/v1/summary")
+            .map(|view: SummaryView| view.control_socket.into()),
     }
 }

@@ -58,7 +58,9 @@ pub fn run(args: &RunArgs) -> Outcome {
 }
 
 fn in_tokio<T>(work: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     tokio.map_err(RunError::Start)?.block_on(work)
 }
 
@@ -80,7 +82,11 @@ async fn serve(config: Config) -> Result<bool, RunError> {
         control = %config.control.display(),
         "running"
     );
-    let plane = Arc::new(Plane::new(config, exchange, Arc::new(runtime.handle().clone())));
+    let plane = Arc::new(Plane::new(
+        config,
+        exchange,
+        Arc::new(runtime.handle().clone()),
+    ));
     manage::serve(plane, doors).await?;
     Ok(runtime.shutdown(GOODBYE).await)
 }

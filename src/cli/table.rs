@@ -9,7 +9,10 @@ pub struct Table {
 
 impl Table {
     pub fn new(headings: &[&'static str]) -> Table {
-        Table { headings: headings.to_vec(), rows: Vec::new() }
+        Table {
+            headings: headings.to_vec(),
+            rows: Vec::new(),
+        }
     }
 
     pub fn row(&mut self, cells: Vec<String>) {
@@ -18,16 +21,32 @@ impl Table {
     }
 
     pub fn text(&self) -> String {
-        let names = self.headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()).collect::<Vec<_>>();
+        let names = self
+            .headings
+            .iter()
+            .map(|heading| heading.trim_start_matches('>').to_owned())
+            .collect::<Vec<_>>();
         let width = |column: usize| {
-            let cells = self.rows.iter().chain([&names]).map(|row| row[column].chars().count());
+            let cells = self
+                .rows
+                .iter()
+                .chain([&names])
+                .map(|row| row[column].chars().count());
             cells.max().unwrap_or(0)
         };
         let widths = (0..names.len()).map(width).collect::<Vec<_>>();
         let line = |row: &Vec<String>| {
-            let cells = row.iter().zip(&self.headings).zip(&widths).map(|((cell, heading), width)| {
-                if heading.starts_with('>') { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-            });
+            let cells =
+                row.iter()
+                    .zip(&self.headings)
+                    .zip(&widths)
+                    .map(|((cell, heading), width)| {
+                        if heading.starts_with('>') {
+                            format!("{cell:>width$}")
+                        } else {
+                            format!("{cell:<width$}")
+                        }
+                    });
             format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
         };
         [&names].into_iter().chain(&self.rows).map(line).collect()
@@ -47,7 +66,12 @@ pub fn duration(seconds: u64) -> String {
 
 /// `1.2 MB`.
 pub fn octets(count: u64) -> String {
-    let units = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    let units = [
+        (1_000_000_000_000, "TB"),
+        (1_000_000_000, "GB"),
+        (1_000_000, "MB"),
+        (1_000, "kB"),
+    ];
     match units.iter().find(|(size, _)| count >= *size) {
         Some((size, unit)) => format!("{:.1} {unit}", count as f64 / *size as f64),
         None => format!("{count} B"),
@@ -62,7 +86,11 @@ mod tests {
     fn columns_line_up_and_numbers_stand_right() {
         let mut table = Table::new(&["CLIENT", ">ROUTES", "STATE"]);
         table.row(vec!["AS1-1".to_owned(), "7".to_owned(), "Idle".to_owned()]);
-        table.row(vec!["Zürich-1".to_owned(), "12345678".to_owned(), "Established".to_owned()]);
+        table.row(vec![
+            "Zürich-1".to_owned(),
+            "12345678".to_owned(),
+            "Established".to_owned(),
+        ]);
         assert_eq!(
             table.text(),
             "CLIENT      ROUTES  STATE\nAS1-1            7  Idle\nZürich-1  12345678  Established\n"
@@ -71,7 +99,13 @@ mod tests {
 
     #[test]
     fn times_and_sizes_are_short() {
-        assert_eq!([0, 59, 61, 3_660, 90_000].map(duration), ["0 s", "59 s", "1 min 1 s", "1 h 1 min", "1 d 1 h"]);
-        assert_eq!([0, 999, 1_000, 1_234_567].map(octets), ["0 B", "999 B", "1.0 kB", "1.2 MB"]);
+        assert_eq!(
+            [0, 59, 61, 3_660, 90_000].map(duration),
+            ["0 s", "59 s", "1 min 1 s", "1 h 1 min", "1 d 1 h"]
+        );
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(octets),
+            ["0 B", "999 B", "1.0 kB", "1.2 MB"]
+        );
     }
 }

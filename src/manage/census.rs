@@ -24,7 +24,9 @@ pub struct Census {
 /// An answer, or the reason why there is none within two seconds.
 pub async fn within<T>(answer: Answer<T>) -> Result<T, Unavailable> {
     let late = |_| Unavailable(format!("no answer within {} s", ANSWER_MAX.as_secs()));
-    tokio::time::timeout(ANSWER_MAX, answer).await.map_err(late)?
+    tokio::time::timeout(ANSWER_MAX, answer)
+        .await
+        .map_err(late)?
 }
 
 impl Census {
@@ -40,20 +42,27 @@ impl Census {
         for (index, answer) in cores.into_iter().enumerate() {
             match answer.await {
                 Ok(CoreReply::Stats(stats)) => census.cores.push(*stats),
-                other => census.silent.push(format!("core-{index}: {}", complaint(other))),
+                other => census
+                    .silent
+                    .push(format!("core-{index}: {}", complaint(other))),
             }
         }
         for (index, answer) in shards.into_iter().enumerate() {
             match answer.await {
                 Ok(ShardReply::Stats(stats)) => census.shards.push(*stats),
-                other => census.silent.push(format!("shard-{index}: {}", complaint(other))),
+                other => census
+                    .silent
+                    .push(format!("shard-{index}: {}", complaint(other))),
             }
         }
         census
     }
 
     pub fn client(&self, slot: ClientSlot) -> Option<&ClientStatus> {
-        self.cores.iter().flat_map(|core| &core.clients).find(|client| client.slot == slot)
+        self.cores
+            .iter()
+            .flat_map(|core| &core.clients)
+            .find(|client| client.slot == slot)
     }
 
     pub fn is_startup_over(&self) -> bool {
@@ -62,14 +71,21 @@ impl Census {
 
     /// The wait of the core that waited longest.
     pub fn startup_wait_ms(&self) -> u64 {
-        self.cores.iter().map(|core| core.startup_wait_ms).max().unwrap_or(0)
+        self.cores
+            .iter()
+            .map(|core| core.startup_wait_ms)
+            .max()
+            .unwrap_or(0)
     }
 }
 
 /// Starts the question now, and waits for the answer later.
 fn ask<T: Send + 'static>(answer: Answer<T>) -> impl Future<Output = Result<T, Unavailable>> {
     let task = tokio::spawn(within(answer));
-    async move { task.await.unwrap_or_else(|error| Err(Unavailable(error.to_string()))) }
+    async move {
+        task.await
+            .unwrap_or_else(|error| Err(Unavailable(error.to_string())))
+    }
 }
 
 fn complaint<T>(answer: Result<T, Unavailable>) -> String {

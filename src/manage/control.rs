@@ -23,11 +23,26 @@ const MESSAGE_LEN_MAX: usize = 255;
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Request {
     Reload,
-    Disable { client: String, #[serde(default)] message: String },
-    Enable { client: String },
-    Reset { client: String, #[serde(default)] message: String },
-    Refresh { client: String },
-    Quarantine { client: String, on: bool },
+    Disable {
+        client: String,
+        #[serde(default)]
+        message: String,
+    },
+    Enable {
+        client: String,
+    },
+    Reset {
+        client: String,
+        #[serde(default)]
+        message: String,
+    },
+    Refresh {
+        client: String,
+    },
+    Quarantine {
+        client: String,
+        on: bool,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -45,7 +60,10 @@ pub enum ControlError {
     #[error("another server answers at the control socket {0}")]
     InUse(PathBuf),
     #[error("cannot open the control socket {file}: {error}")]
-    Open { file: PathBuf, error: std::io::Error },
+    Open {
+        file: PathBuf,
+        error: std::io::Error,
+    },
 }
 
 /// A bound control socket; its file goes with it.
@@ -57,18 +75,28 @@ pub struct ControlSocket {
 impl ControlSocket {
     /// Takes the place of a socket that nobody listens on any more.
     pub fn bind(file: &Path) -> Result<ControlSocket, ControlError> {
-        let open = |error| ControlError::Open { file: file.to_owned(), error };
+        let open = |error| ControlError::Open {
+            file: file.to_owned(),
+            error,
+        };
         if std::os::unix::net::UnixStream::connect(file).is_ok() {
             return Err(ControlError::InUse(file.to_owned()));
         }
         match std::fs::symlink_metadata(file) {
             Ok(metadata) if is_socket(&metadata) => std::fs::remove_file(file).map_err(open)?,
-            Ok(_) => return Err(open(std::io::Error::other("a file that is no socket is in the way"))),
+            Ok(_) => {
+                return Err(open(std::io::Error::other(
+                    "a file that is no socket is in the way",
+                )));
+            }
             Err(_) => {}
         }
         let listener = UnixListener::bind(file).map_err(open)?;
         std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o660)).map_err(open)?;
-        Ok(ControlSocket { listener, file: file.to_owned() })
+        Ok(ControlSocket {
+            listener,
+            file: file.to_owned(),
+        })
     }
 
     /// Serves until it is dropped.
@@ -120,7 +148,9 @@ async fn converse(stream: UnixStream, plane: Arc<Plane>) {
 fn asker(stream: &UnixStream) -> String {
     match stream.peer_cred() {
         Ok(peer) => {
-            let pid = peer.pid().map_or_else(|| "?".to_owned(), |pid| pid.to_string());
+            let pid = peer
+                .pid()
+                .map_or_else(|| "?".to_owned(), |pid| pid.to_string());
             format!("uid {} gid {} pid {pid}", peer.uid(), peer.gid())
         }
         Err(error) => format!("unknown ({error})"),
@@ -130,12 +160,22 @@ fn asker(stream: &UnixStream) -> String {
 async fn answer(plane: &Plane, line: &str, asker: &str) -> Response {
     let request = match serde_json::from_str::<Request>(line) {
         Ok(request) => request,
-        Err(error) => return Response { ok: false, text: format!("not understood: {error}"), changes: None },
+        Err(error) => {
+            return Response {
+                ok: false,
+                text: format!("not understood: {error}"),
+                changes: None,
+            };
+        }
     };
     info!(asker, ?request, "asked over the control socket");
     let response = match perform(plane, request).await {
         Ok(response) => response,
-        Err(error) => Response { ok: false, text: error.to_string(), changes: None },
+        Err(error) => Response {
+            ok: false,
+            text: error.to_string(),
+            changes: None,
+        },
     };
     info!(asker, ok = response.ok, "{}", response.text);
     response
@@ -148,10 +188,19 @@ async fn perform(plane: &Plane, request: Request) -> Result<Response, ChangeErro
             let result = plane.reload().await;
             super::notify_ready();
             let changes = result?;
-            return Ok(Response { ok: true, text: changes.to_string(), changes: Some(changes) });
+            return Ok(Response {
+                ok: true,
+                text: changes.to_string(),
+                changes: Some(changes),
+            });
         }
-        Request::Disable { message, .. } | Request::Reset { message, .. } if message.len() > MESSAGE_LEN_MAX => {
-            return Err(ChangeError::Refused(format!("the message has {} octets, RFC 9003 allows 255", message.len())));
+        Request::Disable { message, .. } | Request::Reset { message, .. }
+            if message.len() > MESSAGE_LEN_MAX =>
+        {
+            return Err(ChangeError::Refused(format!(
+                "the message has {} octets, RFC 9003 allows 255",
+                message.len()
+            )));
         }
         Request::Disable { client, message } => (client, Verb::Disable(message)),
         Request::Enable { client } => (client, Verb::Enable),
@@ -160,5 +209,9 @@ async fn perform(plane: &Plane, request: Request) -> Result<Response, ChangeErro
         Request::Quarantine { client, on } => (client, Verb::Quarantine(on)),
     };
     let text = plane.change_client(&client, verb).await?;
-    Ok(Response { ok: true, text, changes: None })
+    Ok(Response {
+        ok: true,
+        text,
+        changes: None,
+    })
 }

@@ -7,9 +7,7 @@ use crate::base::Asn;
 use crate::policy::{ControlScheme, Verdict};
 use crate::rib::DecidedBy;
 use crate::server::exchange::{Client, Exchange};
-use crate::server::query::{
-    ClientStatus, CoreStats, Explanation, PathFate, PathRow, ShardStats,
-};
+use crate::server::query::{ClientStatus, CoreStats, Explanation, PathFate, PathRow, ShardStats};
 use crate::wire::{AttributeSet, NextHop, Origin, code};
 
 use super::view::{
@@ -38,7 +36,10 @@ pub fn path(exchange: &Exchange, row: &PathRow, side: Side) -> PathView {
     };
     PathView {
         prefix: row.prefix.to_string(),
-        from: from.map_or_else(|| format!("slot {}", row.announcer), |client| client.name.clone()),
+        from: from.map_or_else(
+            || format!("slot {}", row.announcer),
+            |client| client.name.clone(),
+        ),
         from_asn: asn,
         from_address: from.map_or(IpAddr::from([0; 4]), |client| client.address),
         accepted: row.verdict.is_accepted(),
@@ -59,9 +60,15 @@ fn attributes(set: &AttributeSet, outgoing: Option<(&ControlScheme, u8, Asn)>) -
         NextHop::V6LinkLocal(address, link_local) => (address.into(), Some(link_local.into())),
     };
     let stays = |removed: Option<bool>| !removed.unwrap_or(false);
-    let standard = set.communities().filter(|c| stays(scrub.map(|s| s.removes_standard(*c))));
-    let large = set.large_communities().filter(|c| stays(scrub.map(|s| s.removes_large(*c))));
-    let extended = set.extended_communities().filter(|c| stays(scrub.map(|s| s.removes_extended(*c))));
+    let standard = set
+        .communities()
+        .filter(|c| stays(scrub.map(|s| s.removes_standard(*c))));
+    let large = set
+        .large_communities()
+        .filter(|c| stays(scrub.map(|s| s.removes_large(*c))));
+    let extended = set
+        .extended_communities()
+        .filter(|c| stays(scrub.map(|s| s.removes_extended(*c))));
     let mut path = String::new();
     if let Some((_, prepend, asn)) = outgoing {
         (0..prepend).for_each(|_| path += &format!("{asn} "));
@@ -93,7 +100,8 @@ fn as_path(set: &AttributeSet) -> String {
         _ => asns.join(" "),
     };
     let segments = set.as_path_segments();
-    let words = segments.map(|(kind, asns)| segment(kind, asns.map(|asn| asn.to_string()).collect()));
+    let words =
+        segments.map(|(kind, asns)| segment(kind, asns.map(|asn| asn.to_string()).collect()));
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -106,7 +114,9 @@ fn others(set: &AttributeSet) -> Vec<OtherAttributeView> {
         code::LARGE_COMMUNITIES,
         code::EXTENDED_COMMUNITIES,
     ];
-    let rest = set.attributes().filter(|attribute| !shown.contains(&attribute.code));
+    let rest = set
+        .attributes()
+        .filter(|attribute| !shown.contains(&attribute.code));
     let view = rest.map(|attribute| OtherAttributeView {
         code: attribute.code,
         flags: attribute.flags,
@@ -124,7 +134,11 @@ fn hexadecimal(octets: &[u8]) -> String {
 }
 
 pub fn client(client: &Client, status: Option<&ClientStatus>, now_us: u64) -> ClientView {
-    let unknown = ClientStatus { slot: client.slot, state: "Unknown", ..ClientStatus::default() };
+    let unknown = ClientStatus {
+        slot: client.slot,
+        state: "Unknown",
+        ..ClientStatus::default()
+    };
     let status = status.unwrap_or(&unknown);
     ClientView {
         name: client.name.clone(),
@@ -168,28 +182,54 @@ pub fn explanation(
         let (name, decided_by) = fate_name(*fate);
         let path = path(exchange, row, Side::Heard);
         let text = fate_text(*fate, &path, &to.name);
-        FateView { fate: name.to_owned(), decided_by: decided_by.map(|by| step_name(by).to_owned()), text, path }
+        FateView {
+            fate: name.to_owned(),
+            decided_by: decided_by.map(|by| step_name(by).to_owned()),
+            text,
+            path,
+        }
     };
     let paths = explanation.paths.iter().map(fate).collect::<Vec<_>>();
     let answer = answer(&to.name, prefix.as_deref(), to, explanation.live, &paths);
-    ExplainView { prefix, to: to.name.clone(), live: explanation.live, answer, paths }
+    ExplainView {
+        prefix,
+        to: to.name.clone(),
+        live: explanation.live,
+        answer,
+        paths,
+    }
 }
 
 fn answer(name: &str, prefix: Option<&str>, to: &Client, live: bool, paths: &[FateView]) -> String {
     let Some(prefix) = prefix.filter(|_| !paths.is_empty()) else {
         return "Nobody announces it.".to_owned();
     };
-    let has = paths.iter().filter(|path| matches!(path.fate.as_str(), "best" | "additional")).collect::<Vec<_>>();
+    let has = paths
+        .iter()
+        .filter(|path| matches!(path.fate.as_str(), "best" | "additional"))
+        .collect::<Vec<_>>();
     let would = if live { "has" } else { "would have" };
     let told = match &has[..] {
-        [] => format!("{name} {} {prefix}: no path may go to it.", if live { "does not have" } else { "would not have" }),
+        [] => format!(
+            "{name} {} {prefix}: no path may go to it.",
+            if live {
+                "does not have"
+            } else {
+                "would not have"
+            }
+        ),
         [one] => format!("{name} {would} {prefix} from {}.", one.path.from),
-        many => format!("{name} {would} {} paths of {prefix} (ADD-PATH).", many.len()),
+        many => format!(
+            "{name} {would} {} paths of {prefix} (ADD-PATH).",
+            many.len()
+        ),
     };
     match (live, &to.disabled) {
         (true, _) => told,
         (false, Some(_)) => format!("{name} is disabled. {told}"),
-        (false, None) => format!("{name} is not served now: its session is down, or still being brought up. {told}"),
+        (false, None) => format!(
+            "{name} is not served now: its session is down, or still being brought up. {told}"
+        ),
     }
 }
 
@@ -231,11 +271,16 @@ const fn step_words(step: DecidedBy) -> &'static str {
 fn fate_text(fate: PathFate, path: &PathView, to: &str) -> String {
     match fate {
         PathFate::Best(None) => "best: the only one it may have".to_owned(),
-        PathFate::Best(Some(step)) => format!("best: preferred to the next one by {}", step_words(step)),
+        PathFate::Best(Some(step)) => {
+            format!("best: preferred to the next one by {}", step_words(step))
+        }
         PathFate::Additional => "sent beside the others (ADD-PATH)".to_owned(),
         PathFate::Lost(step) => format!("not sent: a better one has {}", step_words(step)),
         PathFate::Rejected => {
-            let reason = path.reject.as_ref().map_or("rejected", |reject| reject.text.as_str());
+            let reason = path
+                .reject
+                .as_ref()
+                .map_or("rejected", |reject| reject.text.as_str());
             format!("rejected on import: {}", reason.trim_end_matches('.'))
         }
         PathFate::Own => format!("not sent: {to} announced it itself"),
@@ -251,7 +296,10 @@ fn fate_text(fate: PathFate, path: &PathView, to: &str) -> String {
 
 impl CoreView {
     pub fn of(stats: &CoreStats, thread: ThreadView) -> CoreView {
-        let established = stats.clients.iter().filter(|client| client.state == "Established");
+        let established = stats
+            .clients
+            .iter()
+            .filter(|client| client.state == "Established");
         CoreView {
             core: stats.core.0,
             thread,

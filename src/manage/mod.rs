@@ -29,7 +29,10 @@ pub use plane::{ChangeError, Current, Plane, Verb};
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {
     #[error("cannot listen for the API on {address}: {error}; see [api] listen")]
-    Api { address: SocketAddr, error: std::io::Error },
+    Api {
+        address: SocketAddr,
+        error: std::io::Error,
+    },
     #[error("{0}")]
     Control(#[from] ControlError),
     #[error("cannot handle signals: {0}")]
@@ -47,14 +50,23 @@ impl Doors {
         let mut api = Vec::new();
         for address in &config.api {
             let listener = TcpListener::bind(address).await;
-            api.push(listener.map_err(|error| ManageError::Api { address: *address, error })?);
+            api.push(listener.map_err(|error| ManageError::Api {
+                address: *address,
+                error,
+            })?);
         }
-        Ok(Doors { api, control: ControlSocket::bind(&config.control)? })
+        Ok(Doors {
+            api,
+            control: ControlSocket::bind(&config.control)?,
+        })
     }
 
     /// Where the API listens; ports that were configured as 0 are known here.
     pub fn api_addresses(&self) -> Vec<SocketAddr> {
-        self.api.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.api
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect()
     }
 }
 

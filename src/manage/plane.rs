@@ -67,11 +67,19 @@ impl Plane {
     pub fn new(config: Config, exchange: Arc<Exchange>, data: Arc<dyn DataPath>) -> Plane {
         let file = config.files.first().cloned().unwrap_or_default();
         let current = RwLock::new(Arc::new(Current { config, exchange }));
-        Plane { file, data, current, overrides: Mutex::default() }
+        Plane {
+            file,
+            data,
+            current,
+            overrides: Mutex::default(),
+        }
     }
 
     pub fn current(&self) -> Arc<Current> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub fn data(&self) -> &dyn DataPath {
@@ -98,7 +106,12 @@ impl Plane {
             return Err(ChangeError::NeedsRestart(needs_restart));
         }
         let mut kept = overrides.clone();
-        kept.retain(|address| config.clients.iter().any(|client| client.address == address));
+        kept.retain(|address| {
+            config
+                .clients
+                .iter()
+                .any(|client| client.address == address)
+        });
         let difference = self.change_to(config, &kept).await?;
         *overrides = kept;
         Ok(difference)
@@ -122,11 +135,18 @@ impl Plane {
             }
             Verb::Disable(message) => {
                 change.disabled = Some(Some(message));
-                format!("{} is disabled, until it is enabled or the server starts again", client.name)
+                format!(
+                    "{} is disabled, until it is enabled or the server starts again",
+                    client.name
+                )
             }
             Verb::Quarantine(on) => {
                 change.quarantine = Some(on);
-                let what = if on { "quarantined: its routes are shown, none is relayed" } else { "not quarantined any more" };
+                let what = if on {
+                    "quarantined: its routes are shown, none is relayed"
+                } else {
+                    "not quarantined any more"
+                };
                 format!("{} is {what}", client.name)
             }
         };
@@ -137,15 +157,22 @@ impl Plane {
 
     async fn reset(&self, client: &Client, message: String) -> Result<String, ChangeError> {
         if client.disabled.is_some() {
-            return Err(ChangeError::Refused(format!("{} is disabled; enable it", client.name)));
+            return Err(ChangeError::Refused(format!(
+                "{} is disabled; enable it",
+                client.name
+            )));
         }
-        let command = CoreCommand::Reset { slot: client.slot, message };
+        let command = CoreCommand::Reset {
+            slot: client.slot,
+            message,
+        };
         self.command(client, command).await?;
         Ok(format!("the session of {} was reset", client.name))
     }
 
     async fn refresh(&self, client: &Client) -> Result<String, ChangeError> {
-        self.command(client, CoreCommand::Refresh { slot: client.slot }).await?;
+        self.command(client, CoreCommand::Refresh { slot: client.slot })
+            .await?;
         Ok(format!("{} was asked for its routes", client.name))
     }
 
@@ -154,7 +181,10 @@ impl Plane {
         let census = self.census().await;
         match census.client(client.slot) {
             Some(status) if status.state == "Idle" => {
-                let command = CoreCommand::Reset { slot: client.slot, message: String::new() };
+                let command = CoreCommand::Reset {
+                    slot: client.slot,
+                    message: String::new(),
+                };
                 self.command(client, command).await?;
                 Ok(format!("{} may come back", client.name))
             }
@@ -170,7 +200,11 @@ impl Plane {
     }
 
     /// The caller holds `overrides`.
-    async fn change_to(&self, config: Config, overrides: &Overrides) -> Result<Difference, ChangeError> {
+    async fn change_to(
+        &self,
+        config: Config,
+        overrides: &Overrides,
+    ) -> Result<Difference, ChangeError> {
         let old = self.current();
         let exchange = Arc::new(config::compile(&config, overrides, Some(&old.exchange)));
         let difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
@@ -204,6 +238,8 @@ impl Plane {
                 tokio::time::sleep(SETTLE_LOOK).await;
             }
         };
-        tokio::time::timeout(SETTLE_MAX, settled).await.map_err(|_| ChangeError::Unsettled)
+        tokio::time::timeout(SETTLE_MAX, settled)
+            .await
+            .map_err(|_| ChangeError::Unsettled)
     }
 }

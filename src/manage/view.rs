@@ -15,7 +15,10 @@ pub struct ByFamily {
 
 impl From<[u32; 2]> for ByFamily {
     fn from([ipv4, ipv6]: [u32; 2]) -> ByFamily {
-        ByFamily { ipv4: ipv4.into(), ipv6: ipv6.into() }
+        ByFamily {
+            ipv4: ipv4.into(),
+            ipv6: ipv6.into(),
+        }
     }
 }
 

@@ -4,9 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rialto::base::{
-    ClientSlot, CoreId, FamilySet, Prefix, SessionEpoch, ShardId, Time, shard_of,
-};
+use rialto::base::{ClientSlot, CoreId, FamilySet, Prefix, SessionEpoch, ShardId, Time, shard_of};
 use rialto::manage::{Answer, DataPath, Unavailable};
 use rialto::policy::{RejectReason, Verdict};
 use rialto::runtime::ThreadRow;
@@ -76,8 +74,14 @@ impl Fake {
                 extended_messages: false,
                 router_id: Ipv4Addr::new(192, 0, 2, slot as u8 + 1),
             };
-            (0..state.shards.len()).for_each(|shard| state.step(shard, ToShard::ClientUp(up.clone())));
-            let status = state.core.clients.iter_mut().find(|status| status.slot == up.slot).unwrap();
+            (0..state.shards.len())
+                .for_each(|shard| state.step(shard, ToShard::ClientUp(up.clone())));
+            let status = state
+                .core
+                .clients
+                .iter_mut()
+                .find(|status| status.slot == up.slot)
+                .unwrap();
             *status = ClientStatus {
                 state: "Established",
                 router_id: Some(up.router_id),
@@ -91,15 +95,28 @@ impl Fake {
     }
 
     /// A client announces a prefix, and import says this of it.
-    pub fn announce(&self, slot: u16, prefix: &str, set: &Arc<AttributeSet>, rejected: Option<RejectReason>) {
+    pub fn announce(
+        &self,
+        slot: u16,
+        prefix: &str,
+        set: &Arc<AttributeSet>,
+        rejected: Option<RejectReason>,
+    ) {
         let prefix: Prefix = prefix.parse().unwrap();
         self.with(|state| {
             let batch = RouteBatch {
                 slot: ClientSlot(slot),
                 epoch: SessionEpoch(1),
                 generation: state.exchange.generation,
-                updates: vec![RouteUpdate { seq: 1, set: Some(set.clone()), prefixes: 0..1 }],
-                prefixes: vec![(prefix, rejected.map_or(Verdict::Accepted, Verdict::Rejected))],
+                updates: vec![RouteUpdate {
+                    seq: 1,
+                    set: Some(set.clone()),
+                    prefixes: 0..1,
+                }],
+                prefixes: vec![(
+                    prefix,
+                    rejected.map_or(Verdict::Accepted, Verdict::Rejected),
+                )],
             };
             let shard = shard_of(&prefix, state.exchange.shard_count).index();
             state.step(shard, ToShard::Routes(batch));
@@ -119,7 +136,10 @@ impl State {
 
     fn query(&mut self, shard: ShardId, query: ShardQuery) -> ShardReply {
         self.step(shard.index(), ToShard::Query { id: 1, query });
-        self.shards[shard.index()].poll_reply().expect("a shard answers at once").1
+        self.shards[shard.index()]
+            .poll_reply()
+            .expect("a shard answers at once")
+            .1
     }
 
     fn command(&mut self, command: CoreCommand) -> CoreReply {
@@ -127,12 +147,15 @@ impl State {
             CoreCommand::Stats => return CoreReply::Stats(Box::new(self.core.clone())),
             other => self.commands.push(other),
         }
-        self.refusal.take().map_or(CoreReply::Done, CoreReply::Refused)
+        self.refusal
+            .take()
+            .map_or(CoreReply::Done, CoreReply::Refused)
     }
 
     fn reload(&mut self, exchange: Arc<Exchange>) {
         self.reload_count += 1;
-        (0..self.shards.len()).for_each(|shard| self.step(shard, ToShard::Reload(exchange.clone())));
+        (0..self.shards.len())
+            .for_each(|shard| self.step(shard, ToShard::Reload(exchange.clone())));
         self.core.generation = exchange.generation;
         self.exchange = exchange;
     }
@@ -153,7 +176,11 @@ impl DataPath for Fake {
 
     fn shard_query(&self, shard: ShardId, query: ShardQuery) -> Answer<ShardReply> {
         let answer = self.with(|state| {
-            if state.is_silent { Err(Unavailable("gone".to_owned())) } else { Ok(state.query(shard, query)) }
+            if state.is_silent {
+                Err(Unavailable("gone".to_owned()))
+            } else {
+                Ok(state.query(shard, query))
+            }
         });
         Box::pin(async move { answer })
     }
@@ -179,4 +206,3 @@ impl DataPath for Fake {
         ["core-0", "shard-0", "shard-1"].map(row).to_vec()
     }
 }
-

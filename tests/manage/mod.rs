@@ -46,7 +46,10 @@ impl Server {
         let (report, started) = std::sync::mpsc::channel();
         let path: Arc<Fake> = data.clone();
         let thread = std::thread::spawn(move || {
-            let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let tokio = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             tokio.block_on(async {
                 let doors = Doors::open(&config).await.unwrap();
                 report.send(doors.api_addresses()[0]).unwrap();
@@ -56,7 +59,13 @@ impl Server {
             });
         });
         let api = started.recv().unwrap();
-        Server { data, api, folder, end: Some(end), thread: Some(thread) }
+        Server {
+            data,
+            api,
+            folder,
+            end: Some(end),
+            thread: Some(thread),
+        }
     }
 
     pub fn file(&self) -> PathBuf {
@@ -74,11 +83,18 @@ impl Server {
     /// Status and body.
     pub fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.api).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        (
+            head.split(' ').nth(1).unwrap().parse().unwrap(),
+            body.to_owned(),
+        )
     }
 
     pub fn json(&self, path: &str) -> serde_json::Value {
@@ -101,11 +117,26 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    /// Ends it, and looks at what it leaves.
+    pub fn stop(mut self, look: impl FnOnce()) {
+        self.end();
+        look();
+    }
+
+    fn end(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {
-            assert!(thread.join().is_ok() || std::thread::panicking(), "the management plane panicked");
+            assert!(
+                thread.join().is_ok() || std::thread::panicking(),
+                "the management plane panicked"
+            );
         }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
     }
 }
