@@ -14,11 +14,14 @@ use super::{Shard, flush::build_batch};
 /// Table entries that one turn of a walk looks at.
 const PIECE_ENTRIES: u32 = 16_384;
 
-/// Walks asked for, and the one under way.
+/// Walks asked for, and those under way. One that waits for Promote does not keep others from
+/// starting: shards may hear of the walks of two cores in different orders, and would wait for each
+/// other in a circle.
 #[derive(Default)]
 pub(super) struct Walks {
     queued: Vec<Request>,
-    active: Option<Walk>,
+    /// All but the last one are sent.
+    active: Vec<Walk>,
 }
 
 struct Request {
@@ -47,6 +50,12 @@ enum Stage {
     Sent,
 }
 
+impl Walk {
+    fn is_sent(&self) -> bool {
+        matches!(self.stage, Stage::Sent)
+    }
+}
+
 impl Walks {
     pub(super) fn queue(
         &mut self,
@@ -64,33 +73,31 @@ impl Walks {
     }
 
     pub(super) fn is_active(&self) -> bool {
-        self.active.is_some()
+        !self.active.is_empty()
     }
 
     pub(super) fn has_work(&self) -> bool {
-        match &self.active {
-            Some(walk) => !matches!(walk.stage, Stage::Sent),
-            None => !self.queued.is_empty(),
-        }
+        !self.queued.is_empty() || self.active.last().is_some_and(|walk| !walk.is_sent())
     }
 
     pub(super) fn remove_client(&mut self, slot: ClientSlot) {
         for request in &mut self.queued {
             request.clients.remove(slot);
         }
-        let Some(walk) = &mut self.active else { return };
-        for part in &mut walk.parts {
-            part.clients.remove(slot);
-        }
-        for scope in &mut walk.scopes {
-            scope.best.remove(slot);
-            scope.all.remove(slot);
+        for walk in &mut self.active {
+            for part in &mut walk.parts {
+                part.clients.remove(slot);
+            }
+            for scope in &mut walk.scopes {
+                scope.best.remove(slot);
+                scope.all.remove(slot);
+            }
         }
     }
 
-    /// Clients of the walk may hold these path identifiers of a prefix.
+    /// Clients of the walks may hold these path identifiers of a prefix.
     pub(super) fn hold_for(&mut self, slot: PrefixSlot, path_ids: &[PathId]) {
-        if let Some(walk) = &mut self.active {
+        for walk in &mut self.active {
             let held = walk.touched.entry(slot).or_default();
             held.extend(
                 path_ids
@@ -107,7 +114,12 @@ impl Shard {
     /// A prefix changes, or its state at a walked-to client is unknown: it is told when the walk ends.
     pub(super) fn touch(&mut self, slot: PrefixSlot) {
         let entry = self.table.entry_mut(slot);
-        if self.walks.active.is_none() || entry.marks.contains(Marks::TOUCHED) {
+        if self
+            .walks
+            .active
+            .iter()
+            .all(|walk| walk.touched.contains_key(&slot))
+        {
             return;
         }
         entry.marks.set(Marks::TOUCHED);
@@ -120,21 +132,18 @@ impl Shard {
     }
 
     pub(super) fn walk_piece(&mut self) {
-        if self.walks.active.is_none() {
-            if self.walks.queued.is_empty() {
-                return;
-            }
+        if self.walks.active.last().is_none_or(Walk::is_sent) && !self.walks.queued.is_empty() {
             self.start_walk();
         }
-        let Some(mut walk) = self.walks.active.take() else {
+        let Some(mut walk) = self.walks.active.pop_if(|walk| !walk.is_sent()) else {
             return;
         };
-        walk.stage = match walk.stage {
-            Stage::Gather { cursor, changes } => self.gather(&walk.scopes, cursor, changes),
+        walk.stage = match std::mem::replace(&mut walk.stage, Stage::Sent) {
+            Stage::Gather { cursor, changes } => self.gather(&walk, cursor, changes),
             Stage::Send { from, changes } => self.send(&walk.parts, from, changes),
             Stage::Sent => Stage::Sent,
         };
-        self.walks.active = Some(walk);
+        self.walks.active.push(walk);
     }
 
     /// Takes the clients of all queued walks out of the live ones.
@@ -155,7 +164,7 @@ impl Shard {
             cursor: 0,
             changes: Changes::new(self.seed),
         };
-        self.walks.active = Some(Walk {
+        self.walks.active.push(Walk {
             parts,
             scopes,
             stage,
@@ -174,18 +183,18 @@ impl Shard {
         }
     }
 
-    fn gather(&mut self, scopes: &[Scope; 2], cursor: u32, mut changes: Changes) -> Stage {
+    fn gather(&mut self, walk: &Walk, cursor: u32, mut changes: Changes) -> Stage {
         let end = (cursor + PIECE_ENTRIES).min(self.table.slot_count());
         for slot in (cursor..end).map(PrefixSlot) {
             let entry = self.table.entry(slot);
             let family = entry.prefix.family();
-            if entry.paths.is_empty()
-                || entry.marks.contains(Marks::TOUCHED)
-                || scopes[family.index()].is_empty()
-            {
+            let scope = &walk.scopes[family.index()];
+            let is_touched =
+                entry.marks.contains(Marks::TOUCHED) && walk.touched.contains_key(&slot);
+            if entry.paths.is_empty() || is_touched || scope.is_empty() {
                 continue;
             }
-            self.present_state(&mut changes, slot, &scopes[family.index()], false, &[]);
+            self.present_state(&mut changes, slot, scope, false, &[]);
         }
         if end < self.table.slot_count() {
             return Stage::Gather {
@@ -226,18 +235,17 @@ impl Shard {
 
     /// The core has consumed the walk: its clients learn what changed meanwhile, and are live.
     pub(super) fn handle_promote(&mut self, core: CoreId, id: WalkId) {
-        let Some(mut walk) = self.walks.active.take() else {
-            return;
-        };
-        let Some(place) = walk
-            .parts
+        let is_it = |part: &Request| part.core == core && part.walk == id;
+        let place = self
+            .walks
+            .active
             .iter()
-            .position(|part| part.core == core && part.walk == id)
-        else {
-            self.walks.active = Some(walk);
+            .position(|walk| walk.parts.iter().any(is_it));
+        let Some(at) = place else { return };
+        let mut walk = self.walks.active.remove(at);
+        let Some(part) = walk.parts.extract_if(.., |part| is_it(part)).next() else {
             return;
         };
-        let part = walk.parts.swap_remove(place);
         // A pre-image from before would not say what its clients are about to be told.
         self.flush();
         self.outbox.push(core, ToCore::Promoting { walk: id });
@@ -266,13 +274,20 @@ impl Shard {
         if walk.parts.is_empty() {
             self.end_walk(walk);
         } else {
-            self.walks.active = Some(walk);
+            self.walks.active.insert(at, walk);
         }
     }
 
     fn end_walk(&mut self, walk: Walk) {
         for slot in walk.touched.keys() {
-            self.table.entry_mut(*slot).marks.clear(Marks::TOUCHED);
+            if !self
+                .walks
+                .active
+                .iter()
+                .any(|other| other.touched.contains_key(slot))
+            {
+                self.table.entry_mut(*slot).marks.clear(Marks::TOUCHED);
+            }
         }
         self.sets.unhold();
     }
