@@ -30,7 +30,7 @@ impl Frr {
             let program = format!("/usr/lib/frr/{name}");
             let (config, pid) = (file(&format!("{name}.conf")), file(&format!("{name}.pid")));
             let (socket, vty) = (file("zserv"), directory.display().to_string());
-            let words = [&program, "-u", "root", "-g", "root", "-P", "0", "-f", &config, "-i", &pid, "-z", &socket, "--vty_socket", &vty];
+            let words = [&program, "-P", "0", "-f", &config, "-i", &pid, "-z", &socket, "--vty_socket", &vty];
             Program::start(&member.place, name, &[&words[..], own].concat(), &[])
         };
         let zebra = start("zebra", &[]);
