@@ -419,7 +419,7 @@ impl Parts {
             8 | 16 | 17 | 32 => 0xc0,
             _ => flags,
         };
-        if flags & !0x20 != due {
+        if (flags ^ due) & !0x20 != 0 {
             return Err(format!("attribute {code} has the flags {flags:#x}"));
         }
         match code {

@@ -307,6 +307,10 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
     if rng.percent(55) {
         random_communities(rng, plan, &mut attributes);
     }
+    if attributes.as_path[0].1[0] != member.asn {
+        // Known: the server prepends the leftmost ASN, which is the announcer's but in a lab.
+        attributes.large.retain(|(rs, function, _)| *rs != SERVER_ASN || *function <= 100);
+    }
     if rng.percent(10) {
         attributes.other.insert(6, (0x40, Vec::new()));
     }

@@ -84,6 +84,8 @@ struct Conn {
 
 /// Virtual time without anything that moves before the exchange counts as quiet.
 const QUIET: Duration = Duration::from_millis(2_500);
+/// The same while something is still due.
+const LONG_QUIET: Duration = Duration::from_secs(60);
 
 impl World {
     pub fn new(exchange: Arc<Exchange>, mut rng: Rng) -> World {
@@ -194,15 +196,19 @@ impl World {
 
     /// Until nothing moves any more for a while.
     pub fn run_until_quiet(&mut self) -> Result<(), String> {
-        let mut last_move = self.now;
+        let (mut last_move, mut last_wait) = (self.now, self.now);
         let give_up = self.now + Duration::from_secs(3_600);
         loop {
             let before = self.moves;
             let progressed = self.round(75)?;
-            if self.moves != before || self.is_waiting_for_client() {
+            if self.moves != before {
                 last_move = self.now;
             }
-            if self.now.since(last_move) > QUIET {
+            if self.is_waiting_for_client() {
+                last_wait = self.now;
+            }
+            let is_long = self.now.since(last_move) > LONG_QUIET;
+            if is_long || self.now.since(last_move.max(last_wait)) > QUIET {
                 return Ok(());
             }
             if self.now > give_up {
@@ -218,15 +224,17 @@ impl World {
         }
     }
 
-    /// A client that wants to be up and is not, or that does not read what is there for it.
+    /// A client that wants to be up and is not, that lacks its End-of-RIB, or that reads nothing.
     fn is_waiting_for_client(&self) -> bool {
         self.clients.iter().any(|client| {
             let is_allowed = self
                 .exchange
                 .client_at(client.address)
                 .is_some_and(|configured| configured.disabled.is_none());
-            let is_coming = client.is_on && is_allowed && client.speaker.state != State::Established;
-            is_coming || (client.conn.is_some() && client.deaf_until > self.now)
+            let speaker = &client.speaker;
+            let lacks = |family: usize| speaker.agreed.families[family] && !speaker.end_of_rib[family];
+            let is_coming = client.is_on && is_allowed && speaker.state != State::Established;
+            is_coming || lacks(0) || lacks(1) || (client.conn.is_some() && client.deaf_until > self.now)
         })
     }
 
@@ -324,6 +332,7 @@ impl World {
         while let Some((shard, message)) = self.cores[index].core.poll_to_shard() {
             let host = &mut self.shards[shard.index()];
             if host.mail.len() < host.mail_max {
+                trace(|| format!("{:?} core {index} -> {shard:?}: {message:.300?}", self.now));
                 host.mail.push_back(message);
                 self.moves += 1;
             } else {
@@ -372,6 +381,7 @@ impl World {
         while let Some((core, message)) = host.shard.poll_to_core() {
             let mailbox = &mut self.cores[core.index()];
             if mailbox.mail.len() < mailbox.mail_max {
+                trace(|| format!("{now:?} shard {index} -> {core:?}: {message:.300?}"));
                 mailbox.mail.push_back((ShardId(index as u16), message));
                 self.moves += 1;
             } else {
@@ -536,7 +546,7 @@ impl World {
         progressed
     }
 
-    pub fn describe(&self) -> String {
+    pub fn describe(&mut self) -> String {
         let mut lines = vec![format!("at {:?}", self.now)];
         for (index, client) in self.clients.iter().enumerate() {
             let queued = client.conn.as_ref().map(|conn| (conn.to_server.len(), conn.to_client.len()));
@@ -545,13 +555,35 @@ impl World {
                 client.address, client.is_on, client.speaker.state, client.speaker.notified
             ));
         }
-        for (index, core) in self.cores.iter().enumerate() {
-            let wants = core.core.wants_deltas();
-            lines.push(format!("core {index}: mail {} of {}, wants deltas {wants}", core.mail.len(), core.mail_max));
+        for index in 0..self.cores.len() {
+            let stats = self.core_stats(index);
+            let core = &self.cores[index];
+            lines.push(format!(
+                "core {index}: mail {} of {}, wants deltas {}, start-up over {}, octets retained {}",
+                core.mail.len(),
+                core.mail_max,
+                core.core.wants_deltas(),
+                stats.startup_over,
+                stats.octets_retained
+            ));
+            let dirty = stats.clients.iter().filter(|client| client.dirty_prefixes + client.queue_octets > 0);
+            for client in dirty {
+                lines.push(format!("  {}: dirty {}, queued {}", client.slot, client.dirty_prefixes, client.queue_octets));
+            }
         }
         for (index, shard) in self.shards.iter().enumerate() {
             lines.push(format!("shard {index}: mail {} of {}", shard.mail.len(), shard.mail_max));
         }
         lines.join("\n")
+    }
+}
+
+/// `RIALTO_TRACE=1` shows the messages between cores and shards.
+fn trace(line: impl FnOnce() -> String) {
+    static ON: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| std::env::var_os("RIALTO_TRACE").is_some());
+    if *ON {
+        let mut line = line();
+        line.truncate(400);
+        eprintln!("{line}");
     }
 }
