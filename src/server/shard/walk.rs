@@ -14,14 +14,14 @@ use super::{Shard, flush::build_batch};
 /// Table entries that one turn of a walk looks at.
 const PIECE_ENTRIES: u32 = 16_384;
 
-/// Walks asked for, and those under way. One that waits for Promote does not keep others from
-/// starting: shards may hear of the walks of two cores in different orders, and would wait for each
-/// other in a circle.
+/// Walks asked for, the one under way, and those whose streams are out. The next one does not wait
+/// for the promotions of the last: cores would wait for each other, each served by another shard.
 #[derive(Default)]
 pub(super) struct Walks {
     queued: Vec<Request>,
-    /// All but the last one are sent.
-    active: Vec<Walk>,
+    active: Option<Walk>,
+    /// Waiting for the cores' Promote.
+    sent: Vec<Walk>,
 }
 
 struct Request {
@@ -46,14 +46,7 @@ enum Stage {
     Gather { cursor: u32, changes: Changes },
     /// Sending sorted records from this one on.
     Send { from: usize, changes: Changes },
-    /// Waiting for the cores' Promote.
     Sent,
-}
-
-impl Walk {
-    fn is_sent(&self) -> bool {
-        matches!(self.stage, Stage::Sent)
-    }
 }
 
 impl Walks {
@@ -72,19 +65,24 @@ impl Walks {
         });
     }
 
+    /// Whether there is a client that is told of changes only when its walk ends.
     pub(super) fn is_active(&self) -> bool {
-        !self.active.is_empty()
+        self.active.is_some() || !self.sent.is_empty()
     }
 
     pub(super) fn has_work(&self) -> bool {
-        !self.queued.is_empty() || self.active.last().is_some_and(|walk| !walk.is_sent())
+        self.active.is_some() || !self.queued.is_empty()
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Walk> {
+        self.active.iter_mut().chain(&mut self.sent)
     }
 
     pub(super) fn remove_client(&mut self, slot: ClientSlot) {
         for request in &mut self.queued {
             request.clients.remove(slot);
         }
-        for walk in &mut self.active {
+        for walk in self.all_mut() {
             for part in &mut walk.parts {
                 part.clients.remove(slot);
             }
@@ -97,7 +95,7 @@ impl Walks {
 
     /// Clients of the walks may hold these path identifiers of a prefix.
     pub(super) fn hold_for(&mut self, slot: PrefixSlot, path_ids: &[PathId]) {
-        for walk in &mut self.active {
+        for walk in self.all_mut() {
             let held = walk.touched.entry(slot).or_default();
             held.extend(
                 path_ids
@@ -114,12 +112,7 @@ impl Shard {
     /// A prefix changes, or its state at a walked-to client is unknown: it is told when the walk ends.
     pub(super) fn touch(&mut self, slot: PrefixSlot) {
         let entry = self.table.entry_mut(slot);
-        if self
-            .walks
-            .active
-            .iter()
-            .all(|walk| walk.touched.contains_key(&slot))
-        {
+        if !self.walks.is_active() || entry.marks.contains(Marks::TOUCHED) {
             return;
         }
         entry.marks.set(Marks::TOUCHED);
@@ -132,18 +125,24 @@ impl Shard {
     }
 
     pub(super) fn walk_piece(&mut self) {
-        if self.walks.active.last().is_none_or(Walk::is_sent) && !self.walks.queued.is_empty() {
+        if self.walks.active.is_none() {
+            if self.walks.queued.is_empty() {
+                return;
+            }
             self.start_walk();
         }
-        let Some(mut walk) = self.walks.active.pop_if(|walk| !walk.is_sent()) else {
+        let Some(mut walk) = self.walks.active.take() else {
             return;
         };
-        walk.stage = match std::mem::replace(&mut walk.stage, Stage::Sent) {
-            Stage::Gather { cursor, changes } => self.gather(&walk, cursor, changes),
+        walk.stage = match walk.stage {
+            Stage::Gather { cursor, changes } => self.gather(&walk.scopes, cursor, changes),
             Stage::Send { from, changes } => self.send(&walk.parts, from, changes),
             Stage::Sent => Stage::Sent,
         };
-        self.walks.active.push(walk);
+        match walk.stage {
+            Stage::Sent => self.walks.sent.push(walk),
+            _ => self.walks.active = Some(walk),
+        }
     }
 
     /// Takes the clients of all queued walks out of the live ones.
@@ -159,12 +158,14 @@ impl Shard {
             let walked = scope.best.union(&scope.all);
             live.subtract(&walked);
         }
+        // What was touched before is yet to be touched for the clients of this walk.
+        self.clear_touched();
         self.sets.hold();
         let stage = Stage::Gather {
             cursor: 0,
             changes: Changes::new(self.seed),
         };
-        self.walks.active.push(Walk {
+        self.walks.active = Some(Walk {
             parts,
             scopes,
             stage,
@@ -183,18 +184,18 @@ impl Shard {
         }
     }
 
-    fn gather(&mut self, walk: &Walk, cursor: u32, mut changes: Changes) -> Stage {
+    fn gather(&mut self, scopes: &[Scope; 2], cursor: u32, mut changes: Changes) -> Stage {
         let end = (cursor + PIECE_ENTRIES).min(self.table.slot_count());
         for slot in (cursor..end).map(PrefixSlot) {
             let entry = self.table.entry(slot);
             let family = entry.prefix.family();
-            let scope = &walk.scopes[family.index()];
-            let is_touched =
-                entry.marks.contains(Marks::TOUCHED) && walk.touched.contains_key(&slot);
-            if entry.paths.is_empty() || is_touched || scope.is_empty() {
+            if entry.paths.is_empty()
+                || entry.marks.contains(Marks::TOUCHED)
+                || scopes[family.index()].is_empty()
+            {
                 continue;
             }
-            self.present_state(&mut changes, slot, scope, false, &[]);
+            self.present_state(&mut changes, slot, &scopes[family.index()], false, &[]);
         }
         if end < self.table.slot_count() {
             return Stage::Gather {
@@ -236,14 +237,14 @@ impl Shard {
     /// The core has consumed the walk: its clients learn what changed meanwhile, and are live.
     pub(super) fn handle_promote(&mut self, core: CoreId, id: WalkId) {
         let is_it = |part: &Request| part.core == core && part.walk == id;
-        let place = self
-            .walks
-            .active
-            .iter()
-            .position(|walk| walk.parts.iter().any(is_it));
-        let Some(at) = place else { return };
-        let mut walk = self.walks.active.remove(at);
-        let Some(part) = walk.parts.extract_if(.., |part| is_it(part)).next() else {
+        let sent = &mut self.walks.sent;
+        let Some(place) = sent.iter().position(|walk| walk.parts.iter().any(is_it)) else {
+            return;
+        };
+        let mut walk = sent.swap_remove(place);
+        let (part, others) = walk.parts.drain(..).partition::<Vec<_>, _>(is_it);
+        walk.parts = others;
+        let Some(part) = part.into_iter().next() else {
             return;
         };
         // A pre-image from before would not say what its clients are about to be told.
@@ -274,21 +275,22 @@ impl Shard {
         if walk.parts.is_empty() {
             self.end_walk(walk);
         } else {
-            self.walks.active.insert(at, walk);
+            self.walks.sent.push(walk);
         }
     }
 
     fn end_walk(&mut self, walk: Walk) {
-        for slot in walk.touched.keys() {
-            if !self
-                .walks
-                .active
-                .iter()
-                .any(|other| other.touched.contains_key(slot))
-            {
-                self.table.entry_mut(*slot).marks.clear(Marks::TOUCHED);
-            }
-        }
+        self.walks.sent.push(walk);
+        self.clear_touched();
+        self.walks.sent.pop();
         self.sets.unhold();
+    }
+
+    /// A mark says that every walk has the prefix among its touched ones; without it, the next change
+    /// tells them again, which does no harm.
+    fn clear_touched(&mut self) {
+        for slot in self.walks.sent.iter().flat_map(|walk| walk.touched.keys()) {
+            self.table.entry_mut(*slot).marks.clear(Marks::TOUCHED);
+        }
     }
 }
