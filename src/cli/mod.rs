@@ -34,7 +34,10 @@ pub fn main() -> ExitCode {
         Command::Reload(args) => told(control::reload(&args)),
         Command::Client(args) => told(control::client(&args)),
         Command::Load(args) => loaded("load", crate::load::run(&args)),
-        Command::Demo(args) => loaded("demo", crate::load::demo::run(&args, crate::load::demo::this_binary)),
+        Command::Demo(args) => loaded(
+            "demo",
+            crate::load::demo::run(&args, crate::load::demo::this_binary),
+        ),
     }
 }
 
