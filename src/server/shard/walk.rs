@@ -43,15 +43,9 @@ struct Walk {
 
 enum Stage {
     /// Computing assignments from this slot on.
-    Gather {
-        cursor: u32,
-        changes: Changes,
-    },
+    Gather { cursor: u32, changes: Changes },
     /// Sending sorted records from this one on.
-    Send {
-        from: usize,
-        changes: Changes,
-    },
+    Send { from: usize, changes: Changes },
     Sent,
 }
 
