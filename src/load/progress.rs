@@ -45,7 +45,8 @@ impl Progress {
     pub fn end(&self) {
         if !self.bar.is_hidden() {
             let (name, elapsed) = (self.bar.message(), self.bar.elapsed());
-            self.bar.println(format!("  {name} ({:.1} s)", elapsed.as_secs_f64()));
+            self.bar
+                .println(format!("  {name} ({:.1} s)", elapsed.as_secs_f64()));
         }
     }
 
