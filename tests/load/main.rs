@@ -117,7 +117,8 @@ fn a_real_table_is_replayed() {
 
 #[test]
 fn a_server_that_does_otherwise_is_found_wrong() {
-    let cases: [(&str, fn(String) -> String); 3] = [
+    type Change = fn(String) -> String;
+    let cases: [(&str, Change); 3] = [
         ("it does not know a client", |config| {
             config.replace(
                 "asn = 10003\naddress = \"127.77.1.4\"",
