@@ -36,8 +36,33 @@ impl Gobgp {
         let gobgp = Gobgp { member: member.clone(), _program: program };
         wait_for("GoBGP's API", Duration::from_secs(20), || gobgp.ask(&["global"]).map(|_| ()));
         let dump = dump.display().to_string();
-        gobgp.ask(&["mrt", "inject", "global", &dump]).expect("GoBGP takes its routes");
+        // `gobgp` may end before the last routes are over: it is told until all are there.
+        wait_for("GoBGP to have its routes", Duration::from_secs(60), || {
+            gobgp.ask(&["mrt", "inject", "global", &dump])?;
+            std::thread::sleep(Duration::from_millis(500));
+            let due = member.announced.iter().map(|group| group.prefixes.len()).sum::<usize>();
+            let has = gobgp.own_count()?;
+            if has == due { Ok(()) } else { Err(format!("{has} of {due}")) }
+        });
         gobgp
+    }
+
+    /// Each path with its prefix.
+    fn paths(&self) -> Result<Vec<(IpNet, Value)>, String> {
+        let mut all = Vec::new();
+        for family in ["ipv4", "ipv6"] {
+            let text = self.ask(&["-j", "global", "rib", "-a", family])?;
+            let value: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
+            for (prefix, paths) in value.as_object().into_iter().flatten() {
+                let prefix: IpNet = prefix.parse().map_err(|_| format!("prefix {prefix}"))?;
+                all.extend(paths.as_array().into_iter().flatten().map(|path| (prefix, path.clone())));
+            }
+        }
+        Ok(all)
+    }
+
+    fn own_count(&self) -> Result<usize, String> {
+        Ok(self.paths()?.iter().filter(|(_, path)| !is_heard(path)).count())
     }
 
     fn ask(&self, words: &[&str]) -> Result<String, String> {
@@ -48,17 +73,8 @@ impl Gobgp {
 impl Router for Gobgp {
     fn table(&mut self) -> Result<Table, String> {
         let mut table = Table::default();
-        for family in ["ipv4", "ipv6"] {
-            let text = self.ask(&["-j", "global", "rib", "-a", family])?;
-            let value: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
-            for (prefix, paths) in value.as_object().into_iter().flatten() {
-                let prefix: IpNet = prefix.parse().map_err(|_| format!("prefix {prefix}"))?;
-                for path in paths.as_array().into_iter().flatten() {
-                    if path["neighbor-ip"].as_str().is_some_and(|address| address.contains("77")) {
-                        table.insert(prefix, path_of(path).ok_or_else(|| format!("GoBGP says {path}"))?);
-                    }
-                }
-            }
+        for (prefix, path) in self.paths()?.iter().filter(|(_, path)| is_heard(path)) {
+            table.insert(*prefix, path_of(path).ok_or_else(|| format!("GoBGP says {path}"))?);
         }
         Ok(table)
     }
@@ -92,6 +108,11 @@ fn config_of(member: &Member) -> String {
         .unwrap();
     }
     text
+}
+
+/// From the route server, by its address.
+fn is_heard(path: &Value) -> bool {
+    path["neighbor-ip"].as_str().is_some_and(|address| address.contains("77"))
 }
 
 fn path_of(value: &Value) -> Option<Path> {
