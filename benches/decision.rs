@@ -61,10 +61,21 @@ fn live_shard() -> Shard {
         shard.handle(Time::ZERO, ToShard::ClientUp(up));
     }
     let clients: Arc<ClientSet> = Arc::new((0..CLIENTS).map(ClientSlot).collect());
-    let walk = ToShard::Walk { core: CoreId(0), walk: WalkId(1), clients, families: ipv4 };
+    let walk = ToShard::Walk {
+        core: CoreId(0),
+        walk: WalkId(1),
+        clients,
+        families: ipv4,
+    };
     shard.handle(Time::ZERO, walk);
     settle(&mut shard);
-    shard.handle(Time::ZERO, ToShard::Promote { core: CoreId(0), walk: WalkId(1) });
+    shard.handle(
+        Time::ZERO,
+        ToShard::Promote {
+            core: CoreId(0),
+            walk: WalkId(1),
+        },
+    );
     settle(&mut shard);
     shard
 }
@@ -88,9 +99,17 @@ fn settle(shard: &mut Shard) -> Vec<ToCore> {
 fn set(announcer: u16, number: u32, tagged: bool) -> Arc<AttributeSet> {
     let set = SetBuilder::new()
         .next_hop(Ipv4Addr::from(0x0a4d_0000 + u32::from(announcer)))
-        .as_path(&[10_000 + u32::from(announcer), 3_000 + number % 50, 100_000 + number]);
+        .as_path(&[
+            10_000 + u32::from(announcer),
+            3_000 + number % 50,
+            100_000 + number,
+        ]);
     let peer = 10_000 + number % u32::from(CLIENTS);
-    if tagged { set.large(&[(RS.0, 0, peer), (RS.0, 102, peer + 1)]).build() } else { set.build() }
+    if tagged {
+        set.large(&[(RS.0, 0, peer), (RS.0, 102, peer + 1)]).build()
+    } else {
+        set.build()
+    }
 }
 
 /// Four prefixes to an attribute set.
@@ -111,7 +130,11 @@ fn routes(announcer: u16, tagged: bool) -> Vec<ToShard> {
                 (Prefix::v4(address, 24), Verdict::Accepted)
             }));
             let set = Some(set(announcer, *number, tagged));
-            batch.updates.push(RouteUpdate { seq: number + 1, set, prefixes: start..start + 4 });
+            batch.updates.push(RouteUpdate {
+                seq: number + 1,
+                set,
+                prefixes: start..start + 4,
+            });
         }
         ToShard::Routes(batch)
     };
@@ -120,7 +143,9 @@ fn routes(announcer: u16, tagged: bool) -> Vec<ToShard> {
 
 fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("shard");
-    group.throughput(Throughput::Elements(u64::from(PREFIXES))).sample_size(20);
+    group
+        .throughput(Throughput::Elements(u64::from(PREFIXES)))
+        .sample_size(20);
     let cases = [
         ("first path of a prefix, 700 clients", 0, false),
         ("third path of a prefix, 700 clients", 2, false),
@@ -130,7 +155,9 @@ fn bench(c: &mut Criterion) {
         let setup = || {
             let mut shard = live_shard();
             for announcer in 0..before {
-                routes(announcer, tagged).into_iter().for_each(|batch| shard.handle(Time::ZERO, batch));
+                routes(announcer, tagged)
+                    .into_iter()
+                    .for_each(|batch| shard.handle(Time::ZERO, batch));
             }
             settle(&mut shard);
             (shard, routes(before, tagged))
@@ -139,7 +166,9 @@ fn bench(c: &mut Criterion) {
             b.iter_batched(
                 setup,
                 |(mut shard, batches)| {
-                    batches.into_iter().for_each(|batch| shard.handle(Time::ZERO, batch));
+                    batches
+                        .into_iter()
+                        .for_each(|batch| shard.handle(Time::ZERO, batch));
                     let out = black_box(settle(&mut shard));
                     (shard, out)
                 },

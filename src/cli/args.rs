@@ -28,6 +28,10 @@ pub enum Command {
     Run(RunArgs),
     /// Say everything that is wrong with a configuration, or what it comes to
     Check(CheckArgs),
+    /// Put a route server under load: synthetic clients, each of whose tables is checked
+    Load(crate::load::args::LoadArgs),
+    /// See it work: a route server on loopback, synthetic clients, a full table, all checked
+    Demo(crate::load::args::DemoArgs),
     /// Show the state of a running server
     Show(ShowArgs),
     /// Say why a client has, or does not have, a prefix
@@ -57,8 +61,11 @@ pub enum LogFormatArg {
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "reference")]
+    pub config: Option<PathBuf>,
+    /// Print a configuration with every key and its default
+    #[arg(long, conflicts_with = "config")]
+    pub reference: bool,
     #[command(flatten)]
     pub output: Output,
 }

@@ -8,7 +8,12 @@ use super::args::CheckArgs;
 use super::{Outcome, count, print};
 
 pub fn check(args: &CheckArgs) -> Outcome {
-    let loaded = config::load(&args.config);
+    // Without a file the words were --reference.
+    let Some(file) = &args.config else {
+        print(config::REFERENCE);
+        return Outcome::Well;
+    };
+    let loaded = config::load(file);
     let (problems, config) = match &loaded {
         Ok(config) => (&config.warnings, Some(config)),
         Err(problems) => (problems, None),
@@ -29,15 +34,12 @@ pub fn check(args: &CheckArgs) -> Outcome {
             Some(summary) => {
                 let clients = count(summary.clients.len(), "client");
                 let warnings = count(problems.iter().count(), "warning");
-                text += &format!(
-                    "{}: good, {clients}, {warnings}\n{summary}",
-                    args.config.display()
-                );
+                text += &format!("{}: good, {clients}, {warnings}\n{summary}", file.display());
             }
             None => {
                 text += &format!(
                     "{}: {}\n",
-                    args.config.display(),
+                    file.display(),
                     count(problems.error_count(), "error")
                 )
             }

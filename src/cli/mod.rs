@@ -3,6 +3,11 @@
 
 mod args;
 mod check;
+mod control;
+mod fetch;
+mod run;
+mod show;
+mod table;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,6 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
+use fetch::FetchError;
 
 /// How a command ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,16 +26,46 @@ pub enum Outcome {
 
 /// Does what the command line says. Wrong words end the process with status 2.
 pub fn main() -> ExitCode {
-    match dispatch(Cli::parse()) {
-        Outcome::Well => ExitCode::SUCCESS,
-        Outcome::Wrong => ExitCode::FAILURE,
+    match Cli::parse().command {
+        Command::Run(args) => run::run(&args).into(),
+        Command::Check(args) => check::check(&args).into(),
+        Command::Show(args) => told(show::show(&args.what)),
+        Command::Explain(args) => told(show::explain(&args)),
+        Command::Reload(args) => told(control::reload(&args)),
+        Command::Client(args) => told(control::client(&args)),
+        Command::Load(args) => loaded("load", crate::load::run(&args)),
+        Command::Demo(args) => loaded(
+            "demo",
+            crate::load::demo::run(&args, crate::load::demo::this_binary),
+        ),
     }
 }
 
-fn dispatch(cli: Cli) -> Outcome {
-    match cli.command {
-        Command::Check(args) => check::check(&args),
-        _ => Outcome::Wrong,
+fn told(result: Result<Outcome, FetchError>) -> ExitCode {
+    let outcome = result.unwrap_or_else(|error| {
+        eprintln!("rialto: {error}");
+        Outcome::Wrong
+    });
+    outcome.into()
+}
+
+fn loaded(command: &str, result: Result<bool, crate::load::LoadError>) -> ExitCode {
+    match result {
+        Ok(true) => Outcome::Well.into(),
+        Ok(false) => Outcome::Wrong.into(),
+        Err(error) => {
+            eprintln!("rialto {command}: {error}");
+            error.exit_code().into()
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> ExitCode {
+        match outcome {
+            Outcome::Well => ExitCode::SUCCESS,
+            Outcome::Wrong => ExitCode::FAILURE,
+        }
     }
 }
 

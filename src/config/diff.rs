@@ -33,7 +33,10 @@ impl Difference {
 
     /// Whether the data path has to know.
     pub fn concerns_data_path(&self) -> bool {
-        !(self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty() && self.sections.is_empty())
+        !(self.added.is_empty()
+            && self.removed.is_empty()
+            && self.changed.is_empty()
+            && self.sections.is_empty())
     }
 }
 
@@ -52,19 +55,36 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
 pub fn difference(old: (&Config, &Exchange), new: (&Config, &Exchange)) -> Difference {
     let ((old_config, old), (new_config, new)) = (old, new);
     let names = |clients: Vec<&Client>| clients.iter().map(|client| client.name.clone()).collect();
-    let absent_in = |exchange: &Exchange, client: &Client| exchange.client_at(client.address).is_none();
+    let absent_in =
+        |exchange: &Exchange, client: &Client| exchange.client_at(client.address).is_none();
     let changed = new.clients().filter_map(|client| {
         let keys = client_change(old.client_at(client.address)?, client);
-        (!keys.is_empty()).then(|| ClientChange { name: client.name.clone(), keys })
+        (!keys.is_empty()).then(|| ClientChange {
+            name: client.name.clone(),
+            keys,
+        })
     });
     Difference {
-        added: names(new.clients().map(AsRef::as_ref).filter(|client| absent_in(old, client)).collect()),
-        removed: names(old.clients().map(AsRef::as_ref).filter(|client| absent_in(new, client)).collect()),
+        added: names(
+            new.clients()
+                .map(AsRef::as_ref)
+                .filter(|client| absent_in(old, client))
+                .collect(),
+        ),
+        removed: names(
+            old.clients()
+                .map(AsRef::as_ref)
+                .filter(|client| absent_in(new, client))
+                .collect(),
+        ),
         changed: changed.collect(),
         sections: owned(&[
             ("server.med", old.med != new.med),
             ("communities", old.scheme != new.scheme),
-            ("hide_own_as", old.directory != new.directory && same_clients(old, new)),
+            (
+                "hide_own_as",
+                old.directory != new.directory && same_clients(old, new),
+            ),
             ("fanout", old.limits != new.limits),
         ]),
         at_next_start: owned(&[
@@ -91,14 +111,32 @@ fn client_change(old: &Client, new: &Client) -> Vec<String> {
         ("hold_time", a.hold_time_s != b.hold_time_s),
         ("passive", a.passive != b.passive),
         ("add_path", a.add_path_send != b.add_path_send),
-        ("extended_messages", a.extended_messages != b.extended_messages),
-        ("import", old.import != new.import && old.quarantined == new.quarantined),
-        ("limits", old.limits != new.limits || old.limit_restart != new.limit_restart),
+        (
+            "extended_messages",
+            a.extended_messages != b.extended_messages,
+        ),
+        (
+            "import",
+            old.import != new.import && old.quarantined == new.quarantined,
+        ),
+        (
+            "limits",
+            old.limits != new.limits || old.limit_restart != new.limit_restart,
+        ),
         ("attributes.discard", old.discard != new.discard),
-        ("attributes.treat_as_withdraw", old.treat_as_withdraw != new.treat_as_withdraw),
+        (
+            "attributes.treat_as_withdraw",
+            old.treat_as_withdraw != new.treat_as_withdraw,
+        ),
         ("password_file", old.password != new.password),
-        ("ttl_security", old.ttl_security_hops != new.ttl_security_hops),
-        ("congestion_control", old.congestion_control != new.congestion_control),
+        (
+            "ttl_security",
+            old.ttl_security_hops != new.ttl_security_hops,
+        ),
+        (
+            "congestion_control",
+            old.congestion_control != new.congestion_control,
+        ),
         ("disabled", old.disabled != new.disabled),
         ("quarantine", old.quarantined != new.quarantined),
     ]);
@@ -109,7 +147,11 @@ fn client_change(old: &Client, new: &Client) -> Vec<String> {
 }
 
 fn named<'a>(changes: &[(&'a str, bool)]) -> Vec<&'a str> {
-    changes.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect()
+    changes
+        .iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(name, _)| *name)
+        .collect()
 }
 
 fn owned(changes: &[(&str, bool)]) -> Vec<String> {
@@ -121,7 +163,10 @@ impl fmt::Display for Difference {
         if self.is_empty() {
             return f.write_str("nothing changed");
         }
-        let changed = self.changed.iter().map(|change| format!("{} ({})", change.name, change.keys.join(", ")));
+        let changed = self
+            .changed
+            .iter()
+            .map(|change| format!("{} ({})", change.name, change.keys.join(", ")));
         let lines = [
             ("added", self.added.clone()),
             ("removed", self.removed.clone()),
@@ -130,7 +175,9 @@ impl fmt::Display for Difference {
             ("takes effect at the next start", self.at_next_start.clone()),
         ];
         let lines = lines.iter().filter(|(_, items)| !items.is_empty());
-        let lines = lines.map(|(what, items)| format!("{what}: {}", items.join(", "))).collect::<Vec<_>>();
+        let lines = lines
+            .map(|(what, items)| format!("{what}: {}", items.join(", ")))
+            .collect::<Vec<_>>();
         f.write_str(&lines.join("\n"))
     }
 }

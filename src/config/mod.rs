@@ -22,3 +22,6 @@ pub use options::RECEIVED_MAX;
 pub use problem::{Place, Problem, Problems, Severity};
 pub use read::{from_text, load};
 pub use summary::{ClientSummary, Summary};
+
+/// Every key with its default, as a configuration that is good.
+pub const REFERENCE: &str = include_str!("reference.toml");

@@ -13,7 +13,7 @@ use crate::wire::TypeCodes;
 use super::problem::{Place, Problems};
 
 /// A whole configuration that passed its checks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The file that was named, then those that it includes.
     pub files: Vec<PathBuf>,

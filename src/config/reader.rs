@@ -167,10 +167,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub fn parsed<T: FromStr>(&self, key: &'static str, expected: &str) -> Option<T> {
-        self.entry(key)?.parsed(expected)
-    }
-
     pub fn one_of<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         self.entry(key)?.one_of(choices)
     }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{Asn, ClientSet, PathId, Prefix};
+use crate::base::{ClientSet, PathId, Prefix};
 use crate::wire::{
-    AttributeSet, CommunityScrub, EncodingClass, encode_announcements, encode_attributes,
-    encode_withdrawals,
+    CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_withdrawals,
 };
 
 use super::buffer::Gauge;
@@ -171,7 +170,7 @@ impl Packer {
                 &mut self.attributes,
                 set,
                 *variant,
-                prepended(set),
+                variant.prepend_as,
                 &class,
                 scrub,
             );
@@ -290,9 +289,4 @@ impl Lane {
             Vec::with_capacity(BUFFER_LEN + 4096),
         ))
     }
-}
-
-/// The ASN that a variant prepends: the announcer's, which import has checked to be the leftmost.
-fn prepended(set: &AttributeSet) -> Asn {
-    set.facts().leftmost_as.unwrap_or_default()
 }

@@ -23,16 +23,18 @@ pub struct SendQueue {
     /// Octets of runs that are not written.
     run_octets: usize,
     control_octets: usize,
-    /// The order last shown to the writer, until it is written: this many octets of runs, then the
-    /// messages of `control`, then the other runs.
+    /// What was last shown to the writer, until it says what it wrote. It may be writing the first
+    /// piece of it while other things happen, so that stays first.
     plan: Option<Plan>,
 }
 
+/// The order in which octets are shown: some of runs, then control messages, then other runs.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
-    run_octets_first: usize,
+    /// Whole messages, to their end. `None`: no control message was there.
+    run_octets_first: Option<usize>,
     control_count: usize,
-    /// Octets shown in all.
+    /// Octets of the first piece shown.
     shown: usize,
 }
 
@@ -62,20 +64,22 @@ impl SendQueue {
     }
 
     /// Shows the head of the queue, `pieces_max` pieces at most, in the order it must be written.
+    /// What is written is reported before anything else happens to the queue; only a write of the
+    /// first piece alone may still be under way meanwhile.
     pub fn transmit(&mut self, pieces: &mut Vec<Bytes>, pieces_max: usize) {
         let before = pieces.len();
         let full = |pieces: &Vec<Bytes>| pieces.len() - before >= pieces_max;
-        let mut plan = self.plan.unwrap_or_else(|| Plan {
-            run_octets_first: if self.control.is_empty() {
-                0
-            } else {
-                self.octets_to_boundary()
-            },
-            control_count: 0,
-            shown: 0,
-        });
+        let run_octets_first = match self.plan {
+            _ if self.control.is_empty() => None,
+            Some(Plan {
+                run_octets_first: Some(first),
+                ..
+            }) => Some(first),
+            Some(Plan { shown, .. }) => Some(self.octets_to_boundary(shown)),
+            None => Some(self.octets_to_boundary(0)),
+        };
         let (mut index, mut offset) = (0, self.head_written);
-        let mut first = plan.run_octets_first;
+        let mut first = run_octets_first.unwrap_or(0);
         while first > 0 && !full(pieces) {
             let Some(run) = self.runs.get(index) else {
                 break;
@@ -83,19 +87,18 @@ impl SendQueue {
             let end = run.bytes.len().min(offset + first);
             pieces.push(run.bytes.slice(offset..end));
             first -= end - offset;
-            (index, offset) = if end == run.bytes.len() {
-                (index + 1, 0)
-            } else {
-                (index, end)
+            (index, offset) = match end == run.bytes.len() {
+                true => (index + 1, 0),
+                false => (index, end),
             };
         }
-        plan.control_count = 0;
+        let mut control_count = 0;
         for octets in &self.control {
             if full(pieces) {
                 break;
             }
             pieces.push(octets.clone());
-            plan.control_count += 1;
+            control_count += 1;
         }
         for run in self.runs.range(index.min(self.runs.len())..) {
             if full(pieces) {
@@ -103,33 +106,42 @@ impl SendQueue {
             }
             pieces.push(run.bytes.slice(std::mem::take(&mut offset)..));
         }
-        plan.shown = pieces.iter().skip(before).map(Bytes::len).sum();
-        self.plan = (plan.shown > 0).then_some(plan);
+        let shown = pieces.get(before).map_or(0, Bytes::len);
+        self.plan = (shown > 0).then_some(Plan {
+            run_octets_first,
+            control_count,
+            shown,
+        });
     }
 
     /// Takes off what was written, in the order that [`SendQueue::transmit`] showed.
     pub fn handle_written(&mut self, octets: usize) {
         let mut left = octets;
-        if let Some(mut plan) = self.plan.take() {
-            let first = left.min(plan.run_octets_first);
+        if let Some(plan) = self.plan.take()
+            && let Some(run_octets_first) = plan.run_octets_first
+        {
+            let first = left.min(run_octets_first);
             self.advance_runs(first);
-            plan.run_octets_first -= first;
             left -= first;
-            while left > 0 && plan.control_count > 0 {
-                let taken = self.advance_control(left);
-                left -= taken.0;
-                plan.control_count -= usize::from(taken.1);
+            let mut control_count = plan.control_count;
+            while left > 0 && control_count > 0 {
+                let (taken, is_out) = self.advance_control(left);
+                left -= taken;
+                control_count -= usize::from(is_out);
             }
-            // Runs that come before a control message keep their place until it is out; without
-            // one, the next plan is free to put one at the next boundary.
-            if plan.control_count > 0 {
-                self.plan = Some(Plan { shown: 0, ..plan });
+            // A message that is begun, or waits for a message that is, keeps its place.
+            if first < run_octets_first || control_count > 0 {
+                self.plan = Some(Plan {
+                    run_octets_first: Some(run_octets_first - first),
+                    control_count,
+                    shown: 0,
+                });
             }
         }
         self.advance_runs(left);
     }
 
-    /// Drops all runs but what is written or was shown, to the end of its message. Says which runs
+    /// Drops all runs but what is written or may be just now, to the end of its message. Says which runs
     /// are, in part or whole, lost.
     pub fn drop_runs(&mut self) -> VecDeque<Arc<Run>> {
         let mut out = self.head_written + self.plan.map_or(0, |plan| plan.shown);
@@ -162,18 +174,40 @@ impl SendQueue {
         }
         self.run_octets =
             self.runs.iter().map(|run| run.bytes.len()).sum::<usize>() - self.head_written;
+        if let Some(Plan {
+            run_octets_first: Some(first),
+            ..
+        }) = &mut self.plan
+        {
+            *first = self.run_octets.min(*first);
+        }
         lost
     }
 
-    fn octets_to_boundary(&mut self) -> usize {
-        let Some(run) = self.runs.front() else {
-            return 0;
-        };
-        if self.head_written == 0 {
+    /// Octets of runs up to the end of the message that holds the last of the next `octets`, or of
+    /// the one that is begun.
+    fn octets_to_boundary(&mut self, octets: usize) -> usize {
+        let out = self.head_written + octets;
+        if out == 0 {
             return 0;
         }
-        let end = message_end(&run.bytes, &mut self.head_message, self.head_written - 1);
-        end - self.head_written
+        let mut start = 0;
+        for (index, run) in self.runs.iter().enumerate() {
+            if out <= start + run.bytes.len() {
+                let mut from = 0;
+                let from = if index == 0 {
+                    &mut self.head_message
+                } else {
+                    &mut from
+                };
+                if out - 1 < start + *from {
+                    *from = 0;
+                }
+                return start + message_end(&run.bytes, from, out - 1 - start) - self.head_written;
+            }
+            start += run.bytes.len();
+        }
+        self.run_octets
     }
 
     fn advance_runs(&mut self, mut octets: usize) {
@@ -305,6 +339,31 @@ mod tests {
                 };
                 assert_eq!(got, expected, "after {written} octets");
                 assert_eq!(lost.len(), lost_count, "after {written} octets");
+                assert_eq!(queue.octets(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_of_the_session_does_not_get_before_what_is_being_written() {
+        for written in 0..=150 {
+            for pieces_max in [1, 2, 9] {
+                let mut queue = SendQueue::default();
+                queue.push(run(&[(40, 1), (50, 2)]));
+                queue.push(run(&[(30, 3), (30, 4)]));
+                let mut pieces = Vec::new();
+                queue.transmit(&mut pieces, pieces_max);
+                queue.push_control(message(20, 9).into());
+                queue.transmit(&mut Vec::new(), 1);
+                let first = &pieces[0];
+                let mut wire = first[..written.min(first.len())].to_vec();
+                queue.handle_written(wire.len());
+                while !queue.is_empty() {
+                    wire.extend(write(&mut queue, 13));
+                }
+                let mut got = fills(&wire);
+                got.retain(|fill| *fill != 9);
+                assert_eq!(got, [1, 2, 3, 4], "{written} octets of {pieces_max} pieces");
                 assert_eq!(queue.octets(), 0);
             }
         }

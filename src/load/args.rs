@@ -23,6 +23,9 @@ pub enum Scenario {
     Churn,
     /// Some clients do not read while the others get their tables.
     Slow,
+    /// What `rialto demo` shows: converge, one client drops and returns, routes change.
+    #[value(skip)]
+    Tour,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -54,9 +57,9 @@ pub struct LoadArgs {
     /// How many clients
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub clients: u16,
-    /// Distinct prefixes over all clients
-    #[arg(long, value_name = "P", default_value_t = 10_000)]
-    pub prefixes: usize,
+    /// Distinct prefixes over all clients; 10000, or all of an MRT file
+    #[arg(long, value_name = "P")]
+    pub prefixes: Option<usize>,
     /// Mean number of clients that announce a prefix
     #[arg(long, value_name = "MEAN", default_value_t = 1.8)]
     pub paths_per_prefix: f64,
@@ -72,9 +75,9 @@ pub struct LoadArgs {
     /// Share of attribute sets with an unknown transitive attribute, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub unknown_share: f64,
-    /// What is announced; IPv6 goes over the same sessions
-    #[arg(long, value_enum, default_value_t = Families::Ipv4)]
-    pub family: Families,
+    /// What is announced; IPv6 goes over the same sessions. ipv4, or all of an MRT file
+    #[arg(long, value_enum)]
+    pub family: Option<Families>,
     /// A real table instead of a synthetic one (MRT; .gz and .bz2 are unpacked)
     #[arg(long, value_name = "FILE")]
     pub mrt: Option<PathBuf>,
@@ -136,4 +139,47 @@ pub struct LoadArgs {
     /// Do not connect; write a Rialto configuration for these clients
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
+}
+
+impl LoadArgs {
+    /// What an MRT file is narrowed to.
+    pub fn family_or_all(&self) -> FamilySet {
+        self.family.map_or(FamilySet::ALL, Families::set)
+    }
+}
+
+/// A route server on loopback with synthetic clients and a full table; needs nothing.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// How many clients
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(2..=2_000))]
+    pub clients: u16,
+    /// Distinct prefixes, a quarter of them IPv6
+    #[arg(long, value_name = "P", default_value_t = 200_000)]
+    pub prefixes: usize,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Seconds until all of it must be over
+    #[arg(long, value_name = "S", default_value_t = 180)]
+    pub timeout: u32,
+    /// Keep it running afterwards, until interrupted
+    #[arg(long)]
+    pub serve: bool,
+    /// The result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rialto load` without any words: what the demo starts from.
+#[derive(clap::Parser)]
+struct Defaults {
+    #[command(flatten)]
+    load: LoadArgs,
+}
+
+impl LoadArgs {
+    /// As if nothing were said.
+    pub fn defaults() -> LoadArgs {
+        <Defaults as clap::Parser>::parse_from(["load"]).load
+    }
 }

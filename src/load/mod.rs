@@ -5,7 +5,9 @@
 pub mod args;
 mod attributes;
 mod clock;
+pub mod demo;
 mod model;
+mod mrt;
 mod plan;
 mod proc;
 mod progress;
@@ -31,6 +33,9 @@ use progress::Progress;
 use report::Report;
 use swarm::{Settings, Swarm};
 use synthetic::Shape;
+
+/// Distinct prefixes of a synthetic table, unless said otherwise.
+const PREFIXES_DEFAULT: usize = 10_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -60,12 +65,18 @@ pub fn run(args: &LoadArgs) -> Result<bool, LoadError> {
         return Ok(true);
     }
     if let Some(file) = &args.write_config {
-        std::fs::write(file, templates::configuration(&plan, templates::Daemon::Rialto, args.target))?;
+        std::fs::write(
+            file,
+            templates::configuration(&plan, templates::Daemon::Rialto, args.target),
+        )?;
         return Ok(true);
     }
     let report = drive(plan, args, &Progress::new(args.json))?;
     match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&report).map_err(io::Error::other)?),
+        true => println!(
+            "{}",
+            serde_json::to_string_pretty(&report).map_err(io::Error::other)?
+        ),
         false => print!("{}", report.table()),
     }
     Ok(report.ok)
@@ -74,21 +85,24 @@ pub fn run(args: &LoadArgs) -> Result<bool, LoadError> {
 fn make_plan(args: &LoadArgs) -> Result<Plan, LoadError> {
     check_words(args)?;
     let count = usize::from(args.clients);
-    let mut clients: Vec<Client> =
-        (0..count).map(|index| Client::new(index, args.source_net, args.ipv6_net)).collect();
+    let mut clients: Vec<Client> = (0..count)
+        .map(|index| Client::new(index, args.source_net, args.ipv6_net))
+        .collect();
     let first = count.saturating_sub(args.add_path_clients.into());
-    clients[first..].iter_mut().for_each(|client| client.add_path = true);
+    clients[first..]
+        .iter_mut()
+        .for_each(|client| client.add_path = true);
     if let Some(file) = &args.mrt {
-        let _ = file;
+        return mrt::plan(file, args, clients);
     }
     let shape = Shape {
-        prefixes: args.prefixes,
+        prefixes: args.prefixes.unwrap_or(PREFIXES_DEFAULT),
         paths_per_prefix: args.paths_per_prefix,
         prefixes_per_attributes: args.prefixes_per_attributes,
         control_share: args.control_share,
         prepends: !args.no_prepends,
         unknown_share: args.unknown_share,
-        families: args.family.set(),
+        families: args.family.unwrap_or(args::Families::Ipv4).set(),
         seed: args.seed,
     };
     Ok(synthetic::plan(&shape, args.server_asn, clients))
@@ -106,10 +120,13 @@ fn check_words(args: &LoadArgs) -> Result<(), LoadError> {
     if !share.contains(&args.control_share) || !share.contains(&args.unknown_share) {
         return wrong("--control-share and --unknown-share go from 0 to 1");
     }
-    if args.paths_per_prefix.is_nan() || args.prefixes_per_attributes.is_nan() || args.prefixes == 0 {
+    if args.paths_per_prefix.is_nan()
+        || args.prefixes_per_attributes.is_nan()
+        || args.prefixes == Some(0)
+    {
         return wrong("--prefixes, --paths-per-prefix and --prefixes-per-attributes are 1 or more");
     }
-    if args.prefixes > 2_500_000 {
+    if args.prefixes.is_some_and(|count| count > 2_500_000) {
         return wrong("--prefixes goes to 2500000");
     }
     if (1..3).contains(&args.hold_time) {
@@ -120,6 +137,17 @@ fn check_words(args: &LoadArgs) -> Result<(), LoadError> {
 
 /// Connects the clients of the plan and runs the scenario.
 fn drive(plan: Plan, args: &LoadArgs, progress: &Progress) -> Result<Report, LoadError> {
+    let (mut swarm, report) = drive_on(plan, args, progress)?;
+    swarm.stop_all();
+    Ok(report)
+}
+
+/// As [`drive`], and leaves the clients connected.
+fn drive_on(
+    plan: Plan,
+    args: &LoadArgs,
+    progress: &Progress,
+) -> Result<(Swarm, Report), LoadError> {
     let settings = Settings {
         target: args.target,
         hold_time_s: args.hold_time,
@@ -131,10 +159,12 @@ fn drive(plan: Plan, args: &LoadArgs, progress: &Progress) -> Result<Report, Loa
     let steps = scenario::run(&mut swarm, args, progress)?;
     let server = (!args.server_pid.is_empty()).then(|| {
         let after = proc::usage(&args.server_pid);
-        proc::Usage { cpu_s: after.cpu_s - before.cpu_s, memory_peak: after.memory_peak }
+        proc::Usage {
+            cpu_s: after.cpu_s - before.cpu_s,
+            memory_peak: after.memory_peak,
+        }
     });
     progress.clear();
     let report = Report::new(&swarm, args, steps, server);
-    swarm.stop_all();
-    Ok(report)
+    Ok((swarm, report))
 }

@@ -20,7 +20,7 @@ use super::reader::Reader;
 use super::session::{Appetite, Heard, Session, State, read_header};
 use super::table::{Effect, Tables};
 use super::update::{self, HEADER_LEN, NOTIFICATION};
-use crate::base::{Family, Time};
+use crate::base::Time;
 
 /// Octets read or written for one client before it is another's turn.
 const TURN_OCTETS: usize = 256 << 10;
@@ -45,6 +45,8 @@ struct Link {
     wanted: bool,
     retry_at: Time,
     readable: bool,
+    /// The server has said that it writes no more: read until the end.
+    closed: bool,
     writable: bool,
     queued_read: bool,
     queued_write: bool,
@@ -53,7 +55,7 @@ struct Link {
 }
 
 /// A session that ended and should not have.
-pub struct Drop {
+pub struct Loss {
     pub client: usize,
     pub at: Time,
     pub why: String,
@@ -65,7 +67,7 @@ pub struct Swarm {
     pub tables: Tables,
     pub sessions: Vec<Session>,
     pub reader: Reader,
-    pub drops: Vec<Drop>,
+    pub drops: Vec<Loss>,
     /// The last time that any table changed or anything was said.
     pub last_change: Time,
     pub first_change: Option<Time>,
@@ -88,12 +90,16 @@ pub struct Swarm {
 impl Swarm {
     pub fn new(plan: Plan, settings: Settings) -> io::Result<Swarm> {
         let model = Model::new(&plan, settings.check);
-        let tables = Tables::new(plan.prefixes.len(), plan.clients.iter().map(|client| client.add_path));
+        let tables = Tables::new(
+            plan.prefixes.len(),
+            plan.clients.iter().map(|client| client.add_path),
+        );
         let link = || Link {
             socket: None,
             wanted: false,
             retry_at: Time::ZERO,
             readable: false,
+            closed: false,
             writable: false,
             queued_read: false,
             queued_write: false,
@@ -101,9 +107,13 @@ impl Swarm {
         };
         Ok(Swarm {
             reader: Reader::new(&plan.prefixes, settings.second_decoder),
-            sessions: plan.clients.iter().map(|client| Session::new(client.add_path)).collect(),
+            sessions: plan
+                .clients
+                .iter()
+                .map(|client| Session::new(client.add_path))
+                .collect(),
             links: plan.clients.iter().map(|_| link()).collect(),
-            latency: Histogram::new(3).expect("3 digits are possible"),
+            latency: histogram(),
             awaited: HashMap::new(),
             model,
             tables,
@@ -205,11 +215,14 @@ impl Swarm {
             }
             None => {
                 self.model.withdraw(client as u16, prefix);
-                self.sessions[client].send(now, |out| update::encode_withdrawal(out, network.family(), &[network]));
+                self.sessions[client].send(now, |out| {
+                    update::encode_withdrawal(out, network.family(), &[network])
+                });
             }
         }
         let mut awaited = 0;
-        self.tables.judge_prefix(&self.model, prefix, |_| awaited += 1);
+        self.tables
+            .judge_prefix(&self.model, prefix, |_| awaited += 1);
         if awaited > 0 {
             self.awaited.insert(prefix, (now, awaited));
         }
@@ -230,14 +243,20 @@ impl Swarm {
 
     /// Clients that should be up and are.
     pub fn established_count(&self) -> usize {
-        self.sessions.iter().filter(|session| session.state == State::Established).count()
+        self.sessions
+            .iter()
+            .filter(|session| session.state == State::Established)
+            .count()
     }
 
     /// Everyone who should be up is, and has said all it has to say.
     pub fn is_announced(&self) -> bool {
-        self.links.iter().zip(&self.sessions).all(|(link, session)| {
-            !link.wanted || session.has_announced() && session.outbox.is_empty()
-        })
+        self.links
+            .iter()
+            .zip(&self.sessions)
+            .all(|(link, session)| {
+                !link.wanted || session.has_announced() && session.outbox.is_empty()
+            })
     }
 
     /// Runs for a while: until something has happened, or `wait` is over.
@@ -248,15 +267,21 @@ impl Swarm {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        let ready: Vec<(usize, bool, bool)> = self
+        let ready: Vec<(usize, bool, bool, bool)> = self
             .events
             .iter()
             .map(|event| {
-                let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                (event.token().0, readable, event.is_writable())
+                let closed = event.is_read_closed() || event.is_error();
+                (
+                    event.token().0,
+                    event.is_readable() || closed,
+                    closed,
+                    event.is_writable(),
+                )
             })
             .collect();
-        for (client, readable, writable) in ready {
+        for (client, readable, closed, writable) in ready {
+            self.links[client].closed |= closed;
             if readable {
                 self.links[client].readable = true;
                 self.queue_read(client);
@@ -303,10 +328,18 @@ impl Swarm {
     fn tick(&mut self) {
         let now = self.now();
         self.next_tick = now + TICK;
-        let mut connecting = self.sessions.iter().filter(|session| is_connecting(session.state)).count();
+        let mut connecting = self
+            .sessions
+            .iter()
+            .filter(|session| is_connecting(session.state))
+            .count();
         for client in 0..self.client_count() {
             let link = &mut self.links[client];
-            if link.socket.is_none() && link.wanted && now >= link.retry_at && connecting < CONNECTING_MAX {
+            if link.socket.is_none()
+                && link.wanted
+                && now >= link.retry_at
+                && connecting < CONNECTING_MAX
+            {
                 connecting += 1;
                 match self.connect(client) {
                     Ok(()) => self.sessions[client].state = State::Connecting,
@@ -338,7 +371,11 @@ impl Swarm {
             _ => {}
         }
         let mut socket = TcpStream::from_std(socket.into());
-        self.poll.registry().register(&mut socket, Token(client), Interest::READABLE | Interest::WRITABLE)?;
+        self.poll.registry().register(
+            &mut socket,
+            Token(client),
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
         self.links[client].socket = Some(socket);
         Ok(())
     }
@@ -355,6 +392,7 @@ impl Swarm {
             let _ = self.poll.registry().deregister(&mut socket);
         }
         link.readable = false;
+        link.closed = false;
         link.writable = false;
         self.sessions[client].reset();
     }
@@ -371,18 +409,29 @@ impl Swarm {
         self.tables.take_down(client);
         self.tables.bring_up(&self.model, client);
         self.last_change = at;
-        self.drops.push(Drop { client, at, why });
+        self.drops.push(Loss { client, at, why });
     }
 
     fn write(&mut self, client: usize) {
         let now = self.now();
-        let Some(socket) = &mut self.links[client].socket else { return };
+        let Some(socket) = &mut self.links[client].socket else {
+            return;
+        };
         let session = &mut self.sessions[client];
         if session.state == State::Connecting {
-            match socket.take_error().and_then(|error| error.map_or(Ok(()), Err)).and_then(|()| socket.peer_addr()) {
+            match socket
+                .take_error()
+                .and_then(|error| error.map_or(Ok(()), Err))
+                .and_then(|()| socket.peer_addr())
+            {
                 Ok(_) => {
                     let plan = &self.plan;
-                    session.handle_connected(now, &plan.clients[client], plan.families, self.settings.hold_time_s);
+                    session.handle_connected(
+                        now,
+                        &plan.clients[client],
+                        plan.families,
+                        self.settings.hold_time_s,
+                    );
                 }
                 Err(error) if error.kind() == ErrorKind::NotConnected => return,
                 Err(error) => return self.connect_failed(client, &error.to_string()),
@@ -391,7 +440,12 @@ impl Swarm {
         let mut written = 0;
         let result = loop {
             if !session.has_announced() && session.state == State::Established {
-                session.announce(now, &self.plan, &self.plan.clients[client].routes, OUTBOX_MAX);
+                session.announce(
+                    now,
+                    &self.plan,
+                    &self.plan.clients[client].routes,
+                    OUTBOX_MAX,
+                );
                 self.last_change = now;
             }
             let (head, _) = session.outbox.as_slices();
@@ -427,7 +481,9 @@ impl Swarm {
             Appetite::Nothing => TURN_OCTETS,
             Appetite::Slow(_) => std::mem::take(&mut self.links[client].allowance).min(TURN_OCTETS),
         };
-        let Some(socket) = self.links[client].socket.as_mut().filter(|_| limit > 0) else { return };
+        let Some(socket) = self.links[client].socket.as_mut().filter(|_| limit > 0) else {
+            return;
+        };
         let mut scratch = std::mem::take(&mut self.scratch);
         let inbox = &mut self.sessions[client].inbox;
         let left = inbox.len();
@@ -439,7 +495,12 @@ impl Swarm {
                 self.sessions[client].counters.octets_in += count as u64;
                 match self.take_octets(client, &scratch[..left + count]) {
                     Ok(used) => {
-                        self.sessions[client].inbox.extend(&scratch[used..left + count]);
+                        self.sessions[client]
+                            .inbox
+                            .extend(&scratch[used..left + count]);
+                        // Fewer octets than asked for: more will be told by an event (edge-triggered).
+                        let link = &mut self.links[client];
+                        link.readable = link.readable && (count == limit || link.closed);
                         self.queue_read(client);
                     }
                     Err(Fault(why)) => self.lose(client, why),
@@ -462,7 +523,9 @@ impl Swarm {
         let now = self.now();
         let mut at = 0;
         while let Some((len, kind)) = read_header(&octets[at..])? {
-            let Some(body) = octets.get(at + HEADER_LEN..at + len) else { break };
+            let Some(body) = octets.get(at + HEADER_LEN..at + len) else {
+                break;
+            };
             at += len;
             let heard = self.sessions[client].handle_message(now, kind, body)?;
             match heard {
@@ -471,7 +534,9 @@ impl Swarm {
                 Heard::Nothing => {}
             }
             self.queue_write(client);
-            if matches!(self.sessions[client].appetite, Appetite::Nothing) && self.sessions[client].state == State::Established {
+            if matches!(self.sessions[client].appetite, Appetite::Nothing)
+                && self.sessions[client].state == State::Established
+            {
                 break;
             }
         }
@@ -486,10 +551,17 @@ impl Swarm {
         counters.updates_in += 1;
         counters.ends_of_rib_in += u64::from(decoded.end_of_rib.is_some());
         counters.withdrawn_in += decoded.withdrawn_count as u64;
-        counters.announced_in += (decoded.changes.len() + decoded.foreign.len() - decoded.withdrawn_count) as u64;
+        counters.announced_in +=
+            (decoded.changes.len() + decoded.foreign.len() - decoded.withdrawn_count) as u64;
         let mut changed = !decoded.foreign.is_empty();
         for change in &decoded.changes {
-            match self.tables.receive(&self.model, client, change.prefix, change.path_id, change.form) {
+            match self.tables.receive(
+                &self.model,
+                client,
+                change.prefix,
+                change.path_id,
+                change.form,
+            ) {
                 Effect::None => counters.unchanged_in += u64::from(change.form != NOTHING),
                 Effect::Changed => changed = true,
                 Effect::CameRight => {
@@ -518,13 +590,16 @@ impl Swarm {
         }
         Ok(())
     }
+}
 
-    /// Families that all clients speak.
-    pub fn families(&self) -> impl Iterator<Item = Family> + '_ {
-        Family::ALL.into_iter().filter(|&family| self.plan.families.contains(family))
-    }
+/// Microseconds, up to an hour.
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("the bounds are right")
 }
 
 fn is_connecting(state: State) -> bool {
-    matches!(state, State::Connecting | State::OpenSent | State::OpenConfirm)
+    matches!(
+        state,
+        State::Connecting | State::OpenSent | State::OpenConfirm
+    )
 }

@@ -1,1 +1,136 @@
-//! Not written yet.
+//! The management plane: HTTP, the control socket, signals, reload. One ordinary tokio thread; it asks
+//! the data path by message and owns nothing of it.
+
+mod census;
+mod control;
+mod data_path;
+mod describe;
+mod http;
+pub mod logs;
+mod metrics;
+mod plane;
+pub mod view;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tracing::{error, info};
+
+pub use census::Census;
+pub use control::{ControlError, ControlSocket, Request, Response};
+pub use data_path::{Answer, DataPath, Unavailable};
+pub use http::router;
+pub use plane::{ChangeError, Current, Plane, Verb};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ManageError {
+    #[error("cannot listen for the API on {address}: {error}; see [api] listen")]
+    Api {
+        address: SocketAddr,
+        error: std::io::Error,
+    },
+    #[error("{0}")]
+    Control(#[from] ControlError),
+    #[error("cannot handle signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// The sockets of the management plane, bound before anything starts.
+pub struct Doors {
+    api: Vec<TcpListener>,
+    control: ControlSocket,
+}
+
+impl Doors {
+    pub async fn open(config: &crate::config::Config) -> Result<Doors, ManageError> {
+        let mut api = Vec::new();
+        for address in &config.api {
+            let listener = TcpListener::bind(address).await;
+            api.push(listener.map_err(|error| ManageError::Api {
+                address: *address,
+                error,
+            })?);
+        }
+        Ok(Doors {
+            api,
+            control: ControlSocket::bind(&config.control)?,
+        })
+    }
+
+    /// Where the API listens; ports that were configured as 0 are known here.
+    pub fn api_addresses(&self) -> Vec<SocketAddr> {
+        self.api
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect()
+    }
+}
+
+/// Serves until SIGTERM or SIGINT; SIGHUP reloads. The data path goes on running: ending it is the
+/// caller's.
+pub async fn serve(plane: Arc<Plane>, doors: Doors) -> Result<(), ManageError> {
+    let catch = |kind| signal(kind).map_err(ManageError::Signals);
+    let mut hang_up = catch(SignalKind::hangup())?;
+    let mut terminate = catch(SignalKind::terminate())?;
+    let mut interrupt = catch(SignalKind::interrupt())?;
+    let _servers = start_servers(&plane, doors);
+    notify_ready();
+    loop {
+        tokio::select! {
+            _ = hang_up.recv() => drop(tokio::spawn(reload_by_signal(plane.clone()))),
+            _ = terminate.recv() => break info!("SIGTERM: ending"),
+            _ = interrupt.recv() => break info!("SIGINT: ending"),
+        }
+    }
+    notify(&[NotifyState::Stopping]);
+    Ok(())
+}
+
+/// The servers without signals, for those who have their own end (`rialto demo`, tests). They end
+/// when the set is dropped.
+pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
+    let mut servers = JoinSet::new();
+    for listener in doors.api {
+        let router = router(plane.clone());
+        servers.spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                error!("the API ended: {error}");
+            }
+        });
+    }
+    let (control, plane) = (doors.control, plane.clone());
+    servers.spawn(async move { control.serve(plane).await });
+    servers
+}
+
+async fn reload_by_signal(plane: Arc<Plane>) {
+    notify_reloading();
+    match plane.reload().await {
+        Ok(difference) => info!("SIGHUP: {difference}"),
+        Err(error) => error!("SIGHUP: {error}"),
+    }
+    notify_ready();
+}
+
+fn notify_ready() {
+    notify(&[NotifyState::Ready]);
+}
+
+/// systemd wants the time with it (sd_notify(3)).
+fn notify_reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(_) => notify(&[NotifyState::Reloading]),
+    }
+}
+
+/// Without systemd there is nobody to tell.
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!("systemd was not told: {error}");
+    }
+}

@@ -55,8 +55,16 @@ pub fn audiences(
         }
     }
     by_prepend[usize::from(actions.prepend.min(3))].union_with(&rest);
-    let variants = (0u8..).map(|prepend| Variant { prepend });
-    variants
+    let own_as = directory.asn_of(announcer);
+    let variant = |prepend: u8| match prepend {
+        0 => Variant::default(),
+        _ => Variant {
+            prepend,
+            prepend_as: own_as,
+        },
+    };
+    (0u8..)
+        .map(variant)
         .zip(by_prepend)
         .filter(|(_, clients)| !clients.is_empty())
         .collect()

@@ -52,6 +52,8 @@ pub struct PrefixList {
     exact: Vec<Prefix>,
     /// With everything in them. Sorted, none within another.
     with_longer: [Vec<Prefix>; 2],
+    /// A bit for each first octet with which something in the list begins. Most prefixes have none.
+    first_octets: [[u64; 4]; 2],
 }
 
 /// An entry of a [`PrefixList`].
@@ -78,6 +80,10 @@ impl PrefixList {
     }
 
     pub fn contains(&self, prefix: &Prefix) -> bool {
+        let first = first_octet(prefix);
+        if self.first_octets[prefix.family().index()][first / 64] & (1 << (first % 64)) == 0 {
+            return false;
+        }
         let blocks = &self.with_longer[prefix.family().index()];
         let after = blocks.partition_point(|block| block.bits() <= prefix.bits());
         let covered = after
@@ -85,12 +91,26 @@ impl PrefixList {
             .is_some_and(|last| blocks[last].covers(prefix));
         covered || self.exact.binary_search(prefix).is_ok()
     }
+
+    /// A block shorter than eight bits has several.
+    fn note_first_octets(&mut self, prefix: &Prefix) {
+        let first = first_octet(prefix);
+        let count = 1 << 8u8.saturating_sub(prefix.len());
+        for octet in first..first + count {
+            self.first_octets[prefix.family().index()][octet / 64] |= 1 << (octet % 64);
+        }
+    }
+}
+
+const fn first_octet(prefix: &Prefix) -> usize {
+    (prefix.bits() >> 120) as usize
 }
 
 impl FromIterator<PrefixRule> for PrefixList {
     fn from_iter<I: IntoIterator<Item = PrefixRule>>(rules: I) -> PrefixList {
         let mut list = PrefixList::default();
         for PrefixRule { prefix, or_longer } in rules {
+            list.note_first_octets(&prefix);
             match or_longer {
                 true => list.with_longer[prefix.family().index()].push(prefix),
                 false => list.exact.push(prefix),

@@ -8,6 +8,7 @@ use crate::base::{Asn, ClientSet, ClientSlot};
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Directory {
     everyone: ClientSet,
+    asns: FxHashMap<ClientSlot, Asn>,
     by_asn: FxHashMap<Asn, ClientSet>,
     hiding_own_as: FxHashMap<Asn, ClientSet>,
 }
@@ -23,6 +24,11 @@ pub struct DirectoryEntry {
 impl Directory {
     pub fn everyone(&self) -> &ClientSet {
         &self.everyone
+    }
+
+    /// The client's ASN; 0 for a free slot.
+    pub fn asn_of(&self, slot: ClientSlot) -> Asn {
+        self.asns.get(&slot).copied().unwrap_or_default()
     }
 
     pub fn of_asn(&self, asn: Asn) -> Option<&ClientSet> {
@@ -44,6 +50,7 @@ impl FromIterator<DirectoryEntry> for Directory {
         let mut directory = Directory::default();
         for entry in entries {
             directory.everyone.insert(entry.slot);
+            directory.asns.insert(entry.slot, entry.asn);
             directory
                 .by_asn
                 .entry(entry.asn)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-use crate::base::{ClientSet, Family, PathId, PrefixSlot};
+use crate::base::{Asn, ClientSet, Family, PathId, PrefixSlot};
 use crate::wire::Variant;
 
 use super::{Assigned, Assignments, EligibilityTable, Path, SetId, SetTable};
@@ -21,27 +21,32 @@ pub struct Form {
 }
 
 impl Form {
-    /// Withdrawals before announcements.
+    /// Withdrawals before announcements. From the top: family, announcement, prepends (2 bits), path
+    /// identifier (17 bits), prepended ASN (32 bits).
     pub fn packed(&self) -> u64 {
         let path_id = self.path_id.map_or(0, |id| id.0);
-        u64::from(self.family as u8) << 36
-            | u64::from(!self.withdraw) << 35
-            | u64::from(self.variant.prepend & 7) << 32
-            | u64::from(path_id)
+        debug_assert!(path_id < 1 << 17);
+        u64::from(self.family as u8) << 52
+            | u64::from(!self.withdraw) << 51
+            | u64::from(self.variant.prepend & 3) << 49
+            | u64::from(path_id) << 32
+            | u64::from(self.variant.prepend_as.0)
     }
 
     pub fn unpacked(packed: u64) -> Form {
+        let path_id = (packed >> 32 & 0x1_ffff) as u32;
         Form {
-            family: if packed >> 36 & 1 == 0 {
+            family: if packed >> 52 & 1 == 0 {
                 Family::Ipv4
             } else {
                 Family::Ipv6
             },
-            withdraw: packed >> 35 & 1 == 0,
+            withdraw: packed >> 51 & 1 == 0,
             variant: Variant {
-                prepend: (packed >> 32 & 7) as u8,
+                prepend: (packed >> 49 & 3) as u8,
+                prepend_as: Asn(packed as u32),
             },
-            path_id: (packed as u32 != 0).then_some(PathId(packed as u32)),
+            path_id: (path_id != 0).then_some(PathId(path_id)),
         }
     }
 }

@@ -241,7 +241,10 @@ fn measure_fits(set: &AttributeSet, scrub: &dyn CommunityScrub) -> u32 {
     let mut out = Vec::new();
     for four_octet in [false, true] {
         for prepend in 0..=3 {
-            let variant = Variant { prepend };
+            let variant = Variant {
+                prepend,
+                prepend_as: announcer,
+            };
             for add_path in [FamilySet::EMPTY, FamilySet::ALL] {
                 for message_max in [4_096, u16::MAX] {
                     let class = EncodingClass {

@@ -25,8 +25,8 @@ use super::sys;
 /// waits for the peer to have read it.
 const FLUSH_MAX: Duration = Duration::from_secs(1);
 const LINGER_MAX: Duration = Duration::from_millis(500);
-/// Full reads of one connection before the others get their turn.
-const READS_PER_TURN: usize = 4;
+/// Reads of octets that nobody wants, before others get their turn.
+const DISCARDS_PER_TURN: usize = 4;
 
 pub struct Connection {
     pub stream: RefCell<TcpStream>,
@@ -165,27 +165,30 @@ fn poll_room<C: CoreStep>(
     Poll::Ready(Ok(()))
 }
 
-/// Reads while the session core wants octets. Ready when the connection is over.
+/// Reads while the session core wants octets; after a full buffer, others have their turn. Ready
+/// when the connection is over.
 fn poll_octets<C: CoreStep>(
     core: &Core<C>,
     conn: C::ConnId,
     connection: &Connection,
     cx: &mut Context<'_>,
 ) -> Poll<String> {
-    for _ in 0..READS_PER_TURN {
-        // `Action::Read` wakes the task.
-        if connection.closing.get() || !core.wants_octets(conn) {
-            return Poll::Pending;
-        }
+    // `Action::Read` wakes the task when octets are wanted again.
+    while core.wants_octets(conn) {
         let mut buffer = core.read_buffer.borrow_mut();
         match Pin::new(&mut *connection.stream.borrow_mut()).poll_read(cx, &mut buffer) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(0)) => return Poll::Ready("the peer closed the connection".to_owned()),
-            Poll::Ready(Ok(count)) => core.has_read(conn, &buffer[..count]),
+            Poll::Ready(Ok(count)) => {
+                core.has_read(conn, &buffer[..count]);
+                if count == buffer.len() {
+                    cx.waker().wake_by_ref();
+                    break;
+                }
+            }
             Poll::Ready(Err(error)) => return Poll::Ready(error.to_string()),
         }
     }
-    cx.waker().wake_by_ref();
     Poll::Pending
 }
 
@@ -202,7 +205,7 @@ async fn linger<C: CoreStep>(core: &Core<C>, connection: &Connection) {
     poll_fn(|cx| {
         let mut buffer = core.read_buffer.borrow_mut();
         let mut stream = connection.stream.borrow_mut();
-        for _ in 0..READS_PER_TURN {
+        for _ in 0..DISCARDS_PER_TURN {
             match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Pin::new(&mut limit).poll(cx).map(drop),
                 Poll::Ready(Ok(count)) if count > 0 => {}

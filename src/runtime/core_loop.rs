@@ -24,6 +24,7 @@ use super::sys;
 const DELTAS_PER_TURN: usize = 32;
 const WRITES_PER_TURN: usize = 64;
 const MAIL_PER_TURN: usize = 64;
+const WRITE_OCTETS_PER_TURN: u64 = 4 << 20;
 
 /// Until the thread is stopped, or shut down and everything is flushed.
 pub async fn run<C: CoreStep>(
@@ -66,12 +67,22 @@ fn turn<C: CoreStep>(core: &Rc<Core<C>>) -> bool {
     {
         core.step.borrow_mut().handle_timeout(now);
     }
+    let written = core.written.get();
+    speak(core);
+    more |= write(core);
+    if core.written.get() != written {
+        // What was written may have led to more to say, and to room for deltas.
+        speak(core);
+        more |= !core.writable.borrow().is_empty();
+    }
+    more || core.take_rung()
+}
+
+/// Takes all that the session core has to say to others.
+fn speak<C: CoreStep>(core: &Rc<Core<C>>) {
     core.send_to_shards();
     send_notices(core);
     act(core);
-    more |= write(core);
-    // Writing frees memory, which may be what deltas wait for.
-    more || core.take_rung()
 }
 
 fn take_mail<C: CoreStep>(core: &Rc<Core<C>>) -> bool {
@@ -179,7 +190,11 @@ fn act<C: CoreStep>(core: &Rc<Core<C>>) {
 
 /// Whether connections are left that can be written to.
 fn write<C: CoreStep>(core: &Core<C>) -> bool {
+    let enough = core.written.get() + WRITE_OCTETS_PER_TURN;
     for _ in 0..WRITES_PER_TURN {
+        if core.written.get() >= enough {
+            break;
+        }
         let Some(conn) = core.writable.borrow_mut().pop_front() else {
             return false;
         };

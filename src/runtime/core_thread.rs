@@ -33,6 +33,8 @@ const SEND_PIECES: usize = 1024;
 /// What one connection may write before others have their turn.
 const FLUSH_OCTETS: usize = 1 << 20;
 const READ_OCTETS: usize = 64 << 10;
+/// Octets read before shards get what came of them; the loop sends the rest, in one go.
+const UNSENT_MAX: usize = 64 << 10;
 
 /// Into a session core's thread, from the management plane and from the core that accepts.
 pub enum CoreMail {
@@ -92,6 +94,10 @@ pub struct Core<C: CoreStep> {
     pieces: RefCell<Vec<Bytes>>,
     /// How many pieces made up [`SEND_OCTETS`] lately.
     pieces_wanted: Cell<usize>,
+    /// Octets read since shards last got something.
+    unsent: Cell<usize>,
+    /// Octets written so far.
+    pub written: Cell<u64>,
     /// A task did something that the loop has to look at.
     rung: Cell<bool>,
     pub loop_waker: RefCell<Option<Waker>>,
@@ -120,6 +126,8 @@ impl<C: CoreStep> Core<C> {
             read_buffer: RefCell::new(vec![0; READ_OCTETS].into_boxed_slice()),
             pieces: RefCell::default(),
             pieces_wanted: Cell::new(16),
+            unsent: Cell::new(0),
+            written: Cell::new(0),
             rung: Cell::new(false),
             loop_waker: RefCell::default(),
         }
@@ -168,13 +176,16 @@ impl<C: CoreStep> Core<C> {
         self.step.borrow().wants_octets(conn)
     }
 
-    /// Octets from a client: to the session core, and what comes of them to the shards at once, so
-    /// that a refusal stops the reading.
+    /// Octets from a client. Shards are not woken for each few of them, but soon enough for a
+    /// refusal to stop the reading.
     pub fn has_read(&self, conn: C::ConnId, octets: &[u8]) {
         self.step
             .borrow_mut()
             .handle_octets(self.now(), conn, octets);
-        self.send_to_shards();
+        self.unsent.set(self.unsent.get() + octets.len());
+        if self.unsent.get() >= UNSENT_MAX {
+            self.send_to_shards();
+        }
         self.ring();
     }
 
@@ -211,6 +222,7 @@ impl<C: CoreStep> Core<C> {
                         .borrow_mut()
                         .handle_written(self.now(), conn, sent);
                     written += sent;
+                    self.written.set(self.written.get() + sent as u64);
                     if sent < offered {
                         return self.stuck(connection);
                     }
@@ -274,6 +286,7 @@ impl<C: CoreStep> Core<C> {
 
     /// Until the session core has nothing for shards that take it.
     pub fn send_to_shards(&self) {
+        self.unsent.set(0);
         let (mut step, links) = (self.step.borrow_mut(), self.links.borrow());
         while let Some((shard, message)) = step.poll_to_shard() {
             if let Err(ShardMail::Message(message)) =

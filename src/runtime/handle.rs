@@ -117,7 +117,8 @@ impl RuntimeHandle {
             let message = ToShard::Reload(Arc::clone(&exchange));
             post(&door.mail, &door.thread, ShardMail::Message(message)).await?;
         }
-        for core in 0..self.core_count() {
+        // The one that accepts comes last: whom it knows, the others know.
+        for core in (0..self.core_count()).rev() {
             self.core_command(CoreId(core), CoreCommand::Reload(Arc::clone(&exchange)))
                 .await?;
         }

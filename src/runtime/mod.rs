@@ -20,6 +20,7 @@ mod handle;
 mod limits;
 pub mod mailbox;
 mod placement;
+mod server_steps;
 mod shard_thread;
 mod sockets;
 mod start;

@@ -8,9 +8,12 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use crate::base::{CoreId, ShardId};
 use crate::server::exchange::Exchange;
 use crate::server::query::CoreCommand;
+use crate::server::{SessionCore, Shard};
 
 use super::RuntimeError;
 use super::clock::Clock;
@@ -58,9 +61,17 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Binds the listeners, starts the threads and returns when all of them run. What can go wrong
-    /// with addresses, keys and limits goes wrong before any thread is there.
-    pub fn start<C: CoreStep, S: ShardStep>(
+    /// The route server. Binds the listeners, starts the threads and returns when all of them run.
+    /// What can go wrong with addresses, keys and limits goes wrong before any thread is there.
+    pub fn start(
+        exchange: Arc<Exchange>,
+        options: RuntimeOptions,
+    ) -> Result<Runtime, RuntimeError> {
+        Runtime::start_steps::<SessionCore, Shard>(exchange, options)
+    }
+
+    /// The same around any session core and shard.
+    pub fn start_steps<C: CoreStep, S: ShardStep>(
         exchange: Arc<Exchange>,
         options: RuntimeOptions,
     ) -> Result<Runtime, RuntimeError> {
@@ -115,17 +126,17 @@ impl Runtime {
     pub async fn shutdown(mut self, message: &str) -> bool {
         let (handle, message) = (self.handle.clone(), message.to_owned());
         let goodbye = async {
+            let mut commands = JoinSet::new();
             for core in 0..handle.core_count() {
+                let (handle, message) = (handle.clone(), message.clone());
                 // One that has stopped needs no goodbye.
-                let _ = handle
-                    .core_command(
-                        CoreId(core),
-                        CoreCommand::Shutdown {
-                            message: message.clone(),
-                        },
-                    )
-                    .await;
+                commands.spawn(async move {
+                    handle
+                        .core_command(CoreId(core), CoreCommand::Shutdown { message })
+                        .await
+                });
             }
+            commands.join_all().await;
             while !handle
                 .0
                 .cores
@@ -183,8 +194,13 @@ fn start_threads<C: CoreStep, S: ShardStep>(
             run_core::<C>(core, ends, listeners, &common, &report, &go)
         })?);
     }
-    for _ in 0..gates.len() {
-        reports.recv().expect("each session core reports once")?;
+    drop(report);
+    for index in 0..gates.len() {
+        let silent = |_| RuntimeError::Executor {
+            core: CoreId(index as u16),
+            why: "its thread ended".to_owned(),
+        };
+        reports.recv().map_err(silent)??;
     }
     // Where one failed, the others see their gates fall and end.
     for gate in gates {

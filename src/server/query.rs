@@ -169,7 +169,7 @@ pub struct CoreStats {
 }
 
 /// One client as its session core sees it. Times are microseconds since the start of the server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ClientStatus {
     pub slot: ClientSlot,
     /// RFC 4271 §8.2.2 state name: Idle, Connect, Active, OpenSent, OpenConfirm, Established.

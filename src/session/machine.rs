@@ -4,20 +4,20 @@
 //! `poll_event`, `poll_transmit` and `poll_action` have; octets are handed in before timeouts of
 //! the same moment, and no more of them than the messages before were polled.
 
+mod incoming;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::base::Time;
 use crate::wire::{
     CeaseSubcode, EXTENDED_MESSAGE_MAX, HOLD_TIMER_EXPIRED, MESSAGE_MAX, MessageType, Notification,
-    Open, SEND_HOLD_TIMER_EXPIRED, UpdateError, decode_route_refresh, encode_keepalive, fsm_error,
-    header_error, open_error,
+    SEND_HOLD_TIMER_EXPIRED, UpdateError, encode_keepalive,
 };
 
 use super::connection::{Connection, Expiry, OPEN_WAIT_S, seconds, send_hold_time_s};
-use super::framer::Frame;
 use super::jitter::Jitter;
-use super::negotiate::{local_open, negotiate, surviving_way};
+use super::negotiate::local_open;
 use super::{
     DownReason, Message, Negotiated, SessionAction, SessionEvent, SessionSettings, State, Stop,
     StopHold, Way,
@@ -136,7 +136,10 @@ impl Session {
                 },
             );
         }
-        self.ensure_retry(now);
+        let idle = self.phase == Phase::Running && self.connections.iter().all(Option::is_none);
+        if idle && !self.settings.passive && self.connect_retry == Time::NEVER {
+            self.connect(now);
+        }
     }
 
     /// The peer connected to us. False: close it, nothing of it is wanted.
@@ -165,11 +168,11 @@ impl Session {
     }
 
     /// The next attempt follows the ConnectRetryTimer.
-    pub fn handle_connect_failed(&mut self, now: Time) {
+    pub fn handle_connect_failed(&mut self, _now: Time) {
         self.connecting = false;
-        self.ensure_retry(now);
     }
 
+    /// Before Established each message is judged at once, so that no more than part of one is kept.
     /// `now` is when the octets were received: they are a sign of life from then on, whenever their
     /// messages are polled.
     pub fn handle_octets(&mut self, now: Time, way: Way, octets: &[u8]) {
@@ -351,150 +354,8 @@ impl Session {
         self.retry_after(now, self.settings.connect_retry_s);
     }
 
-    /// Where we connect, an attempt is under way or will follow.
-    fn ensure_retry(&mut self, now: Time) {
-        let idle = self.phase == Phase::Running && self.connections.iter().all(Option::is_none);
-        if idle && !self.settings.passive && self.connect_retry == Time::NEVER {
-            self.retry_after(now, self.settings.connect_retry_s);
-        }
-    }
-
     fn retry_after(&mut self, now: Time, pause_s: u16) {
         self.connect_retry = now + self.jitter.apply(seconds(pause_s.max(1)));
-    }
-
-    /// Takes the next message from the framer; what is no message ends the connection.
-    fn next_frame(&mut self, now: Time, way: Way) -> Option<Frame> {
-        let connection = self.connection_mut(way)?;
-        let message_max = connection.message_max();
-        match connection.framer.next(message_max) {
-            Ok(frame) => frame,
-            Err(notification) => {
-                let what = describe_header_error(&notification);
-                self.fault(now, way, notification, what);
-                None
-            }
-        }
-    }
-
-    /// Any message but UPDATE and ROUTE-REFRESH in Established.
-    fn handle_frame(&mut self, now: Time, way: Way, frame: Frame) {
-        let Some(connection) = self.connection(way) else {
-            return;
-        };
-        let body = connection.framer.body(frame);
-        match (connection.state(), frame.kind) {
-            (_, MessageType::Notification) => {
-                let notification = Notification::decode(body);
-                self.handle_notification(now, way, notification);
-            }
-            (State::OpenSent, MessageType::Open) => {
-                let open = Open::decode(body);
-                match open {
-                    Ok(open) => self.handle_open(now, way, &open),
-                    Err(error) => self.fault(now, way, error.notification(), error.to_string()),
-                }
-            }
-            (State::OpenConfirm, MessageType::Keepalive) => self.establish(now, way),
-            (State::Established, MessageType::Keepalive) => {}
-            (state, kind) => {
-                let subcode = match state {
-                    State::Established => fsm_error::IN_ESTABLISHED,
-                    State::OpenConfirm => fsm_error::IN_OPEN_CONFIRM,
-                    _ => fsm_error::IN_OPEN_SENT,
-                };
-                let notification = Notification::new(fsm_error::CODE, subcode, [kind as u8]);
-                self.fault(
-                    now,
-                    way,
-                    notification,
-                    format!("{} came in {}", kind.name(), state.name()),
-                );
-            }
-        }
-    }
-
-    /// Never answered (RFC 4271 §6.4). Cease and a version that differs do not count as failures.
-    fn handle_notification(&mut self, now: Time, way: Way, notification: Notification) {
-        let orderly = matches!(
-            (notification.code, notification.subcode),
-            (crate::wire::CEASE, _) | (open_error::CODE, open_error::UNSUPPORTED_VERSION)
-        );
-        let next = if orderly {
-            Next::Retry
-        } else {
-            Next::Hold(StopHold::Backoff)
-        };
-        self.end(
-            now,
-            way,
-            None,
-            DownReason::PeerNotification(notification),
-            next,
-        );
-    }
-
-    /// OpenSent to OpenConfirm, and collision detection.
-    fn handle_open(&mut self, now: Time, way: Way, open: &Open) {
-        let negotiated = match negotiate(&self.settings, open) {
-            Ok(negotiated) => negotiated,
-            Err((notification, what)) => return self.fault(now, way, notification, what),
-        };
-        if let Some(loser) = self.collision_loser(way, &negotiated) {
-            self.end_collided(now, loser);
-        }
-        if let Some(connection) = self.connection_mut(way) {
-            connection.confirm(now, negotiated);
-            self.send_keepalive(now, way);
-        }
-    }
-
-    /// RFC 4271 §6.8, on the OPEN of `way`: another connection in OpenConfirm or beyond collides.
-    fn collision_loser(&self, way: Way, negotiated: &Negotiated) -> Option<Way> {
-        match self.connection(way.other())?.state() {
-            State::Established => Some(way),
-            State::OpenConfirm => Some(surviving_way(&self.settings, negotiated).other()),
-            _ => None,
-        }
-    }
-
-    fn establish(&mut self, now: Time, way: Way) {
-        self.end_collided(now, way.other());
-        let Some(connection) = self.connection_mut(way) else {
-            return;
-        };
-        connection.establish(now);
-        let Some(negotiated) = connection.negotiated().copied() else {
-            return;
-        };
-        self.established_at = now;
-        self.connect_retry = Time::NEVER;
-        self.events.push_back(SessionEvent::Established(negotiated));
-    }
-
-    fn judge_route_refresh(
-        &mut self,
-        now: Time,
-        way: Way,
-        frame: Frame,
-    ) -> Option<Message<'static>> {
-        let connection = self.connection(way)?;
-        let negotiated = connection.negotiated()?;
-        match decode_route_refresh(connection.framer.body(frame), negotiated.enhanced_refresh) {
-            Ok(Some((family, subtype))) if negotiated.families.contains(family) => {
-                Some(Message::RouteRefresh { family, subtype })
-            }
-            Ok(_) => None,
-            Err(notification) => {
-                self.fault(
-                    now,
-                    way,
-                    notification,
-                    "ROUTE-REFRESH has a wrong length".to_owned(),
-                );
-                None
-            }
-        }
     }
 
     fn handle_expiry(&mut self, now: Time, way: Way, expiry: Expiry) {
@@ -650,18 +511,5 @@ impl Session {
                 Phase::Held(now + self.jitter.apply(span))
             }
         };
-    }
-}
-
-fn describe_header_error(notification: &Notification) -> String {
-    match (notification.subcode, notification.data.as_slice()) {
-        (header_error::BAD_LENGTH, [high, low]) => {
-            format!(
-                "a message has a length of {} octets",
-                u16::from_be_bytes([*high, *low])
-            )
-        }
-        (header_error::BAD_TYPE, [kind]) => format!("a message has type {kind}"),
-        _ => "what came does not begin like a BGP message".to_owned(),
     }
 }

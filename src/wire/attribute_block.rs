@@ -57,6 +57,9 @@ impl<'a> AttributeBlock<'a> {
                 }
             }
         }
+        if !context.four_octet {
+            block.check_widened_len()?;
+        }
         if !block.kept.is_sorted_by_key(|attribute| attribute.code) {
             block.kept.sort_unstable_by_key(|attribute| attribute.code);
         }
@@ -125,6 +128,19 @@ impl<'a> AttributeBlock<'a> {
             _ => self.kept.push(attribute),
         }
         Ok(())
+    }
+
+    /// With four-octet ASNs an AS_PATH must still fit an attribute.
+    fn check_widened_len(&mut self) -> Result<(), Fault<'a>> {
+        let as4_len = self.as4_path.map_or(0, <[u8]>::len);
+        let is_too_long = |attribute: &&RawAttribute<'a>| {
+            attribute.code == code::AS_PATH
+                && attribute.value.len() * 2 + as4_len > usize::from(u16::MAX)
+        };
+        match self.kept.iter().find(is_too_long) {
+            Some(&path) => self.note(fault_of(&path, "is too long", subcode::MALFORMED_AS_PATH)),
+            None => Ok(()),
+        }
     }
 
     /// Applies a fault's remedy as far as it concerns the attributes.

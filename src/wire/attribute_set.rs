@@ -140,6 +140,8 @@ pub struct Facts {
 pub struct Variant {
     /// How many times the announcer's ASN is prepended, 0 to 3.
     pub prepend: u8,
+    /// That ASN; 0 where nothing is prepended.
+    pub prepend_as: Asn,
 }
 
 /// The path attributes of an UPDATE after validation, immutable and shared.
@@ -248,18 +250,6 @@ impl AttributeSet {
     /// The canonical octets.
     pub fn octets(&self) -> &[u8] {
         &self.octets
-    }
-
-    /// Upper bound of an UPDATE that announces one prefix with this set, in any variant and
-    /// encoding class, in octets.
-    pub fn message_len_max(&self) -> usize {
-        // Header and lengths; MP_REACH_NLRI with two next hops; path identifier and prefix.
-        const AROUND: usize = 19 + 4 + 4 + 5 + 32 + 4 + 17;
-        // Three prepends in a segment of their own, and a longer attribute header.
-        const PREPENDED: usize = 2 + 3 * 4 + 1;
-        // AS4_PATH repeats the path; AS4_AGGREGATOR has 11 octets.
-        let as4 = self.value(code::AS_PATH).len() + 4 + PREPENDED + 11;
-        AROUND + PREPENDED + self.octets.len() + as4
     }
 
     /// Ascending by type code.

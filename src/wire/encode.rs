@@ -1,12 +1,13 @@
 //! UPDATEs as they go out. Knows nothing of who gets them.
 
-use smallvec::SmallVec;
-
 use crate::base::{Asn, Family, FamilySet, PathId, Prefix};
 
 use super::attribute::{flag, push_attribute, push_header, split_attribute};
 use super::community::push_scrubbed;
-use super::{AttributeSet, CommunityScrub, NextHop, RawAttribute, Variant, as_path, code};
+use super::{
+    AttributeSet, CommunityScrub, HEADER_LEN, MessageType, NextHop, RawAttribute, Variant, as_path,
+    code,
+};
 
 /// What of the wire form depends on the receiver. Clients of one class get the same octets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -19,9 +20,6 @@ pub struct EncodingClass {
     pub message_max: u16,
 }
 
-/// Marker, length, type.
-const HEADER_LEN: usize = 19;
-const UPDATE: u8 = 2;
 /// Path identifier, prefix length and address of the longest prefix.
 const fn nlri_len_max(family: Family, with_path_id: bool) -> usize {
     1 + family.max_len() as usize / 8 + if with_path_id { 4 } else { 0 }
@@ -257,7 +255,7 @@ fn split_before_next_hop(attributes: &[u8]) -> (&[u8], &[u8]) {
 fn open_update(out: &mut Vec<u8>, withdrawn: &[u8], attributes_len: usize) -> usize {
     let start = out.len();
     out.extend_from_slice(&[0xff; 16]);
-    out.extend_from_slice(&[0, 0, UPDATE]);
+    out.extend_from_slice(&[0, 0, MessageType::Update as u8]);
     out.extend_from_slice(&(withdrawn.len() as u16).to_be_bytes());
     out.extend_from_slice(withdrawn);
     out.extend_from_slice(&(attributes_len as u16).to_be_bytes());
@@ -276,8 +274,7 @@ fn close_message(out: &mut [u8], start: usize) {
 struct NlriSource<'a> {
     nlri: &'a mut dyn Iterator<Item = (Prefix, Option<PathId>)>,
     with_path_id: bool,
-    /// The next one as octets; empty at the end.
-    next: SmallVec<[u8; 24]>,
+    next: Option<(Prefix, Option<PathId>)>,
 }
 
 impl<'a> NlriSource<'a> {
@@ -286,37 +283,43 @@ impl<'a> NlriSource<'a> {
         family: Family,
         nlri: &'a mut dyn Iterator<Item = (Prefix, Option<PathId>)>,
     ) -> NlriSource<'a> {
-        let with_path_id = class.add_path.contains(family);
-        let mut source = NlriSource {
+        let next = nlri.next();
+        NlriSource {
             nlri,
-            with_path_id,
-            next: SmallVec::new(),
-        };
-        source.advance();
-        source
+            with_path_id: class.add_path.contains(family),
+            next,
+        }
     }
 
     fn has_more(&self) -> bool {
-        !self.next.is_empty()
-    }
-
-    fn advance(&mut self) {
-        self.next.clear();
-        if let Some((prefix, path_id)) = self.nlri.next() {
-            if self.with_path_id {
-                self.next
-                    .extend_from_slice(&path_id.map_or(0, |id| id.0).to_be_bytes());
-            }
-            self.next.push(prefix.len());
-            self.next.extend_from_slice(prefix.octets());
-        }
+        self.next.is_some()
     }
 
     /// Appends NLRI while `out` stays within `len_max` octets.
     fn fill(&mut self, out: &mut Vec<u8>, len_max: usize) {
-        while self.has_more() && out.len() + self.next.len() <= len_max {
-            out.extend_from_slice(&self.next);
-            self.advance();
+        let path_id_len = if self.with_path_id { 4 } else { 0 };
+        while let Some((prefix, path_id)) = self.next {
+            if out.len() + path_id_len + 1 + usize::from(prefix.len().div_ceil(8)) > len_max {
+                break;
+            }
+            if self.with_path_id {
+                out.extend_from_slice(&path_id.map_or(0, |id| id.0).to_be_bytes());
+            }
+            push_nlri(out, &prefix);
+            self.next = self.nlri.next();
         }
     }
+}
+
+/// Appends a prefix. A whole address is written and its end taken off: copies of a fixed size are
+/// faster than those of any.
+fn push_nlri(out: &mut Vec<u8>, prefix: &Prefix) {
+    out.push(prefix.len());
+    let address = prefix.bits().to_be_bytes();
+    let end = out.len() + usize::from(prefix.len().div_ceil(8));
+    match (prefix.family(), address) {
+        (Family::Ipv4, [a, b, c, d, ..]) => out.extend_from_slice(&[a, b, c, d]),
+        (Family::Ipv6, address) => out.extend_from_slice(&address),
+    }
+    out.truncate(end);
 }

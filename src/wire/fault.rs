@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{Notification, code};
+use super::notification::update_error;
+use super::{HEADER_LEN, MESSAGE_MAX, Notification, code};
+
+pub(super) use super::notification::update_error as subcode;
 
 /// A fault that cost an attribute or the routes of an UPDATE, but not the session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,25 +41,8 @@ pub(super) enum Remedy {
     SessionReset,
 }
 
-/// Subcodes of UPDATE Message Error (RFC 4271 §4.5).
-pub(super) mod subcode {
-    pub const MALFORMED_ATTRIBUTE_LIST: u8 = 1;
-    pub const UNRECOGNIZED_WELL_KNOWN: u8 = 2;
-    pub const MISSING_WELL_KNOWN: u8 = 3;
-    pub const ATTRIBUTE_FLAGS: u8 = 4;
-    pub const ATTRIBUTE_LENGTH: u8 = 5;
-    pub const INVALID_ORIGIN: u8 = 6;
-    pub const INVALID_NEXT_HOP: u8 = 8;
-    pub const OPTIONAL_ATTRIBUTE: u8 = 9;
-    pub const INVALID_NETWORK_FIELD: u8 = 10;
-    pub const MALFORMED_AS_PATH: u8 = 11;
-}
-
-/// UPDATE Message Error (RFC 4271 §4.5).
-const UPDATE_MESSAGE_ERROR: u8 = 3;
-
-/// Most data a NOTIFICATION of 4,096 octets holds.
-const NOTIFICATION_DATA_MAX: usize = 4096 - 21;
+/// Most data that an ordinary NOTIFICATION holds, in octets.
+const DATA_MAX: usize = MESSAGE_MAX as usize - HEADER_LEN - 2;
 
 /// A fault as found. `subcode` and `data` are for the NOTIFICATION, should it come to that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,17 +63,9 @@ impl Fault<'_> {
     }
 
     pub fn session_reset(&self) -> UpdateError {
-        let data = self
-            .data
-            .get(..NOTIFICATION_DATA_MAX)
-            .unwrap_or(self.data)
-            .to_vec();
+        let data = self.data.get(..DATA_MAX).unwrap_or(self.data);
         UpdateError {
-            notification: Notification {
-                code: UPDATE_MESSAGE_ERROR,
-                subcode: self.subcode,
-                data,
-            },
+            notification: Notification::new(update_error::CODE, self.subcode, data),
             what: self.update_fault().to_string(),
         }
     }

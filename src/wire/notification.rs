@@ -32,8 +32,15 @@ pub mod open_error {
 pub mod update_error {
     pub const CODE: u8 = 3;
     pub const MALFORMED_ATTRIBUTE_LIST: u8 = 1;
+    pub const UNRECOGNIZED_WELL_KNOWN: u8 = 2;
+    pub const MISSING_WELL_KNOWN: u8 = 3;
+    pub const ATTRIBUTE_FLAGS: u8 = 4;
+    pub const ATTRIBUTE_LENGTH: u8 = 5;
+    pub const INVALID_ORIGIN: u8 = 6;
+    pub const INVALID_NEXT_HOP: u8 = 8;
     pub const OPTIONAL_ATTRIBUTE: u8 = 9;
     pub const INVALID_NETWORK_FIELD: u8 = 10;
+    pub const MALFORMED_AS_PATH: u8 = 11;
 }
 
 pub const HOLD_TIMER_EXPIRED: u8 = 4;

@@ -159,5 +159,13 @@ mod tests {
         assert_eq!(build(1).hash(), build(1).hash());
         assert_ne!(build(1), build(2));
         assert_ne!(build(1).hash(), build(2).hash());
+        let linked = |last: u16| {
+            let link_local = [0xfe80, 0, 0, 0, 0, 0, 0, last].into();
+            let next_hop =
+                NextHop::V6LinkLocal([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(), link_local);
+            SetBuilder::new().next_hop(next_hop).build()
+        };
+        assert_ne!(linked(1), linked(2));
+        assert_ne!(linked(1).hash(), linked(2).hash());
     }
 }

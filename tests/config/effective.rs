@@ -197,3 +197,45 @@ fn the_example_of_the_contract_is_good() {
     );
     assert_eq!(config.control.to_str(), Some("/run/rialto/rialto.sock"));
 }
+
+/// The comments of the reference are the defaults, but for these, which are examples.
+#[test]
+fn the_reference_states_every_key_and_the_defaults_as_they_are() {
+    let examples = [
+        "include",
+        "families",
+        "send_hold_time",
+        "congestion_control",
+        "password_file",
+        "next_hops",
+        "sessions",
+        "shards",
+    ];
+    let plain = super::read(rialto::config::REFERENCE).unwrap();
+    let stated = rialto::config::REFERENCE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting)
+                if setting.contains(" = ")
+                    && !examples.iter().any(|key| setting.starts_with(key)) =>
+            {
+                setting
+            }
+            _ => line,
+        });
+    let stated = stated.collect::<Vec<_>>().join("\n");
+    let mut stated = super::read(&stated).unwrap_or_else(|problems| panic!("{problems}\n{stated}"));
+    stated.clients[0].place = plain.clients[0].place.clone();
+    assert_eq!(format!("{plain:#?}"), format!("{stated:#?}"));
+
+    let known = super::read(
+        "[server]\nasn=1\nrouter_id=\"1.1.1.1\"\n[[client]]\nasn=2\naddress=\"1.1.1.2\"\nzzzzzzzzzzzzzzzz=1\n",
+    );
+    let known = known.unwrap_err().to_string();
+    let (_, known) = known.split_once("known keys here: ").unwrap();
+    for key in known.trim().split(", ") {
+        let is_stated = rialto::config::REFERENCE.contains(&format!("{key} = "))
+            || rialto::config::REFERENCE.contains(&format!(".{key}]"));
+        assert!(is_stated, "the reference does not name {key}");
+    }
+}

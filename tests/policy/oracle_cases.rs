@@ -306,6 +306,27 @@ fn attributes_may_be_discarded_or_taken_for_a_withdrawal() {
         (vec![], 1),
         "LOCAL_PREF is discarded"
     );
+    oracle.configure(
+        1,
+        Client {
+            discard: vec![8],
+            treat_as_withdraw: vec![99],
+            ..client(1, 10)
+        },
+    );
+    oracle.announce(
+        1,
+        a_net(),
+        Attributes {
+            communities: vec![(0, 20)],
+            ..attributes(1, &[10])
+        },
+    );
+    assert_eq!(
+        oracle.table_of(2).len(),
+        1,
+        "without its communities it asks for nothing"
+    );
     oracle.announce(1, a_net(), with(99));
     assert_eq!(oracle.table_of(2).len(), 0, "withdrawn");
     oracle.announce(1, a_net(), with(97));

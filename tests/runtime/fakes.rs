@@ -21,6 +21,10 @@ pub fn pattern(position: u64) -> u8 {
     (position % 251) as u8
 }
 
+/// This octet alone begins a chain of so many writes that each lead to the next.
+pub const CHAIN: u8 = 1;
+pub const CHAIN_LEN: u32 = 200;
+
 pub const GOODBYE: &[u8] = b"goodbye";
 
 pub fn address_of(index: u16) -> Ipv4Addr {
@@ -115,6 +119,7 @@ struct Echo {
 /// Messages to shards held here before reading stops, octets before deltas wait.
 const HELD_MAX: usize = 4;
 const QUEUED_MAX: usize = 1 << 20;
+const UNDER_WAY_MAX: u64 = 4 << 20;
 const PIECE: usize = 8 << 10;
 
 pub struct EchoCore {
@@ -135,6 +140,8 @@ pub struct EchoCore {
     heard_of_cores: u32,
     connect_failure: String,
     over: bool,
+    /// Writes that will each lead to one more octet, by way of a shard.
+    chain: u32,
     deadline: Option<Time>,
     timeouts: u64,
 }
@@ -142,6 +149,12 @@ pub struct EchoCore {
 impl EchoCore {
     fn held(&self) -> usize {
         self.to_shards.iter().map(VecDeque::len).sum()
+    }
+
+    /// Shards take whatever comes, so it is what is under way altogether that has to be bounded.
+    fn takes_octets(&self) -> bool {
+        self.held() < HELD_MAX
+            && self.stats.octets_in.saturating_sub(self.stats.octets_out) < UNDER_WAY_MAX
     }
 
     fn queued(&self) -> usize {
@@ -164,7 +177,7 @@ impl EchoCore {
     }
 
     fn resume(&mut self) {
-        if self.held() < HELD_MAX {
+        if self.takes_octets() {
             let paused = self.paused.take();
             self.actions
                 .extend(paused.into_iter().map(|conn| Action::Read { conn }));
@@ -207,6 +220,7 @@ impl CoreStep for EchoCore {
             heard_of_cores: 0,
             connect_failure: String::new(),
             over: false,
+            chain: 0,
             deadline: Some(now + std::time::Duration::from_millis(20)),
             timeouts: 0,
         }
@@ -240,6 +254,9 @@ impl CoreStep for EchoCore {
 
     fn handle_octets(&mut self, _now: Time, conn: u32, octets: &[u8]) {
         assert!(!octets.is_empty());
+        if octets == [CHAIN] {
+            self.chain = CHAIN_LEN;
+        }
         self.stats.octets_in += octets.len() as u64;
         // Any shard: counts may come back in any order.
         let shard = usize::from(self.next_shard % self.exchange.shard_count);
@@ -353,7 +370,7 @@ impl CoreStep for EchoCore {
     }
 
     fn wants_octets(&self, conn: u32) -> bool {
-        let wants = self.held() < HELD_MAX;
+        let wants = self.takes_octets();
         if !wants {
             self.paused.borrow_mut().insert(conn);
         }
@@ -386,6 +403,15 @@ impl CoreStep for EchoCore {
                 echo.queue.pop_front();
             }
         }
+        if self.chain > 0 {
+            self.chain -= 1;
+            let message = ToShard::ClientDown {
+                slot: self.slots[&conn],
+                epoch: SessionEpoch(1),
+            };
+            self.to_shards[0].push_back(message);
+        }
+        self.resume();
     }
 
     fn is_over(&self) -> bool {

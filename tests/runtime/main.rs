@@ -1,9 +1,14 @@
 //! The runtime on loopback sockets, with a session core and a shard that echo.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "these tests are the world outside, which has a clock"
+)]
 
 mod fakes;
 mod keys;
 mod life;
 mod traffic;
+mod whole;
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -27,7 +32,7 @@ fn options() -> RuntimeOptions {
 }
 
 fn try_start(exchange: Exchange, options: RuntimeOptions) -> Result<Runtime, RuntimeError> {
-    Runtime::start::<EchoCore, EchoShard>(Arc::new(exchange), options)
+    Runtime::start_steps::<EchoCore, EchoShard>(Arc::new(exchange), options)
 }
 
 fn start(exchange: Exchange) -> (Runtime, SocketAddr) {

@@ -74,23 +74,28 @@ fn a_large_transfer_to_a_slow_reader_survives_mailboxes_of_two() {
         ..options()
     };
     let (runtime, server) = start_with(exchange(1, 2, 2), tight);
-    let mut reader = connect(0, server);
+    let socket = socket(0);
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    socket.connect_timeout(&server.into(), PATIENCE).unwrap();
+    let mut reader = TcpStream::from(socket);
     let mut writer = reader.try_clone().unwrap();
     let sender = thread::spawn(move || writer.write_all(&vec![0; OCTETS]).unwrap());
-    // The echo fills every buffer on the way meanwhile; another client is not harmed.
+    // The echo fills every buffer on the way meanwhile.
     thread::sleep(Duration::from_millis(300));
     assert!(!sender.is_finished(), "back-pressure reaches the sender");
-    for _ in 0..OCTETS / (1 << 20) {
-        // In parts, so that the server is stalled and resumed again and again.
+    assert_eq!(
+        core_stats(runtime.handle(), 0).core,
+        CoreId(0),
+        "commands are answered all the same"
+    );
+    // In parts, so that the server is stalled and resumed again and again.
+    for part in 0..OCTETS as u64 >> 20 {
         thread::sleep(Duration::from_millis(5));
-        let position = PROGRESS.fetch_add(1 << 20, std::sync::atomic::Ordering::Relaxed);
-        expect_pattern(&mut reader, position, 1 << 20).unwrap();
+        expect_pattern(&mut reader, part << 20, 1 << 20).unwrap();
     }
     sender.join().unwrap();
     shut_down(runtime);
 }
-
-static PROGRESS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 #[test]
 fn no_wake_up_is_lost_when_everybody_sleeps_between_messages() {
@@ -154,5 +159,14 @@ fn one_octet_segments_and_a_burst_are_read_alike() {
     let burst = thread::spawn(move || writer.write_all(&vec![0; 1_000_000]).unwrap());
     expect_pattern(&mut stream, 2_000, 1_000_000).unwrap();
     burst.join().unwrap();
+    shut_down(runtime);
+}
+
+#[test]
+fn what_a_write_leads_to_is_said_at_once() {
+    let (runtime, server) = start(exchange(1, 1, 1));
+    let mut stream = connect(0, server);
+    stream.write_all(&[fakes::CHAIN]).unwrap();
+    expect_pattern(&mut stream, 0, 1 + fakes::CHAIN_LEN as usize).unwrap();
     shut_down(runtime);
 }

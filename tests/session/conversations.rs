@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rialto::base::{Asn, FamilySet};
-use rialto::session::{Session, SessionEvent, SessionSettings, Stop, StopHold, Way};
+use rialto::session::{Session, SessionAction, SessionEvent, SessionSettings, Stop, StopHold, Way};
 use rialto::wire::{Capabilities, CeaseSubcode, Notification, Open, UpdateError};
 
 use super::script::{
@@ -473,5 +473,45 @@ fn a_two_octet_peer_of_a_four_octet_server_gets_as_trans() {
             .negotiated()
             .expect("it is established")
             .four_octet
+    );
+}
+
+#[test]
+fn a_second_connection_of_the_peer_is_refused_while_the_first_lives() {
+    for mut script in [Script::open_sent(), Script::open_confirm()] {
+        assert!(!script.step(|session, now| session.handle_accepted(now)));
+        script.close(Way::Accepted);
+        script.accept();
+    }
+}
+
+#[test]
+fn a_connection_closes_only_after_its_notification_was_taken() {
+    let mut script = Script::open_sent();
+    script
+        .session
+        .handle_octets(script.now, Way::Accepted, &keepalive());
+    assert_eq!(script.session.poll_action(), None);
+    assert!(script.session.poll_transmit().is_some());
+    assert_eq!(
+        script.session.poll_action(),
+        Some(SessionAction::Close(Way::Accepted))
+    );
+}
+
+#[test]
+fn a_session_that_becomes_active_connects() {
+    let mut script = Script::started(settings());
+    script.step(|session, now| session.handle_settings(now, active()));
+    assert_eq!(script.lines(), ["Connect"]);
+    let mut script = Script::established();
+    script.step(|session, now| session.handle_settings(now, active()));
+    script.pass(Duration::from_secs(20));
+    assert_eq!(script.lines(), Vec::<String>::new());
+    script.close(Way::Accepted);
+    script.pass(Duration::from_secs(5));
+    assert_eq!(
+        script.said.lines.last().map(String::as_str),
+        Some("Connect")
     );
 }

@@ -28,13 +28,25 @@ fn silence_for_the_hold_time_ends_the_session() {
 
 #[test]
 fn the_smaller_hold_time_counts() {
-    let peer = Open {
-        hold_time_s: 9,
-        ..peer_open()
-    };
-    let mut script = Script::established_with(settings(), &peer);
-    script.pass(Duration::from_secs(9));
-    assert_eq!(script.session.state().name(), "Idle");
+    for (ours_s, theirs_s) in [(90, 9), (9, 90), (9, 9)] {
+        let peer = Open {
+            hold_time_s: theirs_s,
+            ..peer_open()
+        };
+        let ours = SessionSettings {
+            hold_time_s: ours_s,
+            ..settings()
+        };
+        let mut script = Script::established_with(ours, &peer);
+        script.pass(Duration::from_millis(8_999));
+        assert_eq!(script.session.state().name(), "Established");
+        script.pass(Duration::from_millis(1));
+        assert_eq!(
+            script.session.state().name(),
+            "Idle",
+            "{ours_s} s and {theirs_s} s"
+        );
+    }
 }
 
 #[test]
@@ -81,9 +93,10 @@ fn our_own_late_waking_leaves_time_to_read_the_socket() {
     script.hear(Way::Accepted, &keepalive());
     script.pass(Duration::from_secs(89));
     assert_eq!(script.session.state().name(), "Established");
-    script.now = script.now + Duration::from_secs(50);
-    script.step(|session, now| session.handle_timeout(now));
-    script.pass(Duration::from_secs(3));
+    for _ in 0..2 {
+        script.now = script.now + Duration::from_secs(100);
+        script.step(|session, now| session.handle_timeout(now));
+    }
     assert_eq!(
         script.session.state().name(),
         "Idle",

@@ -69,7 +69,7 @@ fn opens_of_others_are_understood() {
             },
         ),
         (
-            "AS_TRANS with a four-octet AS, VPN families beside unicast, role, restart with families",
+            "AS_TRANS with a four-octet AS, VPN families, role, restart, an ADD-PATH mode that is none",
             "04 5ba0 0000 c0000201 33
              02 31
              01 04 0001 ff 01
@@ -78,7 +78,7 @@ fn opens_of_others_are_understood() {
              09 01 02
              40 0a 8078 0001 01 80 0002 01 00
              41 04 fa56ea01
-             45 08 0001 01 03 0002 01 04",
+             45 08 0001 01 03 0002 01 07",
             Open {
                 asn: Asn(4_200_000_001),
                 hold_time_s: 0,

@@ -143,17 +143,13 @@ impl Oracle {
 
     pub fn announce(&mut self, id: ClientId, net: Net, mut heard: Attributes) {
         let client = &self.clients[&id];
-        if heard
-            .other
-            .keys()
-            .any(|code| client.treat_as_withdraw.contains(code))
-        {
+        if client.treat_as_withdraw.iter().any(|code| heard.has(*code)) {
             return self.withdraw(id, net);
         }
         // LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST mean nothing from outside (RFC 7606 §7).
-        heard
-            .other
-            .retain(|code, _| ![5, 9, 10].contains(code) && !client.discard.contains(code));
+        for code in client.discard.iter().chain(&[5, 9, 10]) {
+            heard.discard(*code);
+        }
         self.routes.insert((net, id), heard);
     }
 
@@ -415,6 +411,28 @@ impl Attributes {
         self.as_path
             .iter()
             .flat_map(|(_, asns)| asns.iter().copied())
+    }
+
+    /// Whether there is an attribute of this type.
+    fn has(&self, code: u8) -> bool {
+        match code {
+            1..=3 => true,
+            4 => self.med.is_some(),
+            8 => !self.communities.is_empty(),
+            16 => !self.extended.is_empty(),
+            32 => !self.large.is_empty(),
+            _ => self.other.contains_key(&code),
+        }
+    }
+
+    fn discard(&mut self, code: u8) {
+        match code {
+            4 => self.med = None,
+            8 => self.communities.clear(),
+            16 => self.extended.clear(),
+            32 => self.large.clear(),
+            _ => drop(self.other.remove(&code)),
+        }
     }
 
     /// An AS_SET counts one.

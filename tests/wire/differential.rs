@@ -1,7 +1,7 @@
 //! Rialto's decoder beside netgauze-bgp-pkt: on generated UPDATEs and on real ones from MRT files.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use netgauze_bgp_pkt::nlri::{Ipv4UnicastAddress, Ipv6UnicastAddress};
@@ -233,6 +233,8 @@ fn check_sent(update: &Update<'_>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn generated_updates_mean_the_same_to_both(said in said()) {
         let body = said.body();
@@ -247,9 +249,12 @@ fn data() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let folder = std::env::var_os("RIALTO_DATA").map_or_else(beside, PathBuf::from);
     if !folder.is_dir() {
-        eprintln!(
-            "SKIPPED: no real UPDATEs: {} is not there (RIALTO_DATA names the folder)",
-            folder.display()
+        // Past the capture of the test harness.
+        let mut stderr = std::io::stderr();
+        let folder = folder.display();
+        let _ = writeln!(
+            stderr,
+            "SKIPPED: no real UPDATEs: {folder} is not there (RIALTO_DATA names the folder)"
         );
         return None;
     }

@@ -40,7 +40,10 @@ fn outgoing(
     encode_attributes(
         &mut out,
         set,
-        Variant { prepend },
+        Variant {
+            prepend,
+            ..Variant::default()
+        },
         Asn(4_200_000_001),
         class,
         scrub,
@@ -199,7 +202,7 @@ fn as4_path_is_merged_as_rfc_6793_says() {
         let segment = |(kind, asns): &(u8, &[u32])| [&[*kind][..], &sequence(asns)[1..]].concat();
         segments.iter().flat_map(segment).collect()
     };
-    let cases: Vec<(&str, Vec<u8>, Option<Vec<u8>>, Vec<u8>)> = vec![
+    let cases = [
         (
             "no AS4_PATH: only widened",
             path(&[(2, &[1, OTHER])]),

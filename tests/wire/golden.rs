@@ -133,19 +133,23 @@ fn announcements() -> Vec<Announcement> {
         Announcement {
             name: "a two-octet session with AS4_PATH and AS4_AGGREGATOR",
             four_octet: false,
-            octets: "005e 02 0000 0042
+            octets: "0070 02 0000 0054
                 40 01 01 00
                 40 02 08 02 03 fbf4 5ba0 0d1c
                 40 03 04 c0000201
                 c0 07 06 5ba0 c0000209
                 c0 08 04 fbf40001
+                c0 10 08 0002fbf4 00000007
                 c0 11 0e 02 03 0000fbf4 fa56ea00 00000d1c
                 c0 12 08 fa56ea00 c0000209
+                c0 23 04 0000fbf4
                 20 cb007107",
             set: SetBuilder::new()
                 .as_path(&[64500, 4_200_000_000, 3356])
                 .attribute(0xc0, 7, hex("fa56ea00 c0000209"))
-                .communities(&[(64500, 1)]),
+                .communities(&[(64500, 1)])
+                .extended(&[[0, 2, 0xfb, 0xf4, 0, 0, 0, 7]])
+                .attribute(0xc0, 35, hex("0000fbf4")),
             prefixes: &["203.0.113.7/32"],
         },
     ]

@@ -4,6 +4,8 @@ mod differential;
 mod encoding;
 mod generate;
 mod golden;
+mod outcome;
 mod properties;
 mod remedies;
+mod remedies_update;
 mod support;

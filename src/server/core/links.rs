@@ -52,7 +52,6 @@ impl Links {
         self.links.len() as u16
     }
 
-
     /// Whether sessions should not be read on.
     pub fn is_pressed(&self) -> bool {
         self.links.iter().any(|link| {

@@ -145,8 +145,18 @@ impl SessionCore {
             return;
         };
         active.merge.handle_end(shard);
-        // Nothing of an earlier session of theirs can come after this.
-        self.output.enliven(shard, &active.members);
+    }
+
+    /// Nothing of an earlier session of the members can come after this.
+    pub(super) fn handle_promoting(&mut self, shard: ShardId, walk: WalkId) {
+        if let Some(active) = self
+            .walks
+            .active
+            .as_ref()
+            .filter(|active| active.id == walk)
+        {
+            self.output.enliven(shard, &active.members);
+        }
     }
 
     pub(super) fn handle_promoted(&mut self, now: Time, walk: WalkId) {

@@ -21,28 +21,65 @@ pub struct Gobgp {
 impl Gobgp {
     pub fn start(member: &Member) -> Gobgp {
         let config = member.place.directory.join("gobgpd.toml");
-        let dump = member.place.directory.join("routes.mrt");
         std::fs::write(&config, config_of(member)).expect("GoBGP's configuration");
-        let routes = member.announced.iter().flat_map(|group| {
-            group.prefixes.iter().map(|prefix| {
-                let attributes = &group.attributes;
-                (*prefix, &attributes.as_path[1..], attributes, member.next_hop(prefix))
+        let routes: Vec<_> = member
+            .announced
+            .iter()
+            .flat_map(|group| {
+                group.prefixes.iter().map(|prefix| {
+                    let attributes = &group.attributes;
+                    (
+                        *prefix,
+                        &attributes.as_path[1..],
+                        attributes,
+                        member.next_hop(prefix),
+                    )
+                })
             })
-        });
-        std::fs::write(&dump, mrt::encode_dump(routes)).expect("GoBGP's routes");
+            .collect();
+        let dump = |name: &str, octets: Vec<u8>| {
+            let file = member.place.directory.join(name);
+            std::fs::write(&file, octets).expect("GoBGP's routes");
+            file.display().to_string()
+        };
+        let forwards = dump("forwards.mrt", mrt::encode_dump(routes.iter().copied()));
+        let backwards = dump(
+            "backwards.mrt",
+            mrt::encode_dump(routes.iter().rev().copied()),
+        );
         let config = config.display().to_string();
-        let words = ["gobgpd", "-f", &config, "--api-hosts", "127.0.0.1:50051", "--pprof-disable"];
+        let words = [
+            "gobgpd",
+            "-f",
+            &config,
+            "--api-hosts",
+            "127.0.0.1:50051",
+            "--pprof-disable",
+        ];
         let program = Program::start(&member.place, "gobgpd", &words, &[]);
-        let gobgp = Gobgp { member: member.clone(), _program: program };
-        wait_for("GoBGP's API", Duration::from_secs(20), || gobgp.ask(&["global"]).map(|_| ()));
-        let dump = dump.display().to_string();
-        // `gobgp` may end before the last routes are over: it is told until all are there.
+        let gobgp = Gobgp {
+            member: member.clone(),
+            _program: program,
+        };
+        wait_for("GoBGP's API", Duration::from_secs(20), || {
+            gobgp.ask(&["global"]).map(|_| ())
+        });
+        // `gobgp` ends before the last few hundred routes are over: those come first the other way.
         wait_for("GoBGP to have its routes", Duration::from_secs(60), || {
-            gobgp.ask(&["mrt", "inject", "global", &dump])?;
+            gobgp.ask(&["mrt", "inject", "global", &forwards])?;
+            gobgp.ask(&["mrt", "inject", "global", &backwards])?;
             std::thread::sleep(Duration::from_millis(500));
-            let due = member.announced.iter().map(|group| group.prefixes.len()).sum::<usize>();
+            let due = member
+                .announced
+                .iter()
+                .map(|group| group.prefixes.len())
+                .sum::<usize>();
             let has = gobgp.own_count()?;
-            if has == due { Ok(()) } else { Err(format!("{has} of {due}")) }
+            if has == due {
+                Ok(())
+            } else {
+                Err(format!("{has} of {due}"))
+            }
         });
         gobgp
     }
@@ -52,17 +89,28 @@ impl Gobgp {
         let mut all = Vec::new();
         for family in ["ipv4", "ipv6"] {
             let text = self.ask(&["-j", "global", "rib", "-a", family])?;
-            let value: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
+            let value: Value =
+                serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
             for (prefix, paths) in value.as_object().into_iter().flatten() {
                 let prefix: IpNet = prefix.parse().map_err(|_| format!("prefix {prefix}"))?;
-                all.extend(paths.as_array().into_iter().flatten().map(|path| (prefix, path.clone())));
+                all.extend(
+                    paths
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .map(|path| (prefix, path.clone())),
+                );
             }
         }
         Ok(all)
     }
 
     fn own_count(&self) -> Result<usize, String> {
-        Ok(self.paths()?.iter().filter(|(_, path)| !is_heard(path)).count())
+        Ok(self
+            .paths()?
+            .iter()
+            .filter(|(_, path)| !is_heard(path))
+            .count())
     }
 
     fn ask(&self, words: &[&str]) -> Result<String, String> {
@@ -74,14 +122,21 @@ impl Router for Gobgp {
     fn table(&mut self) -> Result<Table, String> {
         let mut table = Table::default();
         for (prefix, path) in self.paths()?.iter().filter(|(_, path)| is_heard(path)) {
-            table.insert(*prefix, path_of(path).ok_or_else(|| format!("GoBGP says {path}"))?);
+            table.insert(
+                *prefix,
+                path_of(path).ok_or_else(|| format!("GoBGP says {path}"))?,
+            );
         }
         Ok(table)
     }
 
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
         for prefix in prefixes {
-            let family = if matches!(prefix, IpNet::V4(_)) { "ipv4" } else { "ipv6" };
+            let family = if matches!(prefix, IpNet::V4(_)) {
+                "ipv4"
+            } else {
+                "ipv6"
+            };
             self.ask(&["global", "rib", "del", &prefix.to_string(), "-a", family])?;
         }
         Ok(())
@@ -89,13 +144,28 @@ impl Router for Gobgp {
 }
 
 fn config_of(member: &Member) -> String {
-    let mut text = format!("[global.config]\nas = {}\nrouter-id = \"{}\"\nport = -1\n", member.asn, member.place.v4);
+    let mut text = format!(
+        "[global.config]\nas = {}\nrouter-id = \"{}\"\nport = -1\n",
+        member.asn, member.place.v4
+    );
     let neighbors = [
-        ("ipv4-unicast", SERVER_V4.to_string(), member.place.v4.to_string()),
-        ("ipv6-unicast", SERVER_V6.to_string(), member.place.v6.to_string()),
+        (
+            "ipv4-unicast",
+            SERVER_V4.to_string(),
+            member.place.v4.to_string(),
+        ),
+        (
+            "ipv6-unicast",
+            SERVER_V6.to_string(),
+            member.place.v6.to_string(),
+        ),
     ];
     for (family, server, own) in neighbors {
-        let password = member.password.as_ref().map(|key| format!("auth-password = \"{key}\"\n")).unwrap_or_default();
+        let password = member
+            .password
+            .as_ref()
+            .map(|key| format!("auth-password = \"{key}\"\n"))
+            .unwrap_or_default();
         write!(
             text,
             "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{server}\"\npeer-as = {SERVER_ASN}\n{password}\
@@ -112,7 +182,9 @@ fn config_of(member: &Member) -> String {
 
 /// From the route server, by its address.
 fn is_heard(path: &Value) -> bool {
-    path["neighbor-ip"].as_str().is_some_and(|address| address.contains("77"))
+    path["neighbor-ip"]
+        .as_str()
+        .is_some_and(|address| address.contains("77"))
 }
 
 fn path_of(value: &Value) -> Option<Path> {
@@ -137,18 +209,31 @@ fn path_of(value: &Value) -> Option<Path> {
             3 | 14 => next_hop = attribute["nexthop"].as_str()?.parse().ok(),
             4 => attributes.med = Some(attribute["metric"].as_u64()? as u32),
             8 => {
-                for community in attribute["communities"].as_array()?.iter().filter_map(Value::as_u64) {
-                    attributes.communities.insert(((community >> 16) as u16, community as u16));
+                for community in attribute["communities"]
+                    .as_array()?
+                    .iter()
+                    .filter_map(Value::as_u64)
+                {
+                    attributes
+                        .communities
+                        .insert(((community >> 16) as u16, community as u16));
                 }
             }
             32 => {
                 for community in attribute["value"].as_array()? {
                     let part = |name: &str| community[name].as_u64().map(|number| number as u32);
-                    attributes.large.insert((part("ASN")?, part("LocalData1")?, part("LocalData2")?));
+                    attributes.large.insert((
+                        part("ASN")?,
+                        part("LocalData1")?,
+                        part("LocalData2")?,
+                    ));
                 }
             }
             _ => return None,
         }
     }
-    Some(Path { next_hop: next_hop?, attributes })
+    Some(Path {
+        next_hop: next_hop?,
+        attributes,
+    })
 }

@@ -1,0 +1,125 @@
+//! How the commands reach a running server: GET over its API, lines of JSON over its control socket.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper::header::HOST;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+
+use crate::manage::view::ErrorView;
+use crate::manage::{Request, Response};
+
+/// For one page; a server that takes longer is not well.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// A reload of a large configuration takes a moment.
+const CONTROL_ANSWER_MAX: Duration = Duration::from_secs(60);
+
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    #[error(
+        "no server answers at {api}: {why}; is it running, and is this its [api] listen? (--api ADDR:PORT)"
+    )]
+    Unreachable { api: String, why: String },
+    #[error("{0}")]
+    Refused(String),
+    #[error("what answers at {api} is no Rialto: {why}")]
+    Foreign { api: String, why: String },
+    #[error(
+        "no server answers at the control socket {socket}: {why}; is it running, and may you write to it? (--control SOCKET)"
+    )]
+    Control { socket: String, why: String },
+}
+
+/// The JSON at `path`, which has its query with it.
+pub fn get<T: DeserializeOwned>(api: &str, path: &str) -> Result<T, FetchError> {
+    let unreachable = |why: String| FetchError::Unreachable {
+        api: api.to_owned(),
+        why,
+    };
+    let foreign = |why: String| FetchError::Foreign {
+        api: api.to_owned(),
+        why,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| unreachable(error.to_string()))?;
+    let answer = async { tokio::time::timeout(ANSWER_MAX, request(api, path)).await };
+    let (is_good, body) = match runtime.block_on(answer) {
+        Ok(answer) => answer.map_err(|error| unreachable(error.to_string()))?,
+        Err(_) => {
+            return Err(unreachable(format!(
+                "no answer within {} s",
+                ANSWER_MAX.as_secs()
+            )));
+        }
+    };
+    if !is_good {
+        let told = serde_json::from_slice::<ErrorView>(&body);
+        return Err(told.map_or_else(
+            |error| foreign(error.to_string()),
+            |told| FetchError::Refused(told.error),
+        ));
+    }
+    serde_json::from_slice(&body).map_err(|error| foreign(error.to_string()))
+}
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Whether the status is one of success, and the body.
+async fn request(api: &str, path: &str) -> Result<(bool, Bytes), AnyError> {
+    let stream = TcpStream::connect(api).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let request = hyper::Request::get(path)
+        .header(HOST, api)
+        .body(Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await?;
+    let is_good = response.status().is_success();
+    let body = response.into_body().collect().await?.to_bytes();
+    connection.abort();
+    Ok((is_good, body))
+}
+
+/// Text as part of an address (RFC 3986 §2.1).
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for octet in text.bytes() {
+        match octet {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(octet.into())
+            }
+            _ => escaped += &format!("%{octet:02X}"),
+        }
+    }
+    escaped
+}
+
+/// Asks for one change.
+pub fn ask(socket: &Path, request: &Request) -> Result<Response, FetchError> {
+    let failed = |why: String| FetchError::Control {
+        socket: socket.display().to_string(),
+        why,
+    };
+    let converse = || -> std::io::Result<String> {
+        let mut stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(CONTROL_ANSWER_MAX))?;
+        let mut line = serde_json::to_string(request)?;
+        line.push('\n');
+        stream.write_all(line.as_bytes())?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = converse().map_err(|error| failed(error.to_string()))?;
+    serde_json::from_str(&answer)
+        .map_err(|error| failed(format!("its answer makes no sense: {error}")))
+}

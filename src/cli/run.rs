@@ -1,0 +1,92 @@
+//! `rialto run`.
+
+use std::collections::hash_map::RandomState;
+use std::future::Future;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use tracing::{error, info, warn};
+
+use crate::config::{self, Config, LogFormat, Overrides};
+use crate::manage::{self, Doors, ManageError, Plane};
+use crate::runtime::{Runtime, RuntimeError, RuntimeOptions};
+
+use super::Outcome;
+use super::args::{LogFormatArg, RunArgs};
+
+/// What clients are told when the server ends (RFC 9003).
+const GOODBYE: &str = "route server is shutting down";
+
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("{0}")]
+    Manage(#[from] ManageError),
+    #[error("{0}")]
+    Runtime(#[from] RuntimeError),
+    #[error("cannot start the management plane: {0}")]
+    Start(std::io::Error),
+}
+
+pub fn run(args: &RunArgs) -> Outcome {
+    let config = match config::load(&args.config) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return Outcome::Wrong;
+        }
+    };
+    let format = match args.log_format {
+        Some(LogFormatArg::Human) => LogFormat::Human,
+        Some(LogFormatArg::Json) => LogFormat::Json,
+        None => config.log.format,
+    };
+    manage::logs::start(format, &config.log.level);
+    for warning in config.warnings.iter() {
+        warn!("{warning}");
+    }
+    match in_tokio(serve(config)) {
+        Ok(true) => Outcome::Well,
+        Ok(false) => {
+            warn!("some sessions did not take their goodbye in time and were cut off");
+            Outcome::Well
+        }
+        Err(error) => {
+            error!("{error}");
+            Outcome::Wrong
+        }
+    }
+}
+
+fn in_tokio<T>(work: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    tokio.map_err(RunError::Start)?.block_on(work)
+}
+
+/// Everything, until a signal ends it. Whether all sessions took their goodbye.
+async fn serve(config: Config) -> Result<bool, RunError> {
+    let doors = Doors::open(&config).await?;
+    let exchange = Arc::new(config::compile(&config, &Overrides::default(), None));
+    // The network must not be able to choose what collides.
+    let seed = RandomState::new().hash_one(std::process::id());
+    let runtime = Runtime::start(exchange.clone(), RuntimeOptions::new(seed))?;
+    info!(
+        asn = exchange.asn.0,
+        router_id = %exchange.router_id,
+        clients = exchange.clients().count(),
+        session_cores = exchange.core_count,
+        shards = exchange.shard_count,
+        listen = ?runtime.handle().listen_addresses(),
+        api = ?doors.api_addresses(),
+        control = %config.control.display(),
+        "running"
+    );
+    let plane = Arc::new(Plane::new(
+        config,
+        exchange,
+        Arc::new(runtime.handle().clone()),
+    ));
+    manage::serve(plane, doors).await?;
+    Ok(runtime.shutdown(GOODBYE).await)
+}

@@ -1,0 +1,487 @@
+//! `rialto show …` and `rialto explain`.
+
+use serde_json::Value;
+
+use crate::manage::view::{
+    ClientView, ClientsView, CoresView, ExplainView, PathView, RouteView, RoutesView, SummaryView,
+};
+
+use super::args::{ExplainArgs, RoutesArgs, Show, ShowCommon, Target};
+use super::fetch::{FetchError, escape, get};
+use super::table::{Table, duration, octets};
+use super::{Outcome, count, print};
+
+pub fn show(what: &Show) -> Result<Outcome, FetchError> {
+    match what {
+        Show::Summary(common) => fetch(common, "/api/v1/summary", summary),
+        Show::Clients(common) => fetch(common, "/api/v1/clients", clients),
+        Show::Client { name, common } => {
+            fetch(common, &format!("/api/v1/clients/{}", escape(name)), client)
+        }
+        Show::Route { prefix, common } => route(prefix, common),
+        Show::Routes(args) => routes(args),
+        Show::Cores(common) => fetch(common, "/api/v1/cores", cores),
+    }
+}
+
+/// The view as text, or its JSON as it came.
+fn fetch<T: serde::de::DeserializeOwned>(
+    common: &ShowCommon,
+    path: &str,
+    text: impl Fn(&T) -> String,
+) -> Result<Outcome, FetchError> {
+    let value: Value = get(&common.api.api, path)?;
+    if common.output.json {
+        print(&format!("{value:#}\n"));
+        return Ok(Outcome::Well);
+    }
+    let foreign = |error: serde_json::Error| FetchError::Foreign {
+        api: common.api.api.clone(),
+        why: error.to_string(),
+    };
+    print(&text(&serde_json::from_value(value).map_err(foreign)?));
+    Ok(Outcome::Well)
+}
+
+fn summary(view: &SummaryView) -> String {
+    let ready = match view.ready {
+        true => format!(
+            "advertising (start-up wait took {} ms)",
+            view.startup_wait_ms
+        ),
+        false => "not advertising yet: start-up wait".to_owned(),
+    };
+    let mut text = format!(
+        "Rialto {} AS{}, router id {}, up {}, generation {}\n\
+         state     {ready}\n\
+         clients   {} configured, {} established, {} disabled, {} quarantined\n\
+         table     {} prefixes, {} paths, {} attribute sets\n\
+         in        {} UPDATEs, {}\n\
+         out       {} UPDATEs with {} NLRI, {}\n\
+         refused   {} connections from unknown addresses\n",
+        view.version,
+        view.asn,
+        view.router_id,
+        duration(view.uptime_s),
+        view.generation,
+        view.clients,
+        view.established,
+        view.disabled,
+        view.quarantined,
+        view.prefixes,
+        view.paths,
+        view.attribute_sets,
+        view.updates_in,
+        octets(view.octets_in),
+        view.updates_out,
+        view.nlri_out,
+        octets(view.octets_out),
+        view.refused_connections,
+    );
+    for silent in &view.silent {
+        text += &format!("NO ANSWER {silent}\n");
+    }
+    text
+}
+
+fn clients(view: &ClientsView) -> String {
+    let mut table = Table::new(&[
+        "CLIENT",
+        "ASN",
+        "ADDRESS",
+        "STATE",
+        "SINCE",
+        ">RECEIVED",
+        ">ACCEPTED",
+        "REMARKS",
+    ]);
+    for client in &view.clients {
+        table.row(vec![
+            client.name.clone(),
+            format!("AS{}", client.asn),
+            client.address.to_string(),
+            client.state.clone(),
+            duration(client.since_s),
+            client.received.sum().to_string(),
+            client.accepted.sum().to_string(),
+            remarks(client),
+        ]);
+    }
+    let up = view
+        .clients
+        .iter()
+        .filter(|client| client.is_established())
+        .count();
+    format!(
+        "{}{}, {up} established\n",
+        table.text(),
+        count(view.clients.len(), "client")
+    )
+}
+
+/// What an operator should know about a client, most pressing first.
+fn remarks(client: &ClientView) -> String {
+    let mut remarks = Vec::new();
+    match &client.disabled {
+        Some(message) if message.is_empty() => remarks.push("DISABLED".to_owned()),
+        Some(message) => remarks.push(format!("DISABLED \"{message}\"")),
+        None => {}
+    }
+    if client.quarantined {
+        remarks.push("QUARANTINED".to_owned());
+    }
+    if client.dirty_prefixes > 0 {
+        remarks.push(format!("slow: {} prefixes behind", client.dirty_prefixes));
+    }
+    if let Some(error) = client
+        .last_error
+        .as_ref()
+        .filter(|_| !client.is_established() && client.disabled.is_none())
+    {
+        remarks.push(error.clone());
+    }
+    remarks.join(", ")
+}
+
+fn client(view: &Value) -> String {
+    let Some(client) = view
+        .get("client")
+        .and_then(|client| serde_json::from_value::<ClientView>(client.clone()).ok())
+    else {
+        return format!("{view:#}\n");
+    };
+    let list = |families: &[crate::base::Family]| match families {
+        [] => "none".to_owned(),
+        some => some
+            .iter()
+            .map(|family| family.name())
+            .collect::<Vec<_>>()
+            .join(" "),
+    };
+    let mut lines = vec![
+        format!(
+            "{}  AS{} at {}, session core {}",
+            client.name, client.asn, client.address, client.core
+        ),
+        format!(
+            "state        {} for {}, {}",
+            client.state,
+            duration(client.since_s),
+            count(client.flaps as usize, "flap")
+        ),
+    ];
+    let remarks = remarks(&client);
+    lines.extend((!remarks.is_empty()).then(|| format!("remarks      {remarks}")));
+    if client.is_established() {
+        let router_id = client
+            .router_id
+            .map_or_else(|| "?".to_owned(), |id| id.to_string());
+        lines.push(format!(
+            "router id    {router_id}, hold time {} s",
+            client.hold_time_s
+        ));
+        lines.push(format!(
+            "families     {}; ADD-PATH {}",
+            list(&client.families),
+            list(&client.add_path)
+        ));
+        let (asns, messages) = (client.four_octet, client.extended_messages);
+        lines.push(format!(
+            "capable of   {} ASNs, messages of {} octets",
+            if asns { "four-octet" } else { "two-octet" },
+            if messages { "65535" } else { "4096" }
+        ));
+        lines.push(format!(
+            "End-of-RIB   received for {}",
+            list(&client.end_of_rib)
+        ));
+    }
+    lines.push(format!(
+        "received     {} ipv4, {} ipv6; accepted {} ipv4, {} ipv6",
+        client.received.ipv4, client.received.ipv6, client.accepted.ipv4, client.accepted.ipv6
+    ));
+    lines.push(format!(
+        "in           {} UPDATEs, {}",
+        client.updates_in,
+        octets(client.octets_in)
+    ));
+    lines.push(format!(
+        "out          {} UPDATEs, {}; queued {}",
+        client.updates_out,
+        octets(client.octets_out),
+        octets(client.queue_octets)
+    ));
+    lines.push(format!(
+        "malformed    {} UPDATEs treated as withdrawals, {} attributes discarded",
+        client.treat_as_withdraw_count, client.attribute_discard_count
+    ));
+    lines.push(format!(
+        "last error   {}",
+        client.last_error.as_deref().unwrap_or("none")
+    ));
+    if let Some(configured) = view.get("configured") {
+        for (key, name) in [("import", "import"), ("limits", "limits")] {
+            let items = configured
+                .get(key)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten();
+            let items = items.filter_map(Value::as_str).collect::<Vec<_>>();
+            let text = if items.is_empty() {
+                "none".to_owned()
+            } else {
+                items.join(", ")
+            };
+            lines.push(format!("{name:<12} {text}"));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+fn route(prefix: &Target, common: &ShowCommon) -> Result<Outcome, FetchError> {
+    let path = format!("/api/v1/route?prefix={}", escape(&prefix.to_string()));
+    let value: Value = get(&common.api.api, &path)?;
+    let found = value.get("prefix").is_some_and(|found| !found.is_null());
+    let text = |view: &RouteView| match &view.prefix {
+        None => format!("nobody announces {prefix}\n"),
+        Some(found) => {
+            let paths = view
+                .paths
+                .iter()
+                .map(|path| detail(path, &standing(path)))
+                .collect::<String>();
+            format!("{found}: {}\n{paths}", count(view.paths.len(), "path"))
+        }
+    };
+    if common.output.json {
+        print(&format!("{value:#}\n"));
+    } else {
+        let foreign = |error: serde_json::Error| FetchError::Foreign {
+            api: common.api.api.clone(),
+            why: error.to_string(),
+        };
+        print(&text(&serde_json::from_value(value).map_err(foreign)?));
+    }
+    Ok(if found { Outcome::Well } else { Outcome::Wrong })
+}
+
+fn standing(path: &PathView) -> String {
+    match &path.reject {
+        Some(reject) => format!(
+            "rejected: {} ({})",
+            reject.text.trim_end_matches('.'),
+            reject.name
+        ),
+        None => format!(
+            "accepted, {} it",
+            match path.advertised_to {
+                1 => "1 client has".to_owned(),
+                clients => format!("{clients} clients have"),
+            }
+        ),
+    }
+}
+
+/// A path with all its attributes.
+fn detail(path: &PathView, standing: &str) -> String {
+    let attributes = &path.attributes;
+    let mut text = format!(
+        "\n  from {} (AS{}, {}): {standing}\n",
+        path.from, path.from_asn, path.from_address
+    );
+    let mut line = |name: &str, value: String| {
+        if !value.is_empty() {
+            text += &format!("    {name:<12} {value}\n");
+        }
+    };
+    line("AS_PATH", attributes.as_path.clone());
+    let next_hop = match attributes.link_local_next_hop {
+        Some(link_local) => format!("{} and {link_local}", attributes.next_hop),
+        None => attributes.next_hop.to_string(),
+    };
+    line("next hop", next_hop);
+    line("origin", attributes.origin.clone());
+    line(
+        "MED",
+        attributes
+            .med
+            .map(|med| med.to_string())
+            .unwrap_or_default(),
+    );
+    line("communities", attributes.communities.join(" "));
+    line("large", attributes.large_communities.join(" "));
+    line("extended", attributes.extended_communities.join(" "));
+    for other in &attributes.others {
+        line(
+            &format!("attribute {}", other.code),
+            format!("flags {:#04x}, {}", other.flags, other.value),
+        );
+    }
+    text
+}
+
+/// All pages, each printed as it comes; as JSON, one document with all routes.
+fn routes(args: &RoutesArgs) -> Result<Outcome, FetchError> {
+    let (client, which) = (escape(&args.client), args.which.name());
+    let mut cursor = String::new();
+    let mut all = Vec::new();
+    let mut told = 0;
+    let name = loop {
+        let path = format!("/api/v1/routes?client={client}&which={which}&limit=5000{cursor}");
+        let page: RoutesView = get(&args.common.api.api, &path)?;
+        told += page.routes.len();
+        if args.common.output.json {
+            all.extend(page.routes);
+        } else {
+            print(
+                &page
+                    .routes
+                    .iter()
+                    .map(|path| line(path, which))
+                    .collect::<String>(),
+            );
+        }
+        match page.next {
+            Some(next) => cursor = format!("&cursor={}", escape(&next)),
+            None => break page.client,
+        }
+    };
+    if args.common.output.json {
+        let view = RoutesView {
+            client: name,
+            which: which.to_owned(),
+            routes: all,
+            next: None,
+        };
+        print(&format!(
+            "{:#}\n",
+            serde_json::to_value(view).unwrap_or_default()
+        ));
+    } else {
+        print(&format!("{} {which}, {name}\n", count(told, "route")));
+    }
+    Ok(Outcome::Well)
+}
+
+fn line(path: &PathView, which: &str) -> String {
+    let from = if which == "advertised" {
+        format!("  from {}", path.from)
+    } else {
+        String::new()
+    };
+    let rejected = path
+        .reject
+        .as_ref()
+        .map(|reject| format!("  REJECTED {}", reject.name))
+        .unwrap_or_default();
+    let path_id = path
+        .path_id
+        .map(|id| format!("  path {id}"))
+        .unwrap_or_default();
+    let attributes = &path.attributes;
+    format!(
+        "{:<20}  via {:<15}  {}{from}{path_id}{rejected}\n",
+        path.prefix, attributes.next_hop, attributes.as_path
+    )
+}
+
+fn cores(view: &CoresView) -> String {
+    let mut sessions = Table::new(&[
+        "SESSION CORE",
+        ">CPU",
+        ">CPU TIME",
+        ">CLIENTS",
+        ">UP",
+        ">UPDATES IN",
+        ">IN",
+        ">UPDATES OUT",
+        ">OUT",
+        ">ENCODED",
+        ">HELD",
+        ">QUEUED",
+    ]);
+    let cpu = |cpu: Option<usize>| cpu.map_or_else(|| "any".to_owned(), |cpu| cpu.to_string());
+    for core in &view.sessions {
+        sessions.row(vec![
+            core.thread.name.clone(),
+            cpu(core.thread.cpu),
+            format!("{:.2} s", core.thread.cpu_time_s),
+            core.clients.to_string(),
+            core.established.to_string(),
+            core.updates_in.to_string(),
+            octets(core.octets_in),
+            core.updates_out.to_string(),
+            octets(core.octets_out),
+            core.updates_encoded.to_string(),
+            octets(core.octets_retained),
+            core.thread.queued.to_string(),
+        ]);
+    }
+    let prefixes = view
+        .shards
+        .iter()
+        .map(|shard| shard.prefixes)
+        .sum::<u64>()
+        .max(1);
+    let mut shards = Table::new(&[
+        "SHARD",
+        ">CPU",
+        ">CPU TIME",
+        ">PREFIXES",
+        ">SHARE",
+        ">PATHS",
+        ">SETS",
+        ">ROUTES IN",
+        ">DELTAS OUT",
+        ">PENDING",
+        ">QUEUED",
+    ]);
+    for shard in &view.shards {
+        shards.row(vec![
+            shard.thread.name.clone(),
+            cpu(shard.thread.cpu),
+            format!("{:.2} s", shard.thread.cpu_time_s),
+            shard.prefixes.to_string(),
+            format!("{:.1} %", 100.0 * shard.prefixes as f64 / prefixes as f64),
+            shard.paths.to_string(),
+            shard.attribute_sets.to_string(),
+            shard.routes_in.to_string(),
+            shard.deltas_out.to_string(),
+            shard.pending.to_string(),
+            shard.thread.queued.to_string(),
+        ]);
+    }
+    format!("{}\n{}", sessions.text(), shards.text())
+}
+
+pub fn explain(args: &ExplainArgs) -> Result<Outcome, FetchError> {
+    let path = format!(
+        "/api/v1/explain?prefix={}&to={}",
+        escape(&args.prefix.to_string()),
+        escape(&args.to)
+    );
+    fetch(&args.common, &path, |view: &ExplainView| {
+        let head = view
+            .prefix
+            .clone()
+            .unwrap_or_else(|| args.prefix.to_string());
+        let paths = view
+            .paths
+            .iter()
+            .map(|fate| detail(&fate.path, &with_prepends(&fate.text, fate.path.prepend)));
+        format!(
+            "{head} to {}: {}\n{}",
+            view.to,
+            view.answer,
+            paths.collect::<String>()
+        )
+    })
+}
+
+fn with_prepends(text: &str, prepend: u8) -> String {
+    match prepend {
+        0 => text.to_owned(),
+        1 => format!("{text}; prepended once for this client"),
+        more => format!("{text}; prepended {more} times for this client"),
+    }
+}

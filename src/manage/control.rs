@@ -1,0 +1,217 @@
+//! The control socket: a line of JSON asks, a line of JSON answers. Who asked is logged.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tracing::{info, warn};
+
+use crate::config::Difference;
+
+use super::plane::{ChangeError, Plane, Verb};
+
+/// Longest line taken, in octets.
+const LINE_MAX: u64 = 64 * 1024;
+
+/// RFC 9003 §2.
+const MESSAGE_LEN_MAX: usize = 255;
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Request {
+    Reload,
+    Disable {
+        client: String,
+        #[serde(default)]
+        message: String,
+    },
+    Enable {
+        client: String,
+    },
+    Reset {
+        client: String,
+        #[serde(default)]
+        message: String,
+    },
+    Refresh {
+        client: String,
+    },
+    Quarantine {
+        client: String,
+        on: bool,
+    },
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Response {
+    pub ok: bool,
+    /// For the operator; several lines where there are several things to say.
+    pub text: String,
+    /// What a reload changed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub changes: Option<Difference>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error("another server answers at the control socket {0}")]
+    InUse(PathBuf),
+    #[error("cannot open the control socket {file}: {error}")]
+    Open {
+        file: PathBuf,
+        error: std::io::Error,
+    },
+}
+
+/// A bound control socket; its file goes with it.
+pub struct ControlSocket {
+    listener: UnixListener,
+    file: PathBuf,
+}
+
+impl ControlSocket {
+    /// Takes the place of a socket that nobody listens on any more.
+    pub fn bind(file: &Path) -> Result<ControlSocket, ControlError> {
+        let open = |error| ControlError::Open {
+            file: file.to_owned(),
+            error,
+        };
+        if std::os::unix::net::UnixStream::connect(file).is_ok() {
+            return Err(ControlError::InUse(file.to_owned()));
+        }
+        match std::fs::symlink_metadata(file) {
+            Ok(metadata) if is_socket(&metadata) => std::fs::remove_file(file).map_err(open)?,
+            Ok(_) => {
+                return Err(open(std::io::Error::other(
+                    "a file that is no socket is in the way",
+                )));
+            }
+            Err(_) => {}
+        }
+        let listener = UnixListener::bind(file).map_err(open)?;
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o660)).map_err(open)?;
+        Ok(ControlSocket {
+            listener,
+            file: file.to_owned(),
+        })
+    }
+
+    /// Serves until it is dropped.
+    pub async fn serve(&self, plane: Arc<Plane>) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(converse(stream, plane.clone()))),
+                Err(error) => {
+                    warn!("control socket: {error}");
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        // It may have been removed by hand.
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+fn is_socket(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    metadata.file_type().is_socket()
+}
+
+async fn converse(stream: UnixStream, plane: Arc<Plane>) {
+    let asker = asker(&stream);
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    loop {
+        let mut line = String::new();
+        let read = (&mut reader).take(LINE_MAX).read_line(&mut line).await;
+        if !matches!(read, Ok(octets) if octets > 0) {
+            return;
+        }
+        let response = answer(&plane, &line, &asker).await;
+        let mut text = serde_json::to_string(&response).unwrap_or_default();
+        text.push('\n');
+        if writer.write_all(text.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The process at the other end, as the kernel knows it.
+fn asker(stream: &UnixStream) -> String {
+    match stream.peer_cred() {
+        Ok(peer) => {
+            let pid = peer
+                .pid()
+                .map_or_else(|| "?".to_owned(), |pid| pid.to_string());
+            format!("uid {} gid {} pid {pid}", peer.uid(), peer.gid())
+        }
+        Err(error) => format!("unknown ({error})"),
+    }
+}
+
+async fn answer(plane: &Plane, line: &str, asker: &str) -> Response {
+    let request = match serde_json::from_str::<Request>(line) {
+        Ok(request) => request,
+        Err(error) => {
+            return Response {
+                ok: false,
+                text: format!("not understood: {error}"),
+                changes: None,
+            };
+        }
+    };
+    info!(asker, ?request, "asked over the control socket");
+    let response = match perform(plane, request).await {
+        Ok(response) => response,
+        Err(error) => Response {
+            ok: false,
+            text: error.to_string(),
+            changes: None,
+        },
+    };
+    info!(asker, ok = response.ok, "{}", response.text);
+    response
+}
+
+async fn perform(plane: &Plane, request: Request) -> Result<Response, ChangeError> {
+    let (client, verb) = match request {
+        Request::Reload => {
+            super::notify_reloading();
+            let result = plane.reload().await;
+            super::notify_ready();
+            let changes = result?;
+            return Ok(Response {
+                ok: true,
+                text: changes.to_string(),
+                changes: Some(changes),
+            });
+        }
+        Request::Disable { message, .. } | Request::Reset { message, .. }
+            if message.len() > MESSAGE_LEN_MAX =>
+        {
+            return Err(ChangeError::Refused(format!(
+                "the message has {} octets, RFC 9003 allows 255",
+                message.len()
+            )));
+        }
+        Request::Disable { client, message } => (client, Verb::Disable(message)),
+        Request::Enable { client } => (client, Verb::Enable),
+        Request::Reset { client, message } => (client, Verb::Reset(message)),
+        Request::Refresh { client } => (client, Verb::Refresh),
+        Request::Quarantine { client, on } => (client, Verb::Quarantine(on)),
+    };
+    let text = plane.change_client(&client, verb).await?;
+    Ok(Response {
+        ok: true,
+        text,
+        changes: None,
+    })
+}

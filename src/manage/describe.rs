@@ -1,0 +1,345 @@
+//! From what the data path answers to the views of the API.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use crate::base::Asn;
+use crate::policy::{ControlScheme, Verdict};
+use crate::rib::DecidedBy;
+use crate::server::exchange::{Client, Exchange};
+use crate::server::query::{ClientStatus, CoreStats, Explanation, PathFate, PathRow, ShardStats};
+use crate::wire::{AttributeSet, NextHop, Origin, code};
+
+use super::view::{
+    AttributesView, ClientView, CoreView, ExplainView, FateView, OtherAttributeView, PathView,
+    RejectView, ShardView, ThreadView, families,
+};
+
+/// Whether a path is shown as it was heard or as it goes out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    Heard,
+    Sent,
+}
+
+pub fn path(exchange: &Exchange, row: &PathRow, side: Side) -> PathView {
+    let from = exchange.client(row.announcer);
+    let asn = from.map_or(Asn::default(), |client| client.asn);
+    let outgoing = (side == Side::Sent).then_some((&exchange.scheme, row.variant.prepend, asn));
+    let reject = match row.verdict {
+        Verdict::Accepted => None,
+        Verdict::Rejected(reason) => Some(RejectView {
+            code: reason as u8,
+            name: reason.name().to_owned(),
+            text: reason.text().to_owned(),
+        }),
+    };
+    PathView {
+        prefix: row.prefix.to_string(),
+        from: from.map_or_else(
+            || format!("slot {}", row.announcer),
+            |client| client.name.clone(),
+        ),
+        from_asn: asn,
+        from_address: from.map_or(IpAddr::from([0; 4]), |client| client.address),
+        accepted: row.verdict.is_accepted(),
+        reject,
+        path_id: row.path_id.map(|id| id.0),
+        prepend: row.variant.prepend,
+        advertised_to: row.advertised_to,
+        attributes: attributes(&row.set, outgoing),
+    }
+}
+
+/// `outgoing`: without control communities, and with so many prepends of that ASN.
+fn attributes(set: &AttributeSet, outgoing: Option<(&ControlScheme, u8, Asn)>) -> AttributesView {
+    let scrub = outgoing.map(|(scheme, _, _)| scheme.export_scrub());
+    let (next_hop, link_local_next_hop) = match set.next_hop() {
+        NextHop::V4(address) => (address.into(), None),
+        NextHop::V6(address) => (address.into(), None),
+        NextHop::V6LinkLocal(address, link_local) => (address.into(), Some(link_local.into())),
+    };
+    let stays = |removed: Option<bool>| !removed.unwrap_or(false);
+    let standard = set
+        .communities()
+        .filter(|c| stays(scrub.map(|s| s.removes_standard(*c))));
+    let large = set
+        .large_communities()
+        .filter(|c| stays(scrub.map(|s| s.removes_large(*c))));
+    let extended = set
+        .extended_communities()
+        .filter(|c| stays(scrub.map(|s| s.removes_extended(*c))));
+    let mut path = String::new();
+    if let Some((_, prepend, asn)) = outgoing {
+        (0..prepend).for_each(|_| path += &format!("{asn} "));
+    }
+    AttributesView {
+        origin: match set.facts().origin {
+            Origin::Igp => "igp",
+            Origin::Egp => "egp",
+            Origin::Incomplete => "incomplete",
+        }
+        .to_owned(),
+        as_path: (path + &as_path(set)).trim_end().to_owned(),
+        next_hop,
+        link_local_next_hop,
+        med: set.facts().med,
+        communities: standard.map(|(a, b)| format!("{a}:{b}")).collect(),
+        large_communities: large.map(|(a, b, c)| format!("{a}:{b}:{c}")).collect(),
+        extended_communities: extended.map(|octets| hexadecimal(&octets)).collect(),
+        others: others(set),
+    }
+}
+
+/// AS_SEQUENCE plain, AS_SET `{…}`, AS_CONFED_SEQUENCE `(…)`, AS_CONFED_SET `[…]`.
+fn as_path(set: &AttributeSet) -> String {
+    let segment = |kind: u8, asns: Vec<String>| match kind {
+        1 => format!("{{{}}}", asns.join(",")),
+        3 => format!("({})", asns.join(" ")),
+        4 => format!("[{}]", asns.join(",")),
+        _ => asns.join(" "),
+    };
+    let segments = set.as_path_segments();
+    let words =
+        segments.map(|(kind, asns)| segment(kind, asns.map(|asn| asn.to_string()).collect()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn others(set: &AttributeSet) -> Vec<OtherAttributeView> {
+    let shown = [
+        code::ORIGIN,
+        code::AS_PATH,
+        code::MULTI_EXIT_DISC,
+        code::COMMUNITIES,
+        code::LARGE_COMMUNITIES,
+        code::EXTENDED_COMMUNITIES,
+    ];
+    let rest = set
+        .attributes()
+        .filter(|attribute| !shown.contains(&attribute.code));
+    let view = rest.map(|attribute| OtherAttributeView {
+        code: attribute.code,
+        flags: attribute.flags,
+        value: hexadecimal(attribute.value),
+    });
+    view.collect()
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
+
+pub fn client(client: &Client, status: Option<&ClientStatus>, now_us: u64) -> ClientView {
+    let unknown = ClientStatus {
+        slot: client.slot,
+        state: "Unknown",
+        ..ClientStatus::default()
+    };
+    let status = status.unwrap_or(&unknown);
+    ClientView {
+        name: client.name.clone(),
+        asn: client.asn,
+        address: client.address,
+        core: client.core.0,
+        state: status.state.to_owned(),
+        since_s: now_us.saturating_sub(status.since_us) / 1_000_000,
+        disabled: client.disabled.clone(),
+        quarantined: client.quarantined,
+        remote: status.remote,
+        router_id: status.router_id,
+        hold_time_s: status.hold_time_s,
+        families: families(status.families),
+        add_path: families(status.add_path),
+        four_octet: status.four_octet,
+        extended_messages: status.extended_messages,
+        received: status.received.into(),
+        accepted: status.accepted.into(),
+        updates_in: status.updates_in,
+        updates_out: status.updates_out,
+        octets_in: status.octets_in,
+        octets_out: status.octets_out,
+        queue_octets: status.queue_octets,
+        dirty_prefixes: status.dirty_prefixes,
+        end_of_rib: families(status.end_of_rib),
+        flaps: status.flaps,
+        treat_as_withdraw_count: status.treat_as_withdraw_count,
+        attribute_discard_count: status.attribute_discard_count,
+        last_error: status.last_error.clone(),
+    }
+}
+
+pub fn explanation(
+    exchange: &Exchange,
+    to: &Client,
+    prefix: Option<String>,
+    explanation: &Explanation,
+) -> ExplainView {
+    let fate = |(row, fate): &(PathRow, PathFate)| {
+        let (name, decided_by) = fate_name(*fate);
+        let path = path(exchange, row, Side::Heard);
+        let text = fate_text(*fate, &path, &to.name);
+        FateView {
+            fate: name.to_owned(),
+            decided_by: decided_by.map(|by| step_name(by).to_owned()),
+            text,
+            path,
+        }
+    };
+    let paths = explanation.paths.iter().map(fate).collect::<Vec<_>>();
+    let answer = answer(&to.name, prefix.as_deref(), to, explanation.live, &paths);
+    ExplainView {
+        prefix,
+        to: to.name.clone(),
+        live: explanation.live,
+        answer,
+        paths,
+    }
+}
+
+fn answer(name: &str, prefix: Option<&str>, to: &Client, live: bool, paths: &[FateView]) -> String {
+    let Some(prefix) = prefix.filter(|_| !paths.is_empty()) else {
+        return "Nobody announces it.".to_owned();
+    };
+    let has = paths
+        .iter()
+        .filter(|path| matches!(path.fate.as_str(), "best" | "additional"))
+        .collect::<Vec<_>>();
+    let would = if live { "has" } else { "would have" };
+    let told = match &has[..] {
+        [] => format!(
+            "{name} {} {prefix}: no path may go to it.",
+            if live {
+                "does not have"
+            } else {
+                "would not have"
+            }
+        ),
+        [one] => format!("{name} {would} {prefix} from {}.", one.path.from),
+        many => format!(
+            "{name} {would} {} paths of {prefix} (ADD-PATH).",
+            many.len()
+        ),
+    };
+    match (live, &to.disabled) {
+        (true, _) => told,
+        (false, Some(_)) => format!("{name} is disabled. {told}"),
+        (false, None) => format!(
+            "{name} is not served now: its session is down, or still being brought up. {told}"
+        ),
+    }
+}
+
+const fn fate_name(fate: PathFate) -> (&'static str, Option<DecidedBy>) {
+    match fate {
+        PathFate::Best(by) => ("best", by),
+        PathFate::Additional => ("additional", None),
+        PathFate::Lost(by) => ("lost", Some(by)),
+        PathFate::Rejected => ("rejected", None),
+        PathFate::Own => ("own", None),
+        PathFate::NotInAudience => ("not_in_audience", None),
+        PathFate::TooLong => ("too_long", None),
+        PathFate::FamilyNotNegotiated => ("family_not_negotiated", None),
+    }
+}
+
+pub const fn step_name(step: DecidedBy) -> &'static str {
+    match step {
+        DecidedBy::Preference => "preference",
+        DecidedBy::AsPathLength => "as_path_length",
+        DecidedBy::Origin => "origin",
+        DecidedBy::Med => "med",
+        DecidedBy::RouterId => "router_id",
+        DecidedBy::PeerAddress => "peer_address",
+    }
+}
+
+const fn step_words(step: DecidedBy) -> &'static str {
+    match step {
+        DecidedBy::Preference => "preference (GRACEFUL_SHUTDOWN)",
+        DecidedBy::AsPathLength => "the shorter AS_PATH",
+        DecidedBy::Origin => "the lower ORIGIN",
+        DecidedBy::Med => "the lower MED from the same neighbouring AS",
+        DecidedBy::RouterId => "the lower router identifier",
+        DecidedBy::PeerAddress => "the lower peer address",
+    }
+}
+
+fn fate_text(fate: PathFate, path: &PathView, to: &str) -> String {
+    match fate {
+        PathFate::Best(None) => "best: the only one it may have".to_owned(),
+        PathFate::Best(Some(step)) => {
+            format!("best: preferred to the next one by {}", step_words(step))
+        }
+        PathFate::Additional => "sent beside the others (ADD-PATH)".to_owned(),
+        PathFate::Lost(step) => format!("not sent: a better one has {}", step_words(step)),
+        PathFate::Rejected => {
+            let reason = path
+                .reject
+                .as_ref()
+                .map_or("rejected", |reject| reject.text.as_str());
+            format!("rejected on import: {}", reason.trim_end_matches('.'))
+        }
+        PathFate::Own => format!("not sent: {to} announced it itself"),
+        PathFate::NotInAudience => {
+            format!("not sent: control communities, or hide_own_as, keep it from {to}")
+        }
+        PathFate::TooLong => {
+            format!("not sent: too long for a message to {to} (RFC 8654 was not negotiated)")
+        }
+        PathFate::FamilyNotNegotiated => format!("not sent: {to} did not negotiate the family"),
+    }
+}
+
+impl CoreView {
+    pub fn of(stats: &CoreStats, thread: ThreadView) -> CoreView {
+        let established = stats
+            .clients
+            .iter()
+            .filter(|client| client.state == "Established");
+        CoreView {
+            core: stats.core.0,
+            thread,
+            clients: stats.clients.len() as u64,
+            established: established.count() as u64,
+            octets_in: stats.octets_in,
+            octets_out: stats.octets_out,
+            updates_in: stats.updates_in,
+            updates_encoded: stats.updates_encoded,
+            nlri_encoded: stats.nlri_encoded,
+            updates_out: stats.updates_out,
+            nlri_out: stats.nlri_out,
+            octets_retained: stats.octets_retained,
+            octets_retained_max: stats.octets_retained_max,
+            refused_connections: stats.refused_connections,
+            startup_over: stats.startup_over,
+            startup_wait_ms: stats.startup_wait_ms,
+            generation: stats.generation.0,
+        }
+    }
+}
+
+impl ShardView {
+    pub fn of(stats: &ShardStats, thread: ThreadView) -> ShardView {
+        ShardView {
+            shard: stats.shard.0,
+            thread,
+            prefixes: stats.prefixes,
+            paths: stats.paths,
+            attribute_sets: stats.attribute_sets,
+            attribute_octets: stats.attribute_octets,
+            audiences: stats.audiences,
+            eligibilities: stats.eligibilities,
+            messages: stats.messages,
+            routes_in: stats.routes_in,
+            deltas_out: stats.deltas_out,
+            flushes: stats.flushes,
+            pending: stats.pending,
+            free_slots: stats.free_slots,
+            generation: stats.generation.0,
+        }
+    }
+}

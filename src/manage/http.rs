@@ -1,0 +1,442 @@
+//! The read-only HTTP API.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Family, Prefix, PrefixSlot, ShardId, shard_of};
+use crate::config::{ClientSummary, Summary};
+use crate::server::exchange::{Client, Exchange};
+use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
+
+use super::census::{Census, within};
+use super::data_path::Unavailable;
+use super::describe::{self, Side};
+use super::metrics;
+use super::plane::Plane;
+use super::view::{
+    ClientsView, CoreView, CoresView, ErrorView, HealthView, ReadyView, RouteView, RoutesView,
+    ShardView, SummaryView, ThreadView,
+};
+
+/// Table entries that a shard looks at for one question.
+const ENTRIES_PER_QUESTION: u32 = 2_000;
+const ROUTES_PER_PAGE: usize = 1_000;
+const ROUTES_PER_PAGE_MAX: usize = 10_000;
+
+type Shared = State<Arc<Plane>>;
+
+pub fn router(plane: Arc<Plane>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/summary", get(summary))
+        .route("/api/v1/clients", get(clients))
+        .route("/api/v1/clients/{name}", get(client))
+        .route("/api/v1/route", get(route))
+        .route("/api/v1/routes", get(routes))
+        .route("/api/v1/explain", get(explain))
+        .route("/api/v1/cores", get(cores))
+        .route("/api/v1/config", get(config))
+        .fallback(|| async { ApiError::NotFound("there is nothing at this address".to_owned()) })
+        .with_state(plane)
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum ApiError {
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    Words(String),
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = match self {
+            ApiError::NotFound(_) => StatusCode::NOT_FOUND,
+            ApiError::Words(_) => StatusCode::BAD_REQUEST,
+            ApiError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (
+            status,
+            Json(ErrorView {
+                error: self.to_string(),
+            }),
+        )
+            .into_response()
+    }
+}
+
+type Reply<T> = Result<Json<T>, ApiError>;
+
+async fn healthz(State(plane): Shared) -> Response {
+    let silent = plane.census().await.silent;
+    let status = if silent.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(HealthView {
+            healthy: silent.is_empty(),
+            silent,
+        }),
+    )
+        .into_response()
+}
+
+async fn readyz(State(plane): Shared) -> Response {
+    let view = ready(&plane, &plane.census().await);
+    let status = if view.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(view)).into_response()
+}
+
+pub fn ready(plane: &Plane, census: &Census) -> ReadyView {
+    let startup_wait_ms = census.startup_wait_ms();
+    let not_yet = |why| ReadyView {
+        ready: false,
+        why,
+        startup_wait_ms,
+    };
+    if !census.silent.is_empty() {
+        return not_yet(census.silent.join("; "));
+    }
+    if census.is_startup_over() {
+        let why = "the start-up wait is over".to_owned();
+        return ReadyView {
+            ready: true,
+            why,
+            startup_wait_ms,
+        };
+    }
+    let all = census.cores.iter().flat_map(|core| &core.clients);
+    let up = all
+        .filter(|client| client.state == "Established")
+        .collect::<Vec<_>>();
+    let done = up
+        .iter()
+        .filter(|client| client.end_of_rib == client.families)
+        .count();
+    let configured = plane.current().exchange.clients().count();
+    not_yet(format!(
+        "start-up wait: {} of {configured} clients are up, {done} of them have sent End-of-RIB; nothing is advertised yet",
+        up.len()
+    ))
+}
+
+async fn metrics(State(plane): Shared) -> Response {
+    let census = plane.census().await;
+    let text = metrics::encode(&plane.current().exchange, &census, plane.data().now());
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+async fn summary(State(plane): Shared) -> Json<SummaryView> {
+    let census = plane.census().await;
+    let current = plane.current();
+    let exchange = &current.exchange;
+    let statuses = || census.cores.iter().flat_map(|core| &core.clients);
+    let cores =
+        |field: fn(&crate::server::query::CoreStats) -> u64| census.cores.iter().map(field).sum();
+    let shards =
+        |field: fn(&crate::server::query::ShardStats) -> u64| census.shards.iter().map(field).sum();
+    let clients =
+        |is: fn(&Client) -> bool| exchange.clients().filter(|client| is(client)).count() as u64;
+    Json(SummaryView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        asn: exchange.asn,
+        router_id: exchange.router_id,
+        uptime_s: plane.data().now().as_secs(),
+        generation: exchange.generation.0,
+        ready: census.silent.is_empty() && census.is_startup_over(),
+        startup_wait_ms: census.startup_wait_ms(),
+        clients: clients(|_| true),
+        established: statuses()
+            .filter(|status| status.state == "Established")
+            .count() as u64,
+        disabled: clients(|client| client.disabled.is_some()),
+        quarantined: clients(|client| client.quarantined),
+        prefixes: shards(|shard| shard.prefixes),
+        paths: shards(|shard| shard.paths),
+        attribute_sets: shards(|shard| shard.attribute_sets),
+        updates_in: cores(|core| core.updates_in),
+        updates_out: cores(|core| core.updates_out),
+        nlri_out: cores(|core| core.nlri_out),
+        octets_in: cores(|core| core.octets_in),
+        octets_out: cores(|core| core.octets_out),
+        refused_connections: cores(|core| core.refused_connections),
+        control_socket: absolute(&current.config.control),
+        silent: census.silent.clone(),
+    })
+}
+
+fn absolute(file: &std::path::Path) -> String {
+    std::path::absolute(file)
+        .unwrap_or_else(|_| file.to_owned())
+        .display()
+        .to_string()
+}
+
+async fn clients(State(plane): Shared) -> Json<ClientsView> {
+    let (census, exchange) = (plane.census().await, plane.current().exchange.clone());
+    let now_us = plane.data().now().as_micros();
+    let statuses = census.cores.iter().flat_map(|core| &core.clients);
+    let by_slot = statuses
+        .map(|status| (status.slot, status))
+        .collect::<std::collections::HashMap<_, _>>();
+    let view =
+        |client: &Arc<Client>| describe::client(client, by_slot.get(&client.slot).copied(), now_us);
+    Json(ClientsView {
+        clients: exchange.clients().map(view).collect(),
+    })
+}
+
+/// A client with what it is configured with.
+#[derive(Serialize)]
+struct OneClient {
+    client: super::view::ClientView,
+    configured: Option<ClientSummary>,
+}
+
+async fn client(State(plane): Shared, Path(name): Path<String>) -> Reply<OneClient> {
+    let current = plane.current();
+    let client = named(&current.exchange, &name)?;
+    let census = plane.census().await;
+    let configured = current
+        .config
+        .clients
+        .iter()
+        .find(|config| config.address == client.address);
+    Ok(Json(OneClient {
+        client: describe::client(
+            client,
+            census.client(client.slot),
+            plane.data().now().as_micros(),
+        ),
+        configured: configured.map(ClientSummary::of),
+    }))
+}
+
+fn named<'e>(exchange: &'e Exchange, name: &str) -> Result<&'e Arc<Client>, ApiError> {
+    let missing = || ApiError::NotFound(format!("there is no client '{name}'"));
+    exchange.client_named(name).ok_or_else(missing)
+}
+
+#[derive(Deserialize)]
+struct RouteQuery {
+    prefix: String,
+}
+
+async fn route(State(plane): Shared, Query(query): Query<RouteQuery>) -> Reply<RouteView> {
+    let found = find(&plane, &query.prefix).await?;
+    let exchange = plane.current().exchange.clone();
+    let Some((prefix, rows)) = found else {
+        return Ok(Json(RouteView {
+            prefix: None,
+            paths: Vec::new(),
+        }));
+    };
+    let paths = rows
+        .iter()
+        .map(|row| describe::path(&exchange, row, Side::Heard))
+        .collect();
+    Ok(Json(RouteView {
+        prefix: Some(prefix.to_string()),
+        paths,
+    }))
+}
+
+/// The paths of a prefix, or of the longest one that covers an address.
+async fn find(plane: &Plane, text: &str) -> Result<Option<(Prefix, Vec<PathRow>)>, ApiError> {
+    let candidates = match text.parse::<IpAddr>() {
+        Ok(address) => covering(address),
+        Err(_) => vec![
+            text.parse()
+                .map_err(|error: crate::base::PrefixError| ApiError::Words(error.to_string()))?,
+        ],
+    };
+    for prefix in candidates {
+        let shard = shard_of(&prefix, plane.data().shard_count());
+        match within(
+            plane
+                .data()
+                .shard_query(shard, ShardQuery::Route { prefix }),
+        )
+        .await?
+        {
+            ShardReply::Route(rows) if rows.is_empty() => {}
+            ShardReply::Route(rows) => return Ok(Some((prefix, rows))),
+            other => return Err(wrong_answer(&other)),
+        }
+    }
+    Ok(None)
+}
+
+/// Longest first.
+fn covering(address: IpAddr) -> Vec<Prefix> {
+    match address {
+        IpAddr::V4(address) => (0..=Family::Ipv4.max_len())
+            .rev()
+            .map(|len| Prefix::v4(address, len))
+            .collect(),
+        IpAddr::V6(address) => (0..=Family::Ipv6.max_len())
+            .rev()
+            .map(|len| Prefix::v6(address, len))
+            .collect(),
+    }
+}
+
+fn wrong_answer(reply: &ShardReply) -> ApiError {
+    tracing::error!(?reply, "a shard gave an answer to another question");
+    ApiError::Unavailable(Unavailable(
+        "a shard gave an answer to another question".to_owned(),
+    ))
+}
+
+#[derive(Deserialize)]
+struct RoutesQuery {
+    client: String,
+    which: String,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn routes(State(plane): Shared, Query(query): Query<RoutesQuery>) -> Reply<RoutesView> {
+    let exchange = plane.current().exchange.clone();
+    let client = named(&exchange, &query.client)?;
+    let which = match query.which.as_str() {
+        "received" => Which::Received,
+        "accepted" => Which::Accepted,
+        "rejected" => Which::Rejected,
+        "advertised" => Which::Advertised,
+        other => {
+            return Err(ApiError::Words(format!(
+                "'{other}' is none of received, accepted, rejected, advertised"
+            )));
+        }
+    };
+    let side = if which == Which::Advertised {
+        Side::Sent
+    } else {
+        Side::Heard
+    };
+    let (mut shard, mut cursor) = query.cursor.as_deref().map_or(Ok((0, 0)), parse_cursor)?;
+    let limit = query
+        .limit
+        .unwrap_or(ROUTES_PER_PAGE)
+        .clamp(1, ROUTES_PER_PAGE_MAX);
+    let mut routes = Vec::new();
+    while shard < plane.data().shard_count() && routes.len() < limit {
+        let left = (limit - routes.len()).min(ENTRIES_PER_QUESTION as usize) as u32;
+        let question = ShardQuery::Routes {
+            slot: client.slot,
+            which,
+            cursor: PrefixSlot(cursor),
+            limit: left,
+        };
+        match within(plane.data().shard_query(ShardId(shard), question)).await? {
+            ShardReply::Routes { rows, next } => {
+                routes.extend(rows.iter().map(|row| describe::path(&exchange, row, side)));
+                (shard, cursor) = next.map_or((shard + 1, 0), |next| (shard, next.0));
+            }
+            other => return Err(wrong_answer(&other)),
+        }
+    }
+    let next = (shard < plane.data().shard_count()).then(|| format!("{shard}-{cursor}"));
+    Ok(Json(RoutesView {
+        client: client.name.clone(),
+        which: query.which,
+        routes,
+        next,
+    }))
+}
+
+fn parse_cursor(text: &str) -> Result<(u16, u32), ApiError> {
+    let wrong = || ApiError::Words(format!("'{text}' is no cursor"));
+    let (shard, slot) = text.split_once('-').ok_or_else(wrong)?;
+    Ok((
+        shard.parse().map_err(|_| wrong())?,
+        slot.parse().map_err(|_| wrong())?,
+    ))
+}
+
+#[derive(Deserialize)]
+struct ExplainQuery {
+    prefix: String,
+    to: String,
+}
+
+async fn explain(
+    State(plane): Shared,
+    Query(query): Query<ExplainQuery>,
+) -> Reply<super::view::ExplainView> {
+    let exchange = plane.current().exchange.clone();
+    let to = named(&exchange, &query.to)?;
+    let Some((prefix, _)) = find(&plane, &query.prefix).await? else {
+        let nothing = Explanation {
+            paths: Vec::new(),
+            live: false,
+        };
+        return Ok(Json(describe::explanation(&exchange, to, None, &nothing)));
+    };
+    let shard = shard_of(&prefix, plane.data().shard_count());
+    let question = ShardQuery::Explain {
+        prefix,
+        to: to.slot,
+    };
+    match within(plane.data().shard_query(shard, question)).await? {
+        ShardReply::Explain(explanation) => Ok(Json(describe::explanation(
+            &exchange,
+            to,
+            Some(prefix.to_string()),
+            &explanation,
+        ))),
+        other => Err(wrong_answer(&other)),
+    }
+}
+
+async fn cores(State(plane): Shared) -> Json<CoresView> {
+    let census = plane.census().await;
+    let threads = plane.data().threads();
+    let thread = |index: usize| {
+        let row = threads.get(index);
+        row.map_or_else(ThreadView::default, |row| ThreadView {
+            name: row.name.clone(),
+            cpu: row.cpu,
+            cpu_time_s: row.cpu_time.as_secs_f64(),
+            queued: row.queued,
+        })
+    };
+    let core_count = usize::from(plane.data().core_count());
+    let cores = census
+        .cores
+        .iter()
+        .map(|stats| CoreView::of(stats, thread(stats.core.index())));
+    let shards = census
+        .shards
+        .iter()
+        .map(|stats| ShardView::of(stats, thread(core_count + stats.shard.index())));
+    Json(CoresView {
+        sessions: cores.collect(),
+        shards: shards.collect(),
+    })
+}
+
+async fn config(State(plane): Shared) -> Json<Summary> {
+    Json(Summary::of(&plane.current().config))
+}

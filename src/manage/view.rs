@@ -1,0 +1,275 @@
+//! The JSON of `/api/v1`, as the server writes it and the commands read it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Asn, Family, FamilySet};
+
+/// A number for each family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ByFamily {
+    pub ipv4: u64,
+    pub ipv6: u64,
+}
+
+impl From<[u32; 2]> for ByFamily {
+    fn from([ipv4, ipv6]: [u32; 2]) -> ByFamily {
+        ByFamily {
+            ipv4: ipv4.into(),
+            ipv6: ipv6.into(),
+        }
+    }
+}
+
+impl ByFamily {
+    pub const fn sum(self) -> u64 {
+        self.ipv4 + self.ipv6
+    }
+}
+
+/// `/readyz`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReadyView {
+    pub ready: bool,
+    pub why: String,
+    pub startup_wait_ms: u64,
+}
+
+/// `/healthz`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HealthView {
+    pub healthy: bool,
+    /// Threads that do not answer.
+    pub silent: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SummaryView {
+    pub version: String,
+    pub asn: Asn,
+    pub router_id: Ipv4Addr,
+    pub uptime_s: u64,
+    pub generation: u32,
+    pub ready: bool,
+    pub startup_wait_ms: u64,
+    pub clients: u64,
+    pub established: u64,
+    pub disabled: u64,
+    pub quarantined: u64,
+    pub prefixes: u64,
+    pub paths: u64,
+    pub attribute_sets: u64,
+    pub updates_in: u64,
+    pub updates_out: u64,
+    pub nlri_out: u64,
+    pub octets_in: u64,
+    pub octets_out: u64,
+    pub refused_connections: u64,
+    /// Where the commands that change something go.
+    pub control_socket: String,
+    /// Threads that do not answer; what they hold is missing above.
+    pub silent: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ClientsView {
+    pub clients: Vec<ClientView>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ClientView {
+    pub name: String,
+    pub asn: Asn,
+    pub address: IpAddr,
+    pub core: u16,
+    /// RFC 4271 §8.2.2.
+    pub state: String,
+    /// In this state.
+    pub since_s: u64,
+    /// RFC 9003 text, where it is disabled.
+    pub disabled: Option<String>,
+    pub quarantined: bool,
+    pub remote: Option<SocketAddr>,
+    pub router_id: Option<Ipv4Addr>,
+    pub hold_time_s: u16,
+    pub families: Vec<Family>,
+    pub add_path: Vec<Family>,
+    pub four_octet: bool,
+    pub extended_messages: bool,
+    pub received: ByFamily,
+    pub accepted: ByFamily,
+    pub updates_in: u64,
+    pub updates_out: u64,
+    pub octets_in: u64,
+    pub octets_out: u64,
+    pub queue_octets: u64,
+    pub dirty_prefixes: u64,
+    /// Families whose End-of-RIB it sent.
+    pub end_of_rib: Vec<Family>,
+    pub flaps: u32,
+    pub treat_as_withdraw_count: u64,
+    pub attribute_discard_count: u64,
+    pub last_error: Option<String>,
+}
+
+impl ClientView {
+    pub fn is_established(&self) -> bool {
+        self.state == "Established"
+    }
+}
+
+pub fn families(set: FamilySet) -> Vec<Family> {
+    set.iter().collect()
+}
+
+/// Path attributes in words; communities as `a:b`, extended ones and others in hexadecimal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AttributesView {
+    pub origin: String,
+    /// Sets in braces, confederation segments in parentheses and brackets.
+    pub as_path: String,
+    pub next_hop: IpAddr,
+    pub link_local_next_hop: Option<IpAddr>,
+    pub med: Option<u32>,
+    pub communities: Vec<String>,
+    pub large_communities: Vec<String>,
+    pub extended_communities: Vec<String>,
+    pub others: Vec<OtherAttributeView>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OtherAttributeView {
+    pub code: u8,
+    pub flags: u8,
+    pub value: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RejectView {
+    pub code: u8,
+    pub name: String,
+    pub text: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PathView {
+    pub prefix: String,
+    pub from: String,
+    pub from_asn: Asn,
+    pub from_address: IpAddr,
+    pub accepted: bool,
+    pub reject: Option<RejectView>,
+    /// As sent with ADD-PATH.
+    pub path_id: Option<u32>,
+    /// How often the announcer's ASN is prepended for this client.
+    pub prepend: u8,
+    /// How many clients have it.
+    pub advertised_to: u32,
+    pub attributes: AttributesView,
+}
+
+/// `/api/v1/route`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RouteView {
+    /// The prefix found, where an address was asked for.
+    pub prefix: Option<String>,
+    /// Best first, rejected ones last.
+    pub paths: Vec<PathView>,
+}
+
+/// `/api/v1/routes`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RoutesView {
+    pub client: String,
+    pub which: String,
+    pub routes: Vec<PathView>,
+    /// `cursor` of the next page.
+    pub next: Option<String>,
+}
+
+/// `/api/v1/explain`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ExplainView {
+    pub prefix: Option<String>,
+    pub to: String,
+    /// The client's session is up and served, for this family.
+    pub live: bool,
+    /// The answer in a sentence.
+    pub answer: String,
+    /// In the order of preference for this client.
+    pub paths: Vec<FateView>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FateView {
+    /// best, additional, lost, rejected, own, not_in_audience, too_long, family_not_negotiated.
+    pub fate: String,
+    pub decided_by: Option<String>,
+    pub text: String,
+    pub path: PathView,
+}
+
+/// `/api/v1/cores`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CoresView {
+    pub sessions: Vec<CoreView>,
+    pub shards: Vec<ShardView>,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct CoreView {
+    pub core: u16,
+    pub thread: ThreadView,
+    pub clients: u64,
+    pub established: u64,
+    pub octets_in: u64,
+    pub octets_out: u64,
+    pub updates_in: u64,
+    /// UPDATEs encoded, each once however many clients got it.
+    pub updates_encoded: u64,
+    pub nlri_encoded: u64,
+    pub updates_out: u64,
+    pub nlri_out: u64,
+    pub octets_retained: u64,
+    pub octets_retained_max: u64,
+    pub refused_connections: u64,
+    pub startup_over: bool,
+    pub startup_wait_ms: u64,
+    pub generation: u32,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ShardView {
+    pub shard: u16,
+    pub thread: ThreadView,
+    pub prefixes: u64,
+    pub paths: u64,
+    pub attribute_sets: u64,
+    pub attribute_octets: u64,
+    pub audiences: u64,
+    pub eligibilities: u64,
+    pub messages: u64,
+    pub routes_in: u64,
+    pub deltas_out: u64,
+    pub flushes: u64,
+    pub pending: u64,
+    pub free_slots: u64,
+    pub generation: u32,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ThreadView {
+    pub name: String,
+    /// The CPU it is pinned to.
+    pub cpu: Option<usize>,
+    pub cpu_time_s: f64,
+    /// Messages waiting for it.
+    pub queued: usize,
+}
+
+/// What the API says when it has no answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ErrorView {
+    pub error: String,
+}

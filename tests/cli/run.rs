@@ -1,0 +1,177 @@
+//! `rialto run` as a process: signals, sockets, what it says when it cannot start.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::rialto;
+
+/// A running server; killed if a test ends before it does.
+struct Running {
+    child: Child,
+    api: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has mostly ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+fn write(folder: &Path, api: u16, bgp: u16, clients: &str) {
+    let text = format!(
+        "[server]\nasn = 64500\nrouter_id = \"192.0.2.254\"\nlisten = [\"127.0.0.1:{bgp}\"]\n\
+         [cores]\nsessions = 1\nshards = 1\n[api]\nlisten = \"127.0.0.1:{api}\"\n[log]\nformat = \"json\"\n{clients}"
+    );
+    std::fs::write(folder.join("rialto.toml"), text).unwrap();
+}
+
+fn start(folder: &Path, api: u16) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
+    command
+        .args(["run", "--config"])
+        .arg(folder.join("rialto.toml"));
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let running = Running {
+        child,
+        api: format!("127.0.0.1:{api}"),
+    };
+    wait_until("the API answers", || {
+        rialto(&["show", "summary", "--api", &running.api])
+            .status
+            .success()
+    });
+    running
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let begin = now();
+    while !is_so() {
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "{what}: not within 20 s"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the process under test has a real clock"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(
+        Command::new("kill")
+            .args([name, &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+const ONE: &str = "[[client]]\nasn = 10001\naddress = \"127.0.0.9\"\n";
+
+#[test]
+fn hang_up_reloads_and_terminate_ends_it_well_within_five_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    write(folder.path(), api, bgp, ONE);
+    let mut running = start(folder.path(), api);
+    write(
+        folder.path(),
+        api,
+        bgp,
+        &format!("{ONE}[[client]]\nasn = 10002\naddress = \"127.0.0.10\"\n"),
+    );
+    signal(&running.child, "-HUP");
+    let names_new = || {
+        let output = rialto(&["show", "clients", "--api", &running.api]);
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("AS10002-1")
+    };
+    wait_until("the new client is there", names_new);
+
+    write(folder.path(), api, bgp, "nonsense");
+    let output = rialto(&["reload", "--api", &running.api]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(names_new(), "a bad configuration changes nothing");
+
+    let begin = now();
+    signal(&running.child, "-TERM");
+    let status = running.child.wait().unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert_eq!(status.code(), Some(0));
+    assert!(!folder.path().join("rialto.sock").exists());
+    let mut log = String::new();
+    running
+        .child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut log)
+        .unwrap();
+    for line in log.lines() {
+        let _: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    }
+    assert!(
+        log.contains("SIGHUP: added: AS10002-1") && log.contains("uid "),
+        "{log}"
+    );
+}
+
+#[test]
+fn what_hinders_a_start_is_told_and_ends_it_with_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    write(folder.path(), api, bgp, ONE);
+    let _running = start(folder.path(), api);
+    let fails = |folder: &Path, words: &str| {
+        let output = rialto(&[
+            "run",
+            "--config",
+            folder.join("rialto.toml").to_str().unwrap(),
+        ]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(words), "{text}");
+    };
+    let second = tempfile::tempdir().unwrap();
+    write(second.path(), api, bgp, ONE);
+    fails(
+        second.path(),
+        &format!("cannot listen for the API on 127.0.0.1:{api}"),
+    );
+    write(second.path(), free_port(), bgp, ONE);
+    fails(
+        second.path(),
+        &format!("cannot listen on 127.0.0.1:{bgp}: another process listens there"),
+    );
+    write(folder.path(), free_port(), free_port(), ONE);
+    fails(
+        folder.path(),
+        "another server answers at the control socket",
+    );
+    write(second.path(), free_port(), free_port(), "[[client]]\n");
+    fails(
+        second.path(),
+        "rialto.toml:12: error: client.asn: is missing",
+    );
+}

@@ -1,0 +1,208 @@
+//! A data path in one thread: real shards, stepped at once; session cores that say what they are told.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rialto::base::{ClientSlot, CoreId, FamilySet, Prefix, SessionEpoch, ShardId, Time, shard_of};
+use rialto::manage::{Answer, DataPath, Unavailable};
+use rialto::policy::{RejectReason, Verdict};
+use rialto::runtime::ThreadRow;
+use rialto::server::Shard;
+use rialto::server::exchange::Exchange;
+use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToShard};
+use rialto::server::query::{
+    ClientStatus, CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply,
+};
+use rialto::wire::AttributeSet;
+
+pub const NOW: Time = Time::from_secs(1000);
+
+pub struct Fake(Mutex<State>);
+
+pub struct State {
+    pub exchange: Arc<Exchange>,
+    shards: Vec<Shard>,
+    pub core: CoreStats,
+    /// Commands but for Stats and Reload.
+    pub commands: Vec<CoreCommand>,
+    pub reload_count: usize,
+    /// The answer to the next command.
+    pub refusal: Option<String>,
+    pub is_silent: bool,
+}
+
+impl Fake {
+    pub fn new(exchange: Arc<Exchange>) -> Fake {
+        let shard = |index| Shard::new(ShardId(index), exchange.clone(), 1);
+        let status = |client: &Arc<rialto::server::exchange::Client>| ClientStatus {
+            slot: client.slot,
+            state: "Active",
+            since_us: Time::from_secs(900).as_micros(),
+            ..ClientStatus::default()
+        };
+        let core = CoreStats {
+            clients: exchange.clients().map(status).collect(),
+            generation: exchange.generation,
+            ..CoreStats::default()
+        };
+        Fake(Mutex::new(State {
+            shards: (0..exchange.shard_count).map(shard).collect(),
+            core,
+            exchange,
+            commands: Vec::new(),
+            reload_count: 0,
+            refusal: None,
+            is_silent: false,
+        }))
+    }
+
+    pub fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.0.lock().unwrap())
+    }
+
+    /// A client comes up.
+    pub fn up(&self, slot: u16) {
+        self.with(|state| {
+            let families = FamilySet::ALL;
+            let up = ClientUp {
+                slot: ClientSlot(slot),
+                epoch: SessionEpoch(1),
+                families,
+                add_path: FamilySet::EMPTY,
+                four_octet: true,
+                extended_messages: false,
+                router_id: Ipv4Addr::new(192, 0, 2, slot as u8 + 1),
+            };
+            (0..state.shards.len())
+                .for_each(|shard| state.step(shard, ToShard::ClientUp(up.clone())));
+            let status = state
+                .core
+                .clients
+                .iter_mut()
+                .find(|status| status.slot == up.slot)
+                .unwrap();
+            *status = ClientStatus {
+                state: "Established",
+                router_id: Some(up.router_id),
+                families,
+                received: [7, 3],
+                accepted: [6, 3],
+                hold_time_s: 90,
+                ..status.clone()
+            };
+        });
+    }
+
+    /// A client announces a prefix, and import says this of it.
+    pub fn announce(
+        &self,
+        slot: u16,
+        prefix: &str,
+        set: &Arc<AttributeSet>,
+        rejected: Option<RejectReason>,
+    ) {
+        let prefix: Prefix = prefix.parse().unwrap();
+        self.with(|state| {
+            let batch = RouteBatch {
+                slot: ClientSlot(slot),
+                epoch: SessionEpoch(1),
+                generation: state.exchange.generation,
+                updates: vec![RouteUpdate {
+                    seq: 1,
+                    set: Some(set.clone()),
+                    prefixes: 0..1,
+                }],
+                prefixes: vec![(
+                    prefix,
+                    rejected.map_or(Verdict::Accepted, Verdict::Rejected),
+                )],
+            };
+            let shard = shard_of(&prefix, state.exchange.shard_count).index();
+            state.step(shard, ToShard::Routes(batch));
+        });
+    }
+}
+
+impl State {
+    fn step(&mut self, shard: usize, message: ToShard) {
+        let shard = &mut self.shards[shard];
+        shard.handle(NOW, message);
+        while shard.turn(NOW) {
+            while shard.poll_to_core().is_some() {}
+        }
+        while shard.poll_to_core().is_some() {}
+    }
+
+    fn query(&mut self, shard: ShardId, query: ShardQuery) -> ShardReply {
+        self.step(shard.index(), ToShard::Query { id: 1, query });
+        self.shards[shard.index()]
+            .poll_reply()
+            .expect("a shard answers at once")
+            .1
+    }
+
+    fn command(&mut self, command: CoreCommand) -> CoreReply {
+        match command {
+            CoreCommand::Stats => return CoreReply::Stats(Box::new(self.core.clone())),
+            other => self.commands.push(other),
+        }
+        self.refusal
+            .take()
+            .map_or(CoreReply::Done, CoreReply::Refused)
+    }
+
+    fn reload(&mut self, exchange: Arc<Exchange>) {
+        self.reload_count += 1;
+        (0..self.shards.len())
+            .for_each(|shard| self.step(shard, ToShard::Reload(exchange.clone())));
+        self.core.generation = exchange.generation;
+        self.exchange = exchange;
+    }
+}
+
+impl DataPath for Fake {
+    fn core_count(&self) -> u16 {
+        1
+    }
+
+    fn shard_count(&self) -> u16 {
+        self.with(|state| state.exchange.shard_count)
+    }
+
+    fn now(&self) -> Time {
+        NOW
+    }
+
+    fn shard_query(&self, shard: ShardId, query: ShardQuery) -> Answer<ShardReply> {
+        let answer = self.with(|state| {
+            if state.is_silent {
+                Err(Unavailable("gone".to_owned()))
+            } else {
+                Ok(state.query(shard, query))
+            }
+        });
+        Box::pin(async move { answer })
+    }
+
+    fn core_command(&self, core: CoreId, command: CoreCommand) -> Answer<CoreReply> {
+        assert_eq!(core, CoreId(0));
+        let answer = self.with(|state| state.command(command));
+        Box::pin(async move { Ok(answer) })
+    }
+
+    fn reload(&self, exchange: Arc<Exchange>) -> Answer<Vec<String>> {
+        self.with(|state| state.reload(exchange));
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn threads(&self) -> Vec<ThreadRow> {
+        let row = |name: &str| ThreadRow {
+            name: name.to_owned(),
+            cpu: Some(1),
+            cpu_time: Duration::from_millis(1500),
+            queued: 4,
+        };
+        ["core-0", "shard-0", "shard-1"].map(row).to_vec()
+    }
+}

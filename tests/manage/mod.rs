@@ -1,0 +1,142 @@
+//! The management plane over a data path whose shards are real and whose session cores are told what
+//! to say: the API, the control socket, and the commands that use them.
+
+mod api;
+mod changes;
+mod fake;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::Output;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use rialto::config::{Overrides, compile, load};
+use rialto::manage::{Doors, Plane, start_servers};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use fake::Fake;
+
+/// A management plane in a thread of its own, over its configuration in a folder of its own.
+pub struct Server {
+    pub data: Arc<Fake>,
+    pub api: SocketAddr,
+    pub folder: TempDir,
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+pub const HEAD: &str = "[server]\nasn = 64500\nrouter_id = \"192.0.2.254\"\nlisten = [\"192.0.2.254:179\"]\n\
+                        [cores]\nsessions = 1\nshards = 2\n[api]\nlisten = \"127.0.0.1:0\"\n";
+
+pub const THREE: &str = "[[client]]\nasn = 10001\naddress = \"192.0.2.1\"\n[[client]]\nasn = 10002\naddress = \"192.0.2.2\"\n\
+                         [[client]]\nasn = 10003\naddress = \"192.0.2.3\"\nname = \"third\"\n";
+
+impl Server {
+    pub fn start(clients: &str) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rialto.toml");
+        std::fs::write(&file, format!("{HEAD}{clients}")).unwrap();
+        let config = load(&file).unwrap();
+        let exchange = Arc::new(compile(&config, &Overrides::default(), None));
+        let data = Arc::new(Fake::new(exchange.clone()));
+        let (end, ended) = oneshot::channel();
+        let (report, started) = std::sync::mpsc::channel();
+        let path: Arc<Fake> = data.clone();
+        let thread = std::thread::spawn(move || {
+            let tokio = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            tokio.block_on(async {
+                let doors = Doors::open(&config).await.unwrap();
+                report.send(doors.api_addresses()[0]).unwrap();
+                let plane = Arc::new(Plane::new(config, exchange, path));
+                let _servers = start_servers(&plane, doors);
+                let _ = ended.await;
+            });
+        });
+        let api = started.recv().unwrap();
+        Server {
+            data,
+            api,
+            folder,
+            end: Some(end),
+            thread: Some(thread),
+        }
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("rialto.toml")
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("rialto.sock")
+    }
+
+    pub fn write_clients(&self, clients: &str) {
+        std::fs::write(self.file(), format!("{HEAD}{clients}")).unwrap();
+    }
+
+    /// Status and body.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.api).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (
+            head.split(' ').nth(1).unwrap().parse().unwrap(),
+            body.to_owned(),
+        )
+    }
+
+    pub fn json(&self, path: &str) -> serde_json::Value {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// A command that reads, or that finds the control socket over the API.
+    pub fn rialto(&self, words: &[&str]) -> Output {
+        let api = self.api.to_string();
+        crate::cli::rialto(&[words, &["--api", &api]].concat())
+    }
+
+    /// Exit status, standard output and standard error of a command.
+    pub fn says(&self, words: &[&str]) -> (i32, String) {
+        let output = self.rialto(words);
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), text)
+    }
+}
+
+impl Server {
+    /// Ends it, and looks at what it leaves.
+    pub fn stop(mut self, look: impl FnOnce()) {
+        self.end();
+        look();
+    }
+
+    fn end(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            assert!(
+                thread.join().is_ok() || std::thread::panicking(),
+                "the management plane panicked"
+            );
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
