@@ -255,10 +255,12 @@ fn translate(elem: &BgpElem, server_asn: u32) -> Option<Attributes> {
     set.origin = elem.origin.map_or(2, |origin| origin as u8);
     set.med = elem.med;
     set.atomic_aggregate = elem.atomic;
+    // AS 0 there is malformed (RFC 7607).
     set.aggregator = elem
         .aggr_asn
         .zip(elem.aggr_ip)
-        .map(|(asn, addr)| (asn.to_u32(), addr));
+        .map(|(asn, addr)| (asn.to_u32(), addr))
+        .filter(|(asn, _)| *asn != 0);
     for theirs in elem.communities.iter().flatten() {
         match theirs {
             MetaCommunity::Plain(plain) => set.communities.push(community(plain)),
