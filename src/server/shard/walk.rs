@@ -14,11 +14,14 @@ use super::{Shard, flush::build_batch};
 /// Table entries that one turn of a walk looks at.
 const PIECE_ENTRIES: u32 = 16_384;
 
-/// Walks asked for, and the one under way.
+/// Walks asked for, the one under way, and those whose streams are out. The next one does not wait
+/// for the promotions of the last: cores would wait for each other, each served by another shard.
 #[derive(Default)]
 pub(super) struct Walks {
     queued: Vec<Request>,
     active: Option<Walk>,
+    /// Waiting for the cores' Promote.
+    sent: Vec<Walk>,
 }
 
 struct Request {
@@ -43,7 +46,6 @@ enum Stage {
     Gather { cursor: u32, changes: Changes },
     /// Sending sorted records from this one on.
     Send { from: usize, changes: Changes },
-    /// Waiting for the cores' Promote.
     Sent,
 }
 
@@ -63,34 +65,37 @@ impl Walks {
         });
     }
 
+    /// Whether there is a client that is told of changes only when its walk ends.
     pub(super) fn is_active(&self) -> bool {
-        self.active.is_some()
+        self.active.is_some() || !self.sent.is_empty()
     }
 
     pub(super) fn has_work(&self) -> bool {
-        match &self.active {
-            Some(walk) => !matches!(walk.stage, Stage::Sent),
-            None => !self.queued.is_empty(),
-        }
+        self.active.is_some() || !self.queued.is_empty()
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Walk> {
+        self.active.iter_mut().chain(&mut self.sent)
     }
 
     pub(super) fn remove_client(&mut self, slot: ClientSlot) {
         for request in &mut self.queued {
             request.clients.remove(slot);
         }
-        let Some(walk) = &mut self.active else { return };
-        for part in &mut walk.parts {
-            part.clients.remove(slot);
-        }
-        for scope in &mut walk.scopes {
-            scope.best.remove(slot);
-            scope.all.remove(slot);
+        for walk in self.all_mut() {
+            for part in &mut walk.parts {
+                part.clients.remove(slot);
+            }
+            for scope in &mut walk.scopes {
+                scope.best.remove(slot);
+                scope.all.remove(slot);
+            }
         }
     }
 
-    /// Clients of the walk may hold these path identifiers of a prefix.
+    /// Clients of the walks may hold these path identifiers of a prefix.
     pub(super) fn hold_for(&mut self, slot: PrefixSlot, path_ids: &[PathId]) {
-        if let Some(walk) = &mut self.active {
+        for walk in self.all_mut() {
             let held = walk.touched.entry(slot).or_default();
             held.extend(
                 path_ids
@@ -107,7 +112,7 @@ impl Shard {
     /// A prefix changes, or its state at a walked-to client is unknown: it is told when the walk ends.
     pub(super) fn touch(&mut self, slot: PrefixSlot) {
         let entry = self.table.entry_mut(slot);
-        if self.walks.active.is_none() || entry.marks.contains(Marks::TOUCHED) {
+        if !self.walks.is_active() || entry.marks.contains(Marks::TOUCHED) {
             return;
         }
         entry.marks.set(Marks::TOUCHED);
@@ -134,7 +139,10 @@ impl Shard {
             Stage::Send { from, changes } => self.send(&walk.parts, from, changes),
             Stage::Sent => Stage::Sent,
         };
-        self.walks.active = Some(walk);
+        match walk.stage {
+            Stage::Sent => self.walks.sent.push(walk),
+            _ => self.walks.active = Some(walk),
+        }
     }
 
     /// Takes the clients of all queued walks out of the live ones.
@@ -150,6 +158,8 @@ impl Shard {
             let walked = scope.best.union(&scope.all);
             live.subtract(&walked);
         }
+        // What was touched before is yet to be touched for the clients of this walk.
+        self.clear_touched();
         self.sets.hold();
         let stage = Stage::Gather {
             cursor: 0,
@@ -226,18 +236,17 @@ impl Shard {
 
     /// The core has consumed the walk: its clients learn what changed meanwhile, and are live.
     pub(super) fn handle_promote(&mut self, core: CoreId, id: WalkId) {
-        let Some(mut walk) = self.walks.active.take() else {
+        let is_it = |part: &Request| part.core == core && part.walk == id;
+        let sent = &mut self.walks.sent;
+        let Some(place) = sent.iter().position(|walk| walk.parts.iter().any(is_it)) else {
             return;
         };
-        let Some(place) = walk
-            .parts
-            .iter()
-            .position(|part| part.core == core && part.walk == id)
-        else {
-            self.walks.active = Some(walk);
+        let mut walk = sent.swap_remove(place);
+        let (part, others) = walk.parts.drain(..).partition::<Vec<_>, _>(is_it);
+        walk.parts = others;
+        let Some(part) = part.into_iter().next() else {
             return;
         };
-        let part = walk.parts.swap_remove(place);
         // A pre-image from before would not say what its clients are about to be told.
         self.flush();
         self.outbox.push(core, ToCore::Promoting { walk: id });
@@ -266,14 +275,22 @@ impl Shard {
         if walk.parts.is_empty() {
             self.end_walk(walk);
         } else {
-            self.walks.active = Some(walk);
+            self.walks.sent.push(walk);
         }
     }
 
     fn end_walk(&mut self, walk: Walk) {
-        for slot in walk.touched.keys() {
+        self.walks.sent.push(walk);
+        self.clear_touched();
+        self.walks.sent.pop();
+        self.sets.unhold();
+    }
+
+    /// A mark says that every walk has the prefix among its touched ones; without it, the next change
+    /// tells them again, which does no harm.
+    fn clear_touched(&mut self) {
+        for slot in self.walks.sent.iter().flat_map(|walk| walk.touched.keys()) {
             self.table.entry_mut(*slot).marks.clear(Marks::TOUCHED);
         }
-        self.sets.unhold();
     }
 }

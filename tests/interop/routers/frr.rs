@@ -30,7 +30,7 @@ impl Frr {
             let program = format!("/usr/lib/frr/{name}");
             let (config, pid) = (file(&format!("{name}.conf")), file(&format!("{name}.pid")));
             let (socket, vty) = (file("zserv"), directory.display().to_string());
-            let words = [&program, "-u", "root", "-g", "root", "-P", "0", "-f", &config, "-i", &pid, "-z", &socket, "--vty_socket", &vty];
+            let words = [&program, "-P", "0", "-f", &config, "-i", &pid, "-z", &socket, "--vty_socket", &vty];
             Program::start(&member.place, name, &[&words[..], own].concat(), &[])
         };
         let zebra = start("zebra", &[]);
@@ -106,8 +106,8 @@ fn config_of(member: &Member) -> String {
     }
     for (family, server, _) in &neighbors {
         writeln!(text, " address-family {family} unicast\n  neighbor {server} activate").unwrap();
-        // It would send back what it heard.
-        writeln!(text, "  neighbor {server} prefix-list own out").unwrap();
+        // It would send back what it heard, whose AS path begins with another member.
+        writeln!(text, "  neighbor {server} filter-list own out").unwrap();
         writeln!(text, "  neighbor {server} soft-reconfiguration inbound").unwrap();
         if !member.add_path {
             writeln!(text, "  neighbor {server} disable-addpath-rx").unwrap();
@@ -122,10 +122,8 @@ fn config_of(member: &Member) -> String {
     }
     for (number, group) in member.announced.iter().enumerate() {
         writeln!(text, "route-map group{number} permit 10\n{}", settings_of(&group.attributes)).unwrap();
-        for prefix in &group.prefixes {
-            let word = if matches!(prefix, IpNet::V4(_)) { "ip" } else { "ipv6" };
-            writeln!(text, "{word} prefix-list own permit {prefix}").unwrap();
-        }
+        let tail: Vec<String> = group.attributes.as_path[1..].iter().map(u32::to_string).collect();
+        writeln!(text, "bgp as-path access-list own permit ^{}$", tail.join("_")).unwrap();
     }
     text
 }

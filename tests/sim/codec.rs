@@ -1,0 +1,563 @@
+//! BGP messages as the simulated clients write and read them. Shares nothing with the server's
+//! codec; reads strictly, so that whatever the server sends amiss is an error.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::oracle::{Attributes, Net};
+
+/// What the two sides agreed on, from the client's point of view.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Agreed {
+    pub families: [bool; 2],
+    pub four_octet: bool,
+    /// The server sends path identifiers: IPv4, IPv6.
+    pub add_path: [bool; 2],
+    pub extended: bool,
+    pub enhanced_refresh: bool,
+}
+
+/// What a client says of itself in its OPEN.
+#[derive(Clone, Debug)]
+pub struct Hello {
+    pub asn: u32,
+    pub router_id: Ipv4Addr,
+    pub hold_time_s: u16,
+    pub agreed: Agreed,
+    /// Leaves the capability for IPv4 unicast out, which is then understood (RFC 4760 §8).
+    pub silent_about_ipv4: bool,
+}
+
+#[derive(Debug)]
+pub enum Message {
+    Open(Agreed),
+    Update(Update),
+    Keepalive,
+    Notification { code: u8, subcode: u8 },
+    /// Family (0 IPv4, 1 IPv6) and RFC 7313 subtype.
+    Refresh(usize, u8),
+}
+
+#[derive(Default, Debug)]
+pub struct Update {
+    pub withdrawn: Vec<(Net, u32)>,
+    pub announced: Vec<(Net, u32)>,
+    pub attributes: Option<Attributes>,
+    pub end_of_rib: Option<usize>,
+}
+
+pub fn family_of(net: &Net) -> usize {
+    usize::from(net.0.is_ipv6())
+}
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![0xff; 16];
+    out.extend((19 + body.len() as u16).to_be_bytes());
+    out.push(kind);
+    out.extend_from_slice(body);
+    out
+}
+
+pub fn encode_open(hello: &Hello) -> Vec<u8> {
+    let mut capabilities = Vec::new();
+    let mut capability = |code: u8, value: &[u8]| {
+        capabilities.extend([code, value.len() as u8]);
+        capabilities.extend_from_slice(value);
+    };
+    for family in 0..2 {
+        let silent = family == 0 && hello.silent_about_ipv4 && !hello.agreed.families[1];
+        if hello.agreed.families[family] && !silent {
+            capability(1, &[0, family as u8 + 1, 0, 1]);
+        }
+    }
+    capability(2, &[]);
+    if hello.agreed.extended {
+        capability(6, &[]);
+    }
+    if hello.agreed.four_octet {
+        capability(65, &hello.asn.to_be_bytes());
+    }
+    for family in (0..2).filter(|family| hello.agreed.add_path[*family]) {
+        capability(69, &[0, family as u8 + 1, 1, 1]);
+    }
+    if hello.agreed.enhanced_refresh {
+        capability(70, &[]);
+    }
+    let asn = u16::try_from(hello.asn).unwrap_or(23_456);
+    let mut body = vec![4];
+    body.extend(asn.to_be_bytes());
+    body.extend(hello.hold_time_s.to_be_bytes());
+    body.extend(hello.router_id.octets());
+    body.extend([capabilities.len() as u8 + 2, 2, capabilities.len() as u8]);
+    body.extend(capabilities);
+    message(1, &body)
+}
+
+pub fn encode_keepalive() -> Vec<u8> {
+    message(4, &[])
+}
+
+pub fn encode_cease(subcode: u8) -> Vec<u8> {
+    message(3, &[6, subcode])
+}
+
+pub fn encode_refresh(family: usize, subtype: u8) -> Vec<u8> {
+    message(5, &[0, family as u8 + 1, subtype, 1])
+}
+
+pub fn encode_end_of_rib(family: usize) -> Vec<u8> {
+    match family {
+        0 => message(2, &[0, 0, 0, 0]),
+        _ => message(2, &[0, 0, 0, 6, 0x80, 15, 3, 0, 2, 1]),
+    }
+}
+
+/// One UPDATE that withdraws, or as many as it takes for so many prefixes of one family.
+pub fn encode_withdrawals(nets: &[Net], by_mp: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    for chunk in nets.chunks(150) {
+        if family_of(&chunk[0]) == 0 && !by_mp {
+            let mut body = vec![0, 0];
+            encode_nlri(chunk, &mut body);
+            let len = body.len() as u16 - 2;
+            body[..2].copy_from_slice(&len.to_be_bytes());
+            body.extend([0, 0]);
+            out.extend(message(2, &body));
+        } else {
+            let mut value = vec![0, family_of(&chunk[0]) as u8 + 1, 1];
+            encode_nlri(chunk, &mut value);
+            let mut block = Vec::new();
+            attribute(&mut block, 0x80, 15, &value);
+            out.extend(update(&[], &block, &[]));
+        }
+    }
+    out
+}
+
+/// How an announcement is written, which means the same every way.
+#[derive(Clone, Copy, Default)]
+pub struct Style {
+    /// Longest list of prefixes in one UPDATE.
+    pub pack_max: usize,
+    /// MP_REACH_NLRI for IPv4, too.
+    pub by_mp: bool,
+    /// MP_REACH_NLRI at the end of the attributes.
+    pub mp_last: bool,
+    /// ORIGIN with a wrong length: treat-as-withdraw (RFC 7606 §7.1).
+    pub broken_origin: bool,
+}
+
+/// UPDATEs that announce prefixes of one family.
+pub fn encode_announcements(nets: &[Net], attributes: &Attributes, agreed: &Agreed, style: Style) -> Vec<u8> {
+    let mut out = Vec::new();
+    for chunk in nets.chunks(style.pack_max) {
+        let in_body = chunk[0].0.is_ipv4() && !style.by_mp;
+        let mut reach = Vec::new();
+        if !in_body {
+            let mut value = vec![0, family_of(&chunk[0]) as u8 + 1, 1];
+            let next_hop = next_hop_octets(attributes);
+            value.push(next_hop.len() as u8);
+            value.extend(next_hop);
+            value.push(0);
+            encode_nlri(chunk, &mut value);
+            attribute(&mut reach, 0x80, 14, &value);
+        }
+        let mut block = Vec::new();
+        if !style.mp_last {
+            block.extend_from_slice(&reach);
+        }
+        encode_attributes(attributes, agreed, in_body, style.broken_origin, &mut block);
+        if style.mp_last {
+            block.extend_from_slice(&reach);
+        }
+        let mut nlri = Vec::new();
+        if in_body {
+            encode_nlri(chunk, &mut nlri);
+        }
+        out.extend(update(&[], &block, &nlri));
+    }
+    out
+}
+
+fn update(withdrawn: &[u8], block: &[u8], nlri: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    body.extend((withdrawn.len() as u16).to_be_bytes());
+    body.extend_from_slice(withdrawn);
+    body.extend((block.len() as u16).to_be_bytes());
+    body.extend_from_slice(block);
+    body.extend_from_slice(nlri);
+    message(2, &body)
+}
+
+fn encode_nlri(nets: &[Net], out: &mut Vec<u8>) {
+    for (address, len) in nets {
+        let octets = octets_of(*address);
+        out.push(*len);
+        out.extend_from_slice(&octets[..usize::from(len.div_ceil(8))]);
+    }
+}
+
+fn octets_of(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+fn next_hop_octets(attributes: &Attributes) -> Vec<u8> {
+    let mut octets = octets_of(attributes.next_hop);
+    octets.extend(attributes.link_local.iter().flat_map(|address| address.octets()));
+    octets
+}
+
+fn attribute(out: &mut Vec<u8>, flags: u8, code: u8, value: &[u8]) {
+    if value.len() > 255 {
+        out.extend([flags | 0x10, code]);
+        out.extend((value.len() as u16).to_be_bytes());
+    } else {
+        out.extend([flags, code, value.len() as u8]);
+    }
+    out.extend_from_slice(value);
+}
+
+fn encode_attributes(attributes: &Attributes, agreed: &Agreed, with_next_hop: bool, broken: bool, out: &mut Vec<u8>) {
+    let origin: &[u8] = if broken { &[attributes.origin, 0] } else { &[attributes.origin] };
+    attribute(out, 0x40, 1, origin);
+    attribute(out, 0x40, 2, &encode_as_path(&attributes.as_path, agreed.four_octet));
+    if with_next_hop {
+        attribute(out, 0x40, 3, &octets_of(attributes.next_hop));
+    }
+    if let Some(med) = attributes.med {
+        attribute(out, 0x80, 4, &med.to_be_bytes());
+    }
+    let some = |out: &mut Vec<u8>, code: u8, value: Vec<u8>| {
+        if !value.is_empty() {
+            attribute(out, 0xc0, code, &value);
+        }
+    };
+    let standard = attributes.communities.iter().flat_map(|(a, b)| [a.to_be_bytes(), b.to_be_bytes()].concat());
+    some(out, 8, standard.collect());
+    some(out, 16, attributes.extended.concat());
+    if !agreed.four_octet && attributes.as_path.iter().any(|(_, asns)| asns.iter().any(|asn| *asn > 0xffff)) {
+        attribute(out, 0xc0, 17, &encode_as_path(&attributes.as_path, true));
+    }
+    let large = attributes.large.iter().flat_map(|(a, b, c)| [a, b, c].map(|part| part.to_be_bytes()).concat());
+    some(out, 32, large.collect());
+    for (code, (flags, value)) in &attributes.other {
+        attribute(out, *flags, *code, value);
+    }
+}
+
+fn encode_as_path(segments: &[(u8, Vec<u32>)], four_octet: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (kind, asns) in segments {
+        out.extend([*kind, asns.len() as u8]);
+        for asn in asns {
+            if four_octet {
+                out.extend(asn.to_be_bytes());
+            } else {
+                out.extend(u16::try_from(*asn).unwrap_or(23_456).to_be_bytes());
+            }
+        }
+    }
+    out
+}
+
+/// Takes one message off the head of `octets`; `None` when it is not whole yet.
+pub fn decode(octets: &[u8], agreed: &Agreed) -> Result<Option<(Message, usize)>, String> {
+    let Some(header) = octets.first_chunk::<19>() else { return Ok(None) };
+    if header[..16] != [0xff; 16] {
+        return Err("the marker is not all ones".to_owned());
+    }
+    let len = usize::from(u16::from_be_bytes([header[16], header[17]]));
+    let max = if agreed.extended && header[18] != 1 && header[18] != 4 { 65_535 } else { 4_096 };
+    if !(19..=max).contains(&len) {
+        return Err(format!("a message of type {} has {len} octets, {max} are allowed", header[18]));
+    }
+    if octets.len() < len {
+        return Ok(None);
+    }
+    let mut body = Reader(&octets[19..len]);
+    let message = match header[18] {
+        1 => Message::Open(decode_open(&mut body)?),
+        2 => Message::Update(decode_update(&mut body, agreed)?),
+        3 => Message::Notification { code: body.u8()?, subcode: body.u8()? },
+        4 => Message::Keepalive,
+        5 => {
+            let (afi, subtype) = (body.u16()?, body.u8()?);
+            if !(1..=2).contains(&afi) || body.u8()? != 1 {
+                return Err(format!("ROUTE-REFRESH of AFI {afi}"));
+            }
+            Message::Refresh(usize::from(afi) - 1, subtype)
+        }
+        other => return Err(format!("message type {other}")),
+    };
+    Ok(Some((message, len)))
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], String> {
+        let (head, rest) = self.0.split_at_checked(len).ok_or("a field is longer than what is left")?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn u8(&mut self) -> Result<u8, String> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn u16(&mut self) -> Result<u16, String> {
+        let octets = self.take(2)?;
+        Ok(u16::from_be_bytes([octets[0], octets[1]]))
+    }
+
+    fn u32(&mut self) -> Result<u32, String> {
+        Ok(u32::from(self.u16()?) << 16 | u32::from(self.u16()?))
+    }
+
+    fn sub(&mut self, len: usize) -> Result<Reader<'a>, String> {
+        self.take(len).map(Reader)
+    }
+}
+
+fn decode_open(body: &mut Reader<'_>) -> Result<Agreed, String> {
+    body.take(9)?;
+    let len = usize::from(body.u8()?);
+    let mut parameters = body.sub(len)?;
+    let mut said = Agreed { families: [false; 2], ..Agreed::default() };
+    while !parameters.0.is_empty() {
+        let (kind, len) = (parameters.u8()?, usize::from(parameters.u8()?));
+        let mut parameter = parameters.sub(len)?;
+        while kind == 2 && !parameter.0.is_empty() {
+            let (code, len) = (parameter.u8()?, usize::from(parameter.u8()?));
+            let mut value = parameter.sub(len)?;
+            match code {
+                1 => said.families[usize::from(value.u16()?) - 1] = true,
+                6 => said.extended = true,
+                65 => said.four_octet = true,
+                69 => {
+                    while !value.0.is_empty() {
+                        let (afi, _, way) = (value.u16()?, value.u8()?, value.u8()?);
+                        said.add_path[usize::from(afi) - 1] = way & 2 != 0;
+                    }
+                }
+                70 => said.enhanced_refresh = true,
+                _ => {}
+            }
+        }
+    }
+    Ok(said)
+}
+
+fn decode_update(body: &mut Reader<'_>, agreed: &Agreed) -> Result<Update, String> {
+    let mut update = Update::default();
+    let len = usize::from(body.u16()?);
+    decode_nlri(&mut body.sub(len)?, 0, agreed, &mut update.withdrawn)?;
+    let len = usize::from(body.u16()?);
+    let mut block = body.sub(len)?;
+    let is_bare = block.0.is_empty();
+    let mut parts = Parts::default();
+    while !block.0.is_empty() {
+        let (flags, code) = (block.u8()?, block.u8()?);
+        let len = if flags & 0x10 != 0 { usize::from(block.u16()?) } else { usize::from(block.u8()?) };
+        parts.read(flags & !0x10, code, block.sub(len)?, agreed, &mut update)?;
+    }
+    let withdrawn_count = update.withdrawn.len();
+    let reach_count = update.announced.len();
+    decode_nlri(body, 0, agreed, &mut update.announced)?;
+    if update.announced.is_empty() {
+        if withdrawn_count == 0 {
+            update.end_of_rib = if is_bare { Some(0) } else { parts.unreach };
+            update.end_of_rib.ok_or("an UPDATE that says nothing")?;
+        }
+        return Ok(update);
+    }
+    if reach_count > 0 && reach_count < update.announced.len() {
+        return Err("prefixes both in MP_REACH_NLRI and in the body".to_owned());
+    }
+    if let Some((net, _)) = update.announced.iter().find(|(net, _)| !agreed.families[family_of(net)]) {
+        return Err(format!("{net:?} is of a family that was not agreed on"));
+    }
+    update.attributes = Some(parts.finish()?);
+    Ok(update)
+}
+
+#[derive(Default)]
+struct Parts {
+    origin: Option<u8>,
+    as_path: Option<Vec<(u8, Vec<u32>)>>,
+    as4_path: Option<Vec<(u8, Vec<u32>)>>,
+    next_hop: Option<IpAddr>,
+    link_local: Option<Ipv6Addr>,
+    med: Option<u32>,
+    communities: Vec<(u16, u16)>,
+    large: Vec<(u32, u32, u32)>,
+    extended: Vec<[u8; 8]>,
+    other: BTreeMap<u8, (u8, Vec<u8>)>,
+    unreach: Option<usize>,
+    seen: Vec<u8>,
+}
+
+impl Parts {
+    fn read(
+        &mut self,
+        flags: u8,
+        code: u8,
+        mut value: Reader<'_>,
+        agreed: &Agreed,
+        update: &mut Update,
+    ) -> Result<(), String> {
+        if self.seen.contains(&code) {
+            return Err(format!("attribute {code} twice"));
+        }
+        self.seen.push(code);
+        let due = match code {
+            1..=3 | 6 => 0x40,
+            4 | 14 | 15 => 0x80,
+            8 | 16 | 17 | 32 => 0xc0,
+            _ => flags,
+        };
+        if (flags ^ due) & !0x20 != 0 {
+            return Err(format!("attribute {code} has the flags {flags:#x}"));
+        }
+        match code {
+            1 => self.origin = Some(value.u8()?),
+            2 => self.as_path = Some(decode_as_path(&mut value, agreed.four_octet)?),
+            17 => self.as4_path = Some(decode_as_path(&mut value, true)?),
+            3 => self.next_hop = Some(Ipv4Addr::from(value.u32()?).into()),
+            4 => self.med = Some(value.u32()?),
+            8 => {
+                while !value.0.is_empty() {
+                    self.communities.push((value.u16()?, value.u16()?));
+                }
+            }
+            16 => {
+                while !value.0.is_empty() {
+                    self.extended.push(value.take(8)?.try_into().unwrap());
+                }
+            }
+            32 => {
+                while !value.0.is_empty() {
+                    self.large.push((value.u32()?, value.u32()?, value.u32()?));
+                }
+            }
+            14 => self.read_reach(&mut value, agreed, update)?,
+            15 => {
+                let family = decode_family(&mut value)?;
+                self.unreach = Some(family);
+                decode_nlri(&mut value, family, agreed, &mut update.withdrawn)?;
+            }
+            _ => {
+                self.other.insert(code, (flags, std::mem::take(&mut value.0).to_vec()));
+            }
+        }
+        if value.0.is_empty() { Ok(()) } else { Err(format!("attribute {code} is too long")) }
+    }
+
+    fn read_reach(&mut self, value: &mut Reader<'_>, agreed: &Agreed, update: &mut Update) -> Result<(), String> {
+        let family = decode_family(value)?;
+        let len = usize::from(value.u8()?);
+        let octets = value.take(len)?;
+        let v6 = |octets: &[u8]| Ipv6Addr::from(<[u8; 16]>::try_from(octets).unwrap());
+        match len {
+            4 => self.next_hop = Some(Ipv4Addr::from(<[u8; 4]>::try_from(octets).unwrap()).into()),
+            16 => self.next_hop = Some(v6(octets).into()),
+            32 => {
+                self.next_hop = Some(v6(&octets[..16]).into());
+                self.link_local = Some(v6(&octets[16..]));
+            }
+            _ => return Err(format!("a next hop of {len} octets")),
+        }
+        value.u8()?;
+        decode_nlri(value, family, agreed, &mut update.announced)
+    }
+
+    fn finish(self) -> Result<Attributes, String> {
+        let as_path = self.as_path.ok_or("no AS_PATH")?;
+        let as_path = match self.as4_path {
+            Some(as4_path) => merge_as4_path(as_path, as4_path),
+            None => as_path,
+        };
+        Ok(Attributes {
+            origin: self.origin.ok_or("no ORIGIN")?,
+            as_path,
+            next_hop: self.next_hop.ok_or("no next hop")?,
+            link_local: self.link_local,
+            med: self.med,
+            communities: self.communities,
+            large: self.large,
+            extended: self.extended,
+            other: self.other,
+        }
+        .joined())
+    }
+}
+
+/// RFC 6793 §4.2.3: what AS4_PATH lacks in length is taken from the head of AS_PATH.
+fn merge_as4_path(as_path: Vec<(u8, Vec<u32>)>, as4_path: Vec<(u8, Vec<u32>)>) -> Vec<(u8, Vec<u32>)> {
+    let count = |path: &[(u8, Vec<u32>)]| -> usize {
+        path.iter().map(|(kind, asns)| if *kind == 1 { 1 } else { asns.len() }).sum()
+    };
+    let (all, new) = (count(&as_path), count(&as4_path));
+    if all < new {
+        return as_path;
+    }
+    let mut lead = all - new;
+    let mut merged = Vec::new();
+    for (kind, mut asns) in as_path {
+        if lead == 0 {
+            break;
+        }
+        if kind == 1 {
+            lead -= 1;
+        } else {
+            asns.truncate(lead);
+            lead -= asns.len();
+        }
+        merged.push((kind, asns));
+    }
+    merged.extend(as4_path);
+    merged
+}
+
+fn decode_as_path(value: &mut Reader<'_>, four_octet: bool) -> Result<Vec<(u8, Vec<u32>)>, String> {
+    let mut segments = Vec::new();
+    while !value.0.is_empty() {
+        let (kind, count) = (value.u8()?, value.u8()?);
+        if !(1..=2).contains(&kind) || count == 0 {
+            return Err(format!("an AS_PATH segment of type {kind} with {count} ASNs"));
+        }
+        let asns = (0..count).map(|_| if four_octet { value.u32() } else { value.u16().map(u32::from) });
+        segments.push((kind, asns.collect::<Result<Vec<u32>, String>>()?));
+    }
+    Ok(segments)
+}
+
+fn decode_family(value: &mut Reader<'_>) -> Result<usize, String> {
+    match (value.u16()?, value.u8()?) {
+        (1, 1) => Ok(0),
+        (2, 1) => Ok(1),
+        other => Err(format!("AFI/SAFI {other:?}")),
+    }
+}
+
+fn decode_nlri(value: &mut Reader<'_>, family: usize, agreed: &Agreed, out: &mut Vec<(Net, u32)>) -> Result<(), String> {
+    while !value.0.is_empty() {
+        let path_id = if agreed.add_path[family] { value.u32()? } else { 0 };
+        let len = value.u8()?;
+        if len > [32, 128][family] {
+            return Err(format!("a prefix length of {len}"));
+        }
+        let mut octets = [0; 16];
+        let covered = value.take(usize::from(len.div_ceil(8)))?;
+        octets[..covered.len()].copy_from_slice(covered);
+        let address: IpAddr = match family {
+            0 => Ipv4Addr::from(<[u8; 4]>::try_from(&octets[..4]).unwrap()).into(),
+            _ => Ipv6Addr::from(octets).into(),
+        };
+        out.push(((address, len), path_id));
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The whole exchange under a virtual clock: real session cores and shards, simulated clients, a
+//! seed for everything. After each phase every client must hold exactly what the oracle says.
+//!
+//! `RIALTO_SEED=n` runs one seed; `RIALTO_SEEDS=n` says how many.
+
+mod codec;
+mod exchange;
+mod oracle;
+mod rng;
+mod scenario;
+mod speaker;
+mod world;
+
+use scenario::{Scenario, Size};
+
+const SIZE: Size = Size { clients: 12, nets: 80, phases: 4, events: 40 };
+
+fn number_from(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+fn seeds(usual: u64) -> Vec<u64> {
+    match number_from("RIALTO_SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=number_from("RIALTO_SEEDS").unwrap_or(usual)).collect(),
+    }
+}
+
+/// How many session cores and shards a seed has; `RIALTO_CORES` and `RIALTO_SHARDS` say otherwise.
+fn numbers_of_cores(seed: u64) -> (u16, u16) {
+    let (cores, shards) = [(1, 1), (1, 2), (2, 4), (3, 8)][(seed % 4) as usize];
+    let said = |name: &str, usual: u16| number_from(name).map_or(usual, |number| number as u16);
+    (said("RIALTO_CORES", cores), said("RIALTO_SHARDS", shards))
+}
+
+#[test]
+fn every_client_holds_what_the_oracle_says() {
+    for seed in seeds(60) {
+        let (cores, shards) = numbers_of_cores(seed);
+        Scenario::new(seed, cores, shards, SIZE).run(SIZE);
+    }
+}
+
+#[test]
+fn tables_are_the_same_to_the_octet_for_every_number_of_cores() {
+    for seed in seeds(6) {
+        let dump = |(cores, shards)| Scenario::new(seed, cores, shards, SIZE).run(SIZE);
+        let first = dump((1, 1));
+        for numbers in [(1, 2), (2, 1), (2, 4), (3, 8)] {
+            assert!(dump(numbers) == first, "seed {seed}: {numbers:?} ends otherwise than one core and one shard");
+        }
+    }
+}

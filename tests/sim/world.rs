@@ -1,0 +1,589 @@
+//! The machine that the exchange runs on, simulated: session cores, shards, bounded mailboxes,
+//! connections and a clock. Whoever has something to do may come first; a seed decides.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rialto::base::{CoreId, ShardId, Time};
+use rialto::server::exchange::Exchange;
+use rialto::server::message::{CoreNotice, ToCore, ToShard};
+use rialto::server::query::{CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply};
+use rialto::server::{ConnId, CoreAction, SessionCore, Shard};
+
+use super::rng::Rng;
+use super::speaker::{Speaker, State};
+
+pub struct World {
+    pub now: Time,
+    rng: Rng,
+    cores: Vec<Core>,
+    shards: Vec<ShardHost>,
+    pub clients: Vec<ClientHost>,
+    pub exchange: Arc<Exchange>,
+    /// Generations on their way: what is still to be posted, in this order.
+    posts: VecDeque<Post>,
+    questions: u64,
+    pub answers: HashMap<u64, ShardReply>,
+    /// Counts whatever moved, keepalives left out.
+    moves: u64,
+    pub replies: Vec<CoreReply>,
+}
+
+enum Post {
+    Shard(usize, ToShard),
+    Core(usize, CoreCommand),
+}
+
+struct Core {
+    core: SessionCore,
+    /// From shards: one bounded mailbox.
+    mail: VecDeque<(ShardId, ToCore)>,
+    mail_max: usize,
+    notices: VecDeque<(CoreId, CoreNotice)>,
+    commands: VecDeque<CoreCommand>,
+    /// Shards that refused a message.
+    refused_by: Vec<bool>,
+    conns: HashMap<ConnId, usize>,
+}
+
+struct ShardHost {
+    shard: Shard,
+    mail: VecDeque<ToShard>,
+    mail_max: usize,
+    wants_turn: bool,
+}
+
+/// A client's machine: its speaker and its end of the connection.
+pub struct ClientHost {
+    pub speaker: Speaker,
+    pub address: IpAddr,
+    /// It wants to be connected.
+    pub is_on: bool,
+    retry_at: Time,
+    conn: Option<Conn>,
+    /// It reads nothing until then.
+    pub deaf_until: Time,
+    /// Octets that its side of the network holds.
+    window: usize,
+}
+
+struct Conn {
+    core: usize,
+    id: ConnId,
+    to_server: VecDeque<u8>,
+    to_client: VecDeque<u8>,
+    may_write: bool,
+    server_closes: bool,
+    /// The server has been told that it is over.
+    server_done: bool,
+    client_done: bool,
+}
+
+/// Virtual time without anything that moves before the exchange counts as quiet.
+const QUIET: Duration = Duration::from_millis(2_500);
+/// The same while something is still due.
+const LONG_QUIET: Duration = Duration::from_secs(60);
+
+impl World {
+    pub fn new(exchange: Arc<Exchange>, mut rng: Rng) -> World {
+        let now = Time::from_millis(1);
+        let server_seed = rng.next();
+        let cores = (0..exchange.core_count)
+            .map(|number| Core {
+                core: SessionCore::new(CoreId(number), exchange.clone(), server_seed, now),
+                mail: VecDeque::new(),
+                mail_max: *rng.pick(&[1, 2, 8, 64, 1024]),
+                notices: VecDeque::new(),
+                commands: VecDeque::new(),
+                refused_by: vec![false; usize::from(exchange.shard_count)],
+                conns: HashMap::new(),
+            })
+            .collect();
+        let shards = (0..exchange.shard_count)
+            .map(|number| ShardHost {
+                shard: Shard::new(ShardId(number), exchange.clone(), server_seed),
+                mail: VecDeque::new(),
+                mail_max: *rng.pick(&[1, 2, 8, 64, 1024]),
+                wants_turn: true,
+            })
+            .collect();
+        World {
+            now,
+            rng,
+            cores,
+            shards,
+            clients: Vec::new(),
+            exchange,
+            posts: VecDeque::new(),
+            questions: 0,
+            answers: HashMap::new(),
+            moves: 0,
+            replies: Vec::new(),
+        }
+    }
+
+    pub fn add_client(&mut self, address: IpAddr, speaker: Speaker) {
+        let window = *self.rng.pick(&[300, 5_000, 70_000]);
+        self.clients.push(ClientHost {
+            speaker,
+            address,
+            is_on: true,
+            retry_at: Time::ZERO,
+            conn: None,
+            deaf_until: Time::ZERO,
+            window,
+        });
+    }
+
+    /// Posts a generation as the management plane does: shards first, then session cores.
+    pub fn reload(&mut self, exchange: Arc<Exchange>) {
+        for shard in 0..self.shards.len() {
+            self.posts.push_back(Post::Shard(shard, ToShard::Reload(exchange.clone())));
+        }
+        for core in 0..self.cores.len() {
+            self.posts.push_back(Post::Core(core, CoreCommand::Reload(exchange.clone())));
+        }
+        self.exchange = exchange;
+    }
+
+    pub fn command(&mut self, core: CoreId, command: CoreCommand) {
+        self.posts.push_back(Post::Core(core.index(), command));
+    }
+
+    /// Asks a shard; the answer is in `answers` once the world is quiet.
+    pub fn ask(&mut self, shard: usize, query: ShardQuery) -> u64 {
+        self.questions += 1;
+        self.posts.push_back(Post::Shard(shard, ToShard::Query { id: self.questions, query }));
+        self.questions
+    }
+
+    pub fn core_stats(&mut self, core: usize) -> CoreStats {
+        match self.cores[core].core.handle_command(self.now, CoreCommand::Stats) {
+            CoreReply::Stats(stats) => *stats,
+            other => panic!("Stats was answered with {other:?}"),
+        }
+    }
+
+    /// The client drops its connection without a word.
+    pub fn cut(&mut self, client: usize) {
+        if let Some(conn) = &mut self.clients[client].conn {
+            conn.client_done = true;
+            if self.rng.percent(50) {
+                conn.to_server.clear();
+            }
+            conn.to_client.clear();
+        }
+        self.clients[client].speaker.handle_closed();
+        self.pause(client);
+    }
+
+    fn pause(&mut self, client: usize) {
+        let pause = Duration::from_millis(self.rng.between(1, 1_500) as u64);
+        self.clients[client].retry_at = self.now + pause;
+    }
+
+    /// A few rounds, in the middle of whatever is going on.
+    pub fn run_for_rounds(&mut self, rounds: usize) -> Result<(), String> {
+        for _ in 0..rounds {
+            self.round(70)?;
+            self.now = self.now + Duration::from_micros(self.rng.between(1, 400) as u64);
+        }
+        Ok(())
+    }
+
+    /// Until nothing moves any more for a while.
+    pub fn run_until_quiet(&mut self) -> Result<(), String> {
+        let (mut last_move, mut last_wait) = (self.now, self.now);
+        let give_up = self.now + Duration::from_secs(3_600);
+        loop {
+            let before = self.moves;
+            let progressed = self.round(75)?;
+            if self.moves != before {
+                last_move = self.now;
+            }
+            if self.is_waiting_for_client() {
+                last_wait = self.now;
+            }
+            let is_long = self.now.since(last_move) > LONG_QUIET;
+            if is_long || self.now.since(last_move.max(last_wait)) > QUIET {
+                return Ok(());
+            }
+            if self.now > give_up {
+                return Err(format!("no quiet within an hour\n{}", self.describe()));
+            }
+            self.now = self.now + Duration::from_micros(self.rng.between(1, 400) as u64);
+            if !progressed {
+                // One in which everyone had a turn.
+                if !self.round(100)? {
+                    self.now = self.next_deadline().max(self.now);
+                }
+            }
+        }
+    }
+
+    /// A client that wants to be up and is not, that lacks its End-of-RIB, or that reads nothing.
+    fn is_waiting_for_client(&self) -> bool {
+        self.clients.iter().any(|client| {
+            let is_allowed = self
+                .exchange
+                .client_at(client.address)
+                .is_some_and(|configured| configured.disabled.is_none());
+            let speaker = &client.speaker;
+            let lacks = |family: usize| speaker.agreed.families[family] && !speaker.end_of_rib[family];
+            let is_coming = client.is_on && is_allowed && speaker.state != State::Established;
+            is_coming || lacks(0) || lacks(1) || (client.conn.is_some() && client.deaf_until > self.now)
+        })
+    }
+
+    fn next_deadline(&self) -> Time {
+        let cores = self.cores.iter().filter_map(|core| core.core.poll_timeout());
+        let shards = self.shards.iter().filter_map(|shard| shard.shard.poll_timeout());
+        let clients = self.clients.iter().flat_map(|client| {
+            let retry = if client.conn.is_none() && client.is_on { client.retry_at } else { Time::NEVER };
+            let hears = if client.deaf_until > self.now { client.deaf_until } else { Time::NEVER };
+            [retry, hears, client.speaker.poll_timeout()]
+        });
+        let latest = self.now + Duration::from_millis(500);
+        cores.chain(shards).chain(clients).min().map_or(latest, |due| due.min(latest))
+    }
+
+    /// Everyone in a random order, each with this chance; whether anything was done.
+    fn round(&mut self, chance: usize) -> Result<bool, String> {
+        let (cores, shards, clients) = (self.cores.len(), self.shards.len(), self.clients.len());
+        let mut order: Vec<usize> = (0..cores + shards + clients).collect();
+        self.rng.shuffle(&mut order);
+        let mut progressed = self.post();
+        for actor in order {
+            if chance < 100 && !self.rng.percent(chance) {
+                progressed = true;
+                continue;
+            }
+            progressed |= match actor {
+                core if core < cores => self.step_core(core),
+                shard if shard < cores + shards => self.step_shard(shard - cores),
+                client => {
+                    let client = client - cores - shards;
+                    self.step_client(client).map_err(|fault| format!("client {client}: {fault}"))?
+                }
+            };
+        }
+        Ok(progressed)
+    }
+
+    /// The management plane waits where a mailbox is full.
+    fn post(&mut self) -> bool {
+        let Some(post) = self.posts.pop_front() else { return false };
+        self.moves += 1;
+        match post {
+            Post::Shard(shard, message) if self.shards[shard].mail.len() < self.shards[shard].mail_max => {
+                self.shards[shard].mail.push_back(message);
+            }
+            Post::Core(core, command) => self.cores[core].commands.push_back(command),
+            waits => self.posts.push_front(waits),
+        }
+        true
+    }
+
+    fn step_core(&mut self, index: usize) -> bool {
+        let now = self.now;
+        let mut progressed = false;
+        for shard in 0..self.shards.len() {
+            let has_room = self.shards[shard].mail.len() < self.shards[shard].mail_max;
+            if has_room && std::mem::take(&mut self.cores[index].refused_by[shard]) {
+                self.cores[index].core.handle_shard_room(ShardId(shard as u16));
+                progressed = true;
+                self.drain_core(index);
+            }
+        }
+        if let Some(command) = self.cores[index].commands.pop_front() {
+            let reply = self.cores[index].core.handle_command(now, command);
+            self.replies.push(reply);
+            self.drain_core(index);
+            self.moves += 1;
+        }
+        while let Some((from, notice)) = self.cores[index].notices.pop_front() {
+            self.cores[index].core.handle_core(now, from, notice);
+            self.drain_core(index);
+            progressed = true;
+        }
+        for _ in 0..self.rng.between(1, 20) {
+            if !self.cores[index].core.wants_deltas() {
+                break;
+            }
+            let Some((shard, message)) = self.cores[index].mail.pop_front() else { break };
+            self.cores[index].core.handle_shard(now, shard, message);
+            self.drain_core(index);
+            self.moves += 1;
+            progressed = true;
+        }
+        if self.cores[index].core.poll_timeout().is_some_and(|due| due <= now) {
+            self.cores[index].core.handle_timeout(now);
+            self.drain_core(index);
+            progressed = true;
+        }
+        progressed
+    }
+
+    /// Takes all that a core has to say.
+    fn drain_core(&mut self, index: usize) {
+        while let Some((shard, message)) = self.cores[index].core.poll_to_shard() {
+            let host = &mut self.shards[shard.index()];
+            if host.mail.len() < host.mail_max {
+                trace(|| format!("{:?} core {index} -> {shard:?}: {message:.300?}", self.now));
+                host.mail.push_back(message);
+                self.moves += 1;
+            } else {
+                self.cores[index].core.put_back(shard, message);
+                self.cores[index].refused_by[shard.index()] = true;
+            }
+        }
+        while let Some((to, notice)) = self.cores[index].core.poll_to_core() {
+            self.cores[to.index()].notices.push_back((CoreId(index as u16), notice));
+        }
+        while let Some(action) = self.cores[index].core.poll_action() {
+            let (conn, closes) = match action {
+                CoreAction::Write { conn } => (conn, false),
+                CoreAction::Close { conn } => (conn, true),
+                CoreAction::Read { .. } => continue,
+                CoreAction::Connect { slot, .. } => panic!("{slot:?} is passive"),
+            };
+            let Some(client) = self.cores[index].conns.get(&conn) else { continue };
+            let host = &mut self.clients[*client];
+            let conn = host.conn.as_mut().filter(|own| own.id == conn && own.core == index);
+            if let Some(conn) = conn {
+                conn.may_write |= !closes;
+                conn.server_closes |= closes;
+            }
+        }
+    }
+
+    fn step_shard(&mut self, index: usize) -> bool {
+        let now = self.now;
+        let take = self.rng.between(1, 40);
+        let host = &mut self.shards[index];
+        let mut taken = 0;
+        while taken < take {
+            let Some(message) = host.mail.pop_front() else { break };
+            host.shard.handle(now, message);
+            taken += 1;
+        }
+        let is_due = host.shard.poll_timeout().is_some_and(|due| due <= now);
+        if taken == 0 && !is_due && !host.wants_turn {
+            return false;
+        }
+        let before = self.moves;
+        self.moves += taken as u64;
+        host.wants_turn = host.shard.turn(now);
+        let mut refused = false;
+        while let Some((core, message)) = host.shard.poll_to_core() {
+            let mailbox = &mut self.cores[core.index()];
+            if mailbox.mail.len() < mailbox.mail_max {
+                trace(|| format!("{now:?} shard {index} -> {core:?}: {message:.300?}"));
+                mailbox.mail.push_back((ShardId(index as u16), message));
+                self.moves += 1;
+            } else {
+                host.shard.put_back(core, message);
+                refused = true;
+            }
+        }
+        while let Some((id, reply)) = host.shard.poll_reply() {
+            self.answers.insert(id, reply);
+            self.moves += 1;
+        }
+        host.wants_turn |= refused;
+        self.moves != before || is_due
+    }
+
+    fn step_client(&mut self, index: usize) -> Result<bool, String> {
+        let now = self.now;
+        if self.clients[index].conn.is_none() {
+            return Ok(self.connect(index));
+        }
+        let mut progressed = false;
+        let host = &mut self.clients[index];
+        if host.speaker.poll_timeout() <= now {
+            host.speaker.handle_timeout(now);
+        }
+        let conn = host.conn.as_mut().expect("checked above");
+        if !conn.client_done {
+            let sent: Vec<u8> = host.speaker.outbox.drain(..).collect();
+            self.moves += u64::from(sent.len() > 19);
+            progressed |= !sent.is_empty();
+            conn.to_server.extend(sent);
+        }
+        progressed |= self.carry_to_server(index);
+        progressed |= self.carry_to_client(index)?;
+        progressed |= self.close(index);
+        Ok(progressed)
+    }
+
+    fn connect(&mut self, index: usize) -> bool {
+        let now = self.now;
+        let host = &self.clients[index];
+        if !host.is_on || host.retry_at > now {
+            return false;
+        }
+        // The core that owns a client is known to whoever accepts the connection.
+        let Some(client) = self.exchange.client_at(host.address) else {
+            self.pause(index);
+            return false;
+        };
+        let core = client.core.index();
+        let remote = SocketAddr::new(host.address, 40_000);
+        let local = SocketAddr::from(([10, 77, 255, 254], 179));
+        let accepted = self.cores[core].core.handle_accepted(now, remote, local);
+        let Some(id) = accepted else {
+            self.drain_core(core);
+            self.pause(index);
+            return false;
+        };
+        self.cores[core].conns.insert(id, index);
+        let host = &mut self.clients[index];
+        host.conn = Some(Conn {
+            core,
+            id,
+            to_server: VecDeque::new(),
+            to_client: VecDeque::new(),
+            may_write: false,
+            server_closes: false,
+            server_done: false,
+            client_done: false,
+        });
+        host.speaker.handle_connected(now);
+        self.drain_core(core);
+        true
+    }
+
+    fn carry_to_server(&mut self, index: usize) -> bool {
+        let conn = self.clients[index].conn.as_mut().expect("there is a connection");
+        let (core, id) = (conn.core, conn.id);
+        if conn.server_done || conn.to_server.is_empty() || !self.cores[core].core.wants_octets(id) {
+            return false;
+        }
+        let most = conn.to_server.len().min(*self.rng.pick(&[1, 20, 600, 5_000, 70_000]));
+        let octets: Vec<u8> = conn.to_server.drain(..most).collect();
+        self.moves += u64::from(octets.len() != 19 || octets[18] != 4);
+        self.cores[core].core.handle_octets(self.now, id, &octets);
+        self.drain_core(core);
+        true
+    }
+
+    fn carry_to_client(&mut self, index: usize) -> Result<bool, String> {
+        let now = self.now;
+        let host = &mut self.clients[index];
+        let conn = host.conn.as_mut().expect("there is a connection");
+        let (core, id) = (conn.core, conn.id);
+        let mut progressed = false;
+        let room = host.window.saturating_sub(conn.to_client.len());
+        if (conn.may_write || conn.server_closes) && !conn.server_done && (room > 0 || conn.client_done) {
+            let mut pieces: Vec<Bytes> = Vec::new();
+            self.cores[core].core.transmit(id, &mut pieces, self.rng.between(1, 12));
+            conn.may_write &= !pieces.is_empty();
+            let all: usize = pieces.iter().map(Bytes::len).sum();
+            let most = if self.rng.percent(30) { room.min(self.rng.between(1, 3_000)) } else { room };
+            // A connection that the other side has dropped swallows a little.
+            let mut left = all.min(most);
+            let written = left;
+            self.moves += u64::from(written > 0 && written != 19);
+            for piece in pieces {
+                let part = left.min(piece.len());
+                conn.to_client.extend(&piece[..part]);
+                left -= part;
+            }
+            if written > 0 {
+                progressed = true;
+                self.cores[core].core.handle_written(now, id, written);
+                self.drain_core(core);
+            }
+        }
+        let host = &mut self.clients[index];
+        let conn = host.conn.as_mut().expect("there is a connection");
+        if conn.client_done {
+            conn.to_client.clear();
+        } else if host.deaf_until <= now && !conn.to_client.is_empty() {
+            let most = conn.to_client.len().min(*self.rng.pick(&[1, 50, 4_000, 70_000]));
+            let octets: Vec<u8> = conn.to_client.drain(..most).collect();
+            self.moves += u64::from(octets.len() != 19);
+            host.speaker.handle_octets(&octets)?;
+            progressed = true;
+        }
+        Ok(progressed)
+    }
+
+    /// Carries the end of the connection from either side to the other.
+    fn close(&mut self, index: usize) -> bool {
+        let now = self.now;
+        let host = &mut self.clients[index];
+        let conn = host.conn.as_mut().expect("there is a connection");
+        let (core, id) = (conn.core, conn.id);
+        let mut progressed = false;
+        if host.speaker.is_closing && !conn.client_done && host.speaker.outbox.is_empty() {
+            conn.client_done = true;
+            progressed = true;
+        }
+        let server_gives_up = conn.server_closes && (!conn.may_write || self.rng.percent(10));
+        let client_is_gone = conn.client_done && (conn.to_server.is_empty() || conn.server_closes);
+        if !conn.server_done && (server_gives_up || client_is_gone) {
+            conn.server_done = true;
+            progressed = true;
+            self.cores[core].conns.remove(&id);
+            self.cores[core].core.handle_closed(now, id, "closed by the simulation");
+            self.drain_core(core);
+        }
+        let host = &mut self.clients[index];
+        let conn = host.conn.as_mut().expect("there is a connection");
+        // The rest of what the server sent is read before the end of the stream is seen.
+        if conn.server_done && (conn.client_done || conn.to_client.is_empty()) {
+            host.speaker.handle_closed();
+            host.conn = None;
+            self.moves += 1;
+            self.pause(index);
+            progressed = true;
+        }
+        progressed
+    }
+
+    pub fn describe(&mut self) -> String {
+        let mut lines = vec![format!("at {:?}", self.now)];
+        for (index, client) in self.clients.iter().enumerate() {
+            let queued = client.conn.as_ref().map(|conn| (conn.to_server.len(), conn.to_client.len()));
+            lines.push(format!(
+                "client {index} {} on {} {:?}, octets queued {queued:?}, notified {:?}",
+                client.address, client.is_on, client.speaker.state, client.speaker.notified
+            ));
+        }
+        for index in 0..self.cores.len() {
+            let stats = self.core_stats(index);
+            let core = &self.cores[index];
+            lines.push(format!(
+                "core {index}: mail {} of {}, wants deltas {}, start-up over {}, octets retained {}",
+                core.mail.len(),
+                core.mail_max,
+                core.core.wants_deltas(),
+                stats.startup_over,
+                stats.octets_retained
+            ));
+            let dirty = stats.clients.iter().filter(|client| client.dirty_prefixes + client.queue_octets > 0);
+            for client in dirty {
+                lines.push(format!("  {}: dirty {}, queued {}", client.slot, client.dirty_prefixes, client.queue_octets));
+            }
+        }
+        for (index, shard) in self.shards.iter().enumerate() {
+            lines.push(format!("shard {index}: mail {} of {}", shard.mail.len(), shard.mail_max));
+        }
+        lines.join("\n")
+    }
+}
+
+/// `RIALTO_TRACE=1` shows the messages between cores and shards.
+fn trace(line: impl FnOnce() -> String) {
+    static ON: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| std::env::var_os("RIALTO_TRACE").is_some());
+    if *ON {
+        let mut line = line();
+        line.truncate(400);
+        eprintln!("{line}");
+    }
+}
