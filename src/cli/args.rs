@@ -30,6 +30,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Put a route server under load: synthetic clients, each of whose tables is checked
     Load(crate::load::args::LoadArgs),
+    /// See it work: a route server on loopback, synthetic clients, a full table, all checked
+    Demo(crate::load::args::DemoArgs),
     /// Show the state of a running server
     Show(ShowArgs),
     /// Say why a client has, or does not have, a prefix

@@ -33,7 +33,11 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => told(show::explain(&args)),
         Command::Reload(args) => told(control::reload(&args)),
         Command::Client(args) => told(control::client(&args)),
-        Command::Load(args) => load(&args),
+        Command::Load(args) => loaded("load", crate::load::run(&args)),
+        Command::Demo(args) => loaded(
+            "demo",
+            crate::load::demo::run(&args, crate::load::demo::this_binary),
+        ),
     }
 }
 
@@ -45,12 +49,12 @@ fn told(result: Result<Outcome, FetchError>) -> ExitCode {
     outcome.into()
 }
 
-fn load(args: &crate::load::args::LoadArgs) -> ExitCode {
-    match crate::load::run(args) {
+fn loaded(command: &str, result: Result<bool, crate::load::LoadError>) -> ExitCode {
+    match result {
         Ok(true) => Outcome::Well.into(),
         Ok(false) => Outcome::Wrong.into(),
         Err(error) => {
-            eprintln!("rialto load: {error}");
+            eprintln!("rialto {command}: {error}");
             error.exit_code().into()
         }
     }

@@ -57,7 +57,10 @@ impl Attributes {
     pub fn new(as_path: &[u32], next_hop: IpAddr) -> Attributes {
         Attributes {
             origin: 0,
-            as_path: vec![Segment { kind: AS_SEQUENCE, asns: as_path.to_vec() }],
+            as_path: vec![Segment {
+                kind: AS_SEQUENCE,
+                asns: as_path.to_vec(),
+            }],
             next_hop,
             link_local: None,
             med: None,
@@ -73,7 +76,16 @@ impl Attributes {
 
     /// Path length as the decision process counts it: a set is one (RFC 4271 §9.1.2.2 a).
     pub fn path_len(&self) -> u32 {
-        self.as_path.iter().map(|segment| if segment.kind == AS_SET { 1 } else { segment.asns.len() as u32 }).sum()
+        self.as_path
+            .iter()
+            .map(|segment| {
+                if segment.kind == AS_SET {
+                    1
+                } else {
+                    segment.asns.len() as u32
+                }
+            })
+            .sum()
     }
 
     /// Puts `asn` in front `times` times.
@@ -85,7 +97,13 @@ impl Attributes {
             Some(first) if first.kind == AS_SEQUENCE => {
                 first.asns.splice(0..0, std::iter::repeat_n(asn, times));
             }
-            _ => self.as_path.insert(0, Segment { kind: AS_SEQUENCE, asns: vec![asn; times] }),
+            _ => self.as_path.insert(
+                0,
+                Segment {
+                    kind: AS_SEQUENCE,
+                    asns: vec![asn; times],
+                },
+            ),
         }
     }
 
@@ -138,10 +156,19 @@ impl Attributes {
             value.extend(addr.octets());
             put(out, OPTIONAL | TRANSITIVE, 7, &value);
         }
-        let communities: Vec<u8> = self.communities.iter().flat_map(|c| c.to_be_bytes()).collect();
+        let communities: Vec<u8> = self
+            .communities
+            .iter()
+            .flat_map(|c| c.to_be_bytes())
+            .collect();
         put_unless_empty(out, 8, &communities);
         put_unless_empty(out, 16, self.extended.as_flattened());
-        let large: Vec<u8> = self.large.iter().flatten().flat_map(|part| part.to_be_bytes()).collect();
+        let large: Vec<u8> = self
+            .large
+            .iter()
+            .flatten()
+            .flat_map(|part| part.to_be_bytes())
+            .collect();
         put_unless_empty(out, 32, &large);
         for (flags, kind, value) in &self.others {
             put(out, *flags, *kind, value);
@@ -150,7 +177,11 @@ impl Attributes {
 
     /// Reads attributes as [`read_attribute`] splits them; MP_REACH_NLRI, MP_UNREACH_NLRI and, if
     /// `next_hop` is IPv6, NEXT_HOP are passed over.
-    pub fn decode(mut octets: &[u8], next_hop: IpAddr, link_local: Option<Ipv6Addr>) -> Result<Attributes, Fault> {
+    pub fn decode(
+        mut octets: &[u8],
+        next_hop: IpAddr,
+        link_local: Option<Ipv6Addr>,
+    ) -> Result<Attributes, Fault> {
         let mut set = Attributes::new(&[], next_hop);
         set.link_local = link_local;
         set.as_path.clear();
@@ -174,24 +205,41 @@ impl Attributes {
 
     fn take(&mut self, attribute: &RawAttribute<'_>) -> Result<(), Fault> {
         let value = attribute.value;
-        let wrong_len = || Fault(format!("attribute {} is {} octets long", attribute.kind, value.len()));
+        let wrong_len = || {
+            Fault(format!(
+                "attribute {} is {} octets long",
+                attribute.kind,
+                value.len()
+            ))
+        };
         match attribute.kind {
             1 => self.origin = *value.first().ok_or_else(wrong_len)?,
             2 => self.as_path = read_path(value)?,
             NEXT_HOP if self.next_hop.is_ipv4() => {
                 self.next_hop = IpAddr::from(<[u8; 4]>::try_from(value).map_err(|_| wrong_len())?);
             }
-            4 => self.med = Some(u32::from_be_bytes(value.try_into().map_err(|_| wrong_len())?)),
-            5 => self.local_pref = Some(u32::from_be_bytes(value.try_into().map_err(|_| wrong_len())?)),
+            4 => {
+                self.med = Some(u32::from_be_bytes(
+                    value.try_into().map_err(|_| wrong_len())?,
+                ))
+            }
+            5 => {
+                self.local_pref = Some(u32::from_be_bytes(
+                    value.try_into().map_err(|_| wrong_len())?,
+                ))
+            }
             6 => self.atomic_aggregate = true,
             7 => {
-                let [a, b, c, d, addr @ ..] = <[u8; 8]>::try_from(value).map_err(|_| wrong_len())?;
+                let [a, b, c, d, addr @ ..] =
+                    <[u8; 8]>::try_from(value).map_err(|_| wrong_len())?;
                 self.aggregator = Some((u32::from_be_bytes([a, b, c, d]), Ipv4Addr::from(addr)));
             }
             8 => self.communities = words(value).ok_or_else(wrong_len)?,
             16 => self.extended = value.as_chunks().0.to_vec(),
             32 => {
-                let words = words(value).filter(|words| words.len() % 3 == 0).ok_or_else(wrong_len)?;
+                let words = words(value)
+                    .filter(|words| words.len() % 3 == 0)
+                    .ok_or_else(wrong_len)?;
                 self.large = words.as_chunks().0.to_vec();
             }
             NEXT_HOP | MP_REACH | MP_UNREACH => {}
@@ -229,14 +277,23 @@ fn read_path(mut value: &[u8]) -> Result<Vec<Segment>, Fault> {
         let (asns, rest) = rest
             .split_at_checked(usize::from(count) * 4)
             .ok_or_else(|| Fault("the AS_PATH is cut short".into()))?;
-        path.push(Segment { kind, asns: words(asns).unwrap_or_default() });
+        path.push(Segment {
+            kind,
+            asns: words(asns).unwrap_or_default(),
+        });
         value = rest;
     }
-    if value.is_empty() { Ok(path) } else { fault("the AS_PATH is cut short") }
+    if value.is_empty() {
+        Ok(path)
+    } else {
+        fault("the AS_PATH is cut short")
+    }
 }
 
 fn words(value: &[u8]) -> Option<Vec<u32>> {
-    let (words, []) = value.as_chunks() else { return None };
+    let (words, []) = value.as_chunks() else {
+        return None;
+    };
     Some(words.iter().map(|word| u32::from_be_bytes(*word)).collect())
 }
 
@@ -261,16 +318,29 @@ impl fmt::Display for Attributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "path")?;
         for segment in &self.as_path {
-            let (open, close) = if segment.kind == AS_SET { (" {", " }") } else { ("", "") };
+            let (open, close) = if segment.kind == AS_SET {
+                (" {", " }")
+            } else {
+                ("", "")
+            };
             f.write_str(open)?;
-            segment.asns.iter().try_for_each(|asn| write!(f, " {asn}"))?;
+            segment
+                .asns
+                .iter()
+                .try_for_each(|asn| write!(f, " {asn}"))?;
             f.write_str(close)?;
         }
         write!(f, ", next hop {}", self.next_hop)?;
         if let Some(addr) = self.link_local {
             write!(f, " {addr}")?;
         }
-        write!(f, ", origin {}", ["IGP", "EGP", "incomplete"].get(usize::from(self.origin)).unwrap_or(&"?"))?;
+        write!(
+            f,
+            ", origin {}",
+            ["IGP", "EGP", "incomplete"]
+                .get(usize::from(self.origin))
+                .unwrap_or(&"?")
+        )?;
         if let Some(med) = self.med {
             write!(f, ", MED {med}")?;
         }
@@ -283,10 +353,18 @@ impl fmt::Display for Attributes {
         if let Some((asn, addr)) = self.aggregator {
             write!(f, ", aggregator {asn} {addr}")?;
         }
-        self.communities.iter().try_for_each(|c| write!(f, " {}:{}", c >> 16, c & 0xffff))?;
-        self.large.iter().try_for_each(|[a, b, c]| write!(f, " {a}:{b}:{c}"))?;
-        self.extended.iter().try_for_each(|c| write!(f, " ext {:016x}", u64::from_be_bytes(*c)))?;
-        self.others.iter().try_for_each(|(flags, kind, value)| write!(f, " [{flags:#x} {kind} {value:02x?}]"))
+        self.communities
+            .iter()
+            .try_for_each(|c| write!(f, " {}:{}", c >> 16, c & 0xffff))?;
+        self.large
+            .iter()
+            .try_for_each(|[a, b, c]| write!(f, " {a}:{b}:{c}"))?;
+        self.extended
+            .iter()
+            .try_for_each(|c| write!(f, " ext {:016x}", u64::from_be_bytes(*c)))?;
+        self.others
+            .iter()
+            .try_for_each(|(flags, kind, value)| write!(f, " [{flags:#x} {kind} {value:02x?}]"))
     }
 }
 
@@ -296,7 +374,10 @@ mod tests {
 
     fn rich() -> Attributes {
         let mut set = Attributes::new(&[10001, 64, 300_000], "127.77.1.2".parse().unwrap());
-        set.as_path.push(Segment { kind: AS_SET, asns: vec![7, 8] });
+        set.as_path.push(Segment {
+            kind: AS_SET,
+            asns: vec![7, 8],
+        });
         set.origin = 2;
         set.med = Some(77);
         set.atomic_aggregate = true;
@@ -312,7 +393,10 @@ mod tests {
     fn what_is_encoded_is_decoded() {
         let mut octets = Vec::new();
         rich().encode(&mut octets);
-        assert_eq!(Attributes::decode(&octets, "0.0.0.0".parse().unwrap(), None), Ok(rich()));
+        assert_eq!(
+            Attributes::decode(&octets, "0.0.0.0".parse().unwrap(), None),
+            Ok(rich())
+        );
     }
 
     #[test]
@@ -320,7 +404,10 @@ mod tests {
         let mut octets = Vec::new();
         rich().encode(&mut octets);
         for len in [1, 2, 3, 10, octets.len() - 1] {
-            assert!(Attributes::decode(&octets[..len], "0.0.0.0".parse().unwrap(), None).is_err(), "{len}");
+            assert!(
+                Attributes::decode(&octets[..len], "0.0.0.0".parse().unwrap(), None).is_err(),
+                "{len}"
+            );
         }
     }
 

@@ -13,7 +13,9 @@ pub struct Clock {
 impl Clock {
     #[allow(clippy::disallowed_methods)] // an outer command: this is its clock
     pub fn start() -> Clock {
-        Clock { start: Instant::now() }
+        Clock {
+            start: Instant::now(),
+        }
     }
 
     pub fn now(&self) -> Time {

@@ -50,25 +50,43 @@ impl Drop for Place {
 
 /// `rialto demo`. `server` is the command that runs a route server with the configuration file
 /// that is put after its words: this binary and `run --config`. Returns whether all was right.
-pub fn run(args: &DemoArgs, server: impl FnOnce() -> io::Result<Command>) -> Result<bool, LoadError> {
+pub fn run(
+    args: &DemoArgs,
+    server: impl FnOnce() -> io::Result<Command>,
+) -> Result<bool, LoadError> {
     let place = Place::new()?;
     let mut load = load_args(args, place.bgp);
     let plan = make_plan(&load)?;
     let config = place.folder.join("rialto.toml");
-    fs::write(&config, templates::configuration(&plan, Daemon::Rialto, place.bgp) + &place.tail())?;
+    fs::write(
+        &config,
+        templates::configuration(&plan, Daemon::Rialto, place.bgp) + &place.tail(),
+    )?;
     if !args.json {
         println!("{}", opening(args, &plan));
     }
     let mut server = Server::start(server()?, &config, &place)?;
     load.server_pid = vec![server.child.id()];
-    let counts = Family::ALL.map(|family| plan.prefixes.iter().filter(|prefix| prefix.family() == family).count());
+    let counts = Family::ALL.map(|family| {
+        plan.prefixes
+            .iter()
+            .filter(|prefix| prefix.family() == family)
+            .count()
+    });
     let (mut swarm, report) = drive_on(plan, &load, &Progress::new(args.json))?;
     match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&report).map_err(io::Error::other)?),
+        true => println!(
+            "{}",
+            serde_json::to_string_pretty(&report).map_err(io::Error::other)?
+        ),
         false => print!("{}", story(&report, counts)),
     }
     if !report.ok {
-        eprintln!("{}\nThe server's log:\n{}", report.table(), server.log_tail());
+        eprintln!(
+            "{}\nThe server's log:\n{}",
+            report.table(),
+            server.log_tail()
+        );
     } else if args.serve {
         serve(&place, &mut swarm, &mut server)?;
     } else if !args.json {
@@ -105,12 +123,20 @@ impl Place {
     fn new() -> io::Result<Place> {
         let folder = std::env::temp_dir().join(format!("rialto-demo-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        Ok(Place { folder, bgp: free_port()?, api: free_port()? })
+        Ok(Place {
+            folder,
+            bgp: free_port()?,
+            api: free_port()?,
+        })
     }
 
     fn tail(&self) -> String {
         let socket = self.folder.join("rialto.sock");
-        format!("[api]\nlisten = \"{}\"\n\n[control]\nsocket = \"{}\"\n", self.api, socket.display())
+        format!(
+            "[api]\nlisten = \"{}\"\n\n[control]\nsocket = \"{}\"\n",
+            self.api,
+            socket.display()
+        )
     }
 }
 
@@ -123,18 +149,33 @@ impl Server {
     fn start(mut command: Command, config: &Path, place: &Place) -> Result<Server, LoadError> {
         let log = place.folder.join("rialto.log");
         let out = fs::File::create(&log)?;
-        command.arg(config).stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
-        let mut server = Server { child: command.spawn()?, log };
+        command
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(out.try_clone()?)
+            .stderr(out);
+        let mut server = Server {
+            child: command.spawn()?,
+            log,
+        };
         for _ in 0..START_S * 50 {
             if server.child.try_wait()?.is_some() {
-                return Err(io::Error::other(format!("the route server ended at once:\n{}", server.log_tail())).into());
+                return Err(io::Error::other(format!(
+                    "the route server ended at once:\n{}",
+                    server.log_tail()
+                ))
+                .into());
             }
             if TcpStream::connect(place.api).is_ok() {
                 return Ok(server);
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Err(io::Error::other(format!("the route server does not answer:\n{}", server.log_tail())).into())
+        Err(io::Error::other(format!(
+            "the route server does not answer:\n{}",
+            server.log_tail()
+        ))
+        .into())
     }
 
     fn log_tail(&self) -> String {
@@ -157,25 +198,80 @@ fn opening(args: &DemoArgs, plan: &super::plan::Plan) -> String {
 /// What happened, for someone who has never run a route server.
 fn story(report: &Report, [v4, v6]: [usize; 2]) -> String {
     let mut rows: Vec<(&str, String)> = vec![
-        ("Sessions", format!("{} of {} BGP sessions up", report.established, report.clients)),
-        ("Table", format!("{} IPv4 and {} IPv6 prefixes, {} routes from the networks", grouped(v4), grouped(v6), grouped(report.routes))),
-        ("Delivered", format!("{} routes and {} withdrawals, {:.1} MB", grouped(report.announced_in), grouped(report.withdrawn_in), report.octets_in as f64 / 1e6)),
-        ("In", format!("{} UPDATE messages, {:.1} prefixes in each", grouped(report.updates_in), (report.announced_in + report.withdrawn_in) as f64 / report.updates_in.max(1) as f64)),
+        (
+            "Sessions",
+            format!(
+                "{} of {} BGP sessions up",
+                report.established, report.clients
+            ),
+        ),
+        (
+            "Table",
+            format!(
+                "{} IPv4 and {} IPv6 prefixes, {} routes from the networks",
+                grouped(v4),
+                grouped(v6),
+                grouped(report.routes)
+            ),
+        ),
+        (
+            "Delivered",
+            format!(
+                "{} routes and {} withdrawals, {:.1} MB",
+                grouped(report.announced_in),
+                grouped(report.withdrawn_in),
+                report.octets_in as f64 / 1e6
+            ),
+        ),
+        (
+            "In",
+            format!(
+                "{} UPDATE messages, {:.1} prefixes in each",
+                grouped(report.updates_in),
+                (report.announced_in + report.withdrawn_in) as f64
+                    / report.updates_in.max(1) as f64
+            ),
+        ),
     ];
     for step in &report.steps {
         let took = step.took_s.map_or("-".into(), |s| format!("{s:.2} s"));
-        let verdict = if step.right { "every table is right" } else { "NOT right" };
+        let verdict = if step.right {
+            "every table is right"
+        } else {
+            "NOT right"
+        };
         rows.push(("", format!("{}: {took}, {verdict}", step.name)));
     }
     if let Some(latency) = &report.latency {
-        rows.push(("Latency", format!("a changed route reaches the others in {:.1} ms (median), {:.1} ms (99 of 100)", latency.p50, latency.p99)));
+        rows.push((
+            "Latency",
+            format!(
+                "a changed route reaches the others in {:.1} ms (median), {:.1} ms (99 of 100)",
+                latency.p50, latency.p99
+            ),
+        ));
     }
     if let Some(server) = &report.server_usage {
-        rows.push(("Cost", format!("{:.1} CPU seconds, {:.0} MB of memory at the peak (the server's process alone)", server.cpu_s, server.memory_peak as f64 / 1e6)));
+        rows.push((
+            "Cost",
+            format!(
+                "{:.1} CPU seconds, {:.0} MB of memory at the peak (the server's process alone)",
+                server.cpu_s,
+                server.memory_peak as f64 / 1e6
+            ),
+        ));
     }
     let verified = match report.ok {
-        true => format!("all {} tables, {} routes: each is the best one its network may have", report.established, grouped(report.routes_held)),
-        false => format!("{} prefixes of {} networks are WRONG", grouped(report.wrong_prefixes), report.wrong_clients),
+        true => format!(
+            "all {} tables, {} routes: each is the best one its network may have",
+            report.established,
+            grouped(report.routes_held)
+        ),
+        false => format!(
+            "{} prefixes of {} networks are WRONG",
+            grouped(report.wrong_prefixes),
+            report.wrong_clients
+        ),
     };
     rows.push(("Verified", verified));
     let mut out = String::from("\nWhat happened\n");
@@ -210,7 +306,11 @@ fn serve(place: &Place, swarm: &mut Swarm, server: &mut Server) -> Result<(), Lo
     while !over.load(Ordering::Relaxed) {
         swarm.turn(Duration::from_millis(50))?;
         if server.child.try_wait()?.is_some() {
-            return Err(io::Error::other(format!("the route server ended:\n{}", server.log_tail())).into());
+            return Err(io::Error::other(format!(
+                "the route server ended:\n{}",
+                server.log_tail()
+            ))
+            .into());
         }
     }
     Ok(())
@@ -219,10 +319,17 @@ fn serve(place: &Place, swarm: &mut Swarm, server: &mut Server) -> Result<(), Lo
 /// SIGINT or SIGTERM; at once if signals cannot be had.
 fn wait_for_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    else {
+        return;
+    };
     runtime.block_on(async {
-        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) else {
             return;
         };
         tokio::select! {

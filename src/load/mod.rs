@@ -65,12 +65,18 @@ pub fn run(args: &LoadArgs) -> Result<bool, LoadError> {
         return Ok(true);
     }
     if let Some(file) = &args.write_config {
-        std::fs::write(file, templates::configuration(&plan, templates::Daemon::Rialto, args.target))?;
+        std::fs::write(
+            file,
+            templates::configuration(&plan, templates::Daemon::Rialto, args.target),
+        )?;
         return Ok(true);
     }
     let report = drive(plan, args, &Progress::new(args.json))?;
     match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&report).map_err(io::Error::other)?),
+        true => println!(
+            "{}",
+            serde_json::to_string_pretty(&report).map_err(io::Error::other)?
+        ),
         false => print!("{}", report.table()),
     }
     Ok(report.ok)
@@ -79,10 +85,13 @@ pub fn run(args: &LoadArgs) -> Result<bool, LoadError> {
 fn make_plan(args: &LoadArgs) -> Result<Plan, LoadError> {
     check_words(args)?;
     let count = usize::from(args.clients);
-    let mut clients: Vec<Client> =
-        (0..count).map(|index| Client::new(index, args.source_net, args.ipv6_net)).collect();
+    let mut clients: Vec<Client> = (0..count)
+        .map(|index| Client::new(index, args.source_net, args.ipv6_net))
+        .collect();
     let first = count.saturating_sub(args.add_path_clients.into());
-    clients[first..].iter_mut().for_each(|client| client.add_path = true);
+    clients[first..]
+        .iter_mut()
+        .for_each(|client| client.add_path = true);
     if let Some(file) = &args.mrt {
         return mrt::plan(file, args, clients);
     }
@@ -111,7 +120,10 @@ fn check_words(args: &LoadArgs) -> Result<(), LoadError> {
     if !share.contains(&args.control_share) || !share.contains(&args.unknown_share) {
         return wrong("--control-share and --unknown-share go from 0 to 1");
     }
-    if args.paths_per_prefix.is_nan() || args.prefixes_per_attributes.is_nan() || args.prefixes == Some(0) {
+    if args.paths_per_prefix.is_nan()
+        || args.prefixes_per_attributes.is_nan()
+        || args.prefixes == Some(0)
+    {
         return wrong("--prefixes, --paths-per-prefix and --prefixes-per-attributes are 1 or more");
     }
     if args.prefixes.is_some_and(|count| count > 2_500_000) {
@@ -131,7 +143,11 @@ fn drive(plan: Plan, args: &LoadArgs, progress: &Progress) -> Result<Report, Loa
 }
 
 /// As [`drive`], and leaves the clients connected.
-fn drive_on(plan: Plan, args: &LoadArgs, progress: &Progress) -> Result<(Swarm, Report), LoadError> {
+fn drive_on(
+    plan: Plan,
+    args: &LoadArgs,
+    progress: &Progress,
+) -> Result<(Swarm, Report), LoadError> {
     let settings = Settings {
         target: args.target,
         hold_time_s: args.hold_time,
@@ -143,7 +159,10 @@ fn drive_on(plan: Plan, args: &LoadArgs, progress: &Progress) -> Result<(Swarm, 
     let steps = scenario::run(&mut swarm, args, progress)?;
     let server = (!args.server_pid.is_empty()).then(|| {
         let after = proc::usage(&args.server_pid);
-        proc::Usage { cpu_s: after.cpu_s - before.cpu_s, memory_peak: after.memory_peak }
+        proc::Usage {
+            cpu_s: after.cpu_s - before.cpu_s,
+            memory_peak: after.memory_peak,
+        }
     });
     progress.clear();
     let report = Report::new(&swarm, args, steps, server);

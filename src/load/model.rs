@@ -34,7 +34,10 @@ pub struct Forms {
 
 impl Forms {
     fn new() -> Forms {
-        Forms { ids: HashMap::default(), values: Vec::new() }
+        Forms {
+            ids: HashMap::default(),
+            values: Vec::new(),
+        }
     }
 
     pub fn intern(&mut self, attributes: Attributes) -> FormId {
@@ -48,7 +51,10 @@ impl Forms {
     }
 
     pub fn describe(&self, form: FormId) -> String {
-        match form.checked_sub(1).and_then(|index| self.values.get(index as usize)) {
+        match form
+            .checked_sub(1)
+            .and_then(|index| self.values.get(index as usize))
+        {
             Some(attributes) => attributes.to_string(),
             None => "nothing".into(),
         }
@@ -113,14 +119,19 @@ impl Model {
     /// Sets are numbered in the order of being added.
     pub fn add_set(&mut self, client: u16, attributes: &Attributes) -> u32 {
         let verdicts: Box<[u8]> = if rules::has_controls(attributes, self.server_asn) {
-            let verdict = |&asn: &u32| rules::verdict(attributes, asn, self.server_asn).unwrap_or(DENIED);
+            let verdict =
+                |&asn: &u32| rules::verdict(attributes, asn, self.server_asn).unwrap_or(DENIED);
             self.asns.iter().map(verdict).collect()
         } else {
             Box::default()
         };
         let mut forms = [NOTHING; 4];
         for (prepends, form) in forms.iter_mut().enumerate() {
-            let occurs = if verdicts.is_empty() { prepends == 0 } else { verdicts.contains(&(prepends as u8)) };
+            let occurs = if verdicts.is_empty() {
+                prepends == 0
+            } else {
+                verdicts.contains(&(prepends as u8))
+            };
             if occurs {
                 let mut out = attributes.clone();
                 rules::strip(&mut out, self.server_asn);
@@ -130,7 +141,13 @@ impl Model {
             }
         }
         let (path_len, origin) = (attributes.path_len(), attributes.origin);
-        self.candidates.push(Candidate { client, origin, path_len, verdicts, forms });
+        self.candidates.push(Candidate {
+            client,
+            origin,
+            path_len,
+            verdicts,
+            forms,
+        });
         (self.candidates.len() - 1) as u32
     }
 
@@ -148,22 +165,37 @@ impl Model {
 
     /// Which set the client announces for the prefix now.
     pub fn announced(&self, client: u16, prefix: u32) -> Option<u32> {
-        self.routes[prefix as usize].iter().find(|route| route.0 == client).map(|route| route.1)
+        self.routes[prefix as usize]
+            .iter()
+            .find(|route| route.0 == client)
+            .map(|route| route.1)
     }
 
     fn eligible(&self, receiver: u16, prefix: u32) -> impl Iterator<Item = (&Candidate, u8)> {
-        self.routes[prefix as usize].iter().filter_map(move |&(_, set)| {
-            let candidate = &self.candidates[set as usize];
-            candidate.verdict(receiver).map(|prepends| (candidate, prepends))
-        })
+        self.routes[prefix as usize]
+            .iter()
+            .filter_map(move |&(_, set)| {
+                let candidate = &self.candidates[set as usize];
+                candidate
+                    .verdict(receiver)
+                    .map(|prepends| (candidate, prepends))
+            })
     }
 
     /// RFC 4271 §9.1.2.2 where every neighbouring AS has one session: MED never compares, and
     /// router identifiers are addresses, ascending like the clients.
     fn best(&self, receiver: u16, prefix: u32) -> FormId {
         self.eligible(receiver, prefix)
-            .min_by_key(|(path, prepends)| (path.path_len + u32::from(*prepends), path.origin, path.client))
-            .map_or(NOTHING, |(path, prepends)| path.forms[usize::from(prepends)])
+            .min_by_key(|(path, prepends)| {
+                (
+                    path.path_len + u32::from(*prepends),
+                    path.origin,
+                    path.client,
+                )
+            })
+            .map_or(NOTHING, |(path, prepends)| {
+                path.forms[usize::from(prepends)]
+            })
     }
 
     /// Whether a client that has `held` (sorted) for the prefix has what it should.
@@ -179,7 +211,9 @@ impl Model {
                 self.eligible(receiver, prefix).count() < self.routes[prefix as usize].len()
                     || self.routes[prefix as usize].is_empty()
             }
-            _ => self.eligible(receiver, prefix).any(|(path, prepends)| path.forms[usize::from(prepends)] == held),
+            _ => self
+                .eligible(receiver, prefix)
+                .any(|(path, prepends)| path.forms[usize::from(prepends)] == held),
         }
     }
 
@@ -189,7 +223,10 @@ impl Model {
         if self.check == Check::Exact && !self.add_path[usize::from(receiver)] {
             owed.extend(Some(self.best(receiver, prefix)).filter(|&form| form != NOTHING));
         } else {
-            owed.extend(self.eligible(receiver, prefix).map(|(path, prepends)| path.forms[usize::from(prepends)]));
+            owed.extend(
+                self.eligible(receiver, prefix)
+                    .map(|(path, prepends)| path.forms[usize::from(prepends)]),
+            );
         }
         owed.sort_unstable();
         owed
@@ -205,38 +242,67 @@ mod tests {
     /// Client, path, communities of each path for one prefix.
     fn model(paths: &[(u16, &[u32], &[u32])], check: Check) -> Model {
         let net = "10.77.0.0/16".parse().unwrap();
-        let clients: Vec<Client> = (0..4).map(|i| Client::new(i, net, "fd77::".parse().unwrap())).collect();
+        let clients: Vec<Client> = (0..4)
+            .map(|i| Client::new(i, net, "fd77::".parse().unwrap()))
+            .collect();
         let sets = paths.iter().map(|(client, path, communities)| {
-            let mut attributes = Attributes::new(path, clients[usize::from(*client)].address.into());
+            let mut attributes =
+                Attributes::new(path, clients[usize::from(*client)].address.into());
             attributes.communities = communities.to_vec();
-            AnnouncedSet { client: *client, attributes }
+            AnnouncedSet {
+                client: *client,
+                attributes,
+            }
         });
         let sets = sets.collect();
         let prefixes = vec!["192.0.2.0/24".parse().unwrap()];
-        let plan = Plan { server_asn: 64500, families: FamilySet::ALL, clients, prefixes, sets };
+        let plan = Plan {
+            server_asn: 64500,
+            families: FamilySet::ALL,
+            clients,
+            prefixes,
+            sets,
+        };
         let mut model = Model::new(&plan, check);
-        paths.iter().enumerate().for_each(|(set, path)| model.announce(path.0, 0, set as u32));
+        paths
+            .iter()
+            .enumerate()
+            .for_each(|(set, path)| model.announce(path.0, 0, set as u32));
         model
     }
 
     fn held_path(model: &Model, receiver: u16) -> String {
-        model.owed(receiver, 0).iter().map(|&form| model.forms.describe(form)).collect()
+        model
+            .owed(receiver, 0)
+            .iter()
+            .map(|&form| model.forms.describe(form))
+            .collect()
     }
 
     #[test]
     fn each_client_is_owed_the_best_it_may_have() {
-        let model = model(&[(0, &[10000, 5], &[10003]), (1, &[10001, 6, 5], &[])], Check::Exact);
-        assert!(held_path(&model, 0).starts_with("path 10001 6 5"), "never its own");
+        let model = model(
+            &[(0, &[10000, 5], &[10003]), (1, &[10001, 6, 5], &[])],
+            Check::Exact,
+        );
+        assert!(
+            held_path(&model, 0).starts_with("path 10001 6 5"),
+            "never its own"
+        );
         assert!(held_path(&model, 1).starts_with("path 10000 5"));
         assert!(held_path(&model, 2).starts_with("path 10000 5"));
-        assert!(held_path(&model, 3).starts_with("path 10001 6 5"), "the first is denied to it");
+        assert!(
+            held_path(&model, 3).starts_with("path 10001 6 5"),
+            "the first is denied to it"
+        );
         assert!(!held_path(&model, 2).contains("10003"));
     }
 
     #[test]
     fn what_passes_depends_on_what_is_asked() {
         // Client 3 may have only the longer path.
-        let paths: [(u16, &[u32], &[u32]); 2] = [(0, &[10000, 5], &[10003]), (1, &[10001, 6, 5], &[])];
+        let paths: [(u16, &[u32], &[u32]); 2] =
+            [(0, &[10000, 5], &[10003]), (1, &[10001, 6, 5], &[])];
         let cases = [
             (Check::Exact, 3, 1, true),
             (Check::Exact, 3, 9, false),
@@ -250,14 +316,24 @@ mod tests {
         ];
         for (check, receiver, path, expected) in cases {
             let model = model(&paths, check);
-            let held = model.candidates.get(path).map_or(vec![], |candidate| vec![candidate.forms[0]]);
-            assert_eq!(model.is_right(receiver, 0, &held), expected, "{check:?} client {receiver} path {path}");
+            let held = model
+                .candidates
+                .get(path)
+                .map_or(vec![], |candidate| vec![candidate.forms[0]]);
+            assert_eq!(
+                model.is_right(receiver, 0, &held),
+                expected,
+                "{check:?} client {receiver} path {path}"
+            );
         }
     }
 
     #[test]
     fn a_prepended_path_is_longer_for_those_it_is_prepended_to() {
-        let mut model = model(&[(0, &[10000, 5], &[]), (1, &[10001, 5], &[])], Check::Exact);
+        let mut model = model(
+            &[(0, &[10000, 5], &[]), (1, &[10001, 5], &[])],
+            Check::Exact,
+        );
         let mut prepended = Attributes::new(&[10000, 5], "10.77.1.1".parse().unwrap());
         prepended.large = vec![[64500, 102, 10002]];
         let set = model.add_set(0, &prepended);

@@ -47,9 +47,20 @@ impl Client {
     /// Client `index` of a peering LAN. Its IPv6 next hop is its IPv4 address within `v6_net`.
     pub fn new(index: usize, net: Ipv4Net, v6_net: Ipv6Addr) -> Client {
         let [a, b, _, _] = net.network().octets();
-        let address = Ipv4Addr::new(a, b, (1 + index / PER_NET) as u8, (1 + index % PER_NET) as u8);
+        let address = Ipv4Addr::new(
+            a,
+            b,
+            (1 + index / PER_NET) as u8,
+            (1 + index % PER_NET) as u8,
+        );
         let v6_next_hop = Ipv6Addr::from(u128::from(v6_net) | u128::from(u32::from(address)));
-        Client { asn: FIRST_ASN + index as u32, address, v6_next_hop, add_path: false, routes: Vec::new() }
+        Client {
+            asn: FIRST_ASN + index as u32,
+            address,
+            v6_next_hop,
+            add_path: false,
+            routes: Vec::new(),
+        }
     }
 
     pub fn next_hop(&self, family: Family) -> IpAddr {
@@ -68,15 +79,6 @@ impl Plan {
     pub fn route_count(&self) -> usize {
         self.clients.iter().map(|client| client.routes.len()).sum()
     }
-
-    /// Routes that the client announces for each family.
-    pub fn counts(&self, client: usize) -> [usize; 2] {
-        let mut counts = [0; 2];
-        for route in &self.clients[client].routes {
-            counts[self.prefixes[route.prefix as usize].family().index()] += 1;
-        }
-        counts
-    }
 }
 
 #[cfg(test)]
@@ -85,9 +87,18 @@ mod tests {
 
     #[test]
     fn addresses_are_those_of_the_contract() {
-        let cases = [(0, "127.77.1.1"), (199, "127.77.1.200"), (200, "127.77.2.1"), (699, "127.77.4.100")];
+        let cases = [
+            (0, "127.77.1.1"),
+            (199, "127.77.1.200"),
+            (200, "127.77.2.1"),
+            (699, "127.77.4.100"),
+        ];
         for (index, address) in cases {
-            let client = Client::new(index, "127.77.0.0/16".parse().unwrap(), "fd77::".parse().unwrap());
+            let client = Client::new(
+                index,
+                "127.77.0.0/16".parse().unwrap(),
+                "fd77::".parse().unwrap(),
+            );
             assert_eq!(client.address.to_string(), address);
             assert_eq!(client.asn, 10_000 + index as u32);
         }

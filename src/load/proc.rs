@@ -12,10 +12,12 @@ pub struct Usage {
 
 /// What these processes have used; those that have gone count nothing.
 pub fn usage(pids: &[u32]) -> Usage {
-    pids.iter().filter_map(|&pid| one(pid)).fold(Usage::default(), |sum, usage| Usage {
-        cpu_s: sum.cpu_s + usage.cpu_s,
-        memory_peak: sum.memory_peak + usage.memory_peak,
-    })
+    pids.iter()
+        .filter_map(|&pid| one(pid))
+        .fold(Usage::default(), |sum, usage| Usage {
+            cpu_s: sum.cpu_s + usage.cpu_s,
+            memory_peak: sum.memory_peak + usage.memory_peak,
+        })
 }
 
 fn one(pid: u32) -> Option<Usage> {
@@ -24,9 +26,14 @@ fn one(pid: u32) -> Option<Usage> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = peak.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(Usage { cpu_s: ticks as f64 / ticks_a_second(), memory_peak: kibibytes * 1024 })
+    Some(Usage {
+        cpu_s: ticks as f64 / ticks_a_second(),
+        memory_peak: kibibytes * 1024,
+    })
 }
 
 /// USER_HZ, which Linux shows to processes as 100 on every architecture of today.

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -20,7 +19,10 @@ impl Progress {
         }
         let template = "{msg:40} {bar:30} {percent:>3}% {human_pos}/{human_len} {prefix}";
         bar.set_style(ProgressStyle::with_template(template).expect("the template is right"));
-        Progress { bar, total: Cell::new(0) }
+        Progress {
+            bar,
+            total: Cell::new(0),
+        }
     }
 
     /// A new step, with so many things to come.
@@ -41,15 +43,14 @@ impl Progress {
     }
 
     pub fn end(&self) {
-        self.bar.reset_elapsed();
         if !self.bar.is_hidden() {
-            let took = self.bar.message();
-            self.bar.println(format!("  {took}"));
+            let (name, elapsed) = (self.bar.message(), self.bar.elapsed());
+            self.bar
+                .println(format!("  {name} ({:.1} s)", elapsed.as_secs_f64()));
         }
     }
 
     pub fn clear(&self) {
         self.bar.finish_and_clear();
-        let _ = Duration::ZERO;
     }
 }

@@ -8,7 +8,9 @@ pub struct Random {
 
 impl Random {
     pub fn new(seed: u64) -> Random {
-        Random { state: seed ^ 0x5851_f42d_4c95_7f2d }
+        Random {
+            state: seed ^ 0x5851_f42d_4c95_7f2d,
+        }
     }
 
     pub fn next(&mut self) -> u64 {

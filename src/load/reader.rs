@@ -50,7 +50,11 @@ pub struct Reader {
 impl Reader {
     pub fn new(prefixes: &[Prefix], second_decoder: bool) -> Reader {
         Reader {
-            index: prefixes.iter().zip(0..).map(|(&prefix, index)| (prefix, index)).collect(),
+            index: prefixes
+                .iter()
+                .zip(0..)
+                .map(|(&prefix, index)| (prefix, index))
+                .collect(),
             memo: Default::default(),
             memo_octets: 0,
             forms_by_key: HashMap::default(),
@@ -62,7 +66,12 @@ impl Reader {
     }
 
     /// `body` is an UPDATE without its header.
-    pub fn read(&mut self, body: &[u8], add_path: bool, forms: &mut Forms) -> Result<Rc<Decoded>, Fault> {
+    pub fn read(
+        &mut self,
+        body: &[u8],
+        add_path: bool,
+        forms: &mut Forms,
+    ) -> Result<Rc<Decoded>, Fault> {
         if let Some(decoded) = self.memo[usize::from(add_path)].get(body) {
             return Ok(decoded.clone());
         }
@@ -82,8 +91,16 @@ impl Reader {
         Ok(decoded)
     }
 
-    fn decode(&mut self, parts: &Parts<'_>, add_path: bool, forms: &mut Forms) -> Result<Decoded, Fault> {
-        let mut decoded = Decoded { end_of_rib: parts.end_of_rib, ..Decoded::default() };
+    fn decode(
+        &mut self,
+        parts: &Parts<'_>,
+        add_path: bool,
+        forms: &mut Forms,
+    ) -> Result<Decoded, Fault> {
+        let mut decoded = Decoded {
+            end_of_rib: parts.end_of_rib,
+            ..Decoded::default()
+        };
         for &(family, nlri) in &parts.withdrawn {
             self.add(&mut decoded, family, nlri, add_path, NOTHING)?;
         }
@@ -103,10 +120,23 @@ impl Reader {
         Ok(decoded)
     }
 
-    fn add(&self, to: &mut Decoded, family: Family, nlri: &[u8], add_path: bool, form: FormId) -> Result<(), Fault> {
-        update::read_nlri(family, nlri, add_path, |path_id, prefix| match self.index.get(&prefix) {
-            Some(&prefix) => to.changes.push(Change { prefix, path_id, form }),
-            None => to.foreign.push((prefix, form)),
+    fn add(
+        &self,
+        to: &mut Decoded,
+        family: Family,
+        nlri: &[u8],
+        add_path: bool,
+        form: FormId,
+    ) -> Result<(), Fault> {
+        update::read_nlri(family, nlri, add_path, |path_id, prefix| {
+            match self.index.get(&prefix) {
+                Some(&prefix) => to.changes.push(Change {
+                    prefix,
+                    path_id,
+                    form,
+                }),
+                None => to.foreign.push((prefix, form)),
+            }
         })
     }
 }

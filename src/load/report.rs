@@ -78,19 +78,40 @@ pub struct Report {
 
 impl Report {
     pub fn new(swarm: &Swarm, args: &LoadArgs, steps: Vec<Step>, server: Option<Usage>) -> Report {
-        let sum = |field: fn(&Counters) -> u64| swarm.sessions.iter().map(|session| field(&session.counters)).sum();
+        let sum = |field: fn(&Counters) -> u64| {
+            swarm
+                .sessions
+                .iter()
+                .map(|session| field(&session.counters))
+                .sum()
+        };
         let clients = swarm.client_count();
-        let wrong_clients = (0..clients).filter(|&client| swarm.tables.wrong_count(client) > 0).count();
+        let wrong_clients = (0..clients)
+            .filter(|&client| swarm.tables.wrong_count(client) > 0)
+            .count();
         let wrong_prefixes = swarm.tables.wrong_total();
         let mut complete = histogram();
-        let times = swarm.sessions.iter().filter_map(|session| session.complete_at);
+        let times = swarm
+            .sessions
+            .iter()
+            .filter_map(|session| session.complete_at);
         times.for_each(|at| complete.saturating_record(at.as_micros()));
         let drops: Vec<String> = swarm
             .drops
             .iter()
-            .map(|drop| format!("{} at {:.3} s: {}", swarm.plan.clients[drop.client].name(), drop.at.0 as f64 / 1e6, drop.why))
+            .map(|drop| {
+                format!(
+                    "{} at {:.3} s: {}",
+                    swarm.plan.clients[drop.client].name(),
+                    drop.at.0 as f64 / 1e6,
+                    drop.why
+                )
+            })
             .collect();
-        let ok = !steps.is_empty() && steps.iter().all(|step| step.right) && wrong_prefixes == 0 && drops.is_empty();
+        let ok = !steps.is_empty()
+            && steps.iter().all(|step| step.right)
+            && wrong_prefixes == 0
+            && drops.is_empty();
         Report {
             ok,
             scenario: args.scenario,
@@ -106,7 +127,9 @@ impl Report {
             wrong_prefixes,
             mismatches: mismatches(swarm),
             drops,
-            routes_held: (0..clients).map(|client| swarm.tables.held_count(client)).sum(),
+            routes_held: (0..clients)
+                .map(|client| swarm.tables.held_count(client))
+                .sum(),
             updates_out: sum(|c| c.updates_out),
             routes_out: sum(|c| c.routes_out),
             updates_in: sum(|c| c.updates_in),
@@ -119,46 +142,116 @@ impl Report {
             client_complete: spread(&complete).filter(|_| args.scenario == Scenario::Converge),
             latency: spread(&swarm.latency),
             server_usage: server,
-            connect_error: swarm.last_connect_error().map(str::to_owned).filter(|_| !ok),
+            connect_error: swarm
+                .last_connect_error()
+                .map(str::to_owned)
+                .filter(|_| !ok),
         }
     }
 
     /// For people.
     pub fn table(&self) -> String {
         let mut out = String::new();
-        let mut row = |name: &str, value: String| writeln!(out, "{name:<22}{value}").expect("a string takes it");
-        row("exchange", format!("{} clients, {} prefixes, {} routes in {} attribute sets",
-            grouped(self.clients), grouped(self.prefixes), grouped(self.routes), grouped(self.attribute_sets)));
+        let mut row = |name: &str, value: String| {
+            writeln!(out, "{name:<22}{value}").expect("a string takes it")
+        };
+        row(
+            "exchange",
+            format!(
+                "{} clients, {} prefixes, {} routes in {} attribute sets",
+                grouped(self.clients),
+                grouped(self.prefixes),
+                grouped(self.routes),
+                grouped(self.attribute_sets)
+            ),
+        );
         for step in &self.steps {
             let took = step.took_s.map_or("-".into(), |s| format!("{s:.3} s"));
-            let announced = step.announced_s.map_or(String::new(), |s| format!(", all said after {s:.3} s"));
-            let first = step.first_route_s.map_or(String::new(), |s| format!(", first route after {s:.3} s"));
+            let announced = step
+                .announced_s
+                .map_or(String::new(), |s| format!(", all said after {s:.3} s"));
+            let first = step
+                .first_route_s
+                .map_or(String::new(), |s| format!(", first route after {s:.3} s"));
             let verdict = if step.right { "" } else { "  WRONG" };
-            row("step", format!("{}: {took}{announced}{first}{verdict}", step.name));
+            row(
+                "step",
+                format!("{}: {took}{announced}{first}{verdict}", step.name),
+            );
         }
-        row("announced", format!("{} routes in {} UPDATEs", grouped(self.routes_out), grouped(self.updates_out)));
-        row("received", format!("{} routes and {} withdrawals in {} UPDATEs ({:.1} prefixes each), {:.1} MB",
-            grouped(self.announced_in), grouped(self.withdrawn_in), grouped(self.updates_in),
-            (self.announced_in + self.withdrawn_in) as f64 / self.updates_in.max(1) as f64, self.octets_in as f64 / 1e6));
-        row("", format!("{} of the routes said nothing new; {} are held at the end", grouped(self.unchanged_in), grouped(self.routes_held)));
+        row(
+            "announced",
+            format!(
+                "{} routes in {} UPDATEs",
+                grouped(self.routes_out),
+                grouped(self.updates_out)
+            ),
+        );
+        row(
+            "received",
+            format!(
+                "{} routes and {} withdrawals in {} UPDATEs ({:.1} prefixes each), {:.1} MB",
+                grouped(self.announced_in),
+                grouped(self.withdrawn_in),
+                grouped(self.updates_in),
+                (self.announced_in + self.withdrawn_in) as f64 / self.updates_in.max(1) as f64,
+                self.octets_in as f64 / 1e6
+            ),
+        );
+        row(
+            "",
+            format!(
+                "{} of the routes said nothing new; {} are held at the end",
+                grouped(self.unchanged_in),
+                grouped(self.routes_held)
+            ),
+        );
         if let Some(spread) = &self.client_complete {
             row("client complete", spread.line());
         }
         if let Some(spread) = &self.latency {
-            row("change to arrival", format!("{}, {} arrivals", spread.line(), grouped(spread.count)));
+            row(
+                "change to arrival",
+                format!("{}, {} arrivals", spread.line(), grouped(spread.count)),
+            );
         }
         if self.messages_confirmed > 0 {
-            row("second decoder", format!("agrees on all {} distinct messages", grouped(self.messages_confirmed)));
+            row(
+                "second decoder",
+                format!(
+                    "agrees on all {} distinct messages",
+                    grouped(self.messages_confirmed)
+                ),
+            );
         }
         if let Some(server) = &self.server_usage {
-            row("server", format!("{:.2} CPU s, {:.1} MB at the peak", server.cpu_s, server.memory_peak as f64 / 1e6));
+            row(
+                "server",
+                format!(
+                    "{:.2} CPU s, {:.1} MB at the peak",
+                    server.cpu_s,
+                    server.memory_peak as f64 / 1e6
+                ),
+            );
         }
         let verdict = match self.ok {
-            true => format!("every one of the {} clients has what it is owed ({:?})", self.established, self.check),
-            false => format!("{} prefixes of {} clients are not what they should be; {} of {} sessions are up, {} dropped",
-                grouped(self.wrong_prefixes), self.wrong_clients, self.established, self.clients, self.drops.len()),
+            true => format!(
+                "every one of the {} clients has what it is owed ({:?})",
+                self.established, self.check
+            ),
+            false => format!(
+                "{} prefixes of {} clients are not what they should be; {} of {} sessions are up, {} dropped",
+                grouped(self.wrong_prefixes),
+                self.wrong_clients,
+                self.established,
+                self.clients,
+                self.drops.len()
+            ),
         };
-        row("verdict", format!("{}: {verdict}", if self.ok { "right" } else { "WRONG" }));
+        row(
+            "verdict",
+            format!("{}: {verdict}", if self.ok { "right" } else { "WRONG" }),
+        );
         for drop in self.drops.iter().take(LISTED_MAX) {
             row("dropped", drop.clone());
         }
@@ -166,7 +259,10 @@ impl Report {
             row("last connect error", error.clone());
         }
         for mismatch in &self.mismatches {
-            row("wrong", format!("{} has of {}", mismatch.client, mismatch.prefix));
+            row(
+                "wrong",
+                format!("{} has of {}", mismatch.client, mismatch.prefix),
+            );
             row("  expected", mismatch.expected.join(" OR "));
             row("  got", mismatch.got.join(" AND "));
         }
@@ -176,7 +272,10 @@ impl Report {
 
 impl Spread {
     fn line(&self) -> String {
-        format!("p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, max {:.1} ms", self.p50, self.p90, self.p99, self.max)
+        format!(
+            "p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+            self.p50, self.p90, self.p99, self.max
+        )
     }
 }
 
@@ -195,7 +294,10 @@ fn spread(histogram: &Histogram<u64>) -> Option<Spread> {
 fn mismatches(swarm: &Swarm) -> Vec<Mismatch> {
     let describe = |forms: &[u32]| -> Vec<String> {
         let forms = if forms.is_empty() { &[NOTHING] } else { forms };
-        forms.iter().map(|&form| swarm.model.forms.describe(form)).collect()
+        forms
+            .iter()
+            .map(|&form| swarm.model.forms.describe(form))
+            .collect()
     };
     let mut found = Vec::new();
     for (client, prefix, form) in swarm.tables.foreign() {
@@ -240,7 +342,12 @@ pub fn grouped(number: impl TryInto<u64>) -> String {
 mod tests {
     #[test]
     fn numbers_are_grouped_by_three() {
-        for (number, text) in [(0u64, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+        for (number, text) in [
+            (0u64, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(super::grouped(number), text);
         }
     }

@@ -21,13 +21,16 @@ pub fn verdict(set: &Attributes, receiver: u32, server_asn: u32) -> Option<u8> {
 
 /// Whether the set has communities that concern only the server.
 pub fn has_controls(set: &Attributes, server_asn: u32) -> bool {
-    set.communities.iter().any(|&community| is_standard_control(community, server_asn))
+    set.communities
+        .iter()
+        .any(|&community| is_standard_control(community, server_asn))
         || set.large.iter().any(|large| large[0] == server_asn)
 }
 
 /// Takes the communities out that do not leave the server.
 pub fn strip(set: &mut Attributes, server_asn: u32) {
-    set.communities.retain(|&community| !is_standard_control(community, server_asn));
+    set.communities
+        .retain(|&community| !is_standard_control(community, server_asn));
     set.large.retain(|large| large[0] != server_asn);
 }
 
@@ -41,7 +44,10 @@ mod tests {
 
     fn set(standard: &[(u32, u32)], large: &[[u32; 3]]) -> Attributes {
         let mut set = Attributes::new(&[10000], "10.77.1.1".parse().unwrap());
-        set.communities = standard.iter().map(|(high, low)| high << 16 | low).collect();
+        set.communities = standard
+            .iter()
+            .map(|(high, low)| high << 16 | low)
+            .collect();
         set.large = large.to_vec();
         set
     }
@@ -56,11 +62,31 @@ mod tests {
             ("not to another peer", set(&[(0, 10002)], &[]), Some(0)),
             ("to no one", set(&[(0, rs)], &[]), None),
             ("to no one, large", set(&[], &[[rs, 0, 0]]), None),
-            ("to no one but this peer", set(&[(0, rs), (rs, 10001)], &[]), Some(0)),
-            ("not to a peer beats to a peer", set(&[(rs, 10001)], &[[rs, 0, 10001]]), None),
-            ("to no one beats to all", set(&[(rs, rs), (0, rs)], &[]), None),
-            ("prepend to a peer beats to all", set(&[], &[[rs, 103, 0], [rs, 101, 10001]]), Some(1)),
-            ("the highest count wins", set(&[], &[[rs, 102, 10001], [rs, 101, 10001]]), Some(2)),
+            (
+                "to no one but this peer",
+                set(&[(0, rs), (rs, 10001)], &[]),
+                Some(0),
+            ),
+            (
+                "not to a peer beats to a peer",
+                set(&[(rs, 10001)], &[[rs, 0, 10001]]),
+                None,
+            ),
+            (
+                "to no one beats to all",
+                set(&[(rs, rs), (0, rs)], &[]),
+                None,
+            ),
+            (
+                "prepend to a peer beats to all",
+                set(&[], &[[rs, 103, 0], [rs, 101, 10001]]),
+                Some(1),
+            ),
+            (
+                "the highest count wins",
+                set(&[], &[[rs, 102, 10001], [rs, 101, 10001]]),
+                Some(2),
+            ),
             ("prepend to all", set(&[], &[[rs, 102, 0]]), Some(2)),
         ];
         for (name, set, expected) in cases {
@@ -71,13 +97,19 @@ mod tests {
     #[test]
     fn a_four_octet_server_asn_has_no_standard_forms() {
         let asn = 200_000;
-        assert_eq!(verdict(&set(&[(0, asn & 0xffff), (0, 300)], &[]), 10001, asn), Some(0));
+        assert_eq!(
+            verdict(&set(&[(0, asn & 0xffff), (0, 300)], &[]), 10001, asn),
+            Some(0)
+        );
         assert_eq!(verdict(&set(&[(0, 10001)], &[]), 10001, asn), None);
     }
 
     #[test]
     fn controls_are_stripped_and_the_rest_stays() {
-        let mut mixed = set(&[(0, 999), (64500, 3), (65000, 1)], &[[64500, 0, 5], [7, 8, 9]]);
+        let mut mixed = set(
+            &[(0, 999), (64500, 3), (65000, 1)],
+            &[[64500, 0, 5], [7, 8, 9]],
+        );
         assert!(has_controls(&mixed, 64500));
         strip(&mut mixed, 64500);
         assert_eq!(mixed, set(&[(65000, 1)], &[[7, 8, 9]]));

@@ -16,7 +16,13 @@ use crate::base::Time;
 
 /// Runs the scenario to its end; a step that failed is the last.
 pub fn run(swarm: &mut Swarm, args: &LoadArgs, progress: &Progress) -> io::Result<Vec<Step>> {
-    let mut run = Run { swarm, args, progress, deadline: Time::from_secs(args.timeout.into()), steps: Vec::new() };
+    let mut run = Run {
+        swarm,
+        args,
+        progress,
+        deadline: Time::from_secs(args.timeout.into()),
+        steps: Vec::new(),
+    };
     match args.scenario {
         Scenario::Converge => run.converge("all clients announce")?,
         Scenario::Join => run.join()?,
@@ -83,7 +89,8 @@ impl Run<'_> {
         if !self.converge("every network announces its routes")? {
             return Ok(false);
         }
-        let largest = (0..self.swarm.client_count()).max_by_key(|&client| self.swarm.plan.clients[client].routes.len());
+        let largest = (0..self.swarm.client_count())
+            .max_by_key(|&client| self.swarm.plan.clients[client].routes.len());
         let largest = largest.unwrap_or(0);
         let since = self.swarm.now();
         self.swarm.stop(std::iter::once(largest));
@@ -111,7 +118,8 @@ impl Run<'_> {
             0 => Appetite::Nothing,
             octets => Appetite::Slow(octets),
         };
-        slow.iter().for_each(|&client| self.swarm.set_appetite(client, appetite));
+        slow.iter()
+            .for_each(|&client| self.swarm.set_appetite(client, appetite));
         let since = self.swarm.now();
         self.swarm.start(0..self.swarm.client_count());
         if !self.settle_but(&format!("all announce, {count} do not read"), since, count)? {
@@ -123,7 +131,8 @@ impl Run<'_> {
             return Ok(false);
         }
         let since = self.swarm.now();
-        slow.iter().for_each(|&client| self.swarm.set_appetite(client, Appetite::Full));
+        slow.iter()
+            .for_each(|&client| self.swarm.set_appetite(client, Appetite::Full));
         self.settle("the slow read again", since)
     }
 
@@ -135,7 +144,9 @@ impl Run<'_> {
     fn settle_but(&mut self, name: &str, since: Time, but: usize) -> io::Result<bool> {
         let settle = match self.args.check {
             // Nothing may be right there for a while that is not final.
-            Check::HidingAllowed => Duration::from_millis(self.args.settle.into()).max(Duration::from_secs(3)),
+            Check::HidingAllowed => {
+                Duration::from_millis(self.args.settle.into()).max(Duration::from_secs(3))
+            }
             _ => Duration::from_millis(self.args.settle.into()),
         };
         let patience = Duration::from_secs(self.args.patience.into());
@@ -153,7 +164,10 @@ impl Run<'_> {
             if announced_at.is_some() && wrong == 0 && (quiet >= settle || but > 0) {
                 break true;
             }
-            if now >= self.deadline || (quiet >= patience && (announced_at.is_some() || now.since(since) >= patience * 3)) {
+            if now >= self.deadline
+                || (quiet >= patience
+                    && (announced_at.is_some() || now.since(since) >= patience * 3))
+            {
                 break false;
             }
         };
@@ -166,13 +180,19 @@ impl Run<'_> {
             first_route_s: span(swarm.first_change),
             announced_s: span(announced_at),
             // The end is the last thing that changed, not the quiet after it.
-            took_s: if right && but == 0 { span(Some(swarm.last_change)) } else { span(Some(swarm.now())) },
+            took_s: if right && but == 0 {
+                span(Some(swarm.last_change))
+            } else {
+                span(Some(swarm.now()))
+            },
         });
         Ok(right)
     }
 
     fn wrong(&self, but: usize) -> usize {
-        let excused: usize = (0..but).map(|client| self.swarm.tables.wrong_count(client)).sum();
+        let excused: usize = (0..but)
+            .map(|client| self.swarm.tables.wrong_count(client))
+            .sum();
         self.swarm.tables.wrong_total() - excused
     }
 
@@ -184,12 +204,14 @@ impl Run<'_> {
         self.progress.begin("changes", total as usize);
         let mut done = 0;
         while done < total && self.swarm.now() < self.deadline {
-            let due = self.swarm.now().since(start).as_micros() as u64 * u64::from(self.args.rate) / 1_000_000;
+            let due = self.swarm.now().since(start).as_micros() as u64 * u64::from(self.args.rate)
+                / 1_000_000;
             while done < due.min(total) {
                 self.change_one(&mut random, done);
                 done += 1;
             }
-            self.progress.show((total - done) as usize, self.swarm.established_count());
+            self.progress
+                .show((total - done) as usize, self.swarm.established_count());
             self.swarm.turn(Duration::from_millis(1))?;
         }
         self.progress.end();
@@ -207,8 +229,16 @@ impl Run<'_> {
             if self.swarm.is_awaited(route.prefix) {
                 continue;
             }
-            let there = self.swarm.model.announced(client as u16, route.prefix).is_some();
-            let changed = if there && random.chance(0.3) { None } else { Some(self.variant(route.set, serial, random)) };
+            let there = self
+                .swarm
+                .model
+                .announced(client as u16, route.prefix)
+                .is_some();
+            let changed = if there && random.chance(0.3) {
+                None
+            } else {
+                Some(self.variant(route.set, serial, random))
+            };
             return self.swarm.change(client, route.prefix, changed.as_ref());
         }
     }
@@ -216,7 +246,11 @@ impl Run<'_> {
     /// The set as first announced, with a mark of its own and perhaps a longer path.
     fn variant(&self, set: u32, serial: u64, random: &mut Random) -> Attributes {
         let mut attributes = self.swarm.plan.sets[set as usize].attributes.clone();
-        if let Some(first) = attributes.as_path.first_mut().filter(|_| random.chance(0.5)) {
+        if let Some(first) = attributes
+            .as_path
+            .first_mut()
+            .filter(|_| random.chance(0.5))
+        {
             let origin = *first.asns.last().unwrap_or(&1);
             first.asns.push(origin);
         }

@@ -3,7 +3,8 @@
 //! library are compared by number only.
 
 use bgpkit_parser::models::{
-    AsPath, AsPathSegment, AsnLength, AttributeValue, Attributes as Library, Community, NetworkPrefix, NextHopAddress,
+    AsPath, AsPathSegment, AsnLength, AttributeValue, Attributes as Library, Community,
+    NetworkPrefix, NextHopAddress,
 };
 use bgpkit_parser::parser::bgp::messages::parse_bgp_update_message;
 use bytes::Bytes;
@@ -14,36 +15,58 @@ use crate::base::{Family, Prefix};
 
 /// `parts` is what our own reader made of `body`.
 pub fn confirm(body: &[u8], parts: &Parts<'_>, add_path: bool) -> Result<(), Fault> {
-    let message = parse_bgp_update_message(Bytes::copy_from_slice(body), add_path, &AsnLength::Bits32)
-        .map_err(|error| Fault(format!("the second decoder refuses an UPDATE: {error}")))?;
+    let message =
+        parse_bgp_update_message(Bytes::copy_from_slice(body), add_path, &AsnLength::Bits32)
+            .map_err(|error| Fault(format!("the second decoder refuses an UPDATE: {error}")))?;
     if let Some(warning) = message.attributes.validation_warnings().first() {
         return fault(format!("the second decoder warns: {warning:?}"));
     }
-    let mut theirs = [triples(&message.withdrawn_prefixes), triples(&message.announced_prefixes)];
-    let (reach, unreach) = (message.attributes.get_reachable_nlri(), message.attributes.get_unreachable_nlri());
+    let mut theirs = [
+        triples(&message.withdrawn_prefixes),
+        triples(&message.announced_prefixes),
+    ];
+    let (reach, unreach) = (
+        message.attributes.get_reachable_nlri(),
+        message.attributes.get_unreachable_nlri(),
+    );
     theirs[0].extend(unreach.iter().flat_map(|nlri| triples(&nlri.prefixes)));
     theirs[1].extend(reach.iter().flat_map(|nlri| triples(&nlri.prefixes)));
     let mut ours = [Vec::new(), Vec::new()];
-    let withdrawn = parts.withdrawn.iter().map(|&(family, nlri)| (0, family, nlri));
-    let announced = parts.announced.iter().map(|block| (1, block.family, block.nlri));
+    let withdrawn = parts
+        .withdrawn
+        .iter()
+        .map(|&(family, nlri)| (0, family, nlri));
+    let announced = parts
+        .announced
+        .iter()
+        .map(|block| (1, block.family, block.nlri));
     for (which, family, nlri) in withdrawn.chain(announced) {
-        update::read_nlri(family, nlri, add_path, |id, prefix| ours[which].push((id, prefix)))?;
+        update::read_nlri(family, nlri, add_path, |id, prefix| {
+            ours[which].push((id, prefix))
+        })?;
     }
     if ours != theirs {
-        return fault(format!("the second decoder reads {theirs:?}, the first {ours:?}"));
+        return fault(format!(
+            "the second decoder reads {theirs:?}, the first {ours:?}"
+        ));
     }
     for block in &parts.announced {
         let mine = block.decode()?;
         let theirs = translate(&message.attributes, &mine, block.family)?;
         if mine != theirs {
-            return fault(format!("the second decoder reads {theirs}, the first {mine}"));
+            return fault(format!(
+                "the second decoder reads {theirs}, the first {mine}"
+            ));
         }
     }
     Ok(())
 }
 
 fn triples(prefixes: &[NetworkPrefix]) -> Vec<(u32, Prefix)> {
-    prefixes.iter().map(|prefix| (prefix.path_id.unwrap_or(0), Prefix::from(prefix.prefix))).collect()
+    prefixes
+        .iter()
+        .map(|prefix| (prefix.path_id.unwrap_or(0), Prefix::from(prefix.prefix)))
+        .collect()
 }
 
 /// The library's attributes as ours; what it does not give whole is taken over from `mine`.
@@ -60,9 +83,14 @@ fn translate(library: &Library, mine: &Attributes, family: Family) -> Result<Att
             AttributeValue::LocalPreference(preference) => set.local_pref = Some(*preference),
             AttributeValue::AtomicAggregate => set.atomic_aggregate = true,
             AttributeValue::Aggregator { asn, id } => set.aggregator = Some((asn.to_u32(), *id)),
-            AttributeValue::Communities(list) => set.communities = list.iter().map(community).collect(),
+            AttributeValue::Communities(list) => {
+                set.communities = list.iter().map(community).collect()
+            }
             AttributeValue::LargeCommunities(list) => {
-                set.large = list.iter().map(|c| [c.global_admin, c.local_data[0], c.local_data[1]]).collect();
+                set.large = list
+                    .iter()
+                    .map(|c| [c.global_admin, c.local_data[0], c.local_data[1]])
+                    .collect();
             }
             AttributeValue::ExtendedCommunities(list) if list.len() >= mine.extended.len() => {
                 set.extended = mine.extended.clone();
@@ -75,7 +103,9 @@ fn translate(library: &Library, mine: &Attributes, family: Family) -> Result<Att
                 }
                 other => return fault(format!("the second decoder reads the next hop {other:?}")),
             },
-            AttributeValue::NextHop(_) | AttributeValue::MpReachNlri(_) | AttributeValue::MpUnreachNlri(_) => {}
+            AttributeValue::NextHop(_)
+            | AttributeValue::MpReachNlri(_)
+            | AttributeValue::MpUnreachNlri(_) => {}
             _ => others += 1,
         }
     }
@@ -96,7 +126,10 @@ pub fn segments(path: &AsPath) -> Vec<Segment> {
                 AsPathSegment::ConfedSequence(asns) => (3, asns),
                 AsPathSegment::ConfedSet(asns) => (4, asns),
             };
-            Segment { kind, asns: asns.iter().map(|asn| asn.to_u32()).collect() }
+            Segment {
+                kind,
+                asns: asns.iter().map(|asn| asn.to_u32()).collect(),
+            }
         })
         .collect()
 }
@@ -123,7 +156,11 @@ mod tests {
             set.communities = vec![5 << 16 | 7, 0xffff_ff01];
             set.large = vec![[1, 2, 3]];
             set.others = vec![(0xc0, 240, vec![9; 300])];
-            let prefix = if next_hop.contains(':') { "2a00::/12" } else { "1.2.3.0/24" };
+            let prefix = if next_hop.contains(':') {
+                "2a00::/12"
+            } else {
+                "1.2.3.0/24"
+            };
             let mut out = Vec::new();
             update::encode_announcement(&mut out, &set, [prefix.parse().unwrap()].iter());
             let body = &out[update::HEADER_LEN..];
@@ -131,7 +168,10 @@ mod tests {
             assert_eq!(confirm(body, &parts, false), Ok(()));
 
             let mut other = body.to_vec();
-            let med = other.windows(7).position(|octets| octets == [0x80, 4, 4, 0, 0, 0, 5]).unwrap();
+            let med = other
+                .windows(7)
+                .position(|octets| octets == [0x80, 4, 4, 0, 0, 0, 5])
+                .unwrap();
             other[med + 6] = 6;
             assert!(confirm(&other, &parts, false).is_err());
         }

@@ -94,7 +94,13 @@ impl Session {
         (self.counters, self.appetite) = kept;
     }
 
-    pub fn handle_connected(&mut self, now: Time, client: &Client, families: FamilySet, hold_time_s: u16) {
+    pub fn handle_connected(
+        &mut self,
+        now: Time,
+        client: &Client,
+        families: FamilySet,
+        hold_time_s: u16,
+    ) {
         self.hold_time = Duration::from_secs(hold_time_s.into());
         self.send(now, |out| encode_open(out, client, families, hold_time_s));
         self.state = State::OpenSent;
@@ -102,7 +108,12 @@ impl Session {
     }
 
     /// One whole message.
-    pub fn handle_message<'a>(&mut self, now: Time, kind: u8, body: &'a [u8]) -> Result<Heard<'a>, Fault> {
+    pub fn handle_message<'a>(
+        &mut self,
+        now: Time,
+        kind: u8,
+        body: &'a [u8],
+    ) -> Result<Heard<'a>, Fault> {
         self.last_heard = now;
         match (kind, self.state) {
             (UPDATE, State::Established) => return Ok(Heard::Update(body)),
@@ -130,13 +141,16 @@ impl Session {
     }
 
     fn handle_open(&mut self, body: &[u8]) -> Result<(), Fault> {
-        let Some((head, parameters)) = body.split_first_chunk::<10>() else { return fault("the OPEN is cut short") };
+        let Some((head, parameters)) = body.split_first_chunk::<10>() else {
+            return fault("the OPEN is cut short");
+        };
         let hold_time_s = u16::from_be_bytes([head[3], head[4]]);
         self.hold_time = self.hold_time.min(Duration::from_secs(hold_time_s.into()));
         for (code, value) in capabilities(parameters, head[9])? {
             if code == ADD_PATH {
                 for entry in value.chunks_exact(4) {
-                    let family = Family::from_afi_safi(u16::from_be_bytes([entry[0], entry[1]]), entry[2]);
+                    let family =
+                        Family::from_afi_safi(u16::from_be_bytes([entry[0], entry[1]]), entry[2]);
                     if let Some(family) = family.filter(|_| self.add_path && entry[3] & 2 != 0) {
                         self.add_path_in = self.add_path_in.with(family);
                     }
@@ -148,7 +162,8 @@ impl Session {
 
     /// Keeps the session alive; the fault is an expired hold timer.
     pub fn handle_tick(&mut self, now: Time) -> Result<(), Fault> {
-        if self.hold_time.is_zero() || self.state == State::Idle || self.state == State::Connecting {
+        if self.hold_time.is_zero() || self.state == State::Idle || self.state == State::Connecting
+        {
             return Ok(());
         }
         if self.appetite == Appetite::Full && now.since(self.last_heard) > self.hold_time {
@@ -167,15 +182,23 @@ impl Session {
     /// Appends announcements to the outbox until it holds `octets_max` or all is said.
     pub fn announce(&mut self, now: Time, plan: &Plan, routes: &[Route], octets_max: usize) {
         let mut out = Vec::new();
-        while let Some(at) = self.cursor.filter(|_| self.outbox.len() + out.len() < octets_max) {
+        while let Some(at) = self
+            .cursor
+            .filter(|_| self.outbox.len() + out.len() < octets_max)
+        {
             let Some(route) = routes.get(at) else {
-                Family::ALL.into_iter().filter(|&family| plan.families.contains(family)).for_each(|family| {
-                    update::encode_end_of_rib(&mut out, family);
-                });
+                Family::ALL
+                    .into_iter()
+                    .filter(|&family| plan.families.contains(family))
+                    .for_each(|family| {
+                        update::encode_end_of_rib(&mut out, family);
+                    });
                 self.cursor = None;
                 break;
             };
-            let same = routes[at..].iter().take_while(|other| other.set == route.set);
+            let same = routes[at..]
+                .iter()
+                .take_while(|other| other.set == route.set);
             let prefixes = same.map(|route| &plan.prefixes[route.prefix as usize]);
             let set = &plan.sets[route.set as usize].attributes;
             let count = update::encode_announcement(&mut out, set, prefixes);
@@ -205,7 +228,10 @@ const ADD_PATH: u8 = 69;
 fn encode_open(out: &mut Vec<u8>, client: &Client, families: FamilySet, hold_time_s: u16) {
     let mut capabilities: Vec<u8> = Vec::new();
     let mut add_path: Vec<u8> = Vec::new();
-    for family in Family::ALL.into_iter().filter(|&family| families.contains(family)) {
+    for family in Family::ALL
+        .into_iter()
+        .filter(|&family| families.contains(family))
+    {
         capabilities.extend([1, 4, 0, family.afi() as u8, 0, family.safi()]);
         add_path.extend([0, family.afi() as u8, family.safi(), 1]);
     }
@@ -253,9 +279,20 @@ fn capabilities(mut octets: &[u8], short_len: u8) -> Result<Vec<(u8, &[u8])>, Fa
 
 /// A NOTIFICATION in words (RFC 4271 §4.5, RFC 9003).
 fn notification_text(body: &[u8]) -> String {
-    let (code, subcode) = (body.first().copied().unwrap_or(0), body.get(1).copied().unwrap_or(0));
-    let name = ["", "Message Header Error", "OPEN Message Error", "UPDATE Message Error", "Hold Timer Expired",
-        "Finite State Machine Error", "Cease", "ROUTE-REFRESH Message Error"];
+    let (code, subcode) = (
+        body.first().copied().unwrap_or(0),
+        body.get(1).copied().unwrap_or(0),
+    );
+    let name = [
+        "",
+        "Message Header Error",
+        "OPEN Message Error",
+        "UPDATE Message Error",
+        "Hold Timer Expired",
+        "Finite State Machine Error",
+        "Cease",
+        "ROUTE-REFRESH Message Error",
+    ];
     let name = name.get(usize::from(code)).unwrap_or(&"?");
     let text = match (code, subcode, body.get(3..)) {
         (6, 2 | 4, Some(text)) => format!(": {}", String::from_utf8_lossy(text)),
@@ -267,7 +304,9 @@ fn notification_text(body: &[u8]) -> String {
 
 /// Length and type of the message that `octets` begin with, once its header is there.
 pub fn read_header(octets: &[u8]) -> Result<Option<(usize, u8)>, Fault> {
-    let Some(header) = octets.first_chunk::<HEADER_LEN>() else { return Ok(None) };
+    let Some(header) = octets.first_chunk::<HEADER_LEN>() else {
+        return Ok(None);
+    };
     let len = usize::from(u16::from_be_bytes([header[16], header[17]]));
     if header[..16] != [0xff; 16] || len < HEADER_LEN {
         return fault("a message header without marker or of impossible length");

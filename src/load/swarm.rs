@@ -1,8 +1,10 @@
 //! All clients on one thread: sockets, readiness, timers. Moves octets between sockets and
 //! sessions and received prefixes into the tables; what is to happen when is the scenario's.
 
+mod traffic;
+
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
@@ -14,12 +16,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::attributes::{Attributes, Fault};
 use super::clock::Clock;
-use super::model::{Check, Model, NOTHING};
+use super::model::{Check, Model};
 use super::plan::Plan;
 use super::reader::Reader;
-use super::session::{Appetite, Heard, Session, State, read_header};
-use super::table::{Effect, Tables};
-use super::update::{self, HEADER_LEN, NOTIFICATION};
+use super::session::{Appetite, Session, State};
+use super::table::Tables;
+use super::update::{self, NOTIFICATION};
 use crate::base::Time;
 
 /// Octets read or written for one client before it is another's turn.
@@ -90,7 +92,10 @@ pub struct Swarm {
 impl Swarm {
     pub fn new(plan: Plan, settings: Settings) -> io::Result<Swarm> {
         let model = Model::new(&plan, settings.check);
-        let tables = Tables::new(plan.prefixes.len(), plan.clients.iter().map(|client| client.add_path));
+        let tables = Tables::new(
+            plan.prefixes.len(),
+            plan.clients.iter().map(|client| client.add_path),
+        );
         let link = || Link {
             socket: None,
             wanted: false,
@@ -104,7 +109,11 @@ impl Swarm {
         };
         Ok(Swarm {
             reader: Reader::new(&plan.prefixes, settings.second_decoder),
-            sessions: plan.clients.iter().map(|client| Session::new(client.add_path)).collect(),
+            sessions: plan
+                .clients
+                .iter()
+                .map(|client| Session::new(client.add_path))
+                .collect(),
             links: plan.clients.iter().map(|_| link()).collect(),
             latency: histogram(),
             awaited: HashMap::new(),
@@ -208,11 +217,14 @@ impl Swarm {
             }
             None => {
                 self.model.withdraw(client as u16, prefix);
-                self.sessions[client].send(now, |out| update::encode_withdrawal(out, network.family(), &[network]));
+                self.sessions[client].send(now, |out| {
+                    update::encode_withdrawal(out, network.family(), &[network])
+                });
             }
         }
         let mut awaited = 0;
-        self.tables.judge_prefix(&self.model, prefix, |_| awaited += 1);
+        self.tables
+            .judge_prefix(&self.model, prefix, |_| awaited += 1);
         if awaited > 0 {
             self.awaited.insert(prefix, (now, awaited));
         }
@@ -233,14 +245,20 @@ impl Swarm {
 
     /// Clients that should be up and are.
     pub fn established_count(&self) -> usize {
-        self.sessions.iter().filter(|session| session.state == State::Established).count()
+        self.sessions
+            .iter()
+            .filter(|session| session.state == State::Established)
+            .count()
     }
 
     /// Everyone who should be up is, and has said all it has to say.
     pub fn is_announced(&self) -> bool {
-        self.links.iter().zip(&self.sessions).all(|(link, session)| {
-            !link.wanted || session.has_announced() && session.outbox.is_empty()
-        })
+        self.links
+            .iter()
+            .zip(&self.sessions)
+            .all(|(link, session)| {
+                !link.wanted || session.has_announced() && session.outbox.is_empty()
+            })
     }
 
     /// Runs for a while: until something has happened, or `wait` is over.
@@ -256,7 +274,12 @@ impl Swarm {
             .iter()
             .map(|event| {
                 let closed = event.is_read_closed() || event.is_error();
-                (event.token().0, event.is_readable() || closed, closed, event.is_writable())
+                (
+                    event.token().0,
+                    event.is_readable() || closed,
+                    closed,
+                    event.is_writable(),
+                )
             })
             .collect();
         for (client, readable, closed, writable) in ready {
@@ -307,10 +330,18 @@ impl Swarm {
     fn tick(&mut self) {
         let now = self.now();
         self.next_tick = now + TICK;
-        let mut connecting = self.sessions.iter().filter(|session| is_connecting(session.state)).count();
+        let mut connecting = self
+            .sessions
+            .iter()
+            .filter(|session| is_connecting(session.state))
+            .count();
         for client in 0..self.client_count() {
             let link = &mut self.links[client];
-            if link.socket.is_none() && link.wanted && now >= link.retry_at && connecting < CONNECTING_MAX {
+            if link.socket.is_none()
+                && link.wanted
+                && now >= link.retry_at
+                && connecting < CONNECTING_MAX
+            {
                 connecting += 1;
                 match self.connect(client) {
                     Ok(()) => self.sessions[client].state = State::Connecting,
@@ -342,7 +373,11 @@ impl Swarm {
             _ => {}
         }
         let mut socket = TcpStream::from_std(socket.into());
-        self.poll.registry().register(&mut socket, Token(client), Interest::READABLE | Interest::WRITABLE)?;
+        self.poll.registry().register(
+            &mut socket,
+            Token(client),
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
         self.links[client].socket = Some(socket);
         Ok(())
     }
@@ -378,154 +413,6 @@ impl Swarm {
         self.last_change = at;
         self.drops.push(Loss { client, at, why });
     }
-
-    fn write(&mut self, client: usize) {
-        let now = self.now();
-        let Some(socket) = &mut self.links[client].socket else { return };
-        let session = &mut self.sessions[client];
-        if session.state == State::Connecting {
-            match socket.take_error().and_then(|error| error.map_or(Ok(()), Err)).and_then(|()| socket.peer_addr()) {
-                Ok(_) => {
-                    let plan = &self.plan;
-                    session.handle_connected(now, &plan.clients[client], plan.families, self.settings.hold_time_s);
-                }
-                Err(error) if error.kind() == ErrorKind::NotConnected => return,
-                Err(error) => return self.connect_failed(client, &error.to_string()),
-            }
-        }
-        let mut written = 0;
-        let result = loop {
-            if !session.has_announced() && session.state == State::Established {
-                session.announce(now, &self.plan, &self.plan.clients[client].routes, OUTBOX_MAX);
-                self.last_change = now;
-            }
-            let (head, _) = session.outbox.as_slices();
-            if head.is_empty() || written > TURN_OCTETS {
-                break Ok(!head.is_empty());
-            }
-            match socket.write(head) {
-                Ok(count) => {
-                    session.outbox.drain(..count);
-                    written += count;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.links[client].writable = false;
-                    break Ok(false);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
-        };
-        match result {
-            Ok(true) => self.queue_write(client),
-            Ok(false) => {}
-            // What the server said last may still lie unread.
-            Err(_) if self.links[client].readable => self.queue_read(client),
-            Err(error) => self.lose(client, error.to_string()),
-        }
-    }
-
-    fn read(&mut self, client: usize) {
-        let limit = match self.sessions[client].appetite {
-            Appetite::Full => TURN_OCTETS,
-            Appetite::Nothing if self.sessions[client].state == State::Established => return,
-            Appetite::Nothing => TURN_OCTETS,
-            Appetite::Slow(_) => std::mem::take(&mut self.links[client].allowance).min(TURN_OCTETS),
-        };
-        let Some(socket) = self.links[client].socket.as_mut().filter(|_| limit > 0) else { return };
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let inbox = &mut self.sessions[client].inbox;
-        let left = inbox.len();
-        scratch[..left].copy_from_slice(inbox);
-        inbox.clear();
-        match socket.read(&mut scratch[left..left + limit]) {
-            Ok(0) => self.lose(client, "the server closed the connection".into()),
-            Ok(count) => {
-                self.sessions[client].counters.octets_in += count as u64;
-                match self.take_octets(client, &scratch[..left + count]) {
-                    Ok(used) => {
-                        self.sessions[client].inbox.extend(&scratch[used..left + count]);
-                        // Fewer octets than asked for: more will be told by an event (edge-triggered).
-                        let link = &mut self.links[client];
-                        link.readable = link.readable && (count == limit || link.closed);
-                        self.queue_read(client);
-                    }
-                    Err(Fault(why)) => self.lose(client, why),
-                }
-            }
-            Err(error) => {
-                self.sessions[client].inbox.extend(&scratch[..left]);
-                match error.kind() {
-                    ErrorKind::WouldBlock => self.links[client].readable = false,
-                    ErrorKind::Interrupted => self.queue_read(client),
-                    _ => self.lose(client, error.to_string()),
-                }
-            }
-        }
-        self.scratch = scratch;
-    }
-
-    /// Takes the whole messages out of `octets`; returns how many octets those were.
-    fn take_octets(&mut self, client: usize, octets: &[u8]) -> Result<usize, Fault> {
-        let now = self.now();
-        let mut at = 0;
-        while let Some((len, kind)) = read_header(&octets[at..])? {
-            let Some(body) = octets.get(at + HEADER_LEN..at + len) else { break };
-            at += len;
-            let heard = self.sessions[client].handle_message(now, kind, body)?;
-            match heard {
-                Heard::Update(body) => self.take_update(now, client, body)?,
-                Heard::Established => self.last_change = now,
-                Heard::Nothing => {}
-            }
-            self.queue_write(client);
-            if matches!(self.sessions[client].appetite, Appetite::Nothing) && self.sessions[client].state == State::Established {
-                break;
-            }
-        }
-        Ok(at)
-    }
-
-    fn take_update(&mut self, now: Time, client: usize, body: &[u8]) -> Result<(), Fault> {
-        let session = &mut self.sessions[client];
-        let add_path = !session.add_path_in.is_empty();
-        let decoded = self.reader.read(body, add_path, &mut self.model.forms)?;
-        let counters = &mut session.counters;
-        counters.updates_in += 1;
-        counters.ends_of_rib_in += u64::from(decoded.end_of_rib.is_some());
-        counters.withdrawn_in += decoded.withdrawn_count as u64;
-        counters.announced_in += (decoded.changes.len() + decoded.foreign.len() - decoded.withdrawn_count) as u64;
-        let mut changed = !decoded.foreign.is_empty();
-        for change in &decoded.changes {
-            match self.tables.receive(&self.model, client, change.prefix, change.path_id, change.form) {
-                Effect::None => counters.unchanged_in += u64::from(change.form != NOTHING),
-                Effect::Changed => changed = true,
-                Effect::CameRight => {
-                    changed = true;
-                    if !self.awaited.is_empty()
-                        && let Some((since, awaited)) = self.awaited.get_mut(&change.prefix)
-                    {
-                        self.latency.saturating_record(now.0 - since.0);
-                        *awaited -= 1;
-                        if *awaited == 0 {
-                            self.awaited.remove(&change.prefix);
-                        }
-                    }
-                }
-            }
-        }
-        for &(prefix, form) in &decoded.foreign {
-            self.tables.receive_foreign(client, prefix, form);
-        }
-        if changed {
-            self.last_change = now;
-            self.first_change.get_or_insert(now);
-            if self.tables.wrong_count(client) == 0 {
-                session.complete_at = Some(now);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Microseconds, up to an hour.
@@ -534,5 +421,8 @@ pub fn histogram() -> Histogram<u64> {
 }
 
 fn is_connecting(state: State) -> bool {
-    matches!(state, State::Connecting | State::OpenSent | State::OpenConfirm)
+    matches!(
+        state,
+        State::Connecting | State::OpenSent | State::OpenConfirm
+    )
 }

@@ -64,12 +64,17 @@ impl Tables {
     }
 
     pub fn foreign(&self) -> impl Iterator<Item = (usize, Prefix, FormId)> + '_ {
-        self.foreign.iter().map(|(&(client, prefix), &form)| (usize::from(client), prefix, form))
+        self.foreign
+            .iter()
+            .map(|(&(client, prefix), &form)| (usize::from(client), prefix, form))
     }
 
     /// The client is to have its table; it has nothing yet.
     pub fn bring_up(&mut self, model: &Model, client: usize) {
-        self.held[client] = Held::empty(matches!(self.held[client], Held::Many(_)), self.prefix_count);
+        self.held[client] = Held::empty(
+            matches!(self.held[client], Held::Many(_)),
+            self.prefix_count,
+        );
         self.up[client] = true;
         self.judge_client(model, client);
     }
@@ -96,7 +101,12 @@ impl Tables {
 
     /// Judges one prefix for all clients that are up; `turned_wrong` gets those for whom it was
     /// right and is wrong now.
-    pub fn judge_prefix(&mut self, model: &Model, prefix: u32, mut turned_wrong: impl FnMut(usize)) {
+    pub fn judge_prefix(
+        &mut self,
+        model: &Model,
+        prefix: u32,
+        mut turned_wrong: impl FnMut(usize),
+    ) {
         for client in 0..self.held.len() {
             if self.up[client] {
                 let before = self.is_wrong(client, prefix);
@@ -108,7 +118,14 @@ impl Tables {
     }
 
     /// A received prefix; `form` [`NOTHING`] is a withdrawal.
-    pub fn receive(&mut self, model: &Model, client: usize, prefix: u32, path_id: u32, form: FormId) -> Effect {
+    pub fn receive(
+        &mut self,
+        model: &Model,
+        client: usize,
+        prefix: u32,
+        path_id: u32,
+        form: FormId,
+    ) -> Effect {
         if !self.held[client].replace(prefix, path_id, form) {
             return Effect::None;
         }
@@ -130,10 +147,18 @@ impl Tables {
     /// Sorted.
     pub fn held(&self, client: usize, prefix: u32) -> SmallVec<[FormId; 4]> {
         let mut forms: SmallVec<[FormId; 4]> = match &self.held[client] {
-            Held::One(forms) => {
-                forms.get(prefix as usize).copied().filter(|&form| form != NOTHING).into_iter().collect()
-            }
-            Held::Many(paths) => paths.get(&prefix).into_iter().flatten().map(|path| path.1).collect(),
+            Held::One(forms) => forms
+                .get(prefix as usize)
+                .copied()
+                .filter(|&form| form != NOTHING)
+                .into_iter()
+                .collect(),
+            Held::Many(paths) => paths
+                .get(&prefix)
+                .into_iter()
+                .flatten()
+                .map(|path| path.1)
+                .collect(),
         };
         forms.sort_unstable();
         forms
@@ -149,7 +174,10 @@ impl Tables {
 
     /// The first prefixes of the client that are wrong.
     pub fn wrong_prefixes(&self, client: usize, max: usize) -> Vec<u32> {
-        (0..self.prefix_count as u32).filter(|&prefix| self.is_wrong(client, prefix)).take(max).collect()
+        (0..self.prefix_count as u32)
+            .filter(|&prefix| self.is_wrong(client, prefix))
+            .take(max)
+            .collect()
     }
 
     pub fn is_wrong(&self, client: usize, prefix: u32) -> bool {
@@ -159,7 +187,9 @@ impl Tables {
     /// Notes whether it is wrong, and says so.
     fn judge(&mut self, model: &Model, client: usize, prefix: u32) -> bool {
         let right = match &self.held[client] {
-            Held::One(forms) => model.is_right(client as u16, prefix, &forms[prefix as usize..][..1]),
+            Held::One(forms) => {
+                model.is_right(client as u16, prefix, &forms[prefix as usize..][..1])
+            }
             Held::Many(_) => model.is_right(client as u16, prefix, &self.held(client, prefix)),
         };
         let word = &mut self.wrong[client][prefix as usize / 64];
@@ -182,7 +212,11 @@ impl Tables {
 
 impl Held {
     fn empty(add_path: bool, prefix_count: usize) -> Held {
-        if add_path { Held::Many(HashMap::default()) } else { Held::One(vec![NOTHING; prefix_count]) }
+        if add_path {
+            Held::Many(HashMap::default())
+        } else {
+            Held::One(vec![NOTHING; prefix_count])
+        }
     }
 
     /// Whether that changed anything.

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use smallvec::SmallVec;
 
-use super::attributes::{Attributes, Fault, MP_REACH, MP_UNREACH, NEXT_HOP, fault, put, read_attribute};
+use super::attributes::{
+    Attributes, Fault, MP_REACH, MP_UNREACH, NEXT_HOP, fault, put, read_attribute,
+};
 use crate::base::{Family, Prefix};
 
 pub const HEADER_LEN: usize = 19;
@@ -92,7 +94,9 @@ fn set_attributes_len(out: &mut [u8], start: usize, attributes: usize) {
 pub fn encode_withdrawal(out: &mut Vec<u8>, family: Family, prefixes: &[Prefix]) {
     let start = begin(out, UPDATE);
     let mut nlri = Vec::new();
-    prefixes.iter().for_each(|prefix| encode_prefix(&mut nlri, prefix));
+    prefixes
+        .iter()
+        .for_each(|prefix| encode_prefix(&mut nlri, prefix));
     match family {
         Family::Ipv4 => {
             out.extend((nlri.len() as u16).to_be_bytes());
@@ -140,7 +144,9 @@ impl Block<'_> {
     pub fn decode(&self) -> Result<Attributes, Fault> {
         let v6 = |octets: &[u8]| <[u8; 16]>::try_from(octets).map(Ipv6Addr::from);
         match (self.family, self.next_hop.len()) {
-            (Family::Ipv4, 0) => Attributes::decode(self.attributes, IpAddr::from([0, 0, 0, 0]), None),
+            (Family::Ipv4, 0) => {
+                Attributes::decode(self.attributes, IpAddr::from([0, 0, 0, 0]), None)
+            }
             (Family::Ipv6, 16 | 32) => {
                 let (global, link_local) = self.next_hop.split_at(16);
                 let global = v6(global).map_err(|_| Fault("a next hop of wrong length".into()))?;
@@ -174,9 +180,13 @@ pub fn read_update(body: &[u8]) -> Result<Parts<'_>, Fault> {
     let cut = || Fault("the UPDATE is cut short".into());
     let mut parts = Parts::default();
     let (len, rest) = body.split_first_chunk().ok_or_else(cut)?;
-    let (withdrawn, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len))).ok_or_else(cut)?;
+    let (withdrawn, rest) = rest
+        .split_at_checked(usize::from(u16::from_be_bytes(*len)))
+        .ok_or_else(cut)?;
     let (len, rest) = rest.split_first_chunk().ok_or_else(cut)?;
-    let (attributes, nlri) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len))).ok_or_else(cut)?;
+    let (attributes, nlri) = rest
+        .split_at_checked(usize::from(u16::from_be_bytes(*len)))
+        .ok_or_else(cut)?;
     if body.len() == 4 {
         parts.end_of_rib = Some(Family::Ipv4);
     }
@@ -184,13 +194,20 @@ pub fn read_update(body: &[u8]) -> Result<Parts<'_>, Fault> {
         parts.withdrawn.push((Family::Ipv4, withdrawn));
     }
     if !nlri.is_empty() {
-        parts.announced.push(Block { family: Family::Ipv4, nlri, attributes, next_hop: &[] });
+        parts.announced.push(Block {
+            family: Family::Ipv4,
+            nlri,
+            attributes,
+            next_hop: &[],
+        });
     }
     let mut octets = attributes;
     while !octets.is_empty() {
         let (attribute, rest) = read_attribute(octets)?;
         match attribute.kind {
-            MP_REACH => parts.announced.push(read_mp_reach(attribute.value, attributes)?),
+            MP_REACH => parts
+                .announced
+                .push(read_mp_reach(attribute.value, attributes)?),
             MP_UNREACH => {
                 let (family, nlri) = read_family(attribute.value)?;
                 if nlri.is_empty() && rest.is_empty() && octets.len() == attributes.len() {
@@ -206,9 +223,12 @@ pub fn read_update(body: &[u8]) -> Result<Parts<'_>, Fault> {
 }
 
 fn read_family(value: &[u8]) -> Result<(Family, &[u8]), Fault> {
-    let Some((&[a, b, safi], rest)) = value.split_first_chunk() else { return fault("an MP attribute is cut short") };
+    let Some((&[a, b, safi], rest)) = value.split_first_chunk() else {
+        return fault("an MP attribute is cut short");
+    };
     let afi = u16::from_be_bytes([a, b]);
-    let family = Family::from_afi_safi(afi, safi).ok_or_else(|| Fault(format!("AFI {afi} SAFI {safi}")))?;
+    let family =
+        Family::from_afi_safi(afi, safi).ok_or_else(|| Fault(format!("AFI {afi} SAFI {safi}")))?;
     Ok((family, rest))
 }
 
@@ -218,7 +238,12 @@ fn read_mp_reach<'a>(value: &'a [u8], attributes: &'a [u8]) -> Result<Block<'a>,
     let (&len, rest) = rest.split_first().ok_or_else(cut)?;
     let (next_hop, rest) = rest.split_at_checked(usize::from(len)).ok_or_else(cut)?;
     let (_reserved, nlri) = rest.split_first().ok_or_else(cut)?;
-    Ok(Block { family, nlri, attributes, next_hop })
+    Ok(Block {
+        family,
+        nlri,
+        attributes,
+        next_hop,
+    })
 }
 
 /// Reads one block of NLRI; `each` gets path identifier (0 without ADD-PATH) and prefix.
@@ -237,7 +262,9 @@ pub fn read_nlri(
             octets = rest;
         }
         let (&len, rest) = octets.split_first().ok_or_else(cut)?;
-        let (address, rest) = rest.split_at_checked(usize::from(len.div_ceil(8))).ok_or_else(cut)?;
+        let (address, rest) = rest
+            .split_at_checked(usize::from(len.div_ceil(8)))
+            .ok_or_else(cut)?;
         let prefix = Prefix::new(family, address, len).map_err(|error| Fault(error.to_string()))?;
         each(path_id, prefix);
         octets = rest;
@@ -256,19 +283,28 @@ mod tests {
     #[test]
     fn announcements_of_both_families_are_read_back() {
         let cases = [
-            ("10.77.1.1", prefixes(&["1.2.3.0/24", "4.0.0.0/8", "5.5.5.5/32"])),
+            (
+                "10.77.1.1",
+                prefixes(&["1.2.3.0/24", "4.0.0.0/8", "5.5.5.5/32"]),
+            ),
             ("fd77::1", prefixes(&["2a00::/12", "2a01:1:2::/48", "::/0"])),
         ];
         for (next_hop, prefixes) in cases {
             let set = Attributes::new(&[10000, 1], next_hop.parse().unwrap());
             let mut out = Vec::new();
             assert_eq!(encode_announcement(&mut out, &set, prefixes.iter()), 3);
-            assert_eq!(usize::from(u16::from_be_bytes([out[16], out[17]])), out.len());
+            assert_eq!(
+                usize::from(u16::from_be_bytes([out[16], out[17]])),
+                out.len()
+            );
             let parts = read_update(&out[HEADER_LEN..]).unwrap();
             assert_eq!(parts.announced[0].decode(), Ok(set));
             let mut got = Vec::new();
             let block = &parts.announced[0];
-            read_nlri(block.family, block.nlri, false, |_, prefix| got.push(prefix)).unwrap();
+            read_nlri(block.family, block.nlri, false, |_, prefix| {
+                got.push(prefix)
+            })
+            .unwrap();
             assert_eq!(got, prefixes);
         }
     }
@@ -280,10 +316,20 @@ mod tests {
             let set = Attributes::new(&[10000, 1], next_hop.parse().unwrap());
             let mut out = Vec::new();
             let count = encode_announcement(&mut out, &set, many.iter());
-            assert!(out.len() <= MESSAGE_MAX && out.len() > MESSAGE_MAX - 12, "{}", out.len());
+            assert!(
+                out.len() <= MESSAGE_MAX && out.len() > MESSAGE_MAX - 12,
+                "{}",
+                out.len()
+            );
             let parts = read_update(&out[HEADER_LEN..]).unwrap();
             let mut got = 0;
-            read_nlri(parts.announced[0].family, parts.announced[0].nlri, false, |_, _| got += 1).unwrap();
+            read_nlri(
+                parts.announced[0].family,
+                parts.announced[0].nlri,
+                false,
+                |_, _| got += 1,
+            )
+            .unwrap();
             assert_eq!(got, count);
         }
     }
@@ -293,7 +339,10 @@ mod tests {
         for family in Family::ALL {
             let mut out = Vec::new();
             encode_end_of_rib(&mut out, family);
-            assert_eq!(read_update(&out[HEADER_LEN..]).unwrap().end_of_rib, Some(family));
+            assert_eq!(
+                read_update(&out[HEADER_LEN..]).unwrap().end_of_rib,
+                Some(family)
+            );
             let mut out = Vec::new();
             encode_withdrawal(&mut out, family, &[Prefix::new(family, &[32], 8).unwrap()]);
             assert_eq!(read_update(&out[HEADER_LEN..]).unwrap().end_of_rib, None);

@@ -67,12 +67,22 @@ fn turn<C: CoreStep>(core: &Rc<Core<C>>) -> bool {
     {
         core.step.borrow_mut().handle_timeout(now);
     }
+    let written = core.written.get();
+    speak(core);
+    more |= write(core);
+    if core.written.get() != written {
+        // What was written may have led to more to say, and to room for deltas.
+        speak(core);
+        more |= !core.writable.borrow().is_empty();
+    }
+    more || core.take_rung()
+}
+
+/// Takes all that the session core has to say to others.
+fn speak<C: CoreStep>(core: &Rc<Core<C>>) {
     core.send_to_shards();
     send_notices(core);
     act(core);
-    more |= write(core);
-    // Writing frees memory, which may be what deltas wait for.
-    more || core.take_rung()
 }
 
 fn take_mail<C: CoreStep>(core: &Rc<Core<C>>) -> bool {

@@ -12,11 +12,12 @@ pub enum RuntimeError {
         address: SocketAddr,
         error: io::Error,
     },
-    #[error("cannot set the TCP MD5 key of {peer} on the listener {listener}: {}", md5_words(*.set_count, .error))]
+    #[error("cannot set the TCP MD5 key of {peer} on the listener {listener}: {}", md5_words(*.set_count, *.wanted_count, .error))]
     Md5Key {
         peer: IpAddr,
         listener: SocketAddr,
         set_count: usize,
+        wanted_count: usize,
         error: io::Error,
     },
     #[error(
@@ -59,11 +60,15 @@ fn bind_words(address: SocketAddr, error: &io::Error) -> String {
     }
 }
 
-fn md5_words(set_count: usize, error: &io::Error) -> String {
+/// What the kernel charges for a key, rounded up.
+const KEY_OCTETS: usize = 160;
+
+fn md5_words(set_count: usize, wanted_count: usize, error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::ENOMEM) => format!(
-            "the kernel has no room for more than the {set_count} keys set so far; all keys of a listener count \
-             against net.core.optmem_max, some 145 octets each: raise it with `sysctl -w net.core.optmem_max=…`"
+            "the kernel has no room for more than the {set_count} keys set so far, of {wanted_count}; all keys of a \
+             listener count against net.core.optmem_max: raise it with `sysctl -w net.core.optmem_max={}`",
+            (wanted_count * KEY_OCTETS).next_power_of_two()
         ),
         Some(libc::ENOPROTOOPT) => "this kernel is built without CONFIG_TCP_MD5SIG".to_owned(),
         _ => error.to_string(),
@@ -90,6 +95,7 @@ mod tests {
                 peer: address.ip(),
                 listener: address,
                 set_count: 903,
+                wanted_count: 2000,
                 error,
             }
             .to_string()
@@ -116,9 +122,9 @@ mod tests {
                 "the 903 keys set so far",
             ),
             (
-                "too many keys name the sysctl",
+                "too many keys name the sysctl and its value",
                 key(libc::ENOMEM),
-                "net.core.optmem_max",
+                "net.core.optmem_max=524288",
             ),
             (
                 "a kernel without MD5 is called that",

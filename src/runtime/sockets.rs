@@ -69,9 +69,10 @@ impl Listeners {
                 .for_each(|(_, socket)| drop(sys::set_md5_key(socket, peer, &[])));
         }
         let mut errors = Vec::new();
+        let wanted_count = wanted.len();
         for (peer, key) in wanted {
             if self.keys.get(&peer) != Some(&key) {
-                match self.set_key(peer, &key) {
+                match self.set_key(peer, &key, wanted_count) {
                     Ok(()) => drop(self.keys.insert(peer, key)),
                     Err(error) => errors.push(error),
                 }
@@ -81,7 +82,7 @@ impl Listeners {
         errors
     }
 
-    fn set_key(&self, peer: IpAddr, key: &Secret) -> Result<(), RuntimeError> {
+    fn set_key(&self, peer: IpAddr, key: &Secret, wanted_count: usize) -> Result<(), RuntimeError> {
         for (listener, socket) in self.of_family(peer) {
             sys::set_md5_key(socket, peer, key.expose()).map_err(|error| {
                 let set_count = self
@@ -93,6 +94,7 @@ impl Listeners {
                     peer,
                     listener: *listener,
                     set_count,
+                    wanted_count,
                     error,
                 }
             })?;
@@ -106,17 +108,39 @@ impl Listeners {
             .filter(move |(address, _)| address.is_ipv4() == peer.is_ipv4())
     }
 
+    /// SYN/ACKs to clients with TTL security need the full TTL. Where all clients of a family have
+    /// it, their listeners drop what comes from afar, and accepted sockets begin with that; where
+    /// not all have, it holds for those who do from just after they are accepted.
     fn update_ttl(&self, exchange: &Exchange) {
         for (address, socket) in &self.sockets {
             let ipv6 = address.is_ipv6();
-            if exchange.clients().any(|client| {
-                client.ttl_security_hops.is_some() && client.address.is_ipv6() == ipv6
-            }) && let Err(error) = sys::set_ttl_255(socket, ipv6)
+            let clients = || {
+                exchange
+                    .clients()
+                    .filter(|client| client.address.is_ipv6() == ipv6)
+            };
+            let result = match clients()
+                .filter_map(|client| client.ttl_security_hops)
+                .max()
             {
-                tracing::warn!(%address, %error, "cannot set the TTL of a listener to 255");
+                None => sys::set_least_ttl(socket, ipv6, 0),
+                Some(hops) => {
+                    let all = clients().all(|client| client.ttl_security_hops.is_some());
+                    let least = if all { least_ttl(hops) } else { 0 };
+                    sys::set_ttl_255(socket, ipv6)
+                        .and_then(|()| sys::set_least_ttl(socket, ipv6, least))
+                }
+            };
+            if let Err(error) = result {
+                tracing::warn!(%address, %error, "cannot set TTL security on a listener");
             }
         }
     }
+}
+
+/// Of what comes from at most so many hops away (RFC 5082 §3); a neighbour is one hop away.
+fn least_ttl(hops: u8) -> u8 {
+    255 - hops.saturating_sub(1)
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -180,10 +204,15 @@ pub fn set_session_options(socket: &impl AsRawFd, client: &Client) -> bool {
         refused("the congestion control", error);
     }
     if let Some(hops) = client.ttl_security_hops
-        && let Err(error) = sys::set_ttl_security(socket, client.address.is_ipv6(), hops)
+        && let Err(error) = set_ttl_security(socket, client.address.is_ipv6(), hops)
     {
         refused("TTL security", error);
         return false;
     }
     true
+}
+
+fn set_ttl_security(socket: &impl AsRawFd, ipv6: bool, hops: u8) -> io::Result<()> {
+    sys::set_ttl_255(socket, ipv6)?;
+    sys::set_least_ttl(socket, ipv6, least_ttl(hops))
 }

@@ -194,8 +194,13 @@ fn start_threads<C: CoreStep, S: ShardStep>(
             run_core::<C>(core, ends, listeners, &common, &report, &go)
         })?);
     }
-    for _ in 0..gates.len() {
-        reports.recv().expect("each session core reports once")?;
+    drop(report);
+    for index in 0..gates.len() {
+        let silent = |_| RuntimeError::Executor {
+            core: CoreId(index as u16),
+            why: "its thread ended".to_owned(),
+        };
+        reports.recv().map_err(silent)??;
     }
     // Where one failed, the others see their gates fall and end.
     for gate in gates {

@@ -70,18 +70,16 @@ fn storage_of(address: IpAddr) -> libc::sockaddr_storage {
     storage
 }
 
-/// GTSM (RFC 5082): sends with TTL (hop limit) 255, drops what comes from more than `hops` away.
-pub fn set_ttl_security(socket: &impl AsRawFd, ipv6: bool, hops: u8) -> io::Result<()> {
-    set_ttl_255(socket, ipv6)?;
-    let least: libc::c_int = 256 - libc::c_int::from(hops.max(1));
+/// GTSM (RFC 5082): drops what comes with a TTL (hop limit) under `least`; 0 drops nothing.
+pub fn set_least_ttl(socket: &impl AsRawFd, ipv6: bool, least: u8) -> io::Result<()> {
     let (level, option) = match ipv6 {
         true => (libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT),
         false => (libc::IPPROTO_IP, libc::IP_MINTTL),
     };
-    set_option(socket.as_raw_fd(), level, option, &least)
+    set_option(socket.as_raw_fd(), level, option, &libc::c_int::from(least))
 }
 
-/// What a listener needs for clients with GTSM: its SYN/ACK must arrive with a full TTL too.
+/// Sends with the largest TTL (hop limit), as GTSM asks.
 pub fn set_ttl_255(socket: &impl AsRawFd, ipv6: bool) -> io::Result<()> {
     let (level, option) = match ipv6 {
         true => (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS),

@@ -28,7 +28,9 @@ pub struct Peer {
     /// Octets that its socket takes before it reads.
     pub socket_max: usize,
     pub is_reading: bool,
+    /// In its socket, and read but not whole.
     unread: Vec<u8>,
+    partial: Vec<u8>,
     pub table: BTreeMap<Prefix, Arc<AttributeSet>>,
     pub heard: Vec<Heard>,
     pub octets_heard: usize,
@@ -38,8 +40,11 @@ pub struct Peer {
     pub is_up: bool,
 }
 
-pub const CLASS: EncodingClass =
-    EncodingClass { four_octet: true, add_path: FamilySet::EMPTY, message_max: 4096 };
+pub const CLASS: EncodingClass = EncodingClass {
+    four_octet: true,
+    add_path: FamilySet::EMPTY,
+    message_max: 4096,
+};
 
 impl Peer {
     pub fn new(slot: ClientSlot) -> Peer {
@@ -49,6 +54,7 @@ impl Peer {
             socket_max: 64 << 10,
             is_reading: true,
             unread: Vec::new(),
+            partial: Vec::new(),
             table: BTreeMap::new(),
             heard: Vec::new(),
             octets_heard: 0,
@@ -68,6 +74,7 @@ impl Peer {
     pub fn reset(&mut self, conn: Option<ConnId>) {
         self.conn = conn;
         self.unread.clear();
+        self.partial.clear();
         self.says.clear();
         self.table.clear();
         self.heard.clear();
@@ -95,10 +102,24 @@ impl Peer {
     pub fn announce(&mut self, tag: u16, prefixes: impl IntoIterator<Item = Prefix>) {
         let set = self.set(tag);
         let mut attributes = Vec::new();
-        encode_attributes(&mut attributes, &set, Variant::default(), RS, &CLASS, &KeepAll);
+        encode_attributes(
+            &mut attributes,
+            &set,
+            Variant::default(),
+            RS,
+            &CLASS,
+            &KeepAll,
+        );
         let mut nlri = prefixes.into_iter().map(|prefix| (prefix, None));
         let next_hop = set.next_hop();
-        encode_announcements(&mut self.says, &CLASS, &attributes, next_hop, Family::Ipv4, &mut nlri);
+        encode_announcements(
+            &mut self.says,
+            &CLASS,
+            &attributes,
+            next_hop,
+            Family::Ipv4,
+            &mut nlri,
+        );
     }
 
     pub fn withdraw(&mut self, prefixes: impl IntoIterator<Item = Prefix>) {
@@ -125,16 +146,14 @@ impl Peer {
     }
 
     pub fn has_unread(&self) -> bool {
-        let complete = self.unread.get(16..18).is_some_and(|len| {
-            self.unread.len() >= usize::from(u16::from_be_bytes([len[0], len[1]]))
-        });
-        self.is_reading && complete
+        self.is_reading && !self.unread.is_empty()
     }
 
     /// Reads whole messages; a torn one does not decode and fails the test.
     pub fn read(&mut self) {
-        let unread = std::mem::take(&mut self.unread);
-        let mut rest = &unread[..];
+        let mut octets = std::mem::take(&mut self.partial);
+        octets.append(&mut self.unread);
+        let mut rest = &octets[..];
         while let Some((head, _)) = rest.split_first_chunk::<19>() {
             let header = decode_header(head, 4096).expect("a whole message");
             if rest.len() < usize::from(header.len) {
@@ -144,7 +163,7 @@ impl Peer {
             self.take(header.kind, &message[19..]);
             rest = after;
         }
-        self.unread = rest.to_vec();
+        self.partial = rest.to_vec();
     }
 
     fn take(&mut self, kind: MessageType, body: &[u8]) {
@@ -183,11 +202,13 @@ impl Peer {
         }
         for nlri in &update.withdrawn {
             self.heard.push(Heard::Withdrawn(nlri.iter().count()));
-            nlri.iter().for_each(|prefix| drop(self.table.remove(&prefix)));
+            nlri.iter()
+                .for_each(|prefix| drop(self.table.remove(&prefix)));
         }
         for (set, nlri) in &update.announced {
             self.heard.push(Heard::Announced(nlri.iter().count()));
-            self.table.extend(nlri.iter().map(|prefix| (prefix, set.clone())));
+            self.table
+                .extend(nlri.iter().map(|prefix| (prefix, set.clone())));
         }
     }
 

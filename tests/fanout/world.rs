@@ -9,9 +9,9 @@ use rialto::base::*;
 use rialto::policy::{ControlScheme, ImportPolicy};
 use rialto::rib::MedMode;
 use rialto::server::exchange::*;
-use rialto::server::message::{ToCore, ToShard};
+use rialto::server::message::{CoreNotice, ToCore, ToShard};
 use rialto::server::query::{CoreCommand, CoreReply, CoreStats};
-use rialto::server::{CoreAction, SessionCore, Shard};
+use rialto::server::{ConnId, CoreAction, SessionCore, Shard};
 use rialto::session::SessionSettings;
 use rialto::wire::TypeCodes;
 use rialto::wire::testing::HASH_SEED;
@@ -27,39 +27,66 @@ pub fn asn_of(slot: ClientSlot) -> Asn {
 pub struct World {
     pub now: Time,
     pub exchange: Arc<Exchange>,
-    pub core: SessionCore,
+    pub cores: Vec<SessionCore>,
     shards: Vec<Shard>,
     to_shard: Vec<VecDeque<ToShard>>,
-    to_core: Vec<VecDeque<ToCore>>,
+    /// By core, then by shard.
+    to_core: Vec<Vec<VecDeque<ToCore>>>,
+    notices: VecDeque<(CoreId, CoreId, CoreNotice)>,
     /// Messages that a mailbox holds.
     pub mailbox_max: usize,
     /// Shards do nothing meanwhile.
     pub are_shards_asleep: bool,
     pub peers: Vec<Peer>,
-    /// What the core sent to shards, for a test to look at.
+    /// Messages reach some shards a turn later than others.
+    pub cores_disagree: bool,
+    late: Vec<(ShardId, ToShard)>,
+    pub reads_asked: Vec<ConnId>,
+    /// What the cores sent to shards, for a test to look at.
     pub sent: Vec<String>,
 }
 
 pub fn exchange(client_count: u16, shard_count: u16) -> Exchange {
-    let clients: Vec<_> = (0..client_count).map(|slot| Some(Arc::new(client(ClientSlot(slot))))).collect();
-    let directory = clients.iter().flatten().map(|client| rialto::policy::DirectoryEntry {
-        slot: client.slot,
-        asn: client.asn,
-        hide_own_as: false,
-    });
+    exchange_of_cores(client_count, shard_count, 1)
+}
+
+/// The clients take turns among the cores.
+pub fn exchange_of_cores(client_count: u16, shard_count: u16, core_count: u16) -> Exchange {
+    let client_of = |slot: u16| Client {
+        core: CoreId(slot % core_count),
+        ..client(ClientSlot(slot))
+    };
+    let clients: Vec<_> = (0..client_count)
+        .map(|slot| Some(Arc::new(client_of(slot))))
+        .collect();
+    let directory = clients
+        .iter()
+        .flatten()
+        .map(|client| rialto::policy::DirectoryEntry {
+            slot: client.slot,
+            asn: client.asn,
+            hide_own_as: false,
+        });
     Exchange {
         generation: Generation(1),
         asn: RS,
         router_id: Ipv4Addr::new(10, 77, 255, 254),
         listen: Vec::new(),
-        core_count: 1,
+        core_count,
         shard_count,
         med: MedMode::default(),
         scheme: ControlScheme::standard(RS),
         directory: directory.collect(),
-        by_address: clients.iter().flatten().map(|client| (client.address, client.slot)).collect(),
+        by_address: clients
+            .iter()
+            .flatten()
+            .map(|client| (client.address, client.slot))
+            .collect(),
         clients,
-        startup: Startup { wait: false, ..Startup::default() },
+        startup: Startup {
+            wait: false,
+            ..Startup::default()
+        },
         limits: FanoutLimits::default(),
     }
 }
@@ -118,16 +145,29 @@ impl World {
         let shards: Vec<_> = (0..exchange.shard_count)
             .map(|shard| Shard::new(ShardId(shard), exchange.clone(), HASH_SEED))
             .collect();
-        let peers = exchange.clients().map(|client| Peer::new(client.slot)).collect();
+        let cores: Vec<_> = (0..exchange.core_count)
+            .map(|core| SessionCore::new(CoreId(core), exchange.clone(), HASH_SEED, Time::ZERO))
+            .collect();
+        let peers = exchange
+            .clients()
+            .map(|client| Peer::new(client.slot))
+            .collect();
         World {
             now: Time::ZERO,
-            core: SessionCore::new(CoreId(0), exchange.clone(), HASH_SEED, Time::ZERO),
             to_shard: shards.iter().map(|_| VecDeque::new()).collect(),
-            to_core: shards.iter().map(|_| VecDeque::new()).collect(),
+            to_core: cores
+                .iter()
+                .map(|_| shards.iter().map(|_| VecDeque::new()).collect())
+                .collect(),
+            cores,
+            notices: VecDeque::new(),
             shards,
             mailbox_max: 16,
             are_shards_asleep: false,
+            cores_disagree: false,
+            late: Vec::new(),
             peers,
+            reads_asked: Vec::new(),
             sent: Vec::new(),
             exchange,
         }
@@ -136,20 +176,30 @@ impl World {
     pub fn connect(&mut self, slot: u16) {
         let remote = SocketAddr::new(address_of(ClientSlot(slot)), 40_000);
         let local = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 179);
-        let conn = self.core.handle_accepted(self.now, remote, local);
+        let now = self.now;
+        let conn = self.core_of(slot).handle_accepted(now, remote, local);
         self.peers[usize::from(slot)].reset(conn);
     }
 
     pub fn connect_all(&mut self) {
         (0..self.peers.len() as u16).for_each(|slot| self.connect(slot));
         self.run();
-        assert!(self.peers.iter().all(|peer| peer.is_up), "every session is up");
+        assert!(
+            self.peers.iter().all(|peer| peer.is_up),
+            "every session is up"
+        );
     }
 
     pub fn hang_up(&mut self, slot: u16) {
         if let Some(conn) = self.peers[usize::from(slot)].conn.take() {
-            self.core.handle_closed(self.now, conn, "gone");
+            let now = self.now;
+            self.core_of(slot).handle_closed(now, conn, "gone");
         }
+    }
+
+    pub fn core_of(&mut self, slot: u16) -> &mut SessionCore {
+        let index = usize::from(slot) % self.cores.len();
+        &mut self.cores[index]
     }
 
     pub fn peer(&mut self, slot: u16) -> &mut Peer {
@@ -158,7 +208,9 @@ impl World {
 
     pub fn reload(&mut self, exchange: Exchange) {
         self.exchange = Arc::new(exchange);
-        self.core.handle_command(self.now, CoreCommand::Reload(self.exchange.clone()));
+        for core in &mut self.cores {
+            core.handle_command(self.now, CoreCommand::Reload(self.exchange.clone()));
+        }
         for queue in &mut self.to_shard {
             queue.push_back(ToShard::Reload(self.exchange.clone()));
         }
@@ -166,7 +218,7 @@ impl World {
     }
 
     pub fn stats(&mut self) -> CoreStats {
-        match self.core.handle_command(self.now, CoreCommand::Stats) {
+        match self.cores[0].handle_command(self.now, CoreCommand::Stats) {
             CoreReply::Stats(stats) => *stats,
             other => panic!("no statistics but {other:?}"),
         }
@@ -181,14 +233,21 @@ impl World {
         let until = self.now + time;
         loop {
             while self.step() {}
-            let shards = self.shards.iter().filter_map(Shard::poll_timeout).filter(|_| !self.are_shards_asleep);
-            let next = shards.chain(self.core.poll_timeout()).min();
+            let shards = self
+                .shards
+                .iter()
+                .filter_map(Shard::poll_timeout)
+                .filter(|_| !self.are_shards_asleep);
+            let cores = self.cores.iter().filter_map(SessionCore::poll_timeout);
+            let next = shards.chain(cores).min();
             match next.filter(|next| *next <= until) {
                 Some(next) => self.now = self.now.max(next) + Duration::from_micros(1),
                 None => break,
             }
-            if self.core.poll_timeout().is_some_and(|due| due <= self.now) {
-                self.core.handle_timeout(self.now);
+            for core in &mut self.cores {
+                if core.poll_timeout().is_some_and(|due| due <= self.now) {
+                    core.handle_timeout(self.now);
+                }
             }
         }
         self.now = self.now.max(until);
@@ -196,9 +255,17 @@ impl World {
 
     /// Everybody's turn once; false: nobody had anything to do.
     pub fn step(&mut self) -> bool {
-        let mut is_busy = self.step_core();
+        let mut is_busy = false;
+        for index in 0..self.cores.len() {
+            is_busy |= self.step_core(index);
+        }
+        while let Some((from, to, notice)) = self.notices.pop_front() {
+            self.cores[to.index()].handle_core(self.now, from, notice);
+        }
         for index in 0..self.shards.len() {
             is_busy |= !self.are_shards_asleep && self.step_shard(index);
+        }
+        for index in 0..self.cores.len() {
             is_busy |= self.deliver(index);
         }
         for index in 0..self.peers.len() {
@@ -207,31 +274,50 @@ impl World {
         is_busy
     }
 
-    fn step_core(&mut self) -> bool {
+    fn step_core(&mut self, index: usize) -> bool {
         let mut is_busy = false;
-        while let Some((shard, message)) = self.core.poll_to_shard() {
+        // Each core begins with another shard: nothing orders the mailboxes among themselves.
+        let mut held = Vec::new();
+        let core = &mut self.cores[index];
+        while let Some((shard, message)) = core.poll_to_shard() {
             if self.to_shard[shard.index()].len() >= self.mailbox_max {
-                self.core.put_back(shard, message);
+                core.put_back(shard, message);
                 continue;
             }
             is_busy = true;
             let text = format!("{message:?}");
             self.sent.push(text.chars().take(120).collect());
-            self.to_shard[shard.index()].push_back(message);
+            if (index + shard.index()) % 2 == 1 && self.cores_disagree {
+                held.push((shard, message));
+            } else {
+                self.to_shard[shard.index()].push_back(message);
+            }
         }
-        while let Some(action) = self.core.poll_action() {
+        self.late.extend(held);
+        while let Some((to, notice)) = self.cores[index].poll_to_core() {
+            self.notices.push_back((CoreId(index as u16), to, notice));
+        }
+        while let Some(action) = self.cores[index].poll_action() {
             is_busy = true;
-            if let CoreAction::Close { conn } = action {
-                self.write(conn, usize::MAX);
-                self.core.handle_closed(self.now, conn, "closed here");
-                let closed = self.peers.iter_mut().filter(|peer| peer.conn == Some(conn));
-                closed.for_each(|peer| {
-                    peer.read();
-                    peer.conn = None;
-                });
+            match action {
+                CoreAction::Close { conn } => self.close(index, conn),
+                CoreAction::Read { conn } => self.reads_asked.push(conn),
+                _ => {}
             }
         }
         is_busy
+    }
+
+    fn close(&mut self, core: usize, conn: ConnId) {
+        self.write(core, conn, usize::MAX);
+        self.cores[core].handle_closed(self.now, conn, "closed here");
+        let core_count = self.cores.len();
+        let is_closed =
+            |peer: &&mut Peer| peer.slot.index() % core_count == core && peer.conn == Some(conn);
+        for peer in self.peers.iter_mut().filter(is_closed) {
+            peer.read();
+            peer.conn = None;
+        }
     }
 
     fn step_shard(&mut self, index: usize) -> bool {
@@ -240,41 +326,58 @@ impl World {
             is_busy = true;
             self.shards[index].handle(self.now, message);
         }
-        self.core.handle_shard_room(ShardId(index as u16));
+        for (shard, message) in self
+            .late
+            .extract_if(.., |(shard, _)| shard.index() == index)
+        {
+            is_busy = true;
+            self.to_shard[shard.index()].push_back(message);
+        }
+        for core in &mut self.cores {
+            core.handle_shard_room(ShardId(index as u16));
+        }
         is_busy |= self.shards[index].turn(self.now);
         while let Some((core, message)) = self.shards[index].poll_to_core() {
-            if self.to_core[index].len() >= self.mailbox_max {
+            let mailbox = &mut self.to_core[core.index()][index];
+            if mailbox.len() >= self.mailbox_max {
                 self.shards[index].put_back(core, message);
-                break;
+                continue;
             }
             is_busy = true;
-            self.to_core[index].push_back(message);
+            mailbox.push_back(message);
         }
         is_busy
     }
 
     fn deliver(&mut self, index: usize) -> bool {
         let mut is_busy = false;
-        while self.core.wants_deltas() {
-            let Some(message) = self.to_core[index].pop_front() else { break };
-            is_busy = true;
-            self.core.handle_shard(self.now, ShardId(index as u16), message);
+        for (shard, mailbox) in self.to_core[index].iter_mut().enumerate() {
+            while self.cores[index].wants_deltas() {
+                let Some(message) = mailbox.pop_front() else {
+                    break;
+                };
+                is_busy = true;
+                self.cores[index].handle_shard(self.now, ShardId(shard as u16), message);
+            }
         }
         is_busy
     }
 
     fn step_peer(&mut self, index: usize) -> bool {
         let mut is_busy = false;
-        let Some(conn) = self.peers[index].conn else { return false };
-        if !self.peers[index].says.is_empty() && self.core.wants_octets(conn) {
+        let Some(conn) = self.peers[index].conn else {
+            return false;
+        };
+        let core = index % self.cores.len();
+        if !self.peers[index].says.is_empty() && self.cores[core].wants_octets(conn) {
             is_busy = true;
             let mut said = std::mem::take(&mut self.peers[index].says);
             let rest = said.split_off(said.len().min(16 << 10));
             self.peers[index].says = rest;
-            self.core.handle_octets(self.now, conn, &said);
+            self.cores[core].handle_octets(self.now, conn, &said);
         }
         let room = self.peers[index].room();
-        is_busy |= self.write(conn, room);
+        is_busy |= self.write(core, conn, room);
         if self.peers[index].has_unread() {
             is_busy = true;
             self.peers[index].read();
@@ -282,18 +385,24 @@ impl World {
         is_busy
     }
 
-    fn write(&mut self, conn: rialto::server::ConnId, room: usize) -> bool {
+    fn write(&mut self, core: usize, conn: ConnId, room: usize) -> bool {
+        if room == 0 {
+            return false;
+        }
         let mut pieces = Vec::new();
-        self.core.transmit(conn, &mut pieces, 64);
+        self.cores[core].transmit(conn, &mut pieces, 64);
         let mut octets: Vec<u8> = pieces.concat();
         octets.truncate(room);
         if octets.is_empty() {
             return false;
         }
-        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.conn == Some(conn)) {
+        let core_count = self.cores.len();
+        let is_it =
+            |peer: &&mut Peer| peer.slot.index() % core_count == core && peer.conn == Some(conn);
+        if let Some(peer) = self.peers.iter_mut().find(is_it) {
             peer.hear(&octets);
         }
-        self.core.handle_written(self.now, conn, octets.len());
+        self.cores[core].handle_written(self.now, conn, octets.len());
         true
     }
 }

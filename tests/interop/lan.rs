@@ -30,10 +30,22 @@ impl Lan {
     pub fn new() -> Lan {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         remove_abandoned();
-        let id = format!("{MARK}{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let directory = tempfile::Builder::new().prefix("rialto-interop").tempdir().expect("a temporary directory");
+        let id = format!(
+            "{MARK}{}x{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let directory = tempfile::Builder::new()
+            .prefix("rialto-interop")
+            .tempdir()
+            .expect("a temporary directory");
         open_to_all(directory.path());
-        let mut lan = Lan { id, namespaces: Vec::new(), ports: 0, directory };
+        let mut lan = Lan {
+            id,
+            namespaces: Vec::new(),
+            ports: 0,
+            directory,
+        };
         let bridge = lan.add_namespace("lan");
         ip(&["-n", &bridge, "link", "add", "lan0", "type", "bridge"]);
         ip(&["-n", &bridge, "link", "set", "lan0", "up"]);
@@ -46,16 +58,41 @@ impl Lan {
         let bridge = self.namespaces[0].clone();
         self.ports += 1;
         let port = format!("port{}", self.ports);
-        ip(&["-n", &namespace, "link", "add", "eth0", "type", "veth", "peer", "name", &port, "netns", &bridge]);
+        ip(&[
+            "-n", &namespace, "link", "add", "eth0", "type", "veth", "peer", "name", &port,
+            "netns", &bridge,
+        ]);
         ip(&["-n", &bridge, "link", "set", &port, "master", "lan0", "up"]);
-        ip(&["-n", &namespace, "addr", "add", &format!("{v4}/16"), "dev", "eth0"]);
-        ip(&["-n", &namespace, "addr", "add", &format!("{v6}/64"), "dev", "eth0", "nodad"]);
+        ip(&[
+            "-n",
+            &namespace,
+            "addr",
+            "add",
+            &format!("{v4}/16"),
+            "dev",
+            "eth0",
+        ]);
+        ip(&[
+            "-n",
+            &namespace,
+            "addr",
+            "add",
+            &format!("{v6}/64"),
+            "dev",
+            "eth0",
+            "nodad",
+        ]);
         ip(&["-n", &namespace, "link", "set", "eth0", "up"]);
         ip(&["-n", &namespace, "link", "set", "lo", "up"]);
         let directory = self.directory.path().join(name);
         std::fs::create_dir_all(&directory).expect("a directory for the router");
         open_to_all(&directory);
-        Place { namespace, v4, v6, directory }
+        Place {
+            namespace,
+            v4,
+            v6,
+            directory,
+        }
     }
 
     fn add_namespace(&mut self, name: &str) -> String {
@@ -85,30 +122,52 @@ pub fn run_in(namespace: &str, words: &[&str]) -> Result<String, String> {
     if output.status.success() {
         return Ok(text);
     }
-    Err(format!("{words:?}: {}: {text}{}", output.status, String::from_utf8_lossy(&output.stderr)))
+    Err(format!(
+        "{words:?}: {}: {text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    ))
 }
 
 fn ip(words: &[&str]) {
-    let output = Command::new("ip").args(words).output().expect("ip of iproute2 runs");
-    assert!(output.status.success(), "ip {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new("ip")
+        .args(words)
+        .output()
+        .expect("ip of iproute2 runs");
+    assert!(
+        output.status.success(),
+        "ip {words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Ends what still runs in a namespace, by process id, and removes it.
 fn remove_namespace(namespace: &str) {
-    if let Ok(output) = Command::new("ip").args(["netns", "pids", namespace]).output() {
+    if let Ok(output) = Command::new("ip")
+        .args(["netns", "pids", namespace])
+        .output()
+    {
         for process in String::from_utf8_lossy(&output.stdout).split_whitespace() {
             let _ = Command::new("kill").args(["-9", process]).status();
         }
     }
-    let _ = Command::new("ip").args(["netns", "del", namespace]).status();
+    let _ = Command::new("ip")
+        .args(["netns", "del", namespace])
+        .status();
 }
 
 /// Removes what test processes left behind that were killed.
 fn remove_abandoned() {
-    let Ok(output) = Command::new("ip").args(["netns", "list"]).output() else { return };
+    let Ok(output) = Command::new("ip").args(["netns", "list"]).output() else {
+        return;
+    };
     for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Some(namespace) = line.split_whitespace().next() else { continue };
-        let Some(rest) = namespace.strip_prefix(MARK) else { continue };
+        let Some(namespace) = line.split_whitespace().next() else {
+            continue;
+        };
+        let Some(rest) = namespace.strip_prefix(MARK) else {
+            continue;
+        };
         let process: String = rest.chars().take_while(char::is_ascii_digit).collect();
         if !process.is_empty() && !Path::new("/proc").join(&process).exists() {
             remove_namespace(namespace);
@@ -119,5 +178,6 @@ fn remove_abandoned() {
 /// Routers that drop their privileges must be able to pass through.
 fn open_to_all(directory: &Path) {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o777)).expect("permissions of a directory");
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o777))
+        .expect("permissions of a directory");
 }

@@ -42,7 +42,11 @@ impl Client {
     }
 
     fn expect(&mut self, due: &Table) {
-        let what = format!("{} to have its {} paths", self.member.make.name(), due.path_count());
+        let what = format!(
+            "{} to have its {} paths",
+            self.member.make.name(),
+            due.path_count()
+        );
         wait_for(&what, PATIENCE, || due.compare(&self.router.table()?));
     }
 }
@@ -57,20 +61,28 @@ fn expect_all_of_others(clients: &mut [Client]) {
 
 #[test]
 fn five_makes_of_routers_exchange_full_tables() {
-    let Some(_turn) = turn(&Make::ALL) else { return };
+    let Some(_turn) = turn(&Make::ALL) else {
+        return;
+    };
     let mut lan = Lan::new();
-    let members: Vec<Member> =
-        (1u16..).zip(Make::ALL).map(|(number, make)| Member::new(&mut lan, make, number).announcing_own(FULL)).collect();
+    let members: Vec<Member> = (1u16..)
+        .zip(Make::ALL)
+        .map(|(number, make)| Member::new(&mut lan, make, number).announcing_own(FULL))
+        .collect();
     let _server = Server::start(&mut lan, &members.iter().collect::<Vec<_>>());
     let mut clients: Vec<Client> = members.into_iter().map(Client::start).collect();
     expect_all_of_others(&mut clients);
 
     // Each withdraws some of both families and of every kind of attributes.
     for client in &mut clients {
-        let gone: BTreeSet<_> =
-            (0..40).flat_map(|item| [client.member.own_v4(item), client.member.own_v6(item * 7)]).collect();
+        let gone: BTreeSet<_> = (0..40)
+            .flat_map(|item| [client.member.own_v4(item), client.member.own_v6(item * 7)])
+            .collect();
         client.member.forget(&gone);
-        client.router.withdraw(&gone.into_iter().collect::<Vec<_>>()).expect("the router withdraws");
+        client
+            .router
+            .withdraw(&gone.into_iter().collect::<Vec<_>>())
+            .expect("the router withdraws");
     }
     expect_all_of_others(&mut clients);
 
@@ -92,7 +104,8 @@ fn turn(makes: &[Make]) -> Option<MutexGuard<'static, ()>> {
     if !in_ci && !set("RIALTO_INTEROP") {
         missing.push("RIALTO_INTEROP=1 is not set".to_owned());
     }
-    if !std::fs::read_to_string("/proc/self/status").is_ok_and(|text| text.contains("\nUid:\t0\t0")) {
+    if !std::fs::read_to_string("/proc/self/status").is_ok_and(|text| text.contains("\nUid:\t0\t0"))
+    {
         missing.push("not root".to_owned());
     }
     for make in makes {
@@ -105,8 +118,14 @@ fn turn(makes: &[Make]) -> Option<MutexGuard<'static, ()>> {
         return Some(TURN.lock().unwrap_or_else(PoisonError::into_inner));
     }
     let missing = missing.join(", ");
-    assert!(!in_ci, "CI=true, and the interop tests cannot run: {missing}");
+    assert!(
+        !in_ci,
+        "CI=true, and the interop tests cannot run: {missing}"
+    );
     // Past libtest, which would swallow it.
-    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED an interop test: {missing}");
+    let _ = writeln!(
+        std::io::stderr(),
+        "\n*** SKIPPED an interop test: {missing}"
+    );
     None
 }

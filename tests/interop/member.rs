@@ -22,7 +22,13 @@ pub enum Make {
 }
 
 impl Make {
-    pub const ALL: [Make; 5] = [Make::Bird, Make::Frr, Make::Gobgp, Make::Openbgpd, Make::Exabgp];
+    pub const ALL: [Make; 5] = [
+        Make::Bird,
+        Make::Frr,
+        Make::Gobgp,
+        Make::Openbgpd,
+        Make::Exabgp,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -60,7 +66,11 @@ impl Make {
 
     /// OpenBGPD can repeat its own ASN only.
     fn tail(self, asn: u32) -> [u32; 2] {
-        if self == Make::Openbgpd { [asn, asn] } else { [3356, 1299] }
+        if self == Make::Openbgpd {
+            [asn, asn]
+        } else {
+            [3356, 1299]
+        }
     }
 }
 
@@ -82,16 +92,30 @@ impl Member {
         let v6 = Ipv6Addr::new(0x2001, 0x7f8, 0x77, 0, 0, 0, 1, number);
         let place = lan.join(&format!("{}{number}", make.name()), v4, v6);
         let asn = 10_000 + u32::from(number);
-        Member { make, place, number, asn, announced: Vec::new(), add_path: false, password: None }
+        Member {
+            make,
+            place,
+            number,
+            asn,
+            announced: Vec::new(),
+            add_path: false,
+            password: None,
+        }
     }
 
     /// `count` prefixes of each family that nobody else announces, in four kinds of attributes.
     pub fn announcing_own(mut self, count: u32) -> Member {
         for (index, attributes) in self.kinds_of_attributes().into_iter().enumerate() {
             let mine = |item: &u32| *item as usize % 4 == index;
-            let mut prefixes: Vec<IpNet> = (0..count).filter(mine).map(|item| self.own_v4(item)).collect();
+            let mut prefixes: Vec<IpNet> = (0..count)
+                .filter(mine)
+                .map(|item| self.own_v4(item))
+                .collect();
             prefixes.extend((0..count).filter(mine).map(|item| self.own_v6(item)));
-            self.announced.push(Group { attributes, prefixes });
+            self.announced.push(Group {
+                attributes,
+                prefixes,
+            });
         }
         self
     }
@@ -103,15 +127,24 @@ impl Member {
 
     pub fn own_v4(&self, item: u32) -> IpNet {
         let first = 20 + u32::from(self.number);
-        IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from((first << 24) + (item << 8)), 24))
+        IpNet::V4(Ipv4Net::new_assert(
+            Ipv4Addr::from((first << 24) + (item << 8)),
+            24,
+        ))
     }
 
     pub fn own_v6(&self, item: u32) -> IpNet {
-        IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0x2a10, self.number, item as u16, 0, 0, 0, 0, 0), 48))
+        IpNet::V6(Ipv6Net::new_assert(
+            Ipv6Addr::new(0x2a10, self.number, item as u16, 0, 0, 0, 0, 0),
+            48,
+        ))
     }
 
     pub fn plain(&self) -> Attributes {
-        Attributes { med: self.make.default_med(), ..Attributes::plain(self.asn) }
+        Attributes {
+            med: self.make.default_med(),
+            ..Attributes::plain(self.asn)
+        }
     }
 
     fn kinds_of_attributes(&self) -> [Attributes; 4] {
@@ -122,9 +155,23 @@ impl Member {
         long.extend(self.make.tail(self.asn));
         [
             plain.clone(),
-            Attributes { med: Some(50), communities: communities.clone(), ..plain.clone() },
-            Attributes { origin: Origin::Incomplete, large: large.clone(), ..plain.clone() },
-            Attributes { as_path: long, med: Some(4_294_967_294), communities, large, ..plain },
+            Attributes {
+                med: Some(50),
+                communities: communities.clone(),
+                ..plain.clone()
+            },
+            Attributes {
+                origin: Origin::Incomplete,
+                large: large.clone(),
+                ..plain.clone()
+            },
+            Attributes {
+                as_path: long,
+                med: Some(4_294_967_294),
+                communities,
+                large,
+                ..plain
+            },
         ]
     }
 
@@ -139,7 +186,10 @@ impl Member {
     pub fn paths(&self) -> impl Iterator<Item = (IpNet, Path)> + '_ {
         self.announced.iter().flat_map(move |group| {
             group.prefixes.iter().map(move |prefix| {
-                let path = Path { next_hop: self.next_hop(prefix), attributes: group.attributes.clone() };
+                let path = Path {
+                    next_hop: self.next_hop(prefix),
+                    attributes: group.attributes.clone(),
+                };
                 (*prefix, path)
             })
         })
@@ -156,7 +206,10 @@ impl Member {
 /// ADD-PATH.
 pub fn all_of_others<'a>(me: &Member, members: impl IntoIterator<Item = &'a Member>) -> Table {
     let mut table = Table::default();
-    for other in members.into_iter().filter(|other| other.number != me.number) {
+    for other in members
+        .into_iter()
+        .filter(|other| other.number != me.number)
+    {
         for (prefix, path) in other.paths() {
             table.insert(prefix, me.make.sees(path));
         }
@@ -168,7 +221,10 @@ pub fn all_of_others<'a>(me: &Member, members: impl IntoIterator<Item = &'a Memb
 pub fn shortest_of_others<'a>(me: &Member, members: impl IntoIterator<Item = &'a Member>) -> Table {
     let mut table = all_of_others(me, members);
     for paths in table.0.values_mut() {
-        let best = paths.iter().min_by_key(|path| path.attributes.as_path.len()).cloned();
+        let best = paths
+            .iter()
+            .min_by_key(|path| path.attributes.as_path.len())
+            .cloned();
         paths.clear();
         paths.extend(best);
     }

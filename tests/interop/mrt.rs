@@ -10,10 +10,20 @@ use ipnet::IpNet;
 use super::table::{Attributes, Origin, Path, Table};
 
 /// A dump of one peer's routes. The paths are taken as they are, next hops included.
-pub fn encode_dump<'a>(routes: impl Iterator<Item = (IpNet, &'a [u32], &'a Attributes, IpAddr)>) -> Vec<u8> {
+pub fn encode_dump<'a>(
+    routes: impl Iterator<Item = (IpNet, &'a [u32], &'a Attributes, IpAddr)>,
+) -> Vec<u8> {
     let mut out = Vec::new();
     // PEER_INDEX_TABLE: collector 10.77.0.1, no view name, one IPv4 peer with a four-octet ASN.
-    encode_record(&mut out, 1, &[&[10, 77, 0, 1, 0, 0, 0, 1, 2][..], &[10, 77, 0, 2, 10, 77, 0, 2], &[0, 0, 0, 1]]);
+    encode_record(
+        &mut out,
+        1,
+        &[
+            &[10, 77, 0, 1, 0, 0, 0, 1, 2][..],
+            &[10, 77, 0, 2, 10, 77, 0, 2],
+            &[0, 0, 0, 1],
+        ],
+    );
     for (number, (prefix, as_path, attributes, next_hop)) in routes.enumerate() {
         let (subtype, address) = match prefix {
             IpNet::V4(net) => (2, net.addr().octets().to_vec()),
@@ -25,7 +35,18 @@ pub fn encode_dump<'a>(routes: impl Iterator<Item = (IpNet, &'a [u32], &'a Attri
         let number = (number as u32).to_be_bytes();
         // One entry: peer 0, originated at 0.
         let entry_head = [0, 1, 0, 0, 0, 0, 0, 0];
-        encode_record(&mut out, subtype, &[&number, &[prefix.prefix_len()], nlri, &entry_head, &block_len, &block]);
+        encode_record(
+            &mut out,
+            subtype,
+            &[
+                &number,
+                &[prefix.prefix_len()],
+                nlri,
+                &entry_head,
+                &block_len,
+                &block,
+            ],
+        );
     }
     out
 }
@@ -67,7 +88,8 @@ fn encode_attributes(as_path: &[u32], attributes: &Attributes, next_hop: IpAddr)
         value.extend(address.octets());
         attribute(0x80, 14, &value);
     }
-    let words = |value: &(u32, u32, u32)| [value.0, value.1, value.2].map(u32::to_be_bytes).concat();
+    let words =
+        |value: &(u32, u32, u32)| [value.0, value.1, value.2].map(u32::to_be_bytes).concat();
     let large: Vec<u8> = attributes.large.iter().flat_map(words).collect();
     if !large.is_empty() {
         attribute(0xc0, 32, &large);
@@ -103,11 +125,24 @@ pub fn decode_dump(octets: impl Read + Send + 'static) -> Result<Table, String> 
                 MetaCommunity::Plain(Community::Custom(asn, value)) => {
                     attributes.communities.insert((asn.to_u32() as u16, *value));
                 }
-                other => return Err(format!("{}: unexpected community {other:?}", element.prefix)),
+                other => {
+                    return Err(format!(
+                        "{}: unexpected community {other:?}",
+                        element.prefix
+                    ));
+                }
             }
         }
-        let next_hop = element.next_hop.ok_or_else(|| format!("{}: no next hop", element.prefix))?;
-        table.insert(element.prefix.prefix, Path { next_hop, attributes });
+        let next_hop = element
+            .next_hop
+            .ok_or_else(|| format!("{}: no next hop", element.prefix))?;
+        table.insert(
+            element.prefix.prefix,
+            Path {
+                next_hop,
+                attributes,
+            },
+        );
     }
     Ok(table)
 }

@@ -15,9 +15,18 @@ pub struct Program {
 
 impl Program {
     /// `words` must stay in the foreground; what it writes goes to a log in the place's directory.
-    pub fn start(place: &Place, name: &str, words: &[&str], environment: &[(&str, &str)]) -> Program {
+    pub fn start(
+        place: &Place,
+        name: &str,
+        words: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Program {
         let log = place.directory.join(format!("{name}.log"));
-        let file = File::options().create(true).append(true).open(&log).expect("a log file");
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("a log file");
         let child = Command::new("ip")
             .args(["netns", "exec", &place.namespace])
             .args(words)
@@ -28,7 +37,11 @@ impl Program {
             .stderr(file)
             .spawn()
             .unwrap_or_else(|error| panic!("{words:?}: {error}"));
-        Program { name: name.to_owned(), child, log }
+        Program {
+            name: name.to_owned(),
+            child,
+            log,
+        }
     }
 
     pub fn has_ended(&mut self) -> bool {
@@ -45,7 +58,9 @@ impl Program {
 
     /// SIGTERM, then a wait; says whether it ended with status 0 in time.
     pub fn terminate(&mut self, within: Duration) -> bool {
-        let _ = Command::new("kill").args(["-15", &self.id().to_string()]).status();
+        let _ = Command::new("kill")
+            .args(["-15", &self.id().to_string()])
+            .status();
         let deadline = Instant::now() + within;
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {
@@ -78,7 +93,10 @@ pub fn wait_for(what: &str, within: Duration, mut ask: impl FnMut() -> Result<()
     let mut pause = Duration::from_millis(100);
     loop {
         let Err(reason) = ask() else { return };
-        assert!(Instant::now() < deadline, "waited {within:?} for {what}: {reason}");
+        assert!(
+            Instant::now() < deadline,
+            "waited {within:?} for {what}: {reason}"
+        );
         std::thread::sleep(pause);
         pause = (pause * 3 / 2).min(Duration::from_secs(2));
     }

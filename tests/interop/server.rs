@@ -20,22 +20,37 @@ pub fn is_rialto() -> bool {
 impl Server {
     pub fn start(lan: &mut Lan, members: &[&Member]) -> Server {
         let place = lan.join("server", SERVER_V4, SERVER_V6);
-        let program = if is_rialto() { start_rialto(&place, members) } else { start_bird(&place, members) };
+        let program = if is_rialto() {
+            start_rialto(&place, members)
+        } else {
+            start_bird(&place, members)
+        };
         let mut server = Server { program, place };
         let namespace = server.place.namespace.clone();
-        wait_for("the route server to listen", Duration::from_secs(20), || {
-            if server.program.has_ended() {
-                return Err("it has ended".to_owned());
-            }
-            let sockets = run_in(&namespace, &["ss", "-Hltn", "sport", "=", ":179"])?;
-            if sockets.lines().count() >= 2 { Ok(()) } else { Err(format!("sockets: {sockets}")) }
-        });
+        wait_for(
+            "the route server to listen",
+            Duration::from_secs(20),
+            || {
+                if server.program.has_ended() {
+                    return Err("it has ended".to_owned());
+                }
+                let sockets = run_in(&namespace, &["ss", "-Hltn", "sport", "=", ":179"])?;
+                if sockets.lines().count() >= 2 {
+                    Ok(())
+                } else {
+                    Err(format!("sockets: {sockets}"))
+                }
+            },
+        );
         server
     }
 
     /// Words of the `rialto` command, asked in the server's namespace.
     pub fn rialto(&self, words: &[&str]) -> Result<String, String> {
-        run_in(&self.place.namespace, &[&[env!("CARGO_BIN_EXE_rialto")], words].concat())
+        run_in(
+            &self.place.namespace,
+            &[&[env!("CARGO_BIN_EXE_rialto")], words].concat(),
+        )
     }
 }
 
@@ -44,7 +59,12 @@ fn start_rialto(place: &Place, members: &[&Member]) -> Program {
     std::fs::write(&config, rialto_config(place, members)).expect("Rialto's configuration");
     let config = config.display().to_string();
     let rialto = env!("CARGO_BIN_EXE_rialto");
-    Program::start(place, "rialto", &[rialto, "run", "--config", &config], &[("RUST_LOG", "info")])
+    Program::start(
+        place,
+        "rialto",
+        &[rialto, "run", "--config", &config],
+        &[("RUST_LOG", "info")],
+    )
 }
 
 fn rialto_config(place: &Place, members: &[&Member]) -> String {
@@ -55,9 +75,22 @@ fn rialto_config(place: &Place, members: &[&Member]) -> String {
          [defaults]\npassive = true\n[defaults.import]\npreset = \"exchange\"\n"
     );
     for member in members {
-        for (family, address) in [(4, member.place.v4.to_string()), (6, member.place.v6.to_string())] {
-            let name = member.place.directory.file_name().expect("a name").display();
-            write!(text, "[[client]]\nasn = {}\naddress = \"{address}\"\nname = \"{name}-{family}\"\n", member.asn).unwrap();
+        for (family, address) in [
+            (4, member.place.v4.to_string()),
+            (6, member.place.v6.to_string()),
+        ] {
+            let name = member
+                .place
+                .directory
+                .file_name()
+                .expect("a name")
+                .display();
+            write!(
+                text,
+                "[[client]]\nasn = {}\naddress = \"{address}\"\nname = \"{name}-{family}\"\n",
+                member.asn
+            )
+            .unwrap();
             if member.add_path {
                 text += "add_path = true\n";
             }
@@ -79,8 +112,16 @@ fn start_bird(place: &Place, members: &[&Member]) -> Program {
             (6, SERVER_V6.to_string(), member.place.v6.to_string()),
         ];
         for (family, local, remote) in addresses {
-            let add_path = if member.add_path { "add paths tx; " } else { "" };
-            let password = member.password.as_ref().map(|key| format!("password \"{key}\"; ")).unwrap_or_default();
+            let add_path = if member.add_path {
+                "add paths tx; "
+            } else {
+                ""
+            };
+            let password = member
+                .password
+                .as_ref()
+                .map(|key| format!("password \"{key}\"; "))
+                .unwrap_or_default();
             writeln!(
                 text,
                 "protocol bgp client{}_{family} {{ local {local} as {SERVER_ASN}; rs client; passive; \
@@ -93,5 +134,17 @@ fn start_bird(place: &Place, members: &[&Member]) -> Program {
     let config = place.directory.join("bird.conf");
     std::fs::write(&config, text).expect("the configuration of BIRD as route server");
     let control = place.directory.join("bird.ctl").display().to_string();
-    Program::start(place, "bird-server", &["bird", "-f", "-c", &config.display().to_string(), "-s", &control], &[])
+    Program::start(
+        place,
+        "bird-server",
+        &[
+            "bird",
+            "-f",
+            "-c",
+            &config.display().to_string(),
+            "-s",
+            &control,
+        ],
+        &[],
+    )
 }

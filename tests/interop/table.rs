@@ -107,12 +107,18 @@ impl Table {
 pub fn community(text: &str) -> Result<(u16, u16), String> {
     let wrong = || format!("community '{text}'");
     let (high, low) = text.split_once(':').ok_or_else(wrong)?;
-    Ok((high.parse().map_err(|_| wrong())?, low.parse().map_err(|_| wrong())?))
+    Ok((
+        high.parse().map_err(|_| wrong())?,
+        low.parse().map_err(|_| wrong())?,
+    ))
 }
 
 /// `64500:1:2` as a triple.
 pub fn large_community(text: &str) -> Result<(u32, u32, u32), String> {
-    let parts: Vec<u32> = text.split(':').filter_map(|part| part.parse().ok()).collect();
+    let parts: Vec<u32> = text
+        .split(':')
+        .filter_map(|part| part.parse().ok())
+        .collect();
     match parts[..] {
         [a, b, c] => Ok((a, b, c)),
         _ => Err(format!("large community '{text}'")),
@@ -121,5 +127,7 @@ pub fn large_community(text: &str) -> Result<(u32, u32, u32), String> {
 
 /// `10001 3356` as numbers.
 pub fn as_path(text: &str) -> Result<Vec<u32>, String> {
-    text.split_whitespace().map(|word| word.parse().map_err(|_| format!("AS path '{text}'"))).collect()
+    text.split_whitespace()
+        .map(|word| word.parse().map_err(|_| format!("AS path '{text}'")))
+        .collect()
 }

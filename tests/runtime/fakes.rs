@@ -21,6 +21,10 @@ pub fn pattern(position: u64) -> u8 {
     (position % 251) as u8
 }
 
+/// This octet alone begins a chain of so many writes that each lead to the next.
+pub const CHAIN: u8 = 1;
+pub const CHAIN_LEN: u32 = 200;
+
 pub const GOODBYE: &[u8] = b"goodbye";
 
 pub fn address_of(index: u16) -> Ipv4Addr {
@@ -136,6 +140,8 @@ pub struct EchoCore {
     heard_of_cores: u32,
     connect_failure: String,
     over: bool,
+    /// Writes that will each lead to one more octet, by way of a shard.
+    chain: u32,
     deadline: Option<Time>,
     timeouts: u64,
 }
@@ -214,6 +220,7 @@ impl CoreStep for EchoCore {
             heard_of_cores: 0,
             connect_failure: String::new(),
             over: false,
+            chain: 0,
             deadline: Some(now + std::time::Duration::from_millis(20)),
             timeouts: 0,
         }
@@ -247,6 +254,9 @@ impl CoreStep for EchoCore {
 
     fn handle_octets(&mut self, _now: Time, conn: u32, octets: &[u8]) {
         assert!(!octets.is_empty());
+        if octets == [CHAIN] {
+            self.chain = CHAIN_LEN;
+        }
         self.stats.octets_in += octets.len() as u64;
         // Any shard: counts may come back in any order.
         let shard = usize::from(self.next_shard % self.exchange.shard_count);
@@ -392,6 +402,14 @@ impl CoreStep for EchoCore {
             if piece.is_empty() {
                 echo.queue.pop_front();
             }
+        }
+        if self.chain > 0 {
+            self.chain -= 1;
+            let message = ToShard::ClientDown {
+                slot: self.slots[&conn],
+                epoch: SessionEpoch(1),
+            };
+            self.to_shards[0].push_back(message);
         }
         self.resume();
     }

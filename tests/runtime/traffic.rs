@@ -161,3 +161,12 @@ fn one_octet_segments_and_a_burst_are_read_alike() {
     burst.join().unwrap();
     shut_down(runtime);
 }
+
+#[test]
+fn what_a_write_leads_to_is_said_at_once() {
+    let (runtime, server) = start(exchange(1, 1, 1));
+    let mut stream = connect(0, server);
+    stream.write_all(&[fakes::CHAIN]).unwrap();
+    expect_pattern(&mut stream, 0, 1 + fakes::CHAIN_LEN as usize).unwrap();
+    shut_down(runtime);
+}

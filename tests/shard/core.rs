@@ -169,7 +169,7 @@ impl World {
         }
     }
 
-    fn to_all(&mut self, make: impl Fn() -> ToShard) {
+    fn tell_all(&mut self, make: impl Fn() -> ToShard) {
         self.to_shard
             .iter_mut()
             .for_each(|queue| queue.push_back(make()));
@@ -196,7 +196,7 @@ impl World {
             four_octet: true,
             router_id: router_id_of(slot, peer.epoch),
         };
-        self.to_all(|| ToShard::ClientUp(up.clone()));
+        self.tell_all(|| ToShard::ClientUp(up.clone()));
         self.joining.insert(slot);
         self.counted.remove(&slot);
     }
@@ -213,7 +213,7 @@ impl World {
         self.joining.remove(&slot);
         self.announced
             .retain(|(announcer, _), _| *announcer != slot);
-        self.to_all(|| ToShard::ClientDown { slot, epoch });
+        self.tell_all(|| ToShard::ClientDown { slot, epoch });
     }
 
     pub fn refresh(&mut self, slot: ClientSlot) {
@@ -231,7 +231,7 @@ impl World {
         change(&mut self.exchange);
         self.generation += 1;
         let compiled = compile(&self.exchange, self.generation, self.shards.len() as u16);
-        self.to_all(|| ToShard::Reload(compiled.clone()));
+        self.tell_all(|| ToShard::Reload(compiled.clone()));
     }
 
     pub fn announce(
@@ -344,7 +344,7 @@ impl World {
                 promoted: BTreeSet::new(),
             });
             let families = FamilySet::only(Family::Ipv4);
-            self.to_all(|| ToShard::Walk {
+            self.tell_all(|| ToShard::Walk {
                 core: CoreId(0),
                 walk: id,
                 clients: set.clone(),
@@ -407,7 +407,7 @@ impl World {
         };
         assert!(walk.ended.insert(shard));
         if walk.ended.len() == self.shards.len() {
-            self.to_all(|| ToShard::Promote {
+            self.tell_all(|| ToShard::Promote {
                 core: CoreId(0),
                 walk: id,
             });

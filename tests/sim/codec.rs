@@ -33,7 +33,10 @@ pub enum Message {
     Open(Agreed),
     Update(Update),
     Keepalive,
-    Notification { code: u8, subcode: u8 },
+    Notification {
+        code: u8,
+        subcode: u8,
+    },
     /// Family (0 IPv4, 1 IPv6) and RFC 7313 subtype.
     Refresh(usize, u8),
 }
@@ -148,7 +151,12 @@ pub struct Style {
 }
 
 /// UPDATEs that announce prefixes of one family.
-pub fn encode_announcements(nets: &[Net], attributes: &Attributes, agreed: &Agreed, style: Style) -> Vec<u8> {
+pub fn encode_announcements(
+    nets: &[Net],
+    attributes: &Attributes,
+    agreed: &Agreed,
+    style: Style,
+) -> Vec<u8> {
     let mut out = Vec::new();
     for chunk in nets.chunks(style.pack_max) {
         let in_body = chunk[0].0.is_ipv4() && !style.by_mp;
@@ -206,7 +214,12 @@ fn octets_of(address: IpAddr) -> Vec<u8> {
 
 fn next_hop_octets(attributes: &Attributes) -> Vec<u8> {
     let mut octets = octets_of(attributes.next_hop);
-    octets.extend(attributes.link_local.iter().flat_map(|address| address.octets()));
+    octets.extend(
+        attributes
+            .link_local
+            .iter()
+            .flat_map(|address| address.octets()),
+    );
     octets
 }
 
@@ -220,10 +233,25 @@ fn attribute(out: &mut Vec<u8>, flags: u8, code: u8, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-fn encode_attributes(attributes: &Attributes, agreed: &Agreed, with_next_hop: bool, broken: bool, out: &mut Vec<u8>) {
-    let origin: &[u8] = if broken { &[attributes.origin, 0] } else { &[attributes.origin] };
+fn encode_attributes(
+    attributes: &Attributes,
+    agreed: &Agreed,
+    with_next_hop: bool,
+    broken: bool,
+    out: &mut Vec<u8>,
+) {
+    let origin: &[u8] = if broken {
+        &[attributes.origin, 0]
+    } else {
+        &[attributes.origin]
+    };
     attribute(out, 0x40, 1, origin);
-    attribute(out, 0x40, 2, &encode_as_path(&attributes.as_path, agreed.four_octet));
+    attribute(
+        out,
+        0x40,
+        2,
+        &encode_as_path(&attributes.as_path, agreed.four_octet),
+    );
     if with_next_hop {
         attribute(out, 0x40, 3, &octets_of(attributes.next_hop));
     }
@@ -235,13 +263,24 @@ fn encode_attributes(attributes: &Attributes, agreed: &Agreed, with_next_hop: bo
             attribute(out, 0xc0, code, &value);
         }
     };
-    let standard = attributes.communities.iter().flat_map(|(a, b)| [a.to_be_bytes(), b.to_be_bytes()].concat());
+    let standard = attributes
+        .communities
+        .iter()
+        .flat_map(|(a, b)| [a.to_be_bytes(), b.to_be_bytes()].concat());
     some(out, 8, standard.collect());
     some(out, 16, attributes.extended.concat());
-    if !agreed.four_octet && attributes.as_path.iter().any(|(_, asns)| asns.iter().any(|asn| *asn > 0xffff)) {
+    if !agreed.four_octet
+        && attributes
+            .as_path
+            .iter()
+            .any(|(_, asns)| asns.iter().any(|asn| *asn > 0xffff))
+    {
         attribute(out, 0xc0, 17, &encode_as_path(&attributes.as_path, true));
     }
-    let large = attributes.large.iter().flat_map(|(a, b, c)| [a, b, c].map(|part| part.to_be_bytes()).concat());
+    let large = attributes
+        .large
+        .iter()
+        .flat_map(|(a, b, c)| [a, b, c].map(|part| part.to_be_bytes()).concat());
     some(out, 32, large.collect());
     for (code, (flags, value)) in &attributes.other {
         attribute(out, *flags, *code, value);
@@ -265,14 +304,23 @@ fn encode_as_path(segments: &[(u8, Vec<u32>)], four_octet: bool) -> Vec<u8> {
 
 /// Takes one message off the head of `octets`; `None` when it is not whole yet.
 pub fn decode(octets: &[u8], agreed: &Agreed) -> Result<Option<(Message, usize)>, String> {
-    let Some(header) = octets.first_chunk::<19>() else { return Ok(None) };
+    let Some(header) = octets.first_chunk::<19>() else {
+        return Ok(None);
+    };
     if header[..16] != [0xff; 16] {
         return Err("the marker is not all ones".to_owned());
     }
     let len = usize::from(u16::from_be_bytes([header[16], header[17]]));
-    let max = if agreed.extended && header[18] != 1 && header[18] != 4 { 65_535 } else { 4_096 };
+    let max = if agreed.extended && header[18] != 1 && header[18] != 4 {
+        65_535
+    } else {
+        4_096
+    };
     if !(19..=max).contains(&len) {
-        return Err(format!("a message of type {} has {len} octets, {max} are allowed", header[18]));
+        return Err(format!(
+            "a message of type {} has {len} octets, {max} are allowed",
+            header[18]
+        ));
     }
     if octets.len() < len {
         return Ok(None);
@@ -281,7 +329,10 @@ pub fn decode(octets: &[u8], agreed: &Agreed) -> Result<Option<(Message, usize)>
     let message = match header[18] {
         1 => Message::Open(decode_open(&mut body)?),
         2 => Message::Update(decode_update(&mut body, agreed)?),
-        3 => Message::Notification { code: body.u8()?, subcode: body.u8()? },
+        3 => Message::Notification {
+            code: body.u8()?,
+            subcode: body.u8()?,
+        },
         4 => Message::Keepalive,
         5 => {
             let (afi, subtype) = (body.u16()?, body.u8()?);
@@ -299,7 +350,10 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], String> {
-        let (head, rest) = self.0.split_at_checked(len).ok_or("a field is longer than what is left")?;
+        let (head, rest) = self
+            .0
+            .split_at_checked(len)
+            .ok_or("a field is longer than what is left")?;
         self.0 = rest;
         Ok(head)
     }
@@ -326,7 +380,10 @@ fn decode_open(body: &mut Reader<'_>) -> Result<Agreed, String> {
     body.take(9)?;
     let len = usize::from(body.u8()?);
     let mut parameters = body.sub(len)?;
-    let mut said = Agreed { families: [false; 2], ..Agreed::default() };
+    let mut said = Agreed {
+        families: [false; 2],
+        ..Agreed::default()
+    };
     while !parameters.0.is_empty() {
         let (kind, len) = (parameters.u8()?, usize::from(parameters.u8()?));
         let mut parameter = parameters.sub(len)?;
@@ -361,7 +418,11 @@ fn decode_update(body: &mut Reader<'_>, agreed: &Agreed) -> Result<Update, Strin
     let mut parts = Parts::default();
     while !block.0.is_empty() {
         let (flags, code) = (block.u8()?, block.u8()?);
-        let len = if flags & 0x10 != 0 { usize::from(block.u16()?) } else { usize::from(block.u8()?) };
+        let len = if flags & 0x10 != 0 {
+            usize::from(block.u16()?)
+        } else {
+            usize::from(block.u8()?)
+        };
         parts.read(flags & !0x10, code, block.sub(len)?, agreed, &mut update)?;
     }
     let withdrawn_count = update.withdrawn.len();
@@ -377,7 +438,11 @@ fn decode_update(body: &mut Reader<'_>, agreed: &Agreed) -> Result<Update, Strin
     if reach_count > 0 && reach_count < update.announced.len() {
         return Err("prefixes both in MP_REACH_NLRI and in the body".to_owned());
     }
-    if let Some((net, _)) = update.announced.iter().find(|(net, _)| !agreed.families[family_of(net)]) {
+    if let Some((net, _)) = update
+        .announced
+        .iter()
+        .find(|(net, _)| !agreed.families[family_of(net)])
+    {
         return Err(format!("{net:?} is of a family that was not agreed on"));
     }
     update.attributes = Some(parts.finish()?);
@@ -450,13 +515,23 @@ impl Parts {
                 decode_nlri(&mut value, family, agreed, &mut update.withdrawn)?;
             }
             _ => {
-                self.other.insert(code, (flags, std::mem::take(&mut value.0).to_vec()));
+                self.other
+                    .insert(code, (flags, std::mem::take(&mut value.0).to_vec()));
             }
         }
-        if value.0.is_empty() { Ok(()) } else { Err(format!("attribute {code} is too long")) }
+        if value.0.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("attribute {code} is too long"))
+        }
     }
 
-    fn read_reach(&mut self, value: &mut Reader<'_>, agreed: &Agreed, update: &mut Update) -> Result<(), String> {
+    fn read_reach(
+        &mut self,
+        value: &mut Reader<'_>,
+        agreed: &Agreed,
+        update: &mut Update,
+    ) -> Result<(), String> {
         let family = decode_family(value)?;
         let len = usize::from(value.u8()?);
         let octets = value.take(len)?;
@@ -496,9 +571,14 @@ impl Parts {
 }
 
 /// RFC 6793 §4.2.3: what AS4_PATH lacks in length is taken from the head of AS_PATH.
-fn merge_as4_path(as_path: Vec<(u8, Vec<u32>)>, as4_path: Vec<(u8, Vec<u32>)>) -> Vec<(u8, Vec<u32>)> {
+fn merge_as4_path(
+    as_path: Vec<(u8, Vec<u32>)>,
+    as4_path: Vec<(u8, Vec<u32>)>,
+) -> Vec<(u8, Vec<u32>)> {
     let count = |path: &[(u8, Vec<u32>)]| -> usize {
-        path.iter().map(|(kind, asns)| if *kind == 1 { 1 } else { asns.len() }).sum()
+        path.iter()
+            .map(|(kind, asns)| if *kind == 1 { 1 } else { asns.len() })
+            .sum()
     };
     let (all, new) = (count(&as_path), count(&as4_path));
     if all < new {
@@ -527,9 +607,17 @@ fn decode_as_path(value: &mut Reader<'_>, four_octet: bool) -> Result<Vec<(u8, V
     while !value.0.is_empty() {
         let (kind, count) = (value.u8()?, value.u8()?);
         if !(1..=2).contains(&kind) || count == 0 {
-            return Err(format!("an AS_PATH segment of type {kind} with {count} ASNs"));
+            return Err(format!(
+                "an AS_PATH segment of type {kind} with {count} ASNs"
+            ));
         }
-        let asns = (0..count).map(|_| if four_octet { value.u32() } else { value.u16().map(u32::from) });
+        let asns = (0..count).map(|_| {
+            if four_octet {
+                value.u32()
+            } else {
+                value.u16().map(u32::from)
+            }
+        });
         segments.push((kind, asns.collect::<Result<Vec<u32>, String>>()?));
     }
     Ok(segments)
@@ -543,9 +631,18 @@ fn decode_family(value: &mut Reader<'_>) -> Result<usize, String> {
     }
 }
 
-fn decode_nlri(value: &mut Reader<'_>, family: usize, agreed: &Agreed, out: &mut Vec<(Net, u32)>) -> Result<(), String> {
+fn decode_nlri(
+    value: &mut Reader<'_>,
+    family: usize,
+    agreed: &Agreed,
+    out: &mut Vec<(Net, u32)>,
+) -> Result<(), String> {
     while !value.0.is_empty() {
-        let path_id = if agreed.add_path[family] { value.u32()? } else { 0 };
+        let path_id = if agreed.add_path[family] {
+            value.u32()?
+        } else {
+            0
+        };
         let len = value.u8()?;
         if len > [32, 128][family] {
             return Err(format!("a prefix length of {len}"));

@@ -89,7 +89,11 @@ impl Plan {
             Med::Always => "always",
             Med::Ignore => "ignore",
         };
-        let precedence = if self.large_first { "large_first" } else { "merged" };
+        let precedence = if self.large_first {
+            "large_first"
+        } else {
+            "merged"
+        };
         let mut text = format!(
             "[server]\nasn = {SERVER_ASN}\nrouter_id = \"10.77.255.254\"\nmed = \"{med}\"\n\
              [cores]\nsessions = {}\nshards = {}\n\
@@ -106,7 +110,12 @@ impl Plan {
     /// What everybody is owed now, worked out by the oracle from what the speakers announce.
     pub fn owed(&self, world: &World) -> BTreeMap<usize, Table> {
         let oracle = self.oracle(world);
-        let slot = |index: usize| world.exchange.client_at(self.members[index].address).map(|client| client.slot.0);
+        let slot = |index: usize| {
+            world
+                .exchange
+                .client_at(self.members[index].address)
+                .map(|client| client.slot.0)
+        };
         let mut tables = oracle.tables();
         (0..self.members.len())
             .filter_map(|index| Some((index, tables.remove(&slot(index)?)?)))
@@ -122,7 +131,9 @@ impl Plan {
             block_order: |net| prefix_of(net).shard_hash(),
         });
         for (index, member) in self.members.iter().enumerate() {
-            let Some(client) = world.exchange.client_at(member.address) else { continue };
+            let Some(client) = world.exchange.client_at(member.address) else {
+                continue;
+            };
             oracle.configure(client.slot.0, member.oracle_client());
             let speaker = &world.clients[index].speaker;
             if speaker.state == State::Established {
@@ -152,14 +163,21 @@ impl Plan {
             let is_due = client.is_on && !member.is_absent && !member.disabled;
             let is_up = client.speaker.state == State::Established;
             if is_due != is_up {
-                return Err(format!("client {index} should be up: {is_due}; it is {:?}", client.speaker.state));
+                return Err(format!(
+                    "client {index} should be up: {is_due}; it is {:?}",
+                    client.speaker.state
+                ));
             }
             if !is_up {
                 continue;
             }
             let agreed = client.speaker.agreed.families;
-            if let Some(family) = (0..2).find(|family| agreed[*family] && !client.speaker.end_of_rib[*family]) {
-                return Err(format!("client {index} has no End-of-RIB of family {family}"));
+            if let Some(family) =
+                (0..2).find(|family| agreed[*family] && !client.speaker.end_of_rib[*family])
+            {
+                return Err(format!(
+                    "client {index} has no End-of-RIB of family {family}"
+                ));
             }
             compare(&owed[&index], &client.speaker.table)
                 .map_err(|difference| format!("client {index} (AS{}): {difference}", member.asn))?;
@@ -173,7 +191,10 @@ fn compare(owed: &Table, has: &Table) -> Result<(), String> {
         return Ok(());
     }
     let keys: std::collections::BTreeSet<_> = owed.keys().chain(has.keys()).collect();
-    let wrong: Vec<_> = keys.into_iter().filter(|key| owed.get(key) != has.get(key)).collect();
+    let wrong: Vec<_> = keys
+        .into_iter()
+        .filter(|key| owed.get(key) != has.get(key))
+        .collect();
     let first = wrong[0];
     Err(format!(
         "{} of {} prefixes differ, first {}/{} path {}\n  owed {:?}\n  has  {:?}",
@@ -200,8 +221,12 @@ pub fn canonical_dump(world: &World) -> String {
 
 impl Member {
     fn write_config(&self, text: &mut String) {
-        let names: Vec<&str> =
-            ["\"ipv4\"", "\"ipv6\""].into_iter().zip(self.families).filter(|(_, on)| *on).map(|(name, _)| name).collect();
+        let names: Vec<&str> = ["\"ipv4\"", "\"ipv6\""]
+            .into_iter()
+            .zip(self.families)
+            .filter(|(_, on)| *on)
+            .map(|(name, _)| name)
+            .collect();
         write!(
             text,
             "[[client]]\nasn = {}\naddress = \"{}\"\nnext_hops = [\"{}\"]\nfamilies = [{}]\nhold_time = {}\n\

@@ -13,10 +13,18 @@ mod world;
 
 use scenario::{Scenario, Size};
 
-const SIZE: Size = Size { clients: 12, nets: 80, phases: 4, events: 40 };
+const SIZE: Size = Size {
+    clients: 12,
+    nets: 80,
+    phases: 4,
+    events: 40,
+};
 
 fn number_from(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    std::env::var(name).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number"))
+    })
 }
 
 fn seeds(usual: u64) -> Vec<u64> {
@@ -47,7 +55,10 @@ fn tables_are_the_same_to_the_octet_for_every_number_of_cores() {
         let dump = |(cores, shards)| Scenario::new(seed, cores, shards, SIZE).run(SIZE);
         let first = dump((1, 1));
         for numbers in [(1, 2), (2, 1), (2, 4), (3, 8)] {
-            assert!(dump(numbers) == first, "seed {seed}: {numbers:?} ends otherwise than one core and one shard");
+            assert!(
+                dump(numbers) == first,
+                "seed {seed}: {numbers:?} ends otherwise than one core and one shard"
+            );
         }
     }
 }

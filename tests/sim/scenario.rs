@@ -40,11 +40,18 @@ impl Scenario {
         let luck = Rng::new(seed ^ u64::from(cores) << 32 ^ u64::from(shards) << 40);
         let mut world = World::new(plan.compile(None), luck);
         for (number, member) in plan.members.iter().enumerate() {
-            let mut speaker = Speaker::new(member.hello.clone(), Rng::new(seed ^ (number as u64) << 48));
+            let mut speaker =
+                Speaker::new(member.hello.clone(), Rng::new(seed ^ (number as u64) << 48));
             speaker.sends_end_of_rib = number % 7 != 3;
             world.add_client(member.address, speaker);
         }
-        Scenario { seed, rng, plan, nets, world }
+        Scenario {
+            seed,
+            rng,
+            plan,
+            nets,
+            world,
+        }
     }
 
     /// Runs it; the dumps of all phases. A fault names the seed.
@@ -107,12 +114,16 @@ impl Scenario {
 
     fn announce(&mut self, client: usize) {
         let (nets, attributes) = self.random_route(client);
-        self.world.clients[client].speaker.announce(&nets, &attributes);
+        self.world.clients[client]
+            .speaker
+            .announce(&nets, &attributes);
     }
 
     fn announce_amiss(&mut self, client: usize) {
         let (nets, attributes) = self.random_route(client);
-        self.world.clients[client].speaker.announce_amiss(&nets, &attributes);
+        self.world.clients[client]
+            .speaker
+            .announce_amiss(&nets, &attributes);
     }
 
     fn withdraw(&mut self, client: usize) {
@@ -142,10 +153,19 @@ impl Scenario {
     }
 
     fn command(&mut self, client: usize) {
-        let Some(configured) = self.world.exchange.client_at(self.plan.members[client].address) else { return };
+        let Some(configured) = self
+            .world
+            .exchange
+            .client_at(self.plan.members[client].address)
+        else {
+            return;
+        };
         let (core, slot) = (configured.core, configured.slot);
         let command = match self.rng.percent(50) {
-            true => CoreCommand::Reset { slot, message: "for a test".to_owned() },
+            true => CoreCommand::Reset {
+                slot,
+                message: "for a test".to_owned(),
+            },
             false => CoreCommand::Refresh { slot },
         };
         self.world.command(core, command);
@@ -162,7 +182,13 @@ impl Scenario {
                 3 => member.disabled = !member.disabled,
                 4 => member.is_absent = !member.is_absent,
                 5 => member.add_path = !member.add_path,
-                6 => member.block = if member.block.is_some() { None } else { Some(self.rng.between(1, 20)) },
+                6 => {
+                    member.block = if member.block.is_some() {
+                        None
+                    } else {
+                        Some(self.rng.between(1, 20))
+                    }
+                }
                 7 => self.plan.med = *self.rng.pick(&[Med::SameAs, Med::Always, Med::Ignore]),
                 _ => self.plan.large_first = !self.plan.large_first,
             }
@@ -208,7 +234,17 @@ fn random_plan(rng: &mut Rng, cores: u16, shards: u16, size: Size) -> Plan {
 }
 
 /// ASNs of members: few, so that several have the same; one of them needs four octets.
-const ASNS: [u32; 9] = [10_001, 10_002, 10_003, 10_004, 10_005, 10_006, 3_356, 200_001, 4_199_999_999];
+const ASNS: [u32; 9] = [
+    10_001,
+    10_002,
+    10_003,
+    10_004,
+    10_005,
+    10_006,
+    3_356,
+    200_001,
+    4_199_999_999,
+];
 
 fn random_member(rng: &mut Rng, number: usize) -> Member {
     let (v4, v6) = addresses(number);
@@ -228,7 +264,11 @@ fn random_member(rng: &mut Rng, number: usize) -> Member {
         router_id: Ipv4Addr::new(172, 16, 0, 1 + (number / 2) as u8 * 2 + rng.below(2) as u8),
         hold_time_s: *rng.pick(&[0, 90, 180]),
         agreed: Agreed {
-            families: if rng.percent(85) { families } else { [true, true] },
+            families: if rng.percent(85) {
+                families
+            } else {
+                [true, true]
+            },
             four_octet,
             add_path: both(rng, 50),
             extended: rng.percent(50),
@@ -268,15 +308,24 @@ fn random_nets(rng: &mut Rng, family: usize, count: usize) -> Vec<Net> {
                     _ => (Ipv4Addr::new(20, high, low, 0).into(), 24),
                 },
                 _ => match rng.below(20) {
-                    0 => (Ipv6Addr::new(0x2001, 0xdb8, number, 0, 0, 0, 0, 0).into(), 48),
+                    0 => (
+                        Ipv6Addr::new(0x2001, 0xdb8, number, 0, 0, 0, 0, 0).into(),
+                        48,
+                    ),
                     1 => (Ipv6Addr::new(0x2a10, number, 0, 0, 0, 0, 0, 0).into(), 64),
-                    _ => (IpAddr::from(Ipv6Addr::new(0x2a10, number, 0, 0, 0, 0, 0, 0)), 32),
+                    _ => (
+                        IpAddr::from(Ipv6Addr::new(0x2a10, number, 0, 0, 0, 0, 0, 0)),
+                        32,
+                    ),
                 },
             }
         })
         .collect();
     if rng.percent(30) {
-        nets.push(([Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()][family], 0));
+        nets.push((
+            [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()][family],
+            0,
+        ));
     }
     nets
 }
@@ -286,19 +335,25 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
     let own = [member.address, member.other_address];
     let is_of_family = |address: &IpAddr| usize::from(address.is_ipv6()) == family;
     let next_hop = match rng.percent(92) {
-        true => *own.iter().find(|address| is_of_family(address)).expect("one of each family"),
+        true => *own
+            .iter()
+            .find(|address| is_of_family(address))
+            .expect("one of each family"),
         false => {
             let (v4, v6) = addresses(rng.below(plan.members.len()));
             if family == 0 { v4 } else { v6 }
         }
     };
-    let link_local = (family == 1 && rng.percent(25)).then(|| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, client as u16 + 1));
+    let link_local = (family == 1 && rng.percent(25))
+        .then(|| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, client as u16 + 1));
     let mut attributes = Attributes {
         origin: *rng.pick(&[0, 0, 0, 1, 2]),
         as_path: random_as_path(rng, member.asn),
         next_hop,
         link_local,
-        med: rng.percent(60).then(|| *rng.pick(&[0, 1, 5, 5, 90, u32::MAX])),
+        med: rng
+            .percent(60)
+            .then(|| *rng.pick(&[0, 1, 5, 5, 90, u32::MAX])),
         communities: Vec::new(),
         large: Vec::new(),
         extended: Vec::new(),
@@ -309,13 +364,18 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
     }
     if attributes.as_path[0].1[0] != member.asn {
         // Known: the server prepends the leftmost ASN, which is the announcer's but in a lab.
-        attributes.large.retain(|(rs, function, _)| *rs != SERVER_ASN || *function <= 100);
+        attributes
+            .large
+            .retain(|(rs, function, _)| *rs != SERVER_ASN || *function <= 100);
     }
     if rng.percent(10) {
         attributes.other.insert(6, (0x40, Vec::new()));
     }
     if rng.percent(10) {
-        attributes.other.insert(*rng.pick(&[200, 201, 250]), (*rng.pick(&[0xc0, 0x80, 0xe0]), vec![7; rng.between(0, 300)]));
+        attributes.other.insert(
+            *rng.pick(&[200, 201, 250]),
+            (*rng.pick(&[0xc0, 0x80, 0xe0]), vec![7; rng.between(0, 300)]),
+        );
     }
     if member.extended && member.hello.agreed.extended && rng.percent(6) {
         // Over 4,096 octets: not for everybody.
@@ -325,7 +385,11 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
 }
 
 fn random_as_path(rng: &mut Rng, asn: u32) -> Vec<(u8, Vec<u32>)> {
-    let first = if rng.percent(93) { asn } else { *rng.pick(&ASNS) };
+    let first = if rng.percent(93) {
+        asn
+    } else {
+        *rng.pick(&ASNS)
+    };
     let mut sequence = vec![first];
     for _ in 0..*rng.pick(&[0, 0, 1, 1, 2, 3]) {
         sequence.push(*rng.pick(&ASNS));
@@ -346,7 +410,12 @@ fn random_as_path(rng: &mut Rng, asn: u32) -> Vec<(u8, Vec<u32>)> {
 fn random_communities(rng: &mut Rng, plan: &Plan, attributes: &mut Attributes) {
     let rs = SERVER_ASN;
     for _ in 0..rng.between(1, 4) {
-        let asns: Vec<u32> = plan.members.iter().map(|member| member.asn).chain([rs, 65_000]).collect();
+        let asns: Vec<u32> = plan
+            .members
+            .iter()
+            .map(|member| member.asn)
+            .chain([rs, 65_000])
+            .collect();
         let peer = *rng.pick(&asns);
         let peer_16 = u16::try_from(peer).unwrap_or(7);
         let rs_16 = rs as u16;
@@ -357,13 +426,21 @@ fn random_communities(rng: &mut Rng, plan: &Plan, attributes: &mut Attributes) {
             5 => attributes.large.push((rs, 0, 0)),
             6 | 7 => attributes.large.push((rs, 0, peer)),
             8 => attributes.large.push((rs, 1, peer)),
-            9 => attributes.large.push((rs, rng.between(101, 103) as u32, peer)),
+            9 => attributes
+                .large
+                .push((rs, rng.between(101, 103) as u32, peer)),
             10 => attributes.large.push((rs, rng.between(101, 103) as u32, 0)),
             11 => attributes.large.push((rs, 77, peer)),
-            12 => attributes.communities.push((65_535, *rng.pick(&[0, 65_281, 65_282]))),
-            13 => attributes.communities.push((3_356, rng.between(1, 3) as u16)),
+            12 => attributes
+                .communities
+                .push((65_535, *rng.pick(&[0, 65_281, 65_282]))),
+            13 => attributes
+                .communities
+                .push((3_356, rng.between(1, 3) as u16)),
             14 => attributes.large.push((3_356, 1, rng.between(1, 3) as u32)),
-            _ => attributes.extended.push([0, 2, 0x0d, 0x1c, 0, 0, 0, rng.between(1, 3) as u8]),
+            _ => attributes
+                .extended
+                .push([0, 2, 0x0d, 0x1c, 0, 0, 0, rng.between(1, 3) as u8]),
         }
     }
     attributes.communities.sort();

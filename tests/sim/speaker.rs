@@ -119,7 +119,11 @@ impl Speaker {
                 self.notified.push((code, subcode));
                 self.is_closing = true;
                 // Nothing but Cease is ever the fault of the server's operator.
-                if code == 6 { Ok(()) } else { Err(format!("NOTIFICATION {code}/{subcode}")) }
+                if code == 6 {
+                    Ok(())
+                } else {
+                    Err(format!("NOTIFICATION {code}/{subcode}"))
+                }
             }
             (State::OpenSent, Message::Open(said)) => {
                 self.agree(&said);
@@ -134,7 +138,9 @@ impl Speaker {
             }
             (State::Established, Message::Keepalive) => Ok(()),
             (State::Established, Message::Update(update)) => self.take(update),
-            (State::Established, Message::Refresh(family, subtype)) => self.refresh(family, subtype),
+            (State::Established, Message::Refresh(family, subtype)) => {
+                self.refresh(family, subtype)
+            }
             (state, message) => Err(format!("{message:?} in state {state:?}")),
         }
     }
@@ -145,7 +151,10 @@ impl Speaker {
         self.agreed = Agreed {
             families: both(own.families, said.families),
             four_octet: own.four_octet && said.four_octet,
-            add_path: both(both(own.add_path, said.add_path), both(own.families, said.families)),
+            add_path: both(
+                both(own.add_path, said.add_path),
+                both(own.families, said.families),
+            ),
             extended: own.extended && said.extended,
             enhanced_refresh: own.enhanced_refresh && said.enhanced_refresh,
         };
@@ -158,7 +167,10 @@ impl Speaker {
             self.fresh(key);
         }
         for key in &update.announced {
-            let attributes = update.attributes.clone().ok_or("an announcement without attributes")?;
+            let attributes = update
+                .attributes
+                .clone()
+                .ok_or("an announcement without attributes")?;
             self.table.insert(*key, attributes);
             self.fresh(key);
         }
@@ -203,8 +215,15 @@ impl Speaker {
 
     fn announce_family(&mut self, family: usize) {
         let mut by_attributes: Vec<(Attributes, Vec<Net>)> = Vec::new();
-        for (net, attributes) in self.announced.iter().filter(|(net, _)| codec::family_of(net) == family) {
-            match by_attributes.iter_mut().find(|(other, _)| other == attributes) {
+        for (net, attributes) in self
+            .announced
+            .iter()
+            .filter(|(net, _)| codec::family_of(net) == family)
+        {
+            match by_attributes
+                .iter_mut()
+                .find(|(other, _)| other == attributes)
+            {
                 Some((_, nets)) => nets.push(*net),
                 None => by_attributes.push((attributes.clone(), vec![*net])),
             }
@@ -225,8 +244,16 @@ impl Speaker {
     }
 
     fn write_announcement(&mut self, nets: &[Net], attributes: &Attributes, broken_origin: bool) {
-        let style = Style { broken_origin, ..self.style() };
-        self.outbox.extend(codec::encode_announcements(nets, attributes, &self.agreed, style));
+        let style = Style {
+            broken_origin,
+            ..self.style()
+        };
+        self.outbox.extend(codec::encode_announcements(
+            nets,
+            attributes,
+            &self.agreed,
+            style,
+        ));
     }
 
     /// Prefixes of one family, from now on with these attributes.
@@ -258,7 +285,9 @@ impl Speaker {
     fn speaks(&self, nets: &[Net]) -> bool {
         self.state == State::Established
             && !self.is_closing
-            && nets.first().is_some_and(|net| self.agreed.families[codec::family_of(net)])
+            && nets
+                .first()
+                .is_some_and(|net| self.agreed.families[codec::family_of(net)])
     }
 
     /// Asks for all routes of a family again (RFC 2918).

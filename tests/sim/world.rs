@@ -141,10 +141,12 @@ impl World {
     /// Posts a generation as the management plane does: shards first, then session cores.
     pub fn reload(&mut self, exchange: Arc<Exchange>) {
         for shard in 0..self.shards.len() {
-            self.posts.push_back(Post::Shard(shard, ToShard::Reload(exchange.clone())));
+            self.posts
+                .push_back(Post::Shard(shard, ToShard::Reload(exchange.clone())));
         }
         for core in 0..self.cores.len() {
-            self.posts.push_back(Post::Core(core, CoreCommand::Reload(exchange.clone())));
+            self.posts
+                .push_back(Post::Core(core, CoreCommand::Reload(exchange.clone())));
         }
         self.exchange = exchange;
     }
@@ -156,12 +158,21 @@ impl World {
     /// Asks a shard; the answer is in `answers` once the world is quiet.
     pub fn ask(&mut self, shard: usize, query: ShardQuery) -> u64 {
         self.questions += 1;
-        self.posts.push_back(Post::Shard(shard, ToShard::Query { id: self.questions, query }));
+        self.posts.push_back(Post::Shard(
+            shard,
+            ToShard::Query {
+                id: self.questions,
+                query,
+            },
+        ));
         self.questions
     }
 
     pub fn core_stats(&mut self, core: usize) -> CoreStats {
-        match self.cores[core].core.handle_command(self.now, CoreCommand::Stats) {
+        match self.cores[core]
+            .core
+            .handle_command(self.now, CoreCommand::Stats)
+        {
             CoreReply::Stats(stats) => *stats,
             other => panic!("Stats was answered with {other:?}"),
         }
@@ -232,22 +243,44 @@ impl World {
                 .client_at(client.address)
                 .is_some_and(|configured| configured.disabled.is_none());
             let speaker = &client.speaker;
-            let lacks = |family: usize| speaker.agreed.families[family] && !speaker.end_of_rib[family];
+            let lacks =
+                |family: usize| speaker.agreed.families[family] && !speaker.end_of_rib[family];
             let is_coming = client.is_on && is_allowed && speaker.state != State::Established;
-            is_coming || lacks(0) || lacks(1) || (client.conn.is_some() && client.deaf_until > self.now)
+            is_coming
+                || lacks(0)
+                || lacks(1)
+                || (client.conn.is_some() && client.deaf_until > self.now)
         })
     }
 
     fn next_deadline(&self) -> Time {
-        let cores = self.cores.iter().filter_map(|core| core.core.poll_timeout());
-        let shards = self.shards.iter().filter_map(|shard| shard.shard.poll_timeout());
+        let cores = self
+            .cores
+            .iter()
+            .filter_map(|core| core.core.poll_timeout());
+        let shards = self
+            .shards
+            .iter()
+            .filter_map(|shard| shard.shard.poll_timeout());
         let clients = self.clients.iter().flat_map(|client| {
-            let retry = if client.conn.is_none() && client.is_on { client.retry_at } else { Time::NEVER };
-            let hears = if client.deaf_until > self.now { client.deaf_until } else { Time::NEVER };
+            let retry = if client.conn.is_none() && client.is_on {
+                client.retry_at
+            } else {
+                Time::NEVER
+            };
+            let hears = if client.deaf_until > self.now {
+                client.deaf_until
+            } else {
+                Time::NEVER
+            };
             [retry, hears, client.speaker.poll_timeout()]
         });
         let latest = self.now + Duration::from_millis(500);
-        cores.chain(shards).chain(clients).min().map_or(latest, |due| due.min(latest))
+        cores
+            .chain(shards)
+            .chain(clients)
+            .min()
+            .map_or(latest, |due| due.min(latest))
     }
 
     /// Everyone in a random order, each with this chance; whether anything was done.
@@ -266,7 +299,8 @@ impl World {
                 shard if shard < cores + shards => self.step_shard(shard - cores),
                 client => {
                     let client = client - cores - shards;
-                    self.step_client(client).map_err(|fault| format!("client {client}: {fault}"))?
+                    self.step_client(client)
+                        .map_err(|fault| format!("client {client}: {fault}"))?
                 }
             };
         }
@@ -275,10 +309,14 @@ impl World {
 
     /// The management plane waits where a mailbox is full.
     fn post(&mut self) -> bool {
-        let Some(post) = self.posts.pop_front() else { return false };
+        let Some(post) = self.posts.pop_front() else {
+            return false;
+        };
         self.moves += 1;
         match post {
-            Post::Shard(shard, message) if self.shards[shard].mail.len() < self.shards[shard].mail_max => {
+            Post::Shard(shard, message)
+                if self.shards[shard].mail.len() < self.shards[shard].mail_max =>
+            {
                 self.shards[shard].mail.push_back(message);
             }
             Post::Core(core, command) => self.cores[core].commands.push_back(command),
@@ -293,7 +331,9 @@ impl World {
         for shard in 0..self.shards.len() {
             let has_room = self.shards[shard].mail.len() < self.shards[shard].mail_max;
             if has_room && std::mem::take(&mut self.cores[index].refused_by[shard]) {
-                self.cores[index].core.handle_shard_room(ShardId(shard as u16));
+                self.cores[index]
+                    .core
+                    .handle_shard_room(ShardId(shard as u16));
                 progressed = true;
                 self.drain_core(index);
             }
@@ -313,13 +353,19 @@ impl World {
             if !self.cores[index].core.wants_deltas() {
                 break;
             }
-            let Some((shard, message)) = self.cores[index].mail.pop_front() else { break };
+            let Some((shard, message)) = self.cores[index].mail.pop_front() else {
+                break;
+            };
             self.cores[index].core.handle_shard(now, shard, message);
             self.drain_core(index);
             self.moves += 1;
             progressed = true;
         }
-        if self.cores[index].core.poll_timeout().is_some_and(|due| due <= now) {
+        if self.cores[index]
+            .core
+            .poll_timeout()
+            .is_some_and(|due| due <= now)
+        {
             self.cores[index].core.handle_timeout(now);
             self.drain_core(index);
             progressed = true;
@@ -341,7 +387,9 @@ impl World {
             }
         }
         while let Some((to, notice)) = self.cores[index].core.poll_to_core() {
-            self.cores[to.index()].notices.push_back((CoreId(index as u16), notice));
+            self.cores[to.index()]
+                .notices
+                .push_back((CoreId(index as u16), notice));
         }
         while let Some(action) = self.cores[index].core.poll_action() {
             let (conn, closes) = match action {
@@ -350,9 +398,14 @@ impl World {
                 CoreAction::Read { .. } => continue,
                 CoreAction::Connect { slot, .. } => panic!("{slot:?} is passive"),
             };
-            let Some(client) = self.cores[index].conns.get(&conn) else { continue };
+            let Some(client) = self.cores[index].conns.get(&conn) else {
+                continue;
+            };
             let host = &mut self.clients[*client];
-            let conn = host.conn.as_mut().filter(|own| own.id == conn && own.core == index);
+            let conn = host
+                .conn
+                .as_mut()
+                .filter(|own| own.id == conn && own.core == index);
             if let Some(conn) = conn {
                 conn.may_write |= !closes;
                 conn.server_closes |= closes;
@@ -366,7 +419,9 @@ impl World {
         let host = &mut self.shards[index];
         let mut taken = 0;
         while taken < take {
-            let Some(message) = host.mail.pop_front() else { break };
+            let Some(message) = host.mail.pop_front() else {
+                break;
+            };
             host.shard.handle(now, message);
             taken += 1;
         }
@@ -458,12 +513,19 @@ impl World {
     }
 
     fn carry_to_server(&mut self, index: usize) -> bool {
-        let conn = self.clients[index].conn.as_mut().expect("there is a connection");
+        let conn = self.clients[index]
+            .conn
+            .as_mut()
+            .expect("there is a connection");
         let (core, id) = (conn.core, conn.id);
-        if conn.server_done || conn.to_server.is_empty() || !self.cores[core].core.wants_octets(id) {
+        if conn.server_done || conn.to_server.is_empty() || !self.cores[core].core.wants_octets(id)
+        {
             return false;
         }
-        let most = conn.to_server.len().min(*self.rng.pick(&[1, 20, 600, 5_000, 70_000]));
+        let most = conn
+            .to_server
+            .len()
+            .min(*self.rng.pick(&[1, 20, 600, 5_000, 70_000]));
         let octets: Vec<u8> = conn.to_server.drain(..most).collect();
         self.moves += u64::from(octets.len() != 19 || octets[18] != 4);
         self.cores[core].core.handle_octets(self.now, id, &octets);
@@ -478,12 +540,21 @@ impl World {
         let (core, id) = (conn.core, conn.id);
         let mut progressed = false;
         let room = host.window.saturating_sub(conn.to_client.len());
-        if (conn.may_write || conn.server_closes) && !conn.server_done && (room > 0 || conn.client_done) {
+        if (conn.may_write || conn.server_closes)
+            && !conn.server_done
+            && (room > 0 || conn.client_done)
+        {
             let mut pieces: Vec<Bytes> = Vec::new();
-            self.cores[core].core.transmit(id, &mut pieces, self.rng.between(1, 12));
+            self.cores[core]
+                .core
+                .transmit(id, &mut pieces, self.rng.between(1, 12));
             conn.may_write &= !pieces.is_empty();
             let all: usize = pieces.iter().map(Bytes::len).sum();
-            let most = if self.rng.percent(30) { room.min(self.rng.between(1, 3_000)) } else { room };
+            let most = if self.rng.percent(30) {
+                room.min(self.rng.between(1, 3_000))
+            } else {
+                room
+            };
             // A connection that the other side has dropped swallows a little.
             let mut left = all.min(most);
             let written = left;
@@ -504,7 +575,10 @@ impl World {
         if conn.client_done {
             conn.to_client.clear();
         } else if host.deaf_until <= now && !conn.to_client.is_empty() {
-            let most = conn.to_client.len().min(*self.rng.pick(&[1, 50, 4_000, 70_000]));
+            let most = conn
+                .to_client
+                .len()
+                .min(*self.rng.pick(&[1, 50, 4_000, 70_000]));
             let octets: Vec<u8> = conn.to_client.drain(..most).collect();
             self.moves += u64::from(octets.len() != 19);
             host.speaker.handle_octets(&octets)?;
@@ -530,7 +604,9 @@ impl World {
             conn.server_done = true;
             progressed = true;
             self.cores[core].conns.remove(&id);
-            self.cores[core].core.handle_closed(now, id, "closed by the simulation");
+            self.cores[core]
+                .core
+                .handle_closed(now, id, "closed by the simulation");
             self.drain_core(core);
         }
         let host = &mut self.clients[index];
@@ -549,7 +625,10 @@ impl World {
     pub fn describe(&mut self) -> String {
         let mut lines = vec![format!("at {:?}", self.now)];
         for (index, client) in self.clients.iter().enumerate() {
-            let queued = client.conn.as_ref().map(|conn| (conn.to_server.len(), conn.to_client.len()));
+            let queued = client
+                .conn
+                .as_ref()
+                .map(|conn| (conn.to_server.len(), conn.to_client.len()));
             lines.push(format!(
                 "client {index} {} on {} {:?}, octets queued {queued:?}, notified {:?}",
                 client.address, client.is_on, client.speaker.state, client.speaker.notified
@@ -566,13 +645,23 @@ impl World {
                 stats.startup_over,
                 stats.octets_retained
             ));
-            let dirty = stats.clients.iter().filter(|client| client.dirty_prefixes + client.queue_octets > 0);
+            let dirty = stats
+                .clients
+                .iter()
+                .filter(|client| client.dirty_prefixes + client.queue_octets > 0);
             for client in dirty {
-                lines.push(format!("  {}: dirty {}, queued {}", client.slot, client.dirty_prefixes, client.queue_octets));
+                lines.push(format!(
+                    "  {}: dirty {}, queued {}",
+                    client.slot, client.dirty_prefixes, client.queue_octets
+                ));
             }
         }
         for (index, shard) in self.shards.iter().enumerate() {
-            lines.push(format!("shard {index}: mail {} of {}", shard.mail.len(), shard.mail_max));
+            lines.push(format!(
+                "shard {index}: mail {} of {}",
+                shard.mail.len(),
+                shard.mail_max
+            ));
         }
         lines.join("\n")
     }
@@ -580,7 +669,8 @@ impl World {
 
 /// `RIALTO_TRACE=1` shows the messages between cores and shards.
 fn trace(line: impl FnOnce() -> String) {
-    static ON: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| std::env::var_os("RIALTO_TRACE").is_some());
+    static ON: std::sync::LazyLock<bool> =
+        std::sync::LazyLock::new(|| std::env::var_os("RIALTO_TRACE").is_some());
     if *ON {
         let mut line = line();
         line.truncate(400);

@@ -5,7 +5,12 @@ use super::Exchange;
 use crate::base::Family;
 
 pub fn configuration(exchange: &Exchange<'_>) -> String {
-    let Exchange { plan, listen, asn: rs, router_id } = exchange;
+    let Exchange {
+        plan,
+        listen,
+        asn: rs,
+        router_id,
+    } = exchange;
     let mut out = format!(
         "log \"bird.log\" {{ warning, error, fatal, bug }};\nrouter id {router_id};\nprotocol device {{ }}\n"
     );
@@ -38,7 +43,11 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
             client.address
         );
         for family in exchange.families() {
-            let add_path = if client.add_path { " add paths tx;" } else { " secondary;" };
+            let add_path = if client.add_path {
+                " add paths tx;"
+            } else {
+                " secondary;"
+            };
             out += &format!(
                 "  {family} {{ table {};{add_path} import all; export filter to_{asn}; }};\n",
                 table(family)

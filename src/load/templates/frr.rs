@@ -5,14 +5,21 @@ use super::Exchange;
 use crate::base::Family;
 
 pub fn configuration(exchange: &Exchange<'_>) -> String {
-    let Exchange { plan, asn: rs, router_id, .. } = exchange;
+    let Exchange {
+        plan,
+        asn: rs,
+        router_id,
+        ..
+    } = exchange;
     let mut out = format!(
         "log file frr.log warnings\nrouter bgp {rs}\n bgp router-id {router_id}\n no bgp ebgp-requires-policy\n \
          no bgp default ipv4-unicast\n bgp bestpath compare-routerid\n no bgp network import-check\n"
     );
     for client in &plan.clients {
-        out += &format!(" neighbor {} remote-as {}\n neighbor {} passive\n \
-             neighbor {} sender-as-path-loop-detection\n", client.address, client.asn, client.address, client.address);
+        out += &format!(
+            " neighbor {} remote-as {}\n neighbor {} passive\n",
+            client.address, client.asn, client.address
+        );
     }
     for family in exchange.families() {
         out += &format!(" address-family {family} unicast\n");
@@ -43,10 +50,13 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
     out
 }
 
-/// Only the two named lists can strip; FRR deletes by list.
+/// First match decides, as in the contract's scheme.
 fn route_map(rs: u32, asn: u32) -> String {
+    // FRR would send a client its own path back.
     let mut out = format!(
-        "bgp community-list standard not-{asn} permit 0:{asn}\n\
+        "bgp as-path access-list own-{asn} permit ^{asn}_\n\
+         route-map to-{asn} deny 5\n match as-path own-{asn}\nexit\n\
+         bgp community-list standard not-{asn} permit 0:{asn}\n\
          bgp large-community-list standard not-{asn} permit {rs}:0:{asn}\n\
          bgp community-list standard yes-{asn} permit {rs}:{asn}\n\
          bgp large-community-list standard yes-{asn} permit {rs}:1:{asn}\n"
@@ -62,7 +72,8 @@ fn route_map(rs: u32, asn: u32) -> String {
     ];
     for ((verdict, kind, list), number) in entries.into_iter().zip(1..) {
         let strip = if verdict == "permit" { strip } else { "" };
-        out += &format!("route-map to-{asn} {verdict} {number}0\n match {kind} {list}\n{strip}exit\n");
+        out +=
+            &format!("route-map to-{asn} {verdict} {number}0\n match {kind} {list}\n{strip}exit\n");
     }
     out + &format!("route-map to-{asn} permit 100\n{strip}exit\n")
 }

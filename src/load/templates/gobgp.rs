@@ -1,16 +1,22 @@
 //! GoBGP: route-server clients have tables of their own; their import policies decide what of the
-//! others comes in. No prepends.
+//! others comes in, the export policy strips. No prepends.
 
 use super::Exchange;
 
 pub fn configuration(exchange: &Exchange<'_>) -> String {
-    let Exchange { plan, listen, asn: rs, router_id } = exchange;
+    let Exchange {
+        plan,
+        listen,
+        asn: rs,
+        router_id,
+    } = exchange;
     let mut out = format!(
         "[global.config]\n  as = {rs}\n  router-id = \"{router_id}\"\n  port = {}\n  local-address-list = [\"{}\"]\n\n",
         listen.port(),
         listen.ip(),
     );
     out += &sets("to-no-one", &format!("^0:{rs}$"), &format!("^{rs}:0:0$"));
+    out += &strip(*rs);
     for client in &plan.clients {
         out += &policy(exchange, client.asn);
     }
@@ -21,12 +27,15 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
              [neighbors.transport.config]\n    passive-mode = true\n    local-address = \"{}\"\n  \
              [neighbors.route-server.config]\n    route-server-client = true\n  \
              [neighbors.apply-policy.config]\n    import-policy-list = [\"to-{asn}\"]\n    \
+             export-policy-list = [\"strip\"]\n    \
              default-import-policy = \"accept-route\"\n    default-export-policy = \"accept-route\"\n",
             client.address,
             listen.ip(),
         );
         for family in exchange.families() {
-            out += &format!("  [[neighbors.afi-safis]]\n    [neighbors.afi-safis.config]\n      afi-safi-name = \"{family}-unicast\"\n");
+            out += &format!(
+                "  [[neighbors.afi-safis]]\n    [neighbors.afi-safis.config]\n      afi-safi-name = \"{family}-unicast\"\n"
+            );
             if client.add_path {
                 out += "    [neighbors.afi-safis.add-paths.config]\n      send-max = 64\n";
             }
@@ -52,11 +61,22 @@ fn statement_head(policy: &str) -> String {
 /// First match decides: not to this peer, to this peer all the same, to no one; the rest comes in.
 fn policy(exchange: &Exchange<'_>, asn: u32) -> String {
     let rs = exchange.asn;
-    let mut out = sets(&format!("not-{asn}"), &format!("^0:{asn}$"), &format!("^{rs}:0:{asn}$"));
-    out += &sets(&format!("yes-{asn}"), &format!("^{rs}:{asn}$"), &format!("^{rs}:1:{asn}$"));
+    let mut out = sets(
+        &format!("not-{asn}"),
+        &format!("^0:{asn}$"),
+        &format!("^{rs}:0:{asn}$"),
+    );
+    out += &sets(
+        &format!("yes-{asn}"),
+        &format!("^{rs}:{asn}$"),
+        &format!("^{rs}:1:{asn}$"),
+    );
     out += &statement_head(&format!("to-{asn}"));
-    let verdicts =
-        [(format!("not-{asn}"), "reject"), (format!("yes-{asn}"), "accept"), ("to-no-one".into(), "reject")];
+    let verdicts = [
+        (format!("not-{asn}"), "reject"),
+        (format!("yes-{asn}"), "accept"),
+        ("to-no-one".into(), "reject"),
+    ];
     for (set, verdict) in verdicts {
         for kind in ["community", "large-community"] {
             out += &format!(
@@ -64,18 +84,20 @@ fn policy(exchange: &Exchange<'_>, asn: u32) -> String {
                  [policy-definitions.statements.conditions.bgp-conditions.match-{kind}-set]\n      \
                  {kind}-set = \"{set}\"\n      match-set-options = \"any\"\n"
             );
-            out += &if verdict == "accept" { accept(rs) } else { actions(verdict) };
+            out += &actions(verdict);
         }
     }
-    out + "  [[policy-definitions.statements]]\n" + &accept(rs)
+    out
 }
 
 fn actions(verdict: &str) -> String {
-    format!("    [policy-definitions.statements.actions]\n      route-disposition = \"{verdict}-route\"\n")
+    format!(
+        "    [policy-definitions.statements.actions]\n      route-disposition = \"{verdict}-route\"\n"
+    )
 }
 
-/// In, without what concerns only the server.
-fn accept(rs: u32) -> String {
+/// On the way out: what concerns only the server goes.
+fn strip(rs: u32) -> String {
     let remove = |kind: &str, pattern: String| {
         format!(
             "      [policy-definitions.statements.actions.bgp-actions.set-{kind}]\n        options = \"remove\"\n        \
@@ -83,5 +105,9 @@ fn accept(rs: u32) -> String {
              communities-list = [\"{pattern}\"]\n"
         )
     };
-    actions("accept") + &remove("community", format!("^(0|{rs}):.*$")) + &remove("large-community", format!("^{rs}:.*$"))
+    statement_head("strip")
+        + "  [[policy-definitions.statements]]\n"
+        + &actions("accept")
+        + &remove("community", format!("^(0|{rs}):.*$"))
+        + &remove("large-community", format!("^{rs}:.*$"))
 }

@@ -26,7 +26,12 @@ pub enum Daemon {
 
 /// The configuration as text; the server is to listen on `listen`.
 pub fn configuration(plan: &Plan, daemon: Daemon, listen: SocketAddr) -> String {
-    let exchange = Exchange { plan, listen, asn: plan.server_asn, router_id: server_router_id(plan) };
+    let exchange = Exchange {
+        plan,
+        listen,
+        asn: plan.server_asn,
+        router_id: server_router_id(plan),
+    };
     match daemon {
         Daemon::Rialto => rialto::configuration(&exchange),
         Daemon::Bird => bird::configuration(&exchange),
@@ -46,7 +51,9 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     fn families(&self) -> impl Iterator<Item = Family> + '_ {
-        Family::ALL.into_iter().filter(|&family| self.plan.families.contains(family))
+        Family::ALL
+            .into_iter()
+            .filter(|&family| self.plan.families.contains(family))
     }
 }
 
@@ -65,15 +72,26 @@ mod tests {
     #[test]
     fn every_configuration_names_every_client() {
         let net = "10.77.0.0/16".parse().unwrap();
-        let clients: Vec<Client> = (0..3).map(|i| Client::new(i, net, "fd77::".parse().unwrap())).collect();
-        let plan = Plan { server_asn: 64500, families: FamilySet::ALL, clients, prefixes: vec![], sets: vec![] };
+        let clients: Vec<Client> = (0..3)
+            .map(|i| Client::new(i, net, "fd77::".parse().unwrap()))
+            .collect();
+        let plan = Plan {
+            server_asn: 64500,
+            families: FamilySet::ALL,
+            clients,
+            prefixes: vec![],
+            sets: vec![],
+        };
         for &daemon in Daemon::value_variants() {
             let text = configuration(&plan, daemon, "10.77.255.254:179".parse().unwrap());
             for client in &plan.clients {
                 assert!(text.contains(&client.address.to_string()), "{daemon:?}");
                 assert!(text.contains(&client.asn.to_string()), "{daemon:?}");
             }
-            assert!(text.contains("10.77.255.254") && text.contains("64500"), "{daemon:?}");
+            assert!(
+                text.contains("10.77.255.254") && text.contains("64500"),
+                "{daemon:?}"
+            );
         }
     }
 }

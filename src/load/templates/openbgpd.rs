@@ -4,7 +4,12 @@
 use super::Exchange;
 
 pub fn configuration(exchange: &Exchange<'_>) -> String {
-    let Exchange { plan, listen, asn: rs, router_id } = exchange;
+    let Exchange {
+        plan,
+        listen,
+        asn: rs,
+        router_id,
+    } = exchange;
     let mut out = format!(
         "AS {rs}\nrouter-id {router_id}\nlisten on {} port {}\nsocket \"openbgpd.sock\"\nfib-update no\n\
          transparent-as yes\nrde evaluate all\n\n",
@@ -12,7 +17,10 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
         listen.port(),
     );
     for client in &plan.clients {
-        out += &format!("neighbor {} {{\n  remote-as {}\n  passive\n", client.address, client.asn);
+        out += &format!(
+            "neighbor {} {{\n  remote-as {}\n  passive\n",
+            client.address, client.asn
+        );
         for family in exchange.families() {
             let name = if family.afi() == 1 { "IPv4" } else { "IPv6" };
             out += &format!("  announce {name} unicast\n");

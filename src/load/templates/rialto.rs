@@ -4,8 +4,16 @@ use super::Exchange;
 use crate::base::Family;
 
 pub fn configuration(exchange: &Exchange<'_>) -> String {
-    let Exchange { plan, listen, asn, router_id } = exchange;
-    let families: Vec<String> = exchange.families().map(|family| format!("\"{family}\"")).collect();
+    let Exchange {
+        plan,
+        listen,
+        asn,
+        router_id,
+    } = exchange;
+    let families: Vec<String> = exchange
+        .families()
+        .map(|family| format!("\"{family}\""))
+        .collect();
     let mut out = format!(
         "[server]\nasn = {asn}\nrouter_id = \"{router_id}\"\nlisten = [\"{listen}\"]\n\n\
          [defaults]\nfamilies = [{}]\n\n\
@@ -17,7 +25,10 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
         out += &format!("[defaults.limits.{family}]\nreceived_max = {max}\n\n");
     }
     for client in &plan.clients {
-        out += &format!("[[client]]\nasn = {}\naddress = \"{}\"\n", client.asn, client.address);
+        out += &format!(
+            "[[client]]\nasn = {}\naddress = \"{}\"\n",
+            client.asn, client.address
+        );
         if plan.families.contains(Family::Ipv6) {
             out += &format!("next_hops = [\"{}\"]\n", client.v6_next_hop);
         }

@@ -5,9 +5,9 @@ use crate::policy::Verdict;
 use crate::session::Message;
 use crate::wire::{DecodeContext, Nlri, RefreshSubtype, Update, UpdateError, decode_update};
 
-use super::SessionCore;
 use super::clients::ClientState;
 use super::links::{Links, Source};
+use super::{CoreAction, SessionCore};
 
 /// What one message came to, once it is done with.
 enum Outcome {
@@ -112,24 +112,27 @@ impl SessionCore {
             if self.links.is_pressed() {
                 return;
             }
-            let Some(state) = self.clients.get_mut(slot).filter(|state| state.is_stuck) else {
-                continue;
-            };
-            if let Some(way) = state.session.established_way() {
-                state.session.handle_paused(now, way, false);
+            if self.clients.get(slot).is_some_and(|state| state.is_stuck) {
+                self.settle(now, slot);
             }
-            self.settle(now, slot);
         }
         if self.links.is_pressed() {
             return;
         }
-        let held = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| connection.held.take());
-        self.actions
-            .extend(held.map(|(conn, _)| super::CoreAction::Read { conn }));
-        self.is_resume_due = false;
+        self.is_resume_due.set(false);
+        for (conn, connection) in self.connections.iter() {
+            if connection.held.take() {
+                self.actions.push_back(CoreAction::Read { conn });
+            }
+            if let Some((slot, way)) = connection.owner
+                && let Some(state) = self.clients.get_mut(slot)
+            {
+                state.session.handle_paused(now, way, false);
+            }
+        }
+        for slot in self.clients.slots() {
+            self.rearm(slot);
+        }
     }
 }
 

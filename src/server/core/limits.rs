@@ -38,12 +38,10 @@ impl SessionCore {
     pub(super) fn review_limits(&mut self, now: Time, slot: ClientSlot, breach: Option<Breach>) {
         match breach {
             Some(Breach::Received(family)) => return self.end_over_limit(now, slot, family, true),
-            Some(Breach::Accepted(family)) => {
-                if self.handle_accepted_breach(now, slot, family) {
-                    return;
-                }
+            Some(Breach::Accepted(family)) if self.handle_accepted_breach(now, slot, family) => {
+                return;
             }
-            None => {}
+            _ => {}
         }
         for family in Family::ALL {
             self.review_block(slot, family);

@@ -20,6 +20,7 @@ mod status;
 mod timers;
 mod walks;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -82,7 +83,7 @@ pub struct SessionCore {
     /// More work waits than one call should do: come back at once.
     work_due: Option<Time>,
     /// Shards have room again, and sessions wait for it.
-    is_resume_due: bool,
+    is_resume_due: Cell<bool>,
     is_shutting_down: bool,
 }
 
@@ -119,7 +120,7 @@ impl SessionCore {
             notices: VecDeque::new(),
             stats: Stats::default(),
             work_due: None,
-            is_resume_due: false,
+            is_resume_due: Cell::new(false),
             is_shutting_down: false,
             exchange: exchange.clone(),
         };
@@ -234,6 +235,16 @@ impl SessionCore {
                 continue;
             };
             state.armed = Time::NEVER;
+            if let Some(up) = &state.up
+                && let Some(way) = state.session.established_way()
+                && self
+                    .connections
+                    .get(up.conn)
+                    .is_some_and(|connection| connection.held.get())
+            {
+                // Nobody reads what it may have said.
+                state.session.handle_paused(now, way, true);
+            }
             if state
                 .session
                 .poll_timeout()
@@ -243,7 +254,7 @@ impl SessionCore {
             }
             self.settle(now, slot);
         }
-        if self.is_resume_due {
+        if self.is_resume_due.get() {
             self.resume_reading(now);
         }
         self.tick_slow(now);
@@ -257,13 +268,14 @@ impl SessionCore {
             self.output.flush_due(),
             self.slow.next_tick(),
             self.startup.next_tick(),
+            self.reclaims.next_look(),
         ];
         deadlines.into_iter().flatten().min()
     }
 
     pub fn poll_to_shard(&mut self) -> Option<(ShardId, ToShard)> {
         let message = self.links.poll();
-        if message.is_some() && self.is_resume_due && !self.links.is_pressed() {
+        if message.is_some() && self.is_resume_due.get() && !self.links.is_pressed() {
             self.work_due = Some(Time::ZERO);
         }
         message
@@ -272,12 +284,12 @@ impl SessionCore {
     /// The mailbox was full: the message comes first again, after `handle_shard_room`.
     pub fn put_back(&mut self, shard: ShardId, message: ToShard) {
         self.links.put_back(shard, message);
-        self.is_resume_due = true;
+        self.is_resume_due.set(true);
     }
 
     pub fn handle_shard_room(&mut self, shard: ShardId) {
         self.links.handle_room(shard);
-        if self.is_resume_due && !self.links.is_pressed() {
+        if self.is_resume_due.get() && !self.links.is_pressed() {
             self.work_due = Some(Time::ZERO);
         }
     }
@@ -298,6 +310,7 @@ impl SessionCore {
         match self.connections.get(conn) {
             Some(connection) if self.is_established(connection) => {
                 connection.held.set(true);
+                self.is_resume_due.set(true);
                 false
             }
             _ => true,

@@ -1,6 +1,7 @@
 //! When freed prefix slots of a shard may be used again: once nothing here can name them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{ClientSlot, PrefixSlot, SessionEpoch, ShardId, Time};
 use crate::server::message::ToShard;
@@ -10,7 +11,11 @@ use super::SessionCore;
 #[derive(Default)]
 pub(super) struct Reclaims {
     pending: Vec<Reclaim>,
+    next_look: Time,
 }
+
+/// How often it is looked whether something names freed slots.
+const LOOK: Duration = Duration::from_millis(10);
 
 struct Reclaim {
     shard: ShardId,
@@ -38,6 +43,10 @@ impl Reclaims {
         });
     }
 
+    pub fn next_look(&self) -> Option<Time> {
+        (!self.pending.is_empty()).then_some(self.next_look)
+    }
+
     /// The session of a client is over; answers to it reach nobody.
     pub fn forget(&mut self, slot: ClientSlot) {
         for reclaim in &mut self.pending {
@@ -50,9 +59,10 @@ impl Reclaims {
 
 impl SessionCore {
     pub(super) fn pump_reclaims(&mut self, now: Time) {
-        if self.reclaims.pending.is_empty() {
+        if self.reclaims.pending.is_empty() || now < self.reclaims.next_look {
             return;
         }
+        self.reclaims.next_look = now + LOOK;
         let mut pending = std::mem::take(&mut self.reclaims.pending);
         pending.retain_mut(|reclaim| {
             let is_done = self.advance_reclaim(now, reclaim);

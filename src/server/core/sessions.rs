@@ -256,7 +256,7 @@ impl SessionCore {
             && let Some(way) = state.session.established_way()
         {
             state.session.handle_paused(now, way, true);
-            self.is_resume_due = true;
+            self.is_resume_due.set(true);
         }
     }
 
@@ -288,6 +288,6 @@ fn encoding_class(negotiated: &Negotiated) -> EncodingClass {
     EncodingClass {
         four_octet: negotiated.four_octet,
         add_path: negotiated.add_path_send,
-        message_max: message_max as u16,
+        message_max,
     }
 }

@@ -161,8 +161,8 @@ impl Shard {
             asked.iter().filter_map(|dirty| dirty.path_id).collect();
         let family = self.table.entry(slot).prefix.family();
         if !self.live[family.index()].contains(client) {
-            self.walks.hold_for(slot, &path_ids);
             self.touch(slot);
+            self.walks.hold_for(slot, &path_ids);
             return;
         }
         let scope = self.scope_of(&ClientSet::only(client), family);

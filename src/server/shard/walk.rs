@@ -1,5 +1,6 @@
 //! Walks over the whole table for clients that join or refresh.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -18,7 +19,7 @@ const PIECE_ENTRIES: u32 = 16_384;
 /// for the promotions of the last: cores would wait for each other, each served by another shard.
 #[derive(Default)]
 pub(super) struct Walks {
-    queued: Vec<Request>,
+    queued: VecDeque<Request>,
     active: Option<Walk>,
     /// Waiting for the cores' Promote.
     sent: Vec<Walk>,
@@ -32,8 +33,7 @@ struct Request {
 }
 
 struct Walk {
-    /// One for each core that takes part; gone when promoted.
-    parts: Vec<Request>,
+    asked: Request,
     /// Everyone who is being walked to, by family.
     scopes: [Scope; 2],
     stage: Stage,
@@ -43,9 +43,15 @@ struct Walk {
 
 enum Stage {
     /// Computing assignments from this slot on.
-    Gather { cursor: u32, changes: Changes },
+    Gather {
+        cursor: u32,
+        changes: Changes,
+    },
     /// Sending sorted records from this one on.
-    Send { from: usize, changes: Changes },
+    Send {
+        from: usize,
+        changes: Changes,
+    },
     Sent,
 }
 
@@ -57,7 +63,7 @@ impl Walks {
         clients: Arc<ClientSet>,
         families: FamilySet,
     ) {
-        self.queued.push(Request {
+        self.queued.push_back(Request {
             core,
             walk,
             clients: (*clients).clone(),
@@ -83,9 +89,7 @@ impl Walks {
             request.clients.remove(slot);
         }
         for walk in self.all_mut() {
-            for part in &mut walk.parts {
-                part.clients.remove(slot);
-            }
+            walk.asked.clients.remove(slot);
             for scope in &mut walk.scopes {
                 scope.best.remove(slot);
                 scope.all.remove(slot);
@@ -136,7 +140,7 @@ impl Shard {
         };
         walk.stage = match walk.stage {
             Stage::Gather { cursor, changes } => self.gather(&walk.scopes, cursor, changes),
-            Stage::Send { from, changes } => self.send(&walk.parts, from, changes),
+            Stage::Send { from, changes } => self.send(&walk.asked, from, changes),
             Stage::Sent => Stage::Sent,
         };
         match walk.stage {
@@ -145,15 +149,13 @@ impl Shard {
         }
     }
 
-    /// Takes the clients of all queued walks out of the live ones.
+    /// Takes the clients of the walk that was asked for first out of the live ones. Walks of several
+    /// cores are not put together: shards would do so differently, and split the packing.
     fn start_walk(&mut self) {
-        let parts = std::mem::take(&mut self.walks.queued);
-        let mut scopes: [Scope; 2] = Default::default();
-        for part in &parts {
-            for family in part.families.iter() {
-                scopes[family.index()].union_with(&self.scope_of(&part.clients, family));
-            }
-        }
+        let Some(asked) = self.walks.queued.pop_front() else {
+            return;
+        };
+        let scopes = self.scopes_of(&asked);
         for (live, scope) in self.live.iter_mut().zip(&scopes) {
             let walked = scope.best.union(&scope.all);
             live.subtract(&walked);
@@ -166,7 +168,7 @@ impl Shard {
             changes: Changes::new(self.seed),
         };
         self.walks.active = Some(Walk {
-            parts,
+            asked,
             scopes,
             stage,
             touched: FxHashMap::default(),
@@ -182,6 +184,13 @@ impl Shard {
             self.touch(slot);
             self.walks.hold_for(slot, &held);
         }
+    }
+
+    fn scopes_of(&self, asked: &Request) -> [Scope; 2] {
+        Family::ALL.map(|family| match asked.families.contains(family) {
+            true => self.scope_of(&asked.clients, family),
+            false => Scope::default(),
+        })
     }
 
     fn gather(&mut self, scopes: &[Scope; 2], cursor: u32, mut changes: Changes) -> Stage {
@@ -207,57 +216,37 @@ impl Shard {
         Stage::Send { from: 0, changes }
     }
 
-    fn send(&mut self, parts: &[Request], from: usize, changes: Changes) -> Stage {
+    fn send(&mut self, asked: &Request, from: usize, changes: Changes) -> Stage {
         let mut from = from;
         while from < changes.len() && !self.outbox.is_full() {
             let batch;
             (batch, from) = build_batch(self.shard, 0, &changes, &self.sets, &self.table, from);
             self.stats.deltas_out += batch.prefixes.len() as u64;
-            let batch = Arc::new(batch);
-            for part in parts {
-                self.outbox.push(
-                    part.core,
-                    ToCore::WalkDeltas {
-                        walk: part.walk,
-                        batch: batch.clone(),
-                    },
-                );
-            }
+            let (walk, batch) = (asked.walk, Arc::new(batch));
+            self.outbox
+                .push(asked.core, ToCore::WalkDeltas { walk, batch });
         }
         if from < changes.len() {
             return Stage::Send { from, changes };
         }
-        for part in parts {
-            self.outbox
-                .push(part.core, ToCore::WalkEnd { walk: part.walk });
-        }
+        self.outbox
+            .push(asked.core, ToCore::WalkEnd { walk: asked.walk });
         Stage::Sent
     }
 
     /// The core has consumed the walk: its clients learn what changed meanwhile, and are live.
     pub(super) fn handle_promote(&mut self, core: CoreId, id: WalkId) {
-        let is_it = |part: &Request| part.core == core && part.walk == id;
         let sent = &mut self.walks.sent;
-        let Some(place) = sent.iter().position(|walk| walk.parts.iter().any(is_it)) else {
+        let is_it = |walk: &Walk| walk.asked.core == core && walk.asked.walk == id;
+        let Some(place) = sent.iter().position(is_it) else {
             return;
         };
-        let mut walk = sent.swap_remove(place);
-        let (part, others) = walk.parts.drain(..).partition::<Vec<_>, _>(is_it);
-        walk.parts = others;
-        let Some(part) = part.into_iter().next() else {
-            return;
-        };
+        let walk = sent.swap_remove(place);
         // A pre-image from before would not say what its clients are about to be told.
         self.flush();
         self.outbox.push(core, ToCore::Promoting { walk: id });
         let mut changes = Changes::new(self.seed);
-        let scopes = Family::ALL.map(|family| {
-            if part.families.contains(family) {
-                self.scope_of(&part.clients, family)
-            } else {
-                Scope::default()
-            }
-        });
+        let scopes = self.scopes_of(&walk.asked);
         // In the order of slots: what goes out never hangs on hash order.
         let mut touched: Vec<_> = walk.touched.iter().collect();
         touched.sort_unstable_by_key(|(slot, _)| **slot);
@@ -272,11 +261,7 @@ impl Shard {
             self.live[family.index()].union_with(&scopes[family.index()]);
         }
         self.outbox.push(core, ToCore::Promoted { walk: id });
-        if walk.parts.is_empty() {
-            self.end_walk(walk);
-        } else {
-            self.walks.sent.push(walk);
-        }
+        self.end_walk(walk);
     }
 
     fn end_walk(&mut self, walk: Walk) {

@@ -22,15 +22,35 @@ pub struct Bird {
 impl Bird {
     pub fn start(member: &Member) -> Bird {
         let config = member.place.directory.join("bird.conf");
-        let control = member.place.directory.join("bird.ctl").display().to_string();
+        let control = member
+            .place
+            .directory
+            .join("bird.ctl")
+            .display()
+            .to_string();
         std::fs::write(&config, config_of(member)).expect("BIRD's configuration is written");
-        let words = ["bird", "-f", "-c", &config.display().to_string(), "-s", &control];
+        let words = [
+            "bird",
+            "-f",
+            "-c",
+            &config.display().to_string(),
+            "-s",
+            &control,
+        ];
         let program = Program::start(&member.place, "bird", &words, &[]);
-        Bird { member: member.clone(), config, control, _program: program }
+        Bird {
+            member: member.clone(),
+            config,
+            control,
+            _program: program,
+        }
     }
 
     fn ask(&self, words: &[&str]) -> Result<String, String> {
-        run_in(&self.member.place.namespace, &[&["birdc", "-s", &self.control], words].concat())
+        run_in(
+            &self.member.place.namespace,
+            &[&["birdc", "-s", &self.control], words].concat(),
+        )
     }
 }
 
@@ -38,13 +58,17 @@ impl Router for Bird {
     fn table(&mut self) -> Result<Table, String> {
         let mut table = Table::default();
         for protocol in ["rs4", "rs6"] {
-            decode_routes(&self.ask(&["show", "route", "all", "protocol", protocol])?, &mut table)?;
+            decode_routes(
+                &self.ask(&["show", "route", "all", "protocol", protocol])?,
+                &mut table,
+            )?;
         }
         Ok(table)
     }
 
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
-        self.member.forget(&prefixes.iter().copied().collect::<BTreeSet<_>>());
+        self.member
+            .forget(&prefixes.iter().copied().collect::<BTreeSet<_>>());
         std::fs::write(&self.config, config_of(&self.member)).map_err(|error| error.to_string())?;
         self.ask(&["configure"]).map(|_| ())
     }
@@ -63,8 +87,16 @@ fn config_of(member: &Member) -> String {
         }
         text += "}\n";
     }
-    let add_paths = if member.add_path { "add paths rx; " } else { "" };
-    let password = member.password.as_ref().map(|key| format!("password \"{key}\"; ")).unwrap_or_default();
+    let add_paths = if member.add_path {
+        "add paths rx; "
+    } else {
+        ""
+    };
+    let password = member
+        .password
+        .as_ref()
+        .map(|key| format!("password \"{key}\"; "))
+        .unwrap_or_default();
     let addresses = [
         (4, member.place.v4.to_string(), SERVER_V4.to_string()),
         (6, member.place.v6.to_string(), SERVER_V6.to_string()),
@@ -85,7 +117,10 @@ fn config_of(member: &Member) -> String {
 }
 
 fn attributes_of(attributes: &Attributes) -> String {
-    let mut text = format!("bgp_origin = ORIGIN_{}; ", attributes.origin.name().to_uppercase());
+    let mut text = format!(
+        "bgp_origin = ORIGIN_{}; ",
+        attributes.origin.name().to_uppercase()
+    );
     for asn in attributes.as_path[1..].iter().rev() {
         write!(text, "bgp_path.prepend({asn}); ").unwrap();
     }
@@ -111,19 +146,30 @@ fn decode_routes(text: &str, table: &mut Table) -> Result<(), String> {
         }
     };
     for line in text.lines() {
-        if let Some((name, value)) = line.strip_prefix("\tBGP.").and_then(|rest| rest.split_once(": ")) {
+        if let Some((name, value)) = line
+            .strip_prefix("\tBGP.")
+            .and_then(|rest| rest.split_once(": "))
+        {
             let path = path.as_mut().ok_or("an attribute before any route")?;
             read_attribute(path, name, value)?;
-        } else if line.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':' || c == ' ') && line.contains(" [") {
+        } else if line.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':' || c == ' ')
+            && line.contains(" [")
+        {
             finish(prefix, &mut path);
             if !line.starts_with(' ') {
                 let word = line.split_whitespace().next().unwrap_or_default();
-                prefix = Some(word.parse().map_err(|_| format!("'{line}' begins with no prefix"))?);
+                prefix = Some(
+                    word.parse()
+                        .map_err(|_| format!("'{line}' begins with no prefix"))?,
+                );
             }
             if line.contains(" unreachable ") {
                 return Err(format!("BIRD cannot reach the next hop: {line}"));
             }
-            path = Some(Path { next_hop: [0, 0, 0, 0].into(), attributes: Attributes::plain(0) });
+            path = Some(Path {
+                next_hop: [0, 0, 0, 0].into(),
+                attributes: Attributes::plain(0),
+            });
         }
     }
     finish(prefix, &mut path);
@@ -143,13 +189,17 @@ fn read_attribute(path: &mut Path, name: &str, value: &str) -> Result<(), String
         "med" => attributes.med = Some(value.parse().map_err(|_| wrong())?),
         "community" => {
             for numbers in tuples(value) {
-                let [high, low] = numbers[..] else { return Err(wrong()) };
+                let [high, low] = numbers[..] else {
+                    return Err(wrong());
+                };
                 attributes.communities.insert((high as u16, low as u16));
             }
         }
         "large_community" => {
             for numbers in tuples(value) {
-                let [a, b, c] = numbers[..] else { return Err(wrong()) };
+                let [a, b, c] = numbers[..] else {
+                    return Err(wrong());
+                };
                 attributes.large.insert((a, b, c));
             }
         }
@@ -161,7 +211,12 @@ fn read_attribute(path: &mut Path, name: &str, value: &str) -> Result<(), String
 
 /// `(1,2) (3, 4)` as lists of numbers.
 fn tuples(text: &str) -> impl Iterator<Item = Vec<u32>> + '_ {
-    text.split(')').filter(|part| part.contains('(')).map(|part| {
-        part.trim_matches([' ', '(']).split(',').filter_map(|number| number.trim().parse().ok()).collect()
-    })
+    text.split(')')
+        .filter(|part| part.contains('('))
+        .map(|part| {
+            part.trim_matches([' ', '('])
+                .split(',')
+                .filter_map(|number| number.trim().parse().ok())
+                .collect()
+        })
 }

@@ -26,12 +26,16 @@ impl Exabgp {
     pub fn start(member: &Member) -> Exabgp {
         let directory = &member.place.directory;
         let (heard, commands) = (directory.join("heard.json"), directory.join("commands"));
-        let made = Command::new("mkfifo").arg(&commands).status().expect("mkfifo runs");
+        let made = Command::new("mkfifo")
+            .arg(&commands)
+            .status()
+            .expect("mkfifo runs");
         assert!(made.success(), "a pipe for ExaBGP");
         // The second `cat` holds the pipe open for writing, so that it never ends.
         let script = "#!/bin/sh\nexec 3<&0\ncat <&3 > heard.json &\nexec cat <>commands\n";
         std::fs::write(directory.join("peer.sh"), script).expect("ExaBGP's script");
-        std::fs::write(directory.join("exabgp.conf"), config_of(member)).expect("ExaBGP's configuration");
+        std::fs::write(directory.join("exabgp.conf"), config_of(member))
+            .expect("ExaBGP's configuration");
         let environment = [
             ("exabgp.daemon.user", "root"),
             ("exabgp.daemon.drop", "false"),
@@ -42,26 +46,49 @@ impl Exabgp {
             ("exabgp.api.ack", "false"),
             ("exabgp.api.cli", "false"),
         ];
-        let program = Program::start(&member.place, "exabgp", &["exabgp", "exabgp.conf"], &environment);
-        let exabgp = Exabgp { heard, commands, _program: program };
+        let program = Program::start(
+            &member.place,
+            "exabgp",
+            &["exabgp", "exabgp.conf"],
+            &environment,
+        );
+        let exabgp = Exabgp {
+            heard,
+            commands,
+            _program: program,
+        };
         for group in &member.announced {
             for family in [4, 6] {
                 let settings = settings_of(&group.attributes);
                 let of_family = |prefix: &&IpNet| matches!(prefix, IpNet::V4(_)) == (family == 4);
-                let prefixes: Vec<IpNet> = group.prefixes.iter().filter(of_family).copied().collect();
-                exabgp.tell("announce", &settings, &prefixes).expect("ExaBGP takes its routes");
+                let prefixes: Vec<IpNet> =
+                    group.prefixes.iter().filter(of_family).copied().collect();
+                exabgp
+                    .tell("announce", &settings, &prefixes)
+                    .expect("ExaBGP takes its routes");
             }
         }
         exabgp
     }
 
     fn tell(&self, verb: &str, settings: &str, prefixes: &[IpNet]) -> Result<(), String> {
-        let mut pipe = File::options().write(true).open(&self.commands).map_err(|error| error.to_string())?;
+        let mut pipe = File::options()
+            .write(true)
+            .open(&self.commands)
+            .map_err(|error| error.to_string())?;
         for chunk in prefixes.chunks(50) {
-            let server: IpAddr = if matches!(chunk[0], IpNet::V4(_)) { SERVER_V4.into() } else { SERVER_V6.into() };
+            let server: IpAddr = if matches!(chunk[0], IpNet::V4(_)) {
+                SERVER_V4.into()
+            } else {
+                SERVER_V6.into()
+            };
             let nlri: Vec<String> = chunk.iter().map(IpNet::to_string).collect();
-            let line = format!("neighbor {server} {verb} attributes next-hop self {settings} nlri {}\n", nlri.join(" "));
-            pipe.write_all(line.as_bytes()).map_err(|error| error.to_string())?;
+            let line = format!(
+                "neighbor {server} {verb} attributes next-hop self {settings} nlri {}\n",
+                nlri.join(" ")
+            );
+            pipe.write_all(line.as_bytes())
+                .map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -71,32 +98,50 @@ impl Router for Exabgp {
     fn table(&mut self) -> Result<Table, String> {
         let text = std::fs::read_to_string(&self.heard).map_err(|error| error.to_string())?;
         let mut heard = BTreeMap::new();
-        for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
-            let value: Value = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
+        for line in text
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'))
+        {
+            let value: Value =
+                serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
             hear(&value, &mut heard).ok_or_else(|| format!("ExaBGP says {line}"))?;
         }
         let mut table = Table::default();
-        heard.into_iter().for_each(|((prefix, _), path)| table.insert(prefix, path));
+        heard
+            .into_iter()
+            .for_each(|((prefix, _), path)| table.insert(prefix, path));
         Ok(table)
     }
 
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
-        let (v4, v6): (Vec<IpNet>, Vec<IpNet>) = prefixes.iter().partition(|prefix| matches!(prefix, IpNet::V4(_)));
+        let (v4, v6): (Vec<IpNet>, Vec<IpNet>) = prefixes
+            .iter()
+            .partition(|prefix| matches!(prefix, IpNet::V4(_)));
         self.tell("withdraw", "", &v4)?;
         self.tell("withdraw", "", &v6)
     }
 }
 
 fn config_of(member: &Member) -> String {
-    let mut text = "process peer { run /bin/sh peer.sh; encoder json; }\n"
-        .replace("peer.sh", &member.place.directory.join("peer.sh").display().to_string());
+    let mut text = "process peer { run /bin/sh peer.sh; encoder json; }\n".replace(
+        "peer.sh",
+        &member.place.directory.join("peer.sh").display().to_string(),
+    );
     let neighbors = [
         ("ipv4", SERVER_V4.to_string(), member.place.v4.to_string()),
         ("ipv6", SERVER_V6.to_string(), member.place.v6.to_string()),
     ];
     for (family, server, own) in neighbors {
-        let password = member.password.as_ref().map(|key| format!("md5-password '{key}'; ")).unwrap_or_default();
-        let add_path = if member.add_path { "capability { add-path receive; } " } else { "" };
+        let password = member
+            .password
+            .as_ref()
+            .map(|key| format!("md5-password '{key}'; "))
+            .unwrap_or_default();
+        let add_path = if member.add_path {
+            "capability { add-path receive; } "
+        } else {
+            ""
+        };
         writeln!(
             text,
             "neighbor {server} {{ router-id {id}; local-address {own}; local-as {asn}; peer-as {SERVER_ASN}; \
@@ -113,16 +158,29 @@ fn config_of(member: &Member) -> String {
 fn settings_of(attributes: &Attributes) -> String {
     let list = |words: Vec<String>| words.join(" ");
     let mut text = format!("origin {} ", attributes.origin.name());
-    write!(text, "as-path [ {} ] ", list(attributes.as_path.iter().map(u32::to_string).collect())).unwrap();
+    write!(
+        text,
+        "as-path [ {} ] ",
+        list(attributes.as_path.iter().map(u32::to_string).collect())
+    )
+    .unwrap();
     if let Some(med) = attributes.med {
         write!(text, "med {med} ").unwrap();
     }
     if !attributes.communities.is_empty() {
-        let words = attributes.communities.iter().map(|(a, b)| format!("{a}:{b}")).collect();
+        let words = attributes
+            .communities
+            .iter()
+            .map(|(a, b)| format!("{a}:{b}"))
+            .collect();
         write!(text, "community [ {} ] ", list(words)).unwrap();
     }
     if !attributes.large.is_empty() {
-        let words = attributes.large.iter().map(|(a, b, c)| format!("{a}:{b}:{c}")).collect();
+        let words = attributes
+            .large
+            .iter()
+            .map(|(a, b, c)| format!("{a}:{b}:{c}"))
+            .collect();
         write!(text, "large-community [ {} ] ", list(words)).unwrap();
     }
     text
@@ -142,12 +200,20 @@ fn hear(line: &Value, heard: &mut Heard) -> Option<()> {
         return Some(());
     }
     let update = &neighbor["message"]["update"];
-    for entries in update["withdraw"].as_object().into_iter().flat_map(|families| families.values()) {
+    for entries in update["withdraw"]
+        .as_object()
+        .into_iter()
+        .flat_map(|families| families.values())
+    {
         for entry in entries.as_array()? {
             heard.remove(&key_of(entry)?);
         }
     }
-    for next_hops in update["announce"].as_object().into_iter().flat_map(|families| families.values()) {
+    for next_hops in update["announce"]
+        .as_object()
+        .into_iter()
+        .flat_map(|families| families.values())
+    {
         let attributes = attributes_of(&update["attribute"])?;
         for (next_hop, entries) in next_hops.as_object()? {
             let next_hop: IpAddr = next_hop.parse().ok()?;
@@ -156,7 +222,13 @@ fn hear(line: &Value, heard: &mut Heard) -> Option<()> {
                 continue;
             }
             for entry in entries.as_array()? {
-                heard.insert(key_of(entry)?, Path { next_hop, attributes: attributes.clone() });
+                heard.insert(
+                    key_of(entry)?,
+                    Path {
+                        next_hop,
+                        attributes: attributes.clone(),
+                    },
+                );
             }
         }
     }
@@ -164,7 +236,10 @@ fn hear(line: &Value, heard: &mut Heard) -> Option<()> {
 }
 
 fn key_of(entry: &Value) -> Option<(IpNet, String)> {
-    let path_id = entry["path-information"].as_str().unwrap_or_default().to_owned();
+    let path_id = entry["path-information"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     Some((entry["nlri"].as_str()?.parse().ok()?, path_id))
 }
 
@@ -172,13 +247,23 @@ fn attributes_of(value: &Value) -> Option<Attributes> {
     let number = |value: &Value| value.as_u64().map(|number| number as u32);
     let mut attributes = Attributes::plain(0);
     attributes.origin = Origin::from_text(value["origin"].as_str()?).ok()?;
-    attributes.as_path = value["as-path"].as_array()?.iter().map(number).collect::<Option<_>>()?;
+    attributes.as_path = value["as-path"]
+        .as_array()?
+        .iter()
+        .map(number)
+        .collect::<Option<_>>()?;
     attributes.med = number(&value["med"]);
     for community in value["community"].as_array().into_iter().flatten() {
-        attributes.communities.insert((number(&community[0])? as u16, number(&community[1])? as u16));
+        attributes
+            .communities
+            .insert((number(&community[0])? as u16, number(&community[1])? as u16));
     }
     for community in value["large-community"].as_array().into_iter().flatten() {
-        attributes.large.insert((number(&community[0])?, number(&community[1])?, number(&community[2])?));
+        attributes.large.insert((
+            number(&community[0])?,
+            number(&community[1])?,
+            number(&community[2])?,
+        ));
     }
     Some(attributes)
 }

@@ -23,27 +23,57 @@ impl Frr {
     pub fn start(member: &Member) -> Frr {
         let directory = &member.place.directory;
         let file = |name: &str| directory.join(name).display().to_string();
-        let write = |name: &str, text: String| std::fs::write(directory.join(name), text).expect("FRR's configuration");
+        let write = |name: &str, text: String| {
+            std::fs::write(directory.join(name), text).expect("FRR's configuration")
+        };
         write("zebra.conf", "hostname zebra\n".to_owned());
         write("bgpd.conf", config_of(member));
         let start = |name: &str, own: &[&str]| {
             let program = format!("/usr/lib/frr/{name}");
             let (config, pid) = (file(&format!("{name}.conf")), file(&format!("{name}.pid")));
             let (socket, vty) = (file("zserv"), directory.display().to_string());
-            let words = [&program, "-P", "0", "-f", &config, "-i", &pid, "-z", &socket, "--vty_socket", &vty];
+            let words = [
+                &program,
+                "-P",
+                "0",
+                "-f",
+                &config,
+                "-i",
+                &pid,
+                "-z",
+                &socket,
+                "--vty_socket",
+                &vty,
+            ];
             Program::start(&member.place, name, &[&words[..], own].concat(), &[])
         };
         let zebra = start("zebra", &[]);
         crate::program::wait_for("zebra's socket", std::time::Duration::from_secs(10), || {
-            if directory.join("zserv").exists() { Ok(()) } else { Err("none".to_owned()) }
+            if directory.join("zserv").exists() {
+                Ok(())
+            } else {
+                Err("none".to_owned())
+            }
         });
         let bgpd = start("bgpd", &["-n"]);
         let socket_directory = directory.display().to_string();
-        Frr { member: member.clone(), socket_directory, dump_count: 0, _bgpd: bgpd, _zebra: zebra }
+        Frr {
+            member: member.clone(),
+            socket_directory,
+            dump_count: 0,
+            _bgpd: bgpd,
+            _zebra: zebra,
+        }
     }
 
     fn tell(&self, lines: &[String]) -> Result<String, String> {
-        let mut words = vec!["vtysh", "--vty_socket", &self.socket_directory, "-d", "bgpd"];
+        let mut words = vec![
+            "vtysh",
+            "--vty_socket",
+            &self.socket_directory,
+            "-d",
+            "bgpd",
+        ];
         words.extend(lines.iter().flat_map(|line| ["-c", line.as_str()]));
         run_in(&self.member.place.namespace, &words)
     }
@@ -53,7 +83,11 @@ impl Router for Frr {
     /// A dump is written every two seconds to the file last named: one that is complete is read.
     fn table(&mut self) -> Result<Table, String> {
         self.dump_count += 1;
-        let file = self.member.place.directory.join(format!("dump{}.mrt", self.dump_count));
+        let file = self
+            .member
+            .place
+            .directory
+            .join(format!("dump{}.mrt", self.dump_count));
         let line = format!("dump bgp routes-mrt {} 2", file.display());
         self.tell(&["configure terminal".to_owned(), line])?;
         let mut size = 0;
@@ -65,7 +99,10 @@ impl Router for Frr {
             }
             size = now;
         }
-        self.tell(&["configure terminal".to_owned(), "no dump bgp routes-mrt".to_owned()])?;
+        self.tell(&[
+            "configure terminal".to_owned(),
+            "no dump bgp routes-mrt".to_owned(),
+        ])?;
         let octets = std::fs::read(&file).map_err(|error| error.to_string())?;
         let _ = std::fs::remove_file(&file);
         mrt::decode_dump(std::io::Cursor::new(octets))
@@ -76,7 +113,11 @@ impl Router for Frr {
         for chunk in prefixes.chunks(200) {
             let mut lines = vec!["configure terminal".to_owned(), format!("router bgp {asn}")];
             for prefix in chunk {
-                let family = if matches!(prefix, IpNet::V4(_)) { "ipv4" } else { "ipv6" };
+                let family = if matches!(prefix, IpNet::V4(_)) {
+                    "ipv4"
+                } else {
+                    "ipv6"
+                };
                 lines.push(format!("address-family {family} unicast"));
                 lines.push(format!("no network {prefix}"));
                 lines.push("exit-address-family".to_owned());
@@ -98,14 +139,26 @@ fn config_of(member: &Member) -> String {
         ("ipv6", SERVER_V6.to_string(), member.place.v6.to_string()),
     ];
     for (_, server, own) in &neighbors {
-        writeln!(text, " neighbor {server} remote-as {SERVER_ASN}\n neighbor {server} update-source {own}").unwrap();
-        writeln!(text, " neighbor {server} timers connect 2\n neighbor {server} advertisement-interval 0").unwrap();
+        writeln!(
+            text,
+            " neighbor {server} remote-as {SERVER_ASN}\n neighbor {server} update-source {own}"
+        )
+        .unwrap();
+        writeln!(
+            text,
+            " neighbor {server} timers connect 2\n neighbor {server} advertisement-interval 0"
+        )
+        .unwrap();
         if let Some(key) = &member.password {
             writeln!(text, " neighbor {server} password {key}").unwrap();
         }
     }
     for (family, server, _) in &neighbors {
-        writeln!(text, " address-family {family} unicast\n  neighbor {server} activate").unwrap();
+        writeln!(
+            text,
+            " address-family {family} unicast\n  neighbor {server} activate"
+        )
+        .unwrap();
         // It would send back what it heard, whose AS path begins with another member.
         writeln!(text, "  neighbor {server} filter-list own out").unwrap();
         writeln!(text, "  neighbor {server} soft-reconfiguration inbound").unwrap();
@@ -121,9 +174,22 @@ fn config_of(member: &Member) -> String {
         text += " exit-address-family\n";
     }
     for (number, group) in member.announced.iter().enumerate() {
-        writeln!(text, "route-map group{number} permit 10\n{}", settings_of(&group.attributes)).unwrap();
-        let tail: Vec<String> = group.attributes.as_path[1..].iter().map(u32::to_string).collect();
-        writeln!(text, "bgp as-path access-list own permit ^{}$", tail.join("_")).unwrap();
+        writeln!(
+            text,
+            "route-map group{number} permit 10\n{}",
+            settings_of(&group.attributes)
+        )
+        .unwrap();
+        let tail: Vec<String> = group.attributes.as_path[1..]
+            .iter()
+            .map(u32::to_string)
+            .collect();
+        writeln!(
+            text,
+            "bgp as-path access-list own permit ^{}$",
+            tail.join("_")
+        )
+        .unwrap();
     }
     text
 }
@@ -135,11 +201,19 @@ fn settings_of(attributes: &Attributes) -> String {
     }
     let words = |list: Vec<String>| list.join(" ");
     if !attributes.communities.is_empty() {
-        let list = attributes.communities.iter().map(|(a, b)| format!("{a}:{b}")).collect();
+        let list = attributes
+            .communities
+            .iter()
+            .map(|(a, b)| format!("{a}:{b}"))
+            .collect();
         writeln!(text, " set community {}", words(list)).unwrap();
     }
     if !attributes.large.is_empty() {
-        let list = attributes.large.iter().map(|(a, b, c)| format!("{a}:{b}:{c}")).collect();
+        let list = attributes
+            .large
+            .iter()
+            .map(|(a, b, c)| format!("{a}:{b}:{c}"))
+            .collect();
         writeln!(text, " set large-community {}", words(list)).unwrap();
     }
     if attributes.as_path.len() > 1 {

@@ -26,17 +26,36 @@ impl Gobgp {
         let routes = member.announced.iter().flat_map(|group| {
             group.prefixes.iter().map(|prefix| {
                 let attributes = &group.attributes;
-                (*prefix, &attributes.as_path[1..], attributes, member.next_hop(prefix))
+                (
+                    *prefix,
+                    &attributes.as_path[1..],
+                    attributes,
+                    member.next_hop(prefix),
+                )
             })
         });
         std::fs::write(&dump, mrt::encode_dump(routes)).expect("GoBGP's routes");
         let config = config.display().to_string();
-        let words = ["gobgpd", "-f", &config, "--api-hosts", "127.0.0.1:50051", "--pprof-disable"];
+        let words = [
+            "gobgpd",
+            "-f",
+            &config,
+            "--api-hosts",
+            "127.0.0.1:50051",
+            "--pprof-disable",
+        ];
         let program = Program::start(&member.place, "gobgpd", &words, &[]);
-        let gobgp = Gobgp { member: member.clone(), _program: program };
-        wait_for("GoBGP's API", Duration::from_secs(20), || gobgp.ask(&["global"]).map(|_| ()));
+        let gobgp = Gobgp {
+            member: member.clone(),
+            _program: program,
+        };
+        wait_for("GoBGP's API", Duration::from_secs(20), || {
+            gobgp.ask(&["global"]).map(|_| ())
+        });
         let dump = dump.display().to_string();
-        gobgp.ask(&["mrt", "inject", "global", &dump]).expect("GoBGP takes its routes");
+        gobgp
+            .ask(&["mrt", "inject", "global", &dump])
+            .expect("GoBGP takes its routes");
         gobgp
     }
 
@@ -50,12 +69,19 @@ impl Router for Gobgp {
         let mut table = Table::default();
         for family in ["ipv4", "ipv6"] {
             let text = self.ask(&["-j", "global", "rib", "-a", family])?;
-            let value: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
+            let value: Value =
+                serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
             for (prefix, paths) in value.as_object().into_iter().flatten() {
                 let prefix: IpNet = prefix.parse().map_err(|_| format!("prefix {prefix}"))?;
                 for path in paths.as_array().into_iter().flatten() {
-                    if path["neighbor-ip"].as_str().is_some_and(|address| address.contains("77")) {
-                        table.insert(prefix, path_of(path).ok_or_else(|| format!("GoBGP says {path}"))?);
+                    if path["neighbor-ip"]
+                        .as_str()
+                        .is_some_and(|address| address.contains("77"))
+                    {
+                        table.insert(
+                            prefix,
+                            path_of(path).ok_or_else(|| format!("GoBGP says {path}"))?,
+                        );
                     }
                 }
             }
@@ -65,7 +91,11 @@ impl Router for Gobgp {
 
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
         for prefix in prefixes {
-            let family = if matches!(prefix, IpNet::V4(_)) { "ipv4" } else { "ipv6" };
+            let family = if matches!(prefix, IpNet::V4(_)) {
+                "ipv4"
+            } else {
+                "ipv6"
+            };
             self.ask(&["global", "rib", "del", &prefix.to_string(), "-a", family])?;
         }
         Ok(())
@@ -73,13 +103,28 @@ impl Router for Gobgp {
 }
 
 fn config_of(member: &Member) -> String {
-    let mut text = format!("[global.config]\nas = {}\nrouter-id = \"{}\"\nport = -1\n", member.asn, member.place.v4);
+    let mut text = format!(
+        "[global.config]\nas = {}\nrouter-id = \"{}\"\nport = -1\n",
+        member.asn, member.place.v4
+    );
     let neighbors = [
-        ("ipv4-unicast", SERVER_V4.to_string(), member.place.v4.to_string()),
-        ("ipv6-unicast", SERVER_V6.to_string(), member.place.v6.to_string()),
+        (
+            "ipv4-unicast",
+            SERVER_V4.to_string(),
+            member.place.v4.to_string(),
+        ),
+        (
+            "ipv6-unicast",
+            SERVER_V6.to_string(),
+            member.place.v6.to_string(),
+        ),
     ];
     for (family, server, own) in neighbors {
-        let password = member.password.as_ref().map(|key| format!("auth-password = \"{key}\"\n")).unwrap_or_default();
+        let password = member
+            .password
+            .as_ref()
+            .map(|key| format!("auth-password = \"{key}\"\n"))
+            .unwrap_or_default();
         write!(
             text,
             "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{server}\"\npeer-as = {SERVER_ASN}\n{password}\
@@ -116,18 +161,31 @@ fn path_of(value: &Value) -> Option<Path> {
             3 | 14 => next_hop = attribute["nexthop"].as_str()?.parse().ok(),
             4 => attributes.med = Some(attribute["metric"].as_u64()? as u32),
             8 => {
-                for community in attribute["communities"].as_array()?.iter().filter_map(Value::as_u64) {
-                    attributes.communities.insert(((community >> 16) as u16, community as u16));
+                for community in attribute["communities"]
+                    .as_array()?
+                    .iter()
+                    .filter_map(Value::as_u64)
+                {
+                    attributes
+                        .communities
+                        .insert(((community >> 16) as u16, community as u16));
                 }
             }
             32 => {
                 for community in attribute["value"].as_array()? {
                     let part = |name: &str| community[name].as_u64().map(|number| number as u32);
-                    attributes.large.insert((part("ASN")?, part("LocalData1")?, part("LocalData2")?));
+                    attributes.large.insert((
+                        part("ASN")?,
+                        part("LocalData1")?,
+                        part("LocalData2")?,
+                    ));
                 }
             }
             _ => return None,
         }
     }
-    Some(Path { next_hop: next_hop?, attributes })
+    Some(Path {
+        next_hop: next_hop?,
+        attributes,
+    })
 }

@@ -27,34 +27,52 @@ impl Openbgpd {
     pub fn start(member: &Member) -> Openbgpd {
         std::fs::create_dir_all(HOME).expect("OpenBGPD's home");
         let config = member.place.directory.join("bgpd.conf");
-        let socket = member.place.directory.join("bgpd.sock").display().to_string();
+        let socket = member
+            .place
+            .directory
+            .join("bgpd.sock")
+            .display()
+            .to_string();
         write_config(&config, &config_of(member, &socket));
         let words = ["/usr/sbin/bgpd", "-d", "-f", &config.display().to_string()];
         let program = Program::start(&member.place, "openbgpd", &words, &[]);
-        Openbgpd { member: member.clone(), config, socket, _program: program }
+        Openbgpd {
+            member: member.clone(),
+            config,
+            socket,
+            _program: program,
+        }
     }
 
     fn ask(&self, words: &[&str]) -> Result<String, String> {
-        run_in(&self.member.place.namespace, &[&["bgpctl", "-s", &self.socket], words].concat())
+        run_in(
+            &self.member.place.namespace,
+            &[&["bgpctl", "-s", &self.socket], words].concat(),
+        )
     }
 }
 
 impl Router for Openbgpd {
     fn table(&mut self) -> Result<Table, String> {
         let text = self.ask(&["-j", "show", "rib", "detail"])?;
-        let value: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
+        let value: Value =
+            serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
         let mut table = Table::default();
         for route in value["rib"].as_array().into_iter().flatten() {
             if route["source"] == "external" {
                 let prefix = route["prefix"].as_str().unwrap_or_default();
-                table.insert(prefix.parse().map_err(|_| format!("prefix {prefix}"))?, path_of(route)?);
+                table.insert(
+                    prefix.parse().map_err(|_| format!("prefix {prefix}"))?,
+                    path_of(route)?,
+                );
             }
         }
         Ok(table)
     }
 
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
-        self.member.forget(&prefixes.iter().copied().collect::<BTreeSet<_>>());
+        self.member
+            .forget(&prefixes.iter().copied().collect::<BTreeSet<_>>());
         write_config(&self.config, &config_of(&self.member, &self.socket));
         self.ask(&["reload"]).map(|_| ())
     }
@@ -64,7 +82,8 @@ impl Router for Openbgpd {
 fn write_config(file: &std::path::Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::write(file, text).expect("OpenBGPD's configuration");
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).expect("its permissions");
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))
+        .expect("its permissions");
 }
 
 fn config_of(member: &Member, socket: &str) -> String {
@@ -80,11 +99,21 @@ fn config_of(member: &Member, socket: &str) -> String {
             writeln!(text, "network {prefix} set {{ {settings} }}").unwrap();
         }
     }
-    let neighbors =
-        [(SERVER_V4.to_string(), member.place.v4.to_string()), (SERVER_V6.to_string(), member.place.v6.to_string())];
+    let neighbors = [
+        (SERVER_V4.to_string(), member.place.v4.to_string()),
+        (SERVER_V6.to_string(), member.place.v6.to_string()),
+    ];
     for (server, own) in neighbors {
-        let password = member.password.as_ref().map(|key| format!("tcp md5sig password \"{key}\"\n")).unwrap_or_default();
-        let add_path = if member.add_path { "announce add-path recv yes\n" } else { "" };
+        let password = member
+            .password
+            .as_ref()
+            .map(|key| format!("tcp md5sig password \"{key}\"\n"))
+            .unwrap_or_default();
+        let add_path = if member.add_path {
+            "announce add-path recv yes\n"
+        } else {
+            ""
+        };
         writeln!(
             text,
             "neighbor {server} {{\nremote-as {SERVER_ASN}\nlocal-address {own}\nenforce neighbor-as no\n{password}{add_path}}}"
@@ -112,8 +141,18 @@ fn settings_of(attributes: &Attributes) -> String {
 }
 
 fn path_of(route: &Value) -> Result<Path, String> {
-    let text = |name: &str| route[name].as_str().ok_or_else(|| format!("OpenBGPD says {route}"));
-    let list = |name: &str| route[name].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let text = |name: &str| {
+        route[name]
+            .as_str()
+            .ok_or_else(|| format!("OpenBGPD says {route}"))
+    };
+    let list = |name: &str| {
+        route[name]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+    };
     let mut attributes = Attributes::plain(0);
     attributes.as_path = as_path(text("aspath")?)?;
     attributes.origin = Origin::from_text(text("origin")?)?;
@@ -125,5 +164,10 @@ fn path_of(route: &Value) -> Result<Path, String> {
         attributes.large.insert(large_community(word)?);
     }
     let next_hop = text("exit_nexthop")?;
-    Ok(Path { next_hop: next_hop.parse().map_err(|_| format!("next hop {next_hop}"))?, attributes })
+    Ok(Path {
+        next_hop: next_hop
+            .parse()
+            .map_err(|_| format!("next hop {next_hop}"))?,
+        attributes,
+    })
 }

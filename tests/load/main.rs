@@ -1,0 +1,190 @@
+//! `rialto load` and `rialto demo` as commands, against the real server on loopback: what is right
+//! is found right, and what is wrong is found wrong.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+const RIALTO: &str = env!("CARGO_BIN_EXE_rialto");
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+fn load(words: &[&str]) -> Output {
+    Command::new(RIALTO)
+        .arg("load")
+        .args(words)
+        .output()
+        .unwrap()
+}
+
+/// What the load says about a server whose configuration is that of `plan`, edited.
+fn run(plan: &[&str], scenario: &[&str], edit: fn(String) -> String) -> (bool, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("rialto.toml");
+    let target = format!("127.0.0.1:{}", free_port());
+    let plan = [&["--target", &target], plan].concat();
+    let written = load(&[&plan[..], &["--write-config", config.to_str().unwrap()]].concat());
+    assert!(written.status.success());
+    let text = edit(fs::read_to_string(&config).unwrap());
+    let api = format!("[api]\nlisten = \"127.0.0.1:{}\"\n", free_port());
+    fs::write(&config, text + &api).unwrap();
+    let _server = serve(&config);
+    let output = load(&[&plan[..], &["--json", "--patience", "4"], scenario].concat());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
+        panic!(
+            "{error}: {text} {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    });
+    assert_eq!(report["ok"].as_bool(), Some(output.status.success()));
+    (output.status.success(), report)
+}
+
+fn serve(config: &Path) -> Server {
+    let mut command = Command::new(RIALTO);
+    command
+        .args(["run", "--config"])
+        .arg(config)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Server(command.spawn().unwrap())
+}
+
+const SMALL: [&str; 8] = [
+    "--clients",
+    "12",
+    "--prefixes",
+    "1500",
+    "--family",
+    "both",
+    "--control-share",
+    "0.4",
+];
+
+#[test]
+fn every_scenario_ends_right() {
+    let cases: [(&str, &[&str]); 6] = [
+        ("converge", &["--second-decoder"]),
+        ("converge", &["--unknown-share", "0.2", "--seed", "7"]),
+        ("join", &[]),
+        ("flap", &["--affected", "3"]),
+        ("churn", &["--rate", "200", "--duration", "2"]),
+        ("slow", &["--affected", "2", "--duration", "1"]),
+    ];
+    for (scenario, words) in cases {
+        let words = [&["--scenario", scenario], words].concat();
+        let (ok, report) = run(&SMALL, &words, |config| config);
+        assert!(ok, "{words:?}: {report:#}");
+    }
+}
+
+#[test]
+fn clients_with_add_path_get_every_path() {
+    let plan = [&SMALL[..], &["--add-path-clients", "3"]].concat();
+    let (ok, report) = run(&plan, &[], |config| config);
+    assert!(ok, "{report:#}");
+}
+
+#[test]
+fn a_real_table_is_replayed() {
+    let sample = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/rrc03-amsix-updates.20100227.1600.first796.mrt.gz"
+    );
+    let plan = ["--clients", "12", "--mrt", sample];
+    let (ok, report) = run(&plan, &["--second-decoder"], |config| config);
+    assert!(ok, "{report:#}");
+}
+
+#[test]
+fn a_server_that_does_otherwise_is_found_wrong() {
+    type Change = fn(String) -> String;
+    let cases: [(&str, Change); 3] = [
+        ("it does not know a client", |config| {
+            config.replace(
+                "asn = 10003\naddress = \"127.77.1.4\"",
+                "asn = 10003\naddress = \"127.77.9.9\"",
+            )
+        }),
+        ("it reads control communities of another ASN", |config| {
+            config.replace(
+                "[server]",
+                "[communities]\ndo_not_announce_to_peer = [\"65001:0:peer_as\"]\n\n[server]",
+            )
+        }),
+        ("it refuses long prefixes", |config| {
+            config.replace(
+                "preset = \"exchange\"",
+                "preset = \"exchange\"\nas_path_max = 2",
+            )
+        }),
+    ];
+    for (name, edit) in cases {
+        let (ok, report) = run(&SMALL, &["--timeout", "10"], edit);
+        assert!(!ok, "{name}");
+        assert!(report["wrong_prefixes"].as_u64().unwrap() > 0, "{name}");
+        let first = &report["mismatches"][0];
+        assert!(
+            first["expected"][0].is_string() && first["got"][0].is_string(),
+            "{name}: {first}"
+        );
+    }
+}
+
+#[test]
+fn wrong_words_end_with_2() {
+    let cases: [&[&str]; 4] = [
+        &["--target", "[::1]:179"],
+        &["--control-share", "2"],
+        &["--scenario", "nonsense"],
+        &["--hold-time", "1"],
+    ];
+    for words in cases {
+        assert_eq!(load(words).status.code(), Some(2), "{words:?}");
+    }
+}
+
+#[test]
+fn the_demo_runs_and_is_right() {
+    let output = Command::new(RIALTO)
+        .args([
+            "demo",
+            "--clients",
+            "6",
+            "--prefixes",
+            "2000",
+            "--timeout",
+            "60",
+        ])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{text} {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        text.contains("6 of 6 BGP sessions up") && text.contains("each is the best one"),
+        "{text}"
+    );
+}
