@@ -33,7 +33,17 @@ pub fn keepalive() -> Vec<u8> {
 
 /// The good OPEN of an AS: IPv4, route refresh (also enhanced), four-octet ASNs.
 pub fn open(asn: u16, router_id: [u8; 4]) -> Vec<u8> {
-    let capabilities = [1, 4, 0, 1, 0, 1, 2, 0, 70, 0, 65, 4, 0, 0];
+    open_that_can(asn, router_id, &[])
+}
+
+/// The same of one whose messages may be long (RFC 8654).
+pub fn open_extended(asn: u16, router_id: [u8; 4]) -> Vec<u8> {
+    open_that_can(asn, router_id, &[6, 0])
+}
+
+fn open_that_can(asn: u16, router_id: [u8; 4], more: &[u8]) -> Vec<u8> {
+    let usual = [1, 4, 0, 1, 0, 1, 2, 0, 70, 0, 65, 4, 0, 0];
+    let capabilities = [more, &usual].concat();
     let mut body = vec![4];
     body.extend(asn.to_be_bytes());
     body.extend([2, 88]);

@@ -58,6 +58,45 @@ fn a_burst_of_a_million_octets_ends_in_the_right_table() {
 }
 
 #[test]
+fn what_is_too_long_for_most_reaches_only_who_can_take_it() {
+    let mut lan = Lan::start("long", 2, "");
+    let [mut long, mut other] = [INDEX, INDEX + 1].map(|index| {
+        let mut speaker = lan.connect(index);
+        speaker.establish_extended(asn_of(index), address_of(index));
+        speaker
+    });
+    let (prefix, short) = (prefix_of(INDEX, 1), mandatory(asn_of(INDEX)));
+    long.say(&announce(&short, &[prefix]));
+    let routes = Table::from([(prefix, short.clone())]);
+    lan.only_also(&routes, "while it is short");
+    // Whether attributes fit is judged with the longest of prefixes, a /32: one octet more.
+    for len in [4097, 65_534] {
+        let case = format!("while it takes {len} octets");
+        let ballast = vec![9; len - announce(&short, &[prefix]).len() - 4];
+        let attributes = [short.clone(), attribute(0xd0, 250, &ballast)].concat();
+        let message = announce(&attributes, &[prefix]);
+        assert_eq!(message.len(), len);
+        long.say(&message);
+        lan.nobody_else(&case);
+        let is_taken = other.until(|heard| heard.table.get(&prefix) == Some(&attributes));
+        assert!(is_taken, "{case}, one that can take it has it");
+    }
+    long.say(&announce(&short, &[prefix]));
+    lan.only_also(&routes, "when it is short again");
+    long.say(&with_len(KEEPALIVE, 65_535, &vec![0; 65_516]));
+    assert!(long.until(|heard| heard.is_closed));
+    let notification = long.heard().notification.clone();
+    assert_eq!(
+        notification,
+        Some((1, 2, vec![0xff, 0xff])),
+        "a KEEPALIVE is never long"
+    );
+    other.say(&message(NOTIFICATION, &[6, 2]));
+    assert!(other.until(|heard| heard.is_closed));
+    lan.end();
+}
+
+#[test]
 fn a_client_that_never_reads_costs_bounded_memory_and_catches_up() {
     const PREFIXES: u16 = 2000;
     const OCTETS_MAX: u64 = 2 << 20;
@@ -85,12 +124,11 @@ fn a_client_that_never_reads_costs_bounded_memory_and_catches_up() {
     busy.say(&withdraw(&gone));
     gone.iter().for_each(|prefix| drop(routes.remove(prefix)));
     lan.only_also(&routes, "while one client does not read");
+    until("its queue becomes a dirty record", || {
+        lan.status(INDEX).dirty_prefixes > 0
+    });
     let status = lan.status(INDEX);
     assert_eq!(status.state, "Established");
-    assert!(
-        status.dirty_prefixes > 0,
-        "its queue became a dirty record: {status:?}"
-    );
     assert!(status.queue_octets < OCTETS_MAX, "{status:?}");
     let retained = lan.retained_max();
     assert!(retained < 2 * OCTETS_MAX, "{retained} octets were retained");

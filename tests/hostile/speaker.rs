@@ -102,13 +102,23 @@ impl Speaker {
     }
 
     pub fn confirm(&mut self, asn: u16, router_id: Ipv4Addr) {
-        self.say(&open(asn, router_id.octets()));
+        self.confirm_with(&open(asn, router_id.octets()));
+    }
+
+    fn confirm_with(&mut self, open: &[u8]) {
+        self.say(open);
         let answered = self.until(|heard| heard.has_open && heard.keepalives > 0);
         assert!(answered, "OPEN is answered: {:?}", self.heard());
     }
 
     pub fn establish(&mut self, asn: u16, router_id: Ipv4Addr) {
         self.confirm(asn, router_id);
+        self.say(&keepalive());
+    }
+
+    /// With RFC 8654.
+    pub fn establish_extended(&mut self, asn: u16, router_id: Ipv4Addr) {
+        self.confirm_with(&open_extended(asn, router_id.octets()));
         self.say(&keepalive());
     }
 
