@@ -30,7 +30,12 @@ pub fn encode_dump<'a>(
             IpNet::V6(net) => (4, net.addr().octets().to_vec()),
         };
         let nlri = &address[..usize::from(prefix.prefix_len().div_ceil(8))];
-        let block = encode_attributes(as_path, attributes, next_hop);
+        let block = encode_attributes(
+            as_path,
+            attributes,
+            next_hop,
+            &[&[prefix.prefix_len()], nlri].concat(),
+        );
         let block_len = (block.len() as u16).to_be_bytes();
         let number = (number as u32).to_be_bytes();
         // One entry: peer 0, originated at 0.
@@ -59,7 +64,12 @@ fn encode_record(out: &mut Vec<u8>, subtype: u16, parts: &[&[u8]]) {
     parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
-fn encode_attributes(as_path: &[u32], attributes: &Attributes, next_hop: IpAddr) -> Vec<u8> {
+fn encode_attributes(
+    as_path: &[u32],
+    attributes: &Attributes,
+    next_hop: IpAddr,
+    nlri: &[u8],
+) -> Vec<u8> {
     let mut out = vec![0x40, 1, 1, attributes.origin as u8];
     let mut segment = Vec::new();
     if !as_path.is_empty() {
@@ -83,9 +93,11 @@ fn encode_attributes(as_path: &[u32], attributes: &Attributes, next_hop: IpAddr)
         attribute(0xc0, 8, &communities);
     }
     if let IpAddr::V6(address) = next_hop {
-        // RFC 6396 §4.3.4: the next hop is all there is of MP_REACH_NLRI.
-        let mut value = vec![16];
+        // RFC 6396 §4.3.4 wants the next hop alone; GoBGP reads it whole only.
+        let mut value = vec![0, 2, 1, 16];
         value.extend(address.octets());
+        value.push(0);
+        value.extend_from_slice(nlri);
         attribute(0x80, 14, &value);
     }
     let words =

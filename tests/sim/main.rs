@@ -34,6 +34,14 @@ fn seeds(usual: u64) -> Vec<u64> {
     }
 }
 
+/// Enough prefixes that freed table entries are used again.
+const BIG: Size = Size {
+    clients: 5,
+    nets: 3_000,
+    phases: 3,
+    events: 25,
+};
+
 /// How many session cores and shards a seed has; `RIALTO_CORES` and `RIALTO_SHARDS` say otherwise.
 fn numbers_of_cores(seed: u64) -> (u16, u16) {
     let (cores, shards) = [(1, 1), (1, 2), (2, 4), (3, 8)][(seed % 4) as usize];
@@ -46,6 +54,14 @@ fn every_client_holds_what_the_oracle_says() {
     for seed in seeds(60) {
         let (cores, shards) = numbers_of_cores(seed);
         Scenario::new(seed, cores, shards, SIZE).run(SIZE);
+    }
+}
+
+#[test]
+fn prefixes_that_come_and_go_by_the_thousand_leave_no_trace() {
+    for seed in seeds(6) {
+        let shards = number_from("RIALTO_SHARDS").map_or(1 + seed % 2, |shards| shards);
+        Scenario::new(seed, 1 + seed as u16 % 2, shards as u16, BIG).run(BIG);
     }
 }
 

@@ -128,7 +128,7 @@ impl Scenario {
 
     fn withdraw(&mut self, client: usize) {
         let family = self.rng.below(2);
-        let count = *self.rng.pick(&[1, 4, 1000]);
+        let count = *self.rng.pick(&[1, 4, 4_000]);
         let nets = match self.rng.percent(80) {
             true => {
                 let own = self.world.clients[client].speaker.announced.keys().copied();
@@ -206,7 +206,7 @@ impl Scenario {
             ([false, true], _) => 1,
             (_, first) => usize::from(first),
         };
-        let count = *rng.pick(&[1, 2, 8, 60]);
+        let count = *rng.pick(&[1, 2, 8, 60, 60 * self.nets[family].len() / 80]);
         let nets = rng.some(&self.nets[family], count);
         (nets, random_attributes(rng, &self.plan, client, family))
     }
@@ -361,12 +361,6 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
     };
     if rng.percent(55) {
         random_communities(rng, plan, &mut attributes);
-    }
-    if attributes.as_path[0].1[0] != member.asn {
-        // Known: the server prepends the leftmost ASN, which is the announcer's but in a lab.
-        attributes
-            .large
-            .retain(|(rs, function, _)| *rs != SERVER_ASN || *function <= 100);
     }
     if rng.percent(10) {
         attributes.other.insert(6, (0x40, Vec::new()));

@@ -31,8 +31,12 @@ impl Exabgp {
             .status()
             .expect("mkfifo runs");
         assert!(made.success(), "a pipe for ExaBGP");
-        // The second `cat` holds the pipe open for writing, so that it never ends.
-        let script = "#!/bin/sh\nexec 3<&0\ncat <&3 > heard.json &\nexec cat <>commands\n";
+        // ExaBGP changes its directory. The second `cat` holds the pipe open for writing, so that it never ends.
+        let script = format!(
+            "exec 3<&0\ncat <&3 > {} &\nexec cat <>{}\n",
+            heard.display(),
+            commands.display()
+        );
         std::fs::write(directory.join("peer.sh"), script).expect("ExaBGP's script");
         std::fs::write(directory.join("exabgp.conf"), config_of(member))
             .expect("ExaBGP's configuration");

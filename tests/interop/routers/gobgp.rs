@@ -21,20 +21,32 @@ pub struct Gobgp {
 impl Gobgp {
     pub fn start(member: &Member) -> Gobgp {
         let config = member.place.directory.join("gobgpd.toml");
-        let dump = member.place.directory.join("routes.mrt");
         std::fs::write(&config, config_of(member)).expect("GoBGP's configuration");
-        let routes = member.announced.iter().flat_map(|group| {
-            group.prefixes.iter().map(|prefix| {
-                let attributes = &group.attributes;
-                (
-                    *prefix,
-                    &attributes.as_path[1..],
-                    attributes,
-                    member.next_hop(prefix),
-                )
+        let routes: Vec<_> = member
+            .announced
+            .iter()
+            .flat_map(|group| {
+                group.prefixes.iter().map(|prefix| {
+                    let attributes = &group.attributes;
+                    (
+                        *prefix,
+                        &attributes.as_path[1..],
+                        attributes,
+                        member.next_hop(prefix),
+                    )
+                })
             })
-        });
-        std::fs::write(&dump, mrt::encode_dump(routes)).expect("GoBGP's routes");
+            .collect();
+        let dump = |name: &str, octets: Vec<u8>| {
+            let file = member.place.directory.join(name);
+            std::fs::write(&file, octets).expect("GoBGP's routes");
+            file.display().to_string()
+        };
+        let forwards = dump("forwards.mrt", mrt::encode_dump(routes.iter().copied()));
+        let backwards = dump(
+            "backwards.mrt",
+            mrt::encode_dump(routes.iter().rev().copied()),
+        );
         let config = config.display().to_string();
         let words = [
             "gobgpd",
@@ -52,11 +64,53 @@ impl Gobgp {
         wait_for("GoBGP's API", Duration::from_secs(20), || {
             gobgp.ask(&["global"]).map(|_| ())
         });
-        let dump = dump.display().to_string();
+        // `gobgp` ends before the last few hundred routes are over: those come first the other way.
+        wait_for("GoBGP to have its routes", Duration::from_secs(60), || {
+            gobgp.ask(&["mrt", "inject", "global", &forwards])?;
+            gobgp.ask(&["mrt", "inject", "global", &backwards])?;
+            std::thread::sleep(Duration::from_millis(500));
+            let due = member
+                .announced
+                .iter()
+                .map(|group| group.prefixes.len())
+                .sum::<usize>();
+            let has = gobgp.own_count()?;
+            if has == due {
+                Ok(())
+            } else {
+                Err(format!("{has} of {due}"))
+            }
+        });
         gobgp
-            .ask(&["mrt", "inject", "global", &dump])
-            .expect("GoBGP takes its routes");
-        gobgp
+    }
+
+    /// Each path with its prefix.
+    fn paths(&self) -> Result<Vec<(IpNet, Value)>, String> {
+        let mut all = Vec::new();
+        for family in ["ipv4", "ipv6"] {
+            let text = self.ask(&["-j", "global", "rib", "-a", family])?;
+            let value: Value =
+                serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
+            for (prefix, paths) in value.as_object().into_iter().flatten() {
+                let prefix: IpNet = prefix.parse().map_err(|_| format!("prefix {prefix}"))?;
+                all.extend(
+                    paths
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .map(|path| (prefix, path.clone())),
+                );
+            }
+        }
+        Ok(all)
+    }
+
+    fn own_count(&self) -> Result<usize, String> {
+        Ok(self
+            .paths()?
+            .iter()
+            .filter(|(_, path)| !is_heard(path))
+            .count())
     }
 
     fn ask(&self, words: &[&str]) -> Result<String, String> {
@@ -67,24 +121,11 @@ impl Gobgp {
 impl Router for Gobgp {
     fn table(&mut self) -> Result<Table, String> {
         let mut table = Table::default();
-        for family in ["ipv4", "ipv6"] {
-            let text = self.ask(&["-j", "global", "rib", "-a", family])?;
-            let value: Value =
-                serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
-            for (prefix, paths) in value.as_object().into_iter().flatten() {
-                let prefix: IpNet = prefix.parse().map_err(|_| format!("prefix {prefix}"))?;
-                for path in paths.as_array().into_iter().flatten() {
-                    if path["neighbor-ip"]
-                        .as_str()
-                        .is_some_and(|address| address.contains("77"))
-                    {
-                        table.insert(
-                            prefix,
-                            path_of(path).ok_or_else(|| format!("GoBGP says {path}"))?,
-                        );
-                    }
-                }
-            }
+        for (prefix, path) in self.paths()?.iter().filter(|(_, path)| is_heard(path)) {
+            table.insert(
+                *prefix,
+                path_of(path).ok_or_else(|| format!("GoBGP says {path}"))?,
+            );
         }
         Ok(table)
     }
@@ -137,6 +178,13 @@ fn config_of(member: &Member) -> String {
         .unwrap();
     }
     text
+}
+
+/// From the route server, by its address.
+fn is_heard(path: &Value) -> bool {
+    path["neighbor-ip"]
+        .as_str()
+        .is_some_and(|address| address.contains("77"))
 }
 
 fn path_of(value: &Value) -> Option<Path> {
