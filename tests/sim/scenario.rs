@@ -95,12 +95,16 @@ impl Scenario {
             0..45 => self.announce(client),
             45..60 => self.withdraw(client),
             60..64 => self.announce_amiss(client),
-            64..70 => self.world.cut(client),
+            64..70 => {
+                self.world.cut(client);
+                self.stir();
+            }
             70..72 => self.world.clients[client].speaker.cease(),
             72..76 => self.switch(client),
             76..80 => {
                 let family = self.rng.below(2);
                 self.world.clients[client].speaker.ask_refresh(family);
+                self.stir();
             }
             80..86 => {
                 let pause = Duration::from_millis(*self.rng.pick(&[5, 300, 4_000]));
@@ -109,6 +113,17 @@ impl Scenario {
             }
             86..88 => self.command(client),
             _ => self.reload(client),
+        }
+    }
+
+    /// Changes while the last event is still being worked on.
+    fn stir(&mut self) {
+        for _ in 0..self.rng.below(4) {
+            let client = self.rng.below(self.plan.members.len());
+            match self.rng.percent(70) {
+                true => self.withdraw(client),
+                false => self.announce(client),
+            }
         }
     }
 
