@@ -212,7 +212,7 @@ fn add_path_and_md5_with_those_that_have_them() {
             member.make,
             Make::Bird | Make::Frr | Make::Gobgp | Make::Exabgp
         );
-        member.password = has_md5.then(|| format!("key of {}", member.number));
+        member.password = has_md5.then(|| format!("key-of-{}", member.number));
         // Announced by all, each with an AS path of its own length.
         let repeated = vec![member.asn; usize::from(member.number)];
         let tail = if member.make == Make::Openbgpd {
