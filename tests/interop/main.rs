@@ -18,12 +18,13 @@ use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use lan::Lan;
-use member::{Make, Member, all_of_others};
+use member::{Make, Member, SERVER_ASN, all_of_others, shortest_of_others};
 use program::wait_for;
 use routers::Router;
 use server::Server;
-use table::Table;
+use table::{Attributes, Group, Path, Table};
 
 /// Prefixes of each family that each router announces.
 const FULL: u32 = 10_000;
@@ -92,6 +93,154 @@ fn five_makes_of_routers_exchange_full_tables() {
         expect_all_of_others(&mut clients);
         clients.insert(position, Client::start(gone));
         expect_all_of_others(&mut clients);
+    }
+}
+
+/// Two prefixes that all announce, with AS paths of different lengths, and communities that steer
+/// them: who may not have the best path gets the next one.
+#[test]
+fn control_communities_steer_and_hide_no_path() {
+    let Some(_turn) = turn(&[Make::Bird, Make::Gobgp, Make::Exabgp, Make::Frr]) else {
+        return;
+    };
+    if !server::is_rialto() {
+        return;
+    }
+    let mut lan = Lan::new();
+    let [near, middle, far] = [Make::Bird, Make::Gobgp, Make::Exabgp];
+    let receiver = Member::new(&mut lan, Make::Frr, 4);
+    let own = |number: u16| 10_000 + u32::from(number);
+    let nets = |third: u8| {
+        let v4 = format!("30.0.{third}.0/24");
+        let v6 = format!("2a20:{third}::/48");
+        vec![v4.parse().expect("a prefix"), v6.parse().expect("a prefix")]
+    };
+    let rs = SERVER_ASN;
+    // The shortest path is not for member 4 (a standard community), or for nobody but member 4 (large).
+    let near = Member::new(&mut lan, near, 1);
+    let near = near.clone().announcing(Group {
+        attributes: Attributes {
+            communities: [(0, 10_004), (3356, 1)].into(),
+            ..near.plain()
+        },
+        prefixes: nets(1),
+    });
+    let near = near.clone().announcing(Group {
+        attributes: Attributes {
+            large: [(rs, 0, 0), (rs, 1, own(4)), (3356, 1, 1)].into(),
+            ..near.plain()
+        },
+        prefixes: nets(2),
+    });
+    let middle = Member::new(&mut lan, middle, 2);
+    let longer = |member: &Member, tail: &[u32]| Attributes {
+        as_path: [&[member.asn], tail].concat(),
+        ..member.plain()
+    };
+    let middle = middle.clone().announcing(Group {
+        attributes: Attributes {
+            // Prepended three times towards member 3 alone.
+            large: [(rs, 103, own(3))].into(),
+            ..longer(&middle, &[3356])
+        },
+        prefixes: [nets(1), nets(2)].concat(),
+    });
+    let far = Member::new(&mut lan, far, 3);
+    let far = far.clone().announcing(Group {
+        attributes: longer(&far, &[3356, 1299, 174]),
+        prefixes: [nets(1), nets(2)].concat(),
+    });
+    let members = [near, middle, far, receiver];
+    let _server = Server::start(&mut lan, &members.iter().collect::<Vec<_>>());
+    let mut clients: Vec<Client> = members.iter().cloned().map(Client::start).collect();
+
+    let [near, middle, far, _] = &members;
+    let path = |from: &Member, prefix: &IpNet, attributes: Attributes| Path {
+        next_hop: from.next_hop(prefix),
+        attributes,
+    };
+    // (receiver, which prefixes, from whom, attributes as they arrive)
+    let stripped_near = [
+        Attributes {
+            communities: [(3356, 1)].into(),
+            ..near.plain()
+        },
+        Attributes {
+            large: [(3356, 1, 1)].into(),
+            ..near.plain()
+        },
+    ];
+    let plain_middle = longer(middle, &[3356]);
+    let plain_far = longer(far, &[3356, 1299, 174]);
+    let prepended = Attributes {
+        as_path: vec![middle.asn, middle.asn, middle.asn, middle.asn, 3356],
+        ..plain_middle.clone()
+    };
+    let due: [[(&Member, &Attributes); 2]; 4] = [
+        [(middle, &plain_middle), (middle, &plain_middle)],
+        [(near, &stripped_near[0]), (far, &plain_far)],
+        [(near, &stripped_near[0]), (middle, &prepended)],
+        [(middle, &plain_middle), (near, &stripped_near[1])],
+    ];
+    for (client, due) in clients.iter_mut().zip(due) {
+        let mut table = Table::default();
+        for (group, (from, attributes)) in [nets(1), nets(2)].iter().zip(due) {
+            for prefix in group {
+                let path = path(from, prefix, attributes.clone());
+                table.insert(*prefix, client.member.make.sees(path));
+            }
+        }
+        client.expect(&table);
+    }
+}
+
+/// Members that take all paths (RFC 7911) get all of them, the others the shortest; those with a
+/// TCP MD5 key (RFC 2385) come up at all.
+#[test]
+fn add_path_and_md5_with_those_that_have_them() {
+    let Some(_turn) = turn(&Make::ALL) else {
+        return;
+    };
+    let mut lan = Lan::new();
+    let mut members: Vec<Member> = (1u16..)
+        .zip(Make::ALL)
+        .map(|(number, make)| Member::new(&mut lan, make, number).announcing_own(60))
+        .collect();
+    for member in &mut members {
+        member.add_path = matches!(member.make, Make::Bird | Make::Frr | Make::Gobgp);
+        let has_md5 = matches!(
+            member.make,
+            Make::Bird | Make::Frr | Make::Gobgp | Make::Exabgp
+        );
+        member.password = has_md5.then(|| format!("key-of-{}", member.number));
+        // Announced by all, each with an AS path of its own length.
+        let repeated = vec![member.asn; usize::from(member.number)];
+        let tail = if member.make == Make::Openbgpd {
+            member.asn
+        } else {
+            3356
+        };
+        let mut as_path = vec![tail; repeated.len()];
+        as_path[0] = member.asn;
+        let group = Group {
+            attributes: Attributes {
+                as_path,
+                ..member.plain()
+            },
+            prefixes: ["40.0.0.0/16", "40.1.0.0/16", "2a40::/32"]
+                .map(|net| net.parse().expect("a prefix"))
+                .into(),
+        };
+        *member = member.clone().announcing(group);
+    }
+    let _server = Server::start(&mut lan, &members.iter().collect::<Vec<_>>());
+    let mut clients: Vec<Client> = members.iter().cloned().map(Client::start).collect();
+    for client in &mut clients {
+        let due = match client.member.add_path {
+            true => all_of_others(&client.member, &members),
+            false => shortest_of_others(&client.member, &members),
+        };
+        client.expect(&due);
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Plan {
     pub interpret_well_known: bool,
     pub startup_wait: bool,
     pub fanout: FanoutLimits,
+    /// Paths are much alike: MED and identifiers decide.
+    pub is_close: bool,
     pub members: Vec<Member>,
 }
 

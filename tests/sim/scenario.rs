@@ -95,12 +95,16 @@ impl Scenario {
             0..45 => self.announce(client),
             45..60 => self.withdraw(client),
             60..64 => self.announce_amiss(client),
-            64..70 => self.world.cut(client),
+            64..70 => {
+                self.world.cut(client);
+                self.stir();
+            }
             70..72 => self.world.clients[client].speaker.cease(),
             72..76 => self.switch(client),
             76..80 => {
                 let family = self.rng.below(2);
                 self.world.clients[client].speaker.ask_refresh(family);
+                self.stir();
             }
             80..86 => {
                 let pause = Duration::from_millis(*self.rng.pick(&[5, 300, 4_000]));
@@ -109,6 +113,17 @@ impl Scenario {
             }
             86..88 => self.command(client),
             _ => self.reload(client),
+        }
+    }
+
+    /// Changes while the last event is still being worked on.
+    fn stir(&mut self) {
+        for _ in 0..self.rng.below(4) {
+            let client = self.rng.below(self.plan.members.len());
+            match self.rng.percent(70) {
+                true => self.withdraw(client),
+                false => self.announce(client),
+            }
         }
     }
 
@@ -220,6 +235,7 @@ fn random_plan(rng: &mut Rng, cores: u16, shards: u16, size: Size) -> Plan {
         large_first: rng.percent(20),
         interpret_well_known: rng.percent(20),
         startup_wait: rng.percent(60),
+        is_close: rng.percent(30),
         fanout: match rng.below(3) {
             0 => FanoutLimits::default(),
             1 => tight_fanout(20_000, 1_500),
@@ -346,9 +362,14 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
     };
     let link_local = (family == 1 && rng.percent(25))
         .then(|| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, client as u16 + 1));
+    let as_path = random_as_path(rng, member.asn, plan.is_close);
     let mut attributes = Attributes {
-        origin: *rng.pick(&[0, 0, 0, 1, 2]),
-        as_path: random_as_path(rng, member.asn),
+        origin: if plan.is_close {
+            0
+        } else {
+            *rng.pick(&[0, 0, 0, 1, 2])
+        },
+        as_path,
         next_hop,
         link_local,
         med: rng
@@ -378,7 +399,16 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
     attributes
 }
 
-fn random_as_path(rng: &mut Rng, asn: u32) -> Vec<(u8, Vec<u32>)> {
+/// `close`: all of one length, so that MED and identifiers decide.
+fn random_as_path(rng: &mut Rng, asn: u32, close: bool) -> Vec<(u8, Vec<u32>)> {
+    if close {
+        let first = if rng.percent(50) {
+            asn
+        } else {
+            ASNS[rng.below(3)]
+        };
+        return vec![(2, vec![first, *rng.pick(&ASNS)])];
+    }
     let first = if rng.percent(93) {
         asn
     } else {

@@ -27,6 +27,8 @@ pub struct World {
     posts: VecDeque<Post>,
     questions: u64,
     pub answers: HashMap<u64, ShardReply>,
+    /// By actor: rounds that it sits out, as a thread does that the kernel does not run.
+    naps: Vec<usize>,
     /// Counts whatever moved, keepalives left out.
     moves: u64,
     pub replies: Vec<CoreReply>,
@@ -120,6 +122,7 @@ impl World {
             posts: VecDeque::new(),
             questions: 0,
             answers: HashMap::new(),
+            naps: Vec::new(),
             moves: 0,
             replies: Vec::new(),
         }
@@ -289,8 +292,9 @@ impl World {
         let mut order: Vec<usize> = (0..cores + shards + clients).collect();
         self.rng.shuffle(&mut order);
         let mut progressed = self.post();
+        self.naps.resize(order.len(), 0);
         for actor in order {
-            if chance < 100 && !self.rng.percent(chance) {
+            if chance < 100 && !self.is_awake(actor, chance) {
                 progressed = true;
                 continue;
             }
@@ -305,6 +309,17 @@ impl World {
             };
         }
         Ok(progressed)
+    }
+
+    fn is_awake(&mut self, actor: usize, chance: usize) -> bool {
+        if self.naps[actor] > 0 {
+            self.naps[actor] -= 1;
+            return false;
+        }
+        if self.rng.below(400) == 0 {
+            self.naps[actor] = *self.rng.pick(&[5, 30, 200]);
+        }
+        self.rng.percent(chance)
     }
 
     /// The management plane waits where a mailbox is full.
@@ -339,6 +354,7 @@ impl World {
             }
         }
         if let Some(command) = self.cores[index].commands.pop_front() {
+            trace(|| format!("{now:?} core {index} takes {command:.60?}"));
             let reply = self.cores[index].core.handle_command(now, command);
             self.replies.push(reply);
             self.drain_core(index);

@@ -124,7 +124,7 @@ fn config_of(member: &Member, socket: &str) -> String {
 }
 
 fn settings_of(attributes: &Attributes) -> String {
-    let mut text = format!("origin {} ", attributes.origin.name());
+    let mut text = format!("localpref 200 origin {} ", attributes.origin.name());
     if let Some(med) = attributes.med {
         write!(text, "metric {med} ").unwrap();
     }
