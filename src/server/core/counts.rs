@@ -13,7 +13,7 @@ pub(super) struct Counts {
     pub accepted: [i64; 2],
     /// UPDATEs whose effect is not known in full, oldest first and without gaps.
     awaited: VecDeque<Awaited>,
-    last_seq: u32,
+    last_seq: u64,
 }
 
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) enum Breach {
 
 impl Counts {
     /// The number of the next UPDATE; 0 is kept for reloads.
-    pub fn next_seq(&self) -> u32 {
+    pub fn next_seq(&self) -> u64 {
         self.last_seq + 1
     }
 
@@ -61,7 +61,7 @@ impl Counts {
                 .zip(changes)
                 .for_each(|(total, change)| *total += i64::from(change));
         };
-        let first_seq = self.last_seq + 1 - self.awaited.len() as u32;
+        let first_seq = self.last_seq + 1 - self.awaited.len() as u64;
         let awaited = (change.seq.checked_sub(first_seq))
             .filter(|_| change.seq != 0)
             .and_then(|index| self.awaited.get_mut(index as usize));
@@ -145,7 +145,7 @@ impl Asking {
 mod tests {
     use super::*;
 
-    fn change(seq: u32, received: i32, accepted: i32) -> CountChange {
+    fn change(seq: u64, received: i32, accepted: i32) -> CountChange {
         CountChange {
             seq,
             received: [received, 0],
