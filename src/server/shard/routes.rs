@@ -219,6 +219,7 @@ impl Shard {
             self.touch(slot);
         }
         let entry = self.table.entry_mut(slot);
+        entry.marks.set(Marks::STIRRED);
         if entry.marks.contains(Marks::PENDING) || self.live[family.index()].is_empty() {
             return;
         }
