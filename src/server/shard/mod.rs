@@ -226,10 +226,9 @@ impl Shard {
                 .resize_with(slot.index() + 1, Announcer::default);
             self.orders.resize(slot.index() + 1, NOBODY);
         }
-        if self.orders[slot.index()].router_id != up.router_id
-            && self.announcers[slot.index()].path_count > 0
-        {
-            // Path lists are sorted by router id: the old session's paths go before it changes.
+        if self.orders[slot.index()].router_id != up.router_id {
+            // Path lists, those of pre-images too, are sorted by router id: the old session's paths
+            // go before it changes.
             self.sweep_all();
             self.flush();
         }
