@@ -270,6 +270,7 @@ impl SessionCore {
             self.timers.next(),
             self.work_due,
             self.blocks_due,
+            self.walks.due(self.startup.is_over()),
             self.output.flush_due(),
             self.slow.next_tick(),
             self.startup.next_tick(),

@@ -193,6 +193,11 @@ impl Shard {
     }
 
     fn gather(&mut self, scopes: &[Scope; 2], cursor: u32, mut changes: Changes) -> Stage {
+        // Clients that have gone need no more of the table.
+        let cursor = match scopes.iter().all(Scope::is_empty) {
+            true => self.table.slot_count(),
+            false => cursor,
+        };
         let end = (cursor + PIECE_ENTRIES).min(self.table.slot_count());
         for slot in (cursor..end).map(PrefixSlot) {
             let entry = self.table.entry(slot);
