@@ -274,6 +274,34 @@ fn a_slot_that_was_used_again_while_it_was_offered_is_offered_again() {
 }
 
 #[test]
+fn a_round_of_reclaiming_is_bounded() {
+    let mut bench = Bench::new();
+    bench.announce(0, 1, 0..70_000);
+    bench.turn_after(Duration::from_secs(1));
+    bench.withdraw(0, 0..70_000);
+    bench.turn_after(Duration::from_secs(1));
+    let most = bench
+        .said
+        .iter()
+        .filter_map(|message| match message {
+            ToCore::Reclaim { slots, .. } => Some(slots.len()),
+            _ => None,
+        })
+        .max();
+    assert_eq!(most, Some(65_536));
+    for batch in bench.reclaims() {
+        let core = CoreId(0);
+        bench.tell(ToShard::Reclaimed { core, batch });
+    }
+    bench.turn();
+    for batch in bench.reclaims() {
+        let core = CoreId(0);
+        bench.tell(ToShard::Reclaimed { core, batch });
+    }
+    assert_eq!(bench.stats().free_slots, 70_000);
+}
+
+#[test]
 fn attribute_sets_that_nobody_has_any_more_go_although_walks_never_end() {
     let mut bench = Bench::new();
     bench.announce(0, 0, 0..10);

@@ -9,7 +9,7 @@ use crate::base::{ClientSet, ClientSlot, CoreId, PathId, PrefixSlot, SessionEpoc
 use crate::rib::{At, Changes, Form, Marks, Record, Scope, SetTable, Table, difference, present};
 use crate::server::message::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix, ToCore};
 
-use super::{PreImage, RECLAIM_COUNT, Shard, tables};
+use super::{PreImage, RECLAIM_COUNT, RECLAIM_MAX, Shard, tables};
 
 /// Prefixes in one batch, at most.
 const BATCH_PREFIXES: usize = 8_192;
@@ -187,7 +187,7 @@ impl Shard {
             }
             is_said
         });
-        let slots: Arc<[PrefixSlot]> = offered.collect();
+        let slots: Arc<[PrefixSlot]> = offered.take(RECLAIM_MAX).collect();
         if slots.is_empty() {
             return;
         }

@@ -98,6 +98,8 @@ const NOBODY: AnnouncerOrder = AnnouncerOrder {
 
 /// So many emptied prefixes start a round of reclaiming.
 const RECLAIM_COUNT: usize = 1_024;
+/// And so many are in one: cores look each of them up in every dirty record, again and again.
+const RECLAIM_MAX: usize = 65_536;
 
 impl Shard {
     pub fn new(shard: ShardId, exchange: Arc<Exchange>, seed: u64) -> Shard {
