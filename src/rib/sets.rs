@@ -20,9 +20,6 @@ pub struct SetTable {
     entries: Vec<Entry>,
     index: HashTable<u32>,
     free: Vec<u32>,
-    /// While held, released ids wait here instead of being reused.
-    deferred: Vec<u32>,
-    holds: u32,
     octets: usize,
 }
 
@@ -104,29 +101,7 @@ impl SetTable {
         let entry = &mut self.entries[id.0 as usize];
         entry.refs -= 1;
         if entry.refs == 0 {
-            if self.holds > 0 {
-                self.deferred.push(id.0);
-            } else {
-                self.free(id.0);
-            }
-        }
-    }
-
-    /// Until [`Self::unhold`], no id is reused for another set.
-    pub fn hold(&mut self) {
-        self.holds += 1;
-    }
-
-    pub fn unhold(&mut self) {
-        self.holds -= 1;
-        if self.holds == 0 {
-            for id in std::mem::take(&mut self.deferred) {
-                // It may have been interned again, or released twice, meanwhile.
-                let entry = &self.entries[id as usize];
-                if entry.refs == 0 && entry.set.is_some() {
-                    self.free(id);
-                }
-            }
+            self.free(id.0);
         }
     }
 

@@ -30,6 +30,8 @@ impl Marks {
     pub const EMPTIED: Marks = Marks(4);
     /// Its paths are sorted, and sent, under the second of the shard's two MED modes.
     pub const SECOND_MODE: Marks = Marks(8);
+    /// It changed since its slot was last offered for reuse.
+    pub const STIRRED: Marks = Marks(16);
 
     pub const fn contains(self, mark: Marks) -> bool {
         self.0 & mark.0 != 0

@@ -83,10 +83,11 @@ pub struct RouteBatch {
 }
 
 /// One UPDATE's share of prefixes for one shard: an announcement, or a withdrawal without a set.
+/// Those of one UPDATE follow each other in one batch.
 #[derive(Debug)]
 pub struct RouteUpdate {
     /// Counts the client's UPDATEs in this session, from 1.
-    pub seq: u32,
+    pub seq: u64,
     pub set: Option<Arc<AttributeSet>>,
     /// Into [`RouteBatch::prefixes`].
     pub prefixes: Range<u32>,
@@ -155,15 +156,25 @@ pub enum ToCore {
     Reloaded { generation: Generation },
 }
 
-/// What one UPDATE did to a client's counts in one shard.
+/// What one UPDATE, all parts of it, did to a client's counts in one shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CountChange {
     /// [`RouteUpdate::seq`]; 0 for what a reload changed.
-    pub seq: u32,
+    pub seq: u64,
     /// Prefixes in the Adj-RIB-In, by family.
     pub received: [i32; 2],
     /// Those that import accepts, "block" left out of account, by family.
     pub accepted: [i32; 2],
+}
+
+impl CountChange {
+    /// Another part of the same UPDATE.
+    pub fn add(&mut self, other: &CountChange) {
+        for family in 0..2 {
+            self.received[family] += other.received[family];
+            self.accepted[family] += other.accepted[family];
+        }
+    }
 }
 
 /// From one session core to another: the start-up wait. Core 0 decides for all.

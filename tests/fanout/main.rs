@@ -1,5 +1,6 @@
 //! A session core with real shards, stepped with clients that read well, slowly or not at all.
 
+mod adversary;
 mod peer;
 mod world;
 

@@ -53,7 +53,7 @@ pub fn directory(exchange: &Exchange) -> Directory {
         .collect()
 }
 
-fn compile(exchange: &Exchange, generation: u32, shards: u16) -> Arc<exchange::Exchange> {
+pub fn compile(exchange: &Exchange, generation: u32, shards: u16) -> Arc<exchange::Exchange> {
     let clients: Vec<_> = (0..exchange.clients)
         .map(|slot| Some(Arc::new(client(ClientSlot(slot)))))
         .collect();
@@ -130,7 +130,7 @@ pub struct Peer {
     losing: bool,
     dirty: BTreeSet<(u16, DirtyPrefix)>,
     pub has: BTreeMap<(Prefix, Option<PathId>), Held>,
-    seq: u32,
+    seq: u64,
 }
 
 /// Walks as the core sees them: one at a time.

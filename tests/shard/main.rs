@@ -1,6 +1,7 @@
 //! Shards alone, stepped against a minimal session core and a naive decision: random routes,
 //! sessions, walks, resyncs and reloads, on one to four shards.
 
+mod adversary;
 mod core;
 mod naive;
 

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::base::{Family, ShardId};
-use crate::server::exchange::PrefixLimits;
+use crate::base::{Family, ShardId, Time};
+use crate::server::exchange::{LimitAction, PrefixLimits};
 use crate::server::message::CountChange;
 
 /// Received and accepted prefixes of one session, by family.
@@ -13,7 +13,7 @@ pub(super) struct Counts {
     pub accepted: [i64; 2],
     /// UPDATEs whose effect is not known in full, oldest first and without gaps.
     awaited: VecDeque<Awaited>,
-    last_seq: u32,
+    last_seq: u64,
 }
 
 #[derive(Debug)]
@@ -31,9 +31,36 @@ pub(super) enum Breach {
     Accepted(Family),
 }
 
+impl Breach {
+    /// Of two, the one with the greater consequence; the first if they are alike.
+    pub fn worse(
+        first: Option<Breach>,
+        second: Option<Breach>,
+        limits: &[PrefixLimits; 2],
+    ) -> Option<Breach> {
+        let weight = |breach: Breach| match breach {
+            Breach::Received(_) => 2,
+            Breach::Accepted(family) => u8::from(closes(&limits[family.index()])),
+        };
+        match (first, second) {
+            (Some(a), Some(b)) if weight(b) > weight(a) => second,
+            (None, _) => second,
+            _ => first,
+        }
+    }
+}
+
+/// Whether passing `accepted_max` ends the session.
+fn closes(limits: &PrefixLimits) -> bool {
+    matches!(
+        limits.accepted_action,
+        LimitAction::Shutdown | LimitAction::Restart
+    )
+}
+
 impl Counts {
     /// The number of the next UPDATE; 0 is kept for reloads.
-    pub fn next_seq(&self) -> u32 {
+    pub fn next_seq(&self) -> u64 {
         self.last_seq + 1
     }
 
@@ -61,7 +88,7 @@ impl Counts {
                 .zip(changes)
                 .for_each(|(total, change)| *total += i64::from(change));
         };
-        let first_seq = self.last_seq + 1 - self.awaited.len() as u32;
+        let first_seq = self.last_seq + 1 - self.awaited.len() as u64;
         let awaited = (change.seq.checked_sub(first_seq))
             .filter(|_| change.seq != 0)
             .and_then(|index| self.awaited.get_mut(index as usize));
@@ -79,15 +106,12 @@ impl Counts {
                 self.received[family] += complete.received[family];
                 self.accepted[family] += complete.accepted[family];
             }
-            breach = match (breach, self.breach(limits)) {
-                (Some(Breach::Received(_)), _) | (Some(_), None) => breach,
-                (_, now) => now,
-            };
+            breach = Breach::worse(breach, self.breach(limits), limits);
         }
         breach
     }
 
-    /// The limit that the present counts pass; a received limit comes first, since it is hard.
+    /// The limit that the present counts pass; the one with the greatest consequence comes first.
     pub fn breach(&self, limits: &[PrefixLimits; 2]) -> Option<Breach> {
         let over = |count: i64, max: Option<u32>| max.is_some_and(|max| count > i64::from(max));
         let received = Family::ALL.into_iter().find(|family| {
@@ -97,16 +121,19 @@ impl Counts {
             )
         });
         let accepted = || {
-            Family::ALL.into_iter().find(|family| {
-                over(
-                    self.accepted[family.index()],
-                    limits[family.index()].accepted_max,
-                )
-            })
+            Family::ALL
+                .into_iter()
+                .filter(|family| self.is_over_accepted(*family, limits))
+                .min_by_key(|family| !closes(&limits[family.index()]))
         };
         received
             .map(Breach::Received)
             .or_else(|| accepted().map(Breach::Accepted))
+    }
+
+    pub fn is_over_accepted(&self, family: Family, limits: &[PrefixLimits; 2]) -> bool {
+        let max = limits[family.index()].accepted_max;
+        max.is_some_and(|max| self.accepted[family.index()] > i64::from(max))
     }
 }
 
@@ -119,6 +146,8 @@ pub(super) struct Block {
     /// The counts changed since the hashes were last asked for.
     pub is_stale: bool,
     pub asking: Option<Asking>,
+    /// Not before this are the hashes asked for again.
+    pub next_ask: Time,
 }
 
 #[derive(Debug)]
@@ -145,7 +174,7 @@ impl Asking {
 mod tests {
     use super::*;
 
-    fn change(seq: u32, received: i32, accepted: i32) -> CountChange {
+    fn change(seq: u64, received: i32, accepted: i32) -> CountChange {
         CountChange {
             seq,
             received: [received, 0],
@@ -202,6 +231,35 @@ mod tests {
             None
         );
         assert_eq!(counts.received, [3, 0]);
+    }
+
+    #[test]
+    fn a_limit_that_only_warns_hides_none_that_closes() {
+        let limits =
+            [LimitAction::Warn, LimitAction::Shutdown].map(|accepted_action| PrefixLimits {
+                received_max: None,
+                accepted_max: Some(1),
+                accepted_action,
+            });
+        let update = |seq, accepted| CountChange {
+            seq,
+            received: accepted,
+            accepted,
+        };
+        let mut counts = Counts::default();
+        (0..3).for_each(|_| counts.expect(0b11));
+        let shard = ShardId(1);
+        for (seq, accepted) in [(1, [2, 0]), (2, [0, 2]), (3, [0, -2])] {
+            assert_eq!(counts.apply(shard, &update(seq, accepted), &limits), None);
+        }
+        let shard = ShardId(0);
+        let told = [1, 2, 3].map(|seq| counts.apply(shard, &update(seq, [0, 0]), &limits));
+        let of = |family| Some(Breach::Accepted(family));
+        assert_eq!(told, [of(Family::Ipv4), of(Family::Ipv6), of(Family::Ipv4)]);
+        let worse = told
+            .into_iter()
+            .fold(None, |worst, now| Breach::worse(worst, now, &limits));
+        assert_eq!(worse, of(Family::Ipv6));
     }
 
     #[test]

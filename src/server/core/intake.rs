@@ -144,7 +144,7 @@ impl SessionCore {
 fn split(
     links: &mut Links,
     source: Source,
-    seq: u32,
+    seq: u64,
     client: &crate::server::exchange::Client,
     update: &Update<'_>,
 ) -> Option<u128> {

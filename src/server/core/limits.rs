@@ -11,6 +11,10 @@ use crate::wire::CeaseSubcode;
 use super::SessionCore;
 use super::counts::{Asking, Breach};
 
+/// Each question for hashes makes shards look at their whole tables: how far apart they are for one
+/// client and family.
+const ASKS_APART: Duration = Duration::from_millis(500);
+
 impl SessionCore {
     pub(super) fn handle_counts(
         &mut self,
@@ -26,10 +30,7 @@ impl SessionCore {
         let Some(up) = &mut state.up else { return };
         let mut breach = None;
         for change in counts {
-            breach = match (breach, up.counts.apply(shard, change, limits)) {
-                (Some(Breach::Received(_)), _) | (Some(_), None) => breach,
-                (_, now) => now,
-            };
+            breach = Breach::worse(breach, up.counts.apply(shard, change, limits), limits);
         }
         self.review_limits(now, slot, breach);
     }
@@ -38,13 +39,49 @@ impl SessionCore {
     pub(super) fn review_limits(&mut self, now: Time, slot: ClientSlot, breach: Option<Breach>) {
         match breach {
             Some(Breach::Received(family)) => return self.end_over_limit(now, slot, family, true),
-            Some(Breach::Accepted(family)) if self.handle_accepted_breach(now, slot, family) => {
-                return;
+            Some(Breach::Accepted(family)) => {
+                if self.handle_accepted_breach(now, slot, family) {
+                    return;
+                }
+                self.warn_of_others(now, slot, family);
             }
-            _ => {}
+            None => {}
         }
         for family in Family::ALL {
-            self.review_block(slot, family);
+            self.review_block(now, slot, family);
+        }
+    }
+
+    /// Asks the questions that were put off.
+    pub(super) fn review_due_blocks(&mut self, now: Time) {
+        if self.blocks_due.is_none_or(|due| due > now) {
+            return;
+        }
+        self.blocks_due = None;
+        for slot in self.clients.slots() {
+            for family in Family::ALL {
+                let is_stale = self.clients.up_mut(slot).is_some_and(|up| {
+                    let block = &up.blocks[family.index()];
+                    block.is_stale && block.asking.is_none()
+                });
+                if is_stale {
+                    self.review_block(now, slot, family);
+                }
+            }
+        }
+    }
+
+    /// A limit that closes comes first; those of other families can only be worth a warning.
+    fn warn_of_others(&mut self, now: Time, slot: ClientSlot, but: Family) {
+        for family in Family::ALL.into_iter().filter(|family| *family != but) {
+            let is_over = self.clients.get(slot).is_some_and(|state| {
+                let limits = &state.client.limits;
+                let counts = state.up.as_ref().map(|up| &up.counts);
+                counts.is_some_and(|counts| counts.is_over_accepted(family, limits))
+            });
+            if is_over && self.handle_accepted_breach(now, slot, family) {
+                return;
+            }
         }
     }
 
@@ -115,8 +152,13 @@ impl SessionCore {
     }
 
     /// Asks for the hashes that decide what "block" keeps, or lifts it.
-    fn review_block(&mut self, slot: ClientSlot, family: Family) {
-        let SessionCore { clients, links, .. } = self;
+    fn review_block(&mut self, now: Time, slot: ClientSlot, family: Family) {
+        let SessionCore {
+            clients,
+            links,
+            blocks_due,
+            ..
+        } = self;
         let Some(state) = clients.get_mut(slot) else {
             return;
         };
@@ -144,7 +186,13 @@ impl SessionCore {
             block.is_stale = true;
             return;
         }
+        if now < block.next_ask {
+            block.is_stale = true;
+            *blocks_due = Some(blocks_due.map_or(block.next_ask, |due| due.min(block.next_ask)));
+            return;
+        }
         block.is_stale = false;
+        block.next_ask = now + ASKS_APART;
         block.asking = Some(Asking {
             hashes: Vec::new(),
             left: links.shard_count(),
@@ -158,6 +206,7 @@ impl SessionCore {
 
     pub(super) fn handle_hashes(
         &mut self,
+        now: Time,
         (slot, epoch): (ClientSlot, SessionEpoch),
         family: Family,
         hashes: Vec<u64>,
@@ -193,7 +242,7 @@ impl SessionCore {
             });
         }
         if std::mem::take(&mut block.is_stale) {
-            self.review_block(slot, family);
+            self.review_block(now, slot, family);
         }
     }
 }

@@ -103,13 +103,21 @@ impl Links {
     pub fn add(
         &mut self,
         source: Source,
-        seq: u32,
+        seq: u64,
         set: Option<&Arc<AttributeSet>>,
         prefixes: impl Iterator<Item = (Prefix, Verdict)>,
     ) -> u128 {
         if self.source != Some(source) {
             self.flush();
             self.source = Some(source);
+        }
+        for link in &mut self.links {
+            // An UPDATE is never split over batches: its shard answers for it once.
+            if link.prefixes.len() >= BATCH_PREFIXES
+                && link.updates.last().is_some_and(|last| last.seq != seq)
+            {
+                link.flush(source);
+            }
         }
         let shard_count = self.shard_count();
         for (prefix, verdict) in prefixes {
@@ -131,9 +139,6 @@ impl Links {
                 prefixes: link.closed..end,
             });
             link.closed = end;
-            if link.prefixes.len() >= BATCH_PREFIXES {
-                link.flush(source);
-            }
         }
         shares
     }
@@ -159,5 +164,39 @@ impl Link {
             updates: std::mem::take(&mut self.updates),
             prefixes: std::mem::take(&mut self.prefixes),
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn all_parts_of_an_update_come_in_one_batch() {
+        let source = Source {
+            slot: ClientSlot(0),
+            epoch: SessionEpoch(1),
+            generation: Generation(1),
+        };
+        let prefixes = |from: u32, count: usize| {
+            (from..).take(count).map(|index| {
+                let address = Ipv4Addr::from(0x0a00_0000 + (index << 8));
+                (Prefix::v4(address, 24), Verdict::Accepted)
+            })
+        };
+        let mut links = Links::new(1);
+        links.add(source, 1, None, prefixes(0, BATCH_PREFIXES - 1));
+        links.add(source, 2, None, prefixes(0, 10));
+        links.add(source, 2, None, prefixes(20, 10));
+        links.add(source, 3, None, prefixes(40, 1));
+        links.flush();
+        let mut batches = Vec::new();
+        while let Some((_, ToShard::Routes(batch))) = links.poll() {
+            let seqs: Vec<_> = batch.updates.iter().map(|update| update.seq).collect();
+            batches.push(seqs);
+        }
+        assert_eq!(batches, [vec![1, 2, 2], vec![3]]);
     }
 }

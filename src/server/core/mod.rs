@@ -81,6 +81,8 @@ pub struct SessionCore {
     actions: VecDeque<CoreAction>,
     notices: VecDeque<(CoreId, CoreNotice)>,
     stats: Stats,
+    /// Questions about "block" that were put off.
+    blocks_due: Option<Time>,
     /// More work waits than one call should do: come back at once.
     work_due: Option<Time>,
     /// Shards have room again, and sessions wait for it.
@@ -120,6 +122,7 @@ impl SessionCore {
             actions: VecDeque::new(),
             notices: VecDeque::new(),
             stats: Stats::default(),
+            blocks_due: None,
             work_due: None,
             is_resume_due: Cell::new(false),
             is_shutting_down: false,
@@ -203,7 +206,7 @@ impl SessionCore {
                 epoch,
                 family,
                 hashes,
-            } => self.handle_hashes((slot, epoch), family, hashes),
+            } => self.handle_hashes(now, (slot, epoch), family, hashes),
             ToCore::Reclaim { batch, slots } => self.reclaims.handle_reclaim(shard, batch, slots),
             ToCore::Reloaded { .. } => {}
         }
@@ -259,6 +262,7 @@ impl SessionCore {
             self.resume_reading(now);
         }
         self.tick_slow(now);
+        self.review_due_blocks(now);
         self.pump(now);
     }
 
@@ -266,6 +270,8 @@ impl SessionCore {
         let deadlines = [
             self.timers.next(),
             self.work_due,
+            self.blocks_due,
+            self.walks.due(self.startup.is_over()),
             self.output.flush_due(),
             self.slow.next_tick(),
             self.startup.next_tick(),

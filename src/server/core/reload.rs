@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::{ClientSlot, Time};
 use crate::server::exchange::{Client, Exchange};
 use crate::server::query::{CoreCommand, CoreReply};
-use crate::session::{Stop, StopHold};
+use crate::session::{State, Stop, StopHold};
 use crate::wire::{CeaseSubcode, RefreshSubtype, encode_route_refresh};
 
 use super::SessionCore;
@@ -25,6 +25,7 @@ impl SessionCore {
                     hold: StopHold::For(Duration::ZERO),
                 };
                 self.stop(now, slot, stop);
+                self.let_back(now, slot);
                 CoreReply::Done
             }
             CoreCommand::Refresh { slot } => self.request_refresh(slot),
@@ -33,6 +34,19 @@ impl SessionCore {
                 CoreReply::Done
             }
             CoreCommand::Stats => CoreReply::Stats(Box::new(self.statistics())),
+        }
+    }
+
+    /// What a limit keeps down until the operator says so comes back.
+    fn let_back(&mut self, now: Time, slot: ClientSlot) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let is_stopped =
+            state.session.state() == State::Idle && state.session.poll_timeout().is_none();
+        if is_stopped && state.client.disabled.is_none() && !self.is_shutting_down {
+            state.session.handle_start(now);
+            self.settle(now, slot);
         }
     }
 

@@ -2,6 +2,7 @@
 //! many of them as wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{ClientSet, ClientSlot, Family, FamilySet, ShardId, Time, WalkId};
 use crate::fanout::{DeltaBatch, Marker, Step, WalkMerge};
@@ -13,10 +14,15 @@ use super::output::{Output, deliver};
 /// Prefixes consumed in one go, before others have their turn.
 const PREFIXES_AT_ONCE: usize = 16_384;
 
+/// After a walk for refreshes, the next one is this long in coming: each is a walk over the whole
+/// table, and clients may ask for one after another. All who wait share it.
+const REFRESHES_APART: Duration = Duration::from_millis(500);
+
 #[derive(Default)]
 pub(super) struct Walks {
     waiting: Vec<Waiting>,
     active: Option<Walk>,
+    next_refresh: Time,
     last_id: u32,
 }
 
@@ -64,6 +70,18 @@ impl Walks {
         }
     }
 
+    /// When the refreshes that wait may begin.
+    pub fn due(&self, is_startup_over: bool) -> Option<Time> {
+        let waits = is_startup_over && self.active.is_none() && !self.waiting.is_empty();
+        waits.then_some(self.next_refresh)
+    }
+
+    fn does_anyone_join(&self) -> bool {
+        self.waiting
+            .iter()
+            .any(|waiting| waiting.kind == Kind::Join)
+    }
+
     fn join(&mut self, slot: ClientSlot, families: FamilySet) {
         self.waiting.push(Waiting {
             slot,
@@ -87,13 +105,10 @@ impl Walks {
     }
 
     /// Makes the next walk: for all who join, or for all who want the same families again.
-    fn start(&mut self, shard_count: u16) -> Option<&Walk> {
-        let kind = match self
-            .waiting
-            .iter()
-            .any(|waiting| waiting.kind == Kind::Join)
-        {
+    fn start(&mut self, now: Time, shard_count: u16) -> Option<&Walk> {
+        let kind = match self.does_anyone_join() {
             true => Kind::Join,
+            false if now < self.next_refresh => return None,
             false => Kind::Refresh,
         };
         let wanted = self
@@ -179,7 +194,7 @@ impl SessionCore {
 
     pub(super) fn pump_walk(&mut self, now: Time) {
         if self.walks.active.is_none() && self.startup.is_over() {
-            self.start_walk();
+            self.start_walk(now);
         }
         if self
             .walks
@@ -191,8 +206,8 @@ impl SessionCore {
         }
     }
 
-    fn start_walk(&mut self) {
-        let Some(walk) = self.walks.start(self.links.shard_count()) else {
+    fn start_walk(&mut self, now: Time) {
+        let Some(walk) = self.walks.start(now, self.links.shard_count()) else {
             return;
         };
         for slot in walk.members.iter() {
@@ -285,7 +300,10 @@ impl SessionCore {
         }
         match walk.kind {
             Kind::Join => self.queue_markers(now, &walk, Marker::EndOfRib),
-            Kind::Refresh => self.queue_markers(now, &walk, Marker::RefreshEnd),
+            Kind::Refresh => {
+                self.walks.next_refresh = now + REFRESHES_APART;
+                self.queue_markers(now, &walk, Marker::RefreshEnd);
+            }
         }
     }
 

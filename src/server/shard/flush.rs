@@ -9,7 +9,7 @@ use crate::base::{ClientSet, ClientSlot, CoreId, PathId, PrefixSlot, SessionEpoc
 use crate::rib::{At, Changes, Form, Marks, Record, Scope, SetTable, Table, difference, present};
 use crate::server::message::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix, ToCore};
 
-use super::{PreImage, RECLAIM_COUNT, Shard, tables};
+use super::{PreImage, RECLAIM_COUNT, RECLAIM_MAX, Shard, tables};
 
 /// Prefixes in one batch, at most.
 const BATCH_PREFIXES: usize = 8_192;
@@ -171,10 +171,26 @@ impl Shard {
 
     /// Offers freed slots for reuse once enough have gathered.
     pub(super) fn start_reclaim(&mut self) {
-        if self.reclaim.slots.is_some() || self.emptied.len() < RECLAIM_COUNT {
+        if self.reclaim.slots.is_some()
+            || self.emptied.len() < RECLAIM_COUNT
+            || !self.pending.is_empty()
+        {
             return;
         }
-        let slots: Arc<[PrefixSlot]> = self.emptied.drain(..).collect();
+        // What is yet to be said of a prefix would name its slot after the cores have answered.
+        let table = &mut self.table;
+        let offered = self.emptied.extract_if(.., |slot| {
+            let marks = &mut table.entry_mut(*slot).marks;
+            let is_said = !marks.contains(Marks::PENDING) && !marks.contains(Marks::TOUCHED);
+            if is_said {
+                marks.clear(Marks::STIRRED);
+            }
+            is_said
+        });
+        let slots: Arc<[PrefixSlot]> = offered.take(RECLAIM_MAX).collect();
+        if slots.is_empty() {
+            return;
+        }
         self.reclaim.batch = self.reclaim.batch.wrapping_add(1);
         self.reclaim.awaited = (0..self.outbox.core_count())
             .map(|core| CoreId(core as u16))
@@ -202,7 +218,8 @@ impl Shard {
             let entry = self.table.entry_mut(slot);
             if !entry.paths.is_empty() {
                 entry.marks.clear(Marks::EMPTIED);
-            } else if entry.marks.contains(Marks::PENDING)
+            } else if entry.marks.contains(Marks::STIRRED)
+                || entry.marks.contains(Marks::PENDING)
                 || entry.marks.contains(Marks::TOUCHED)
                 || self.walks.is_active()
             {

@@ -98,6 +98,8 @@ const NOBODY: AnnouncerOrder = AnnouncerOrder {
 
 /// So many emptied prefixes start a round of reclaiming.
 const RECLAIM_COUNT: usize = 1_024;
+/// And so many are in one: cores look each of them up in every dirty record, again and again.
+const RECLAIM_MAX: usize = 65_536;
 
 impl Shard {
     pub fn new(shard: ShardId, exchange: Arc<Exchange>, seed: u64) -> Shard {
@@ -226,10 +228,9 @@ impl Shard {
                 .resize_with(slot.index() + 1, Announcer::default);
             self.orders.resize(slot.index() + 1, NOBODY);
         }
-        if self.orders[slot.index()].router_id != up.router_id
-            && self.announcers[slot.index()].path_count > 0
-        {
-            // Path lists are sorted by router id: the old session's paths go before it changes.
+        if self.orders[slot.index()].router_id != up.router_id {
+            // Path lists, those of pre-images too, are sorted by router id: the old session's paths
+            // go before it changes.
             self.sweep_all();
             self.flush();
         }

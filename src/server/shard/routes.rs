@@ -19,7 +19,7 @@ impl Shard {
             return;
         }
         let judge_again = batch.generation < self.exchange.generation;
-        let mut counts = Vec::with_capacity(batch.updates.len());
+        let mut counts: Vec<CountChange> = Vec::with_capacity(batch.updates.len());
         for update in &batch.updates {
             let mut change = CountChange {
                 seq: update.seq,
@@ -35,7 +35,10 @@ impl Shard {
                     .iter()
                     .for_each(|(prefix, _)| self.withdraw(batch.slot, prefix, &mut change)),
             }
-            counts.push(change);
+            match counts.last_mut().filter(|last| last.seq == change.seq) {
+                Some(last) => last.add(&change),
+                None => counts.push(change),
+            }
         }
         if let Some(client) = self.exchange.client(batch.slot) {
             self.outbox.push(
@@ -216,6 +219,7 @@ impl Shard {
             self.touch(slot);
         }
         let entry = self.table.entry_mut(slot);
+        entry.marks.set(Marks::STIRRED);
         if entry.marks.contains(Marks::PENDING) || self.live[family.index()].is_empty() {
             return;
         }

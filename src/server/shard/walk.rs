@@ -162,7 +162,6 @@ impl Shard {
         }
         // What was touched before is yet to be touched for the clients of this walk.
         self.clear_touched();
-        self.sets.hold();
         let stage = Stage::Gather {
             cursor: 0,
             changes: Changes::new(self.seed),
@@ -194,6 +193,11 @@ impl Shard {
     }
 
     fn gather(&mut self, scopes: &[Scope; 2], cursor: u32, mut changes: Changes) -> Stage {
+        // Clients that have gone need no more of the table.
+        let cursor = match scopes.iter().all(Scope::is_empty) {
+            true => self.table.slot_count(),
+            false => cursor,
+        };
         let end = (cursor + PIECE_ENTRIES).min(self.table.slot_count());
         for slot in (cursor..end).map(PrefixSlot) {
             let entry = self.table.entry(slot);
@@ -204,7 +208,15 @@ impl Shard {
             {
                 continue;
             }
+            let from = changes.len();
             self.present_state(&mut changes, slot, &scopes[family.index()], false, &[]);
+            // Records outlive the paths: each holds its set until it is sent.
+            for set in changes.records()[from..]
+                .iter()
+                .filter_map(|record| record.set)
+            {
+                self.sets.retain(set);
+            }
         }
         if end < self.table.slot_count() {
             return Stage::Gather {
@@ -219,8 +231,14 @@ impl Shard {
     fn send(&mut self, asked: &Request, from: usize, changes: Changes) -> Stage {
         let mut from = from;
         while from < changes.len() && !self.outbox.is_full() {
-            let batch;
-            (batch, from) = build_batch(self.shard, 0, &changes, &self.sets, &self.table, from);
+            let (batch, end) = build_batch(self.shard, 0, &changes, &self.sets, &self.table, from);
+            for set in changes.records()[from..end]
+                .iter()
+                .filter_map(|record| record.set)
+            {
+                self.sets.release(set);
+            }
+            from = end;
             self.stats.deltas_out += batch.prefixes.len() as u64;
             let (walk, batch) = (asked.walk, Arc::new(batch));
             self.outbox
@@ -268,7 +286,6 @@ impl Shard {
         self.walks.sent.push(walk);
         self.clear_touched();
         self.walks.sent.pop();
-        self.sets.unhold();
     }
 
     /// A mark says that every walk has the prefix among its touched ones; without it, the next change

@@ -1,0 +1,87 @@
+//! What a member, or an operator in a hurry, could do to a session core.
+
+use std::time::Duration;
+
+use rialto::base::*;
+use rialto::server::exchange::*;
+use rialto::server::query::CoreCommand;
+
+use crate::peer::{Heard, prefixes};
+use crate::world::{World, exchange, with_client};
+
+/// How many messages of a kind the core sent to its shards.
+fn sent(world: &World, kind: &str) -> usize {
+    world
+        .sent
+        .iter()
+        .filter(|text| text.starts_with(kind))
+        .count()
+}
+
+#[test]
+fn a_client_that_a_limit_shut_down_comes_back_when_the_operator_lets_it() {
+    let mut exchange = exchange(2, 1);
+    with_client(&mut exchange, 0, |client| {
+        client.limits[0].accepted_max = Some(10);
+        client.limits[0].accepted_action = LimitAction::Shutdown;
+    });
+    let mut world = World::new(exchange);
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..11));
+    world.run();
+    assert!(world.peer(0).heard.contains(&Heard::Notification(6, 1)));
+    world.run_for(Duration::from_secs(3600));
+    world.connect(0);
+    assert_eq!(world.peer(0).conn, None, "not by itself");
+    let (slot, message) = (ClientSlot(0), String::new());
+    world.cores[0].handle_command(world.now, CoreCommand::Reset { slot, message });
+    world.run();
+    world.connect(0);
+    world.run();
+    assert!(world.peer(0).is_up);
+}
+
+#[test]
+fn a_client_over_its_block_limit_makes_shards_look_for_hashes_now_and_then_only() {
+    let mut exchange = exchange(2, 1);
+    with_client(&mut exchange, 0, |client| {
+        client.limits[0].accepted_max = Some(40);
+        client.limits[0].accepted_action = LimitAction::Block;
+    });
+    let mut world = World::new(exchange);
+    world.connect_all();
+    for tag in 0..100 {
+        world.peer(0).announce(tag, prefixes(0..50));
+        world.run_for(Duration::from_millis(10));
+    }
+    let asked = sent(&world, "AskHashes");
+    assert!((1..=4).contains(&asked), "{asked} questions in a second");
+    world.peer(0).withdraw(prefixes(0..20));
+    world.peer(0).announce(1, prefixes(100..200));
+    world.run();
+    assert_eq!(world.peer(1).table.len(), 40, "the last state counts");
+}
+
+#[test]
+fn a_flood_of_refreshes_makes_a_walk_now_and_then_only() {
+    let mut world = World::new(exchange(3, 2));
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..900));
+    world.run();
+    world.sent.clear();
+    for _ in 0..100 {
+        world.peer(1).ask_refresh();
+        world.run_for(Duration::from_millis(10));
+    }
+    let walks = sent(&world, "Walk ") / 2;
+    assert!((1..=4).contains(&walks), "{walks} walks in a second");
+    // One that joins does not wait for them.
+    world.hang_up(2);
+    world.connect(2);
+    world.run_for(Duration::from_millis(100));
+    assert_eq!(world.peer(2).table.len(), 900);
+    world.peer(1).table.clear();
+    world.peer(1).ask_refresh();
+    world.run();
+    assert_eq!(world.peer(1).table.len(), 900, "none is forgotten");
+}
