@@ -131,7 +131,7 @@ fn routes(announcer: u16, tagged: bool) -> Vec<ToShard> {
             }));
             let set = Some(set(announcer, *number, tagged));
             batch.updates.push(RouteUpdate {
-                seq: number + 1,
+                seq: u64::from(number + 1),
                 set,
                 prefixes: start..start + 4,
             });
