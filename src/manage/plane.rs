@@ -213,7 +213,7 @@ impl Plane {
             for complaint in self.data.reload(exchange.clone()).await? {
                 warn!("{complaint}");
             }
-            info!(generation = exchange.generation.0, "{difference}");
+            info!(generation = exchange.generation.0, "a new generation is in force");
             exchange
         } else {
             old.exchange.clone()
