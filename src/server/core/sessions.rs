@@ -131,8 +131,14 @@ impl SessionCore {
                 SessionEvent::Failed { reason } => {
                     if let Some(state) = self.clients.get_mut(slot) {
                         match reason.is_trouble() {
-                            true => tracing::warn!(client = state.name(), "session not established: {reason}"),
-                            false => tracing::info!(client = state.name(), "session not established: {reason}"),
+                            true => tracing::warn!(
+                                client = state.name(),
+                                "session not established: {reason}"
+                            ),
+                            false => tracing::info!(
+                                client = state.name(),
+                                "session not established: {reason}"
+                            ),
                         }
                         state.history.last_error = Some(reason.to_string());
                     }
