@@ -233,6 +233,7 @@ pub enum Verb {
     },
     /// Evaluate and show its routes, but relay none
     Quarantine {
+        /// "off" lifts it
         #[arg(value_enum, default_value = "on")]
         switch: Switch,
         #[command(flatten)]

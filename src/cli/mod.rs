@@ -36,7 +36,11 @@ pub fn main() -> ExitCode {
         Command::Load(args) => loaded("load", crate::load::run(&args)),
         Command::Demo(args) => loaded(
             "demo",
-            crate::load::demo::run(&args, crate::load::demo::this_binary),
+            crate::load::demo::run(&args, || {
+                let mut server = crate::load::demo::this_binary()?;
+                crate::runtime::end_with_parent(&mut server);
+                Ok(server)
+            }),
         ),
     }
 }

@@ -130,6 +130,16 @@ fn remarks(client: &ClientView) -> String {
     if client.quarantined {
         remarks.push("QUARANTINED".to_owned());
     }
+    for (family, accepted, back) in [
+        ("ipv4", client.accepted.ipv4, client.blocked.ipv4),
+        ("ipv6", client.accepted.ipv6, client.blocked.ipv6),
+    ] {
+        if back > 0 {
+            remarks.push(format!(
+                "blocked at {family} accepted_max {accepted}: {back} kept back"
+            ));
+        }
+    }
     if client.dirty_prefixes > 0 {
         remarks.push(format!("slow: {} prefixes behind", client.dirty_prefixes));
     }
@@ -172,6 +182,12 @@ fn client(view: &Value) -> String {
     ];
     let remarks = remarks(&client);
     lines.extend((!remarks.is_empty()).then(|| format!("remarks      {remarks}")));
+    lines.extend(client.quarantined.then(|| {
+        format!(
+            "quarantine   routes are shown, none is relayed; to lift it: rialto client {} quarantine off",
+            client.name
+        )
+    }));
     if client.is_established() {
         let router_id = client
             .router_id

@@ -314,16 +314,28 @@ fn log(reader: Option<Reader<'_>>) -> Log {
     let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
     log.format = reader.one_of("format", &formats).unwrap_or_default();
     if let Some((level, entry)) = reader.string("level") {
+        let remedy = "write \"info\" or \"rialto=debug,info\"";
         match tracing_subscriber::EnvFilter::try_new(level) {
-            Ok(_) => log.level = level.to_owned(),
-            Err(error) => entry.error(
-                format!("'{level}' is no level: {error}"),
-                "write \"info\" or \"rialto=debug,info\"",
-            ),
+            Ok(_) => match no_level(level) {
+                None => log.level = level.to_owned(),
+                Some(word) => entry.error(format!("'{word}' is no level"), remedy),
+            },
+            Err(error) => entry.error(format!("'{level}' is no level: {error}"), remedy),
         }
     }
     reader.finish();
     log
+}
+
+/// The first word that a filter would take for the name of a module, and so silence all others.
+fn no_level(level: &str) -> Option<&str> {
+    let mut words = level.split(',').map(str::trim);
+    words.find(|word| {
+        !word.contains(['=', '[', '{', '}'])
+            && word
+                .parse::<tracing_subscriber::filter::LevelFilter>()
+                .is_err()
+    })
 }
 
 fn communities(reader: Reader<'_>) -> SchemeOptions {

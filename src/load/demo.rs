@@ -7,8 +7,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::args::{DemoArgs, Families, LoadArgs, Scenario};
@@ -29,16 +29,38 @@ struct Place {
     api: SocketAddr,
 }
 
+/// What must be gone when the demonstration ends, whether by itself or by a signal.
+struct Remains {
+    folder: PathBuf,
+    server: Mutex<Option<Child>>,
+    /// It runs until a signal comes, which is then no failure.
+    serving: AtomicBool,
+    over: AtomicBool,
+}
+
+impl Remains {
+    fn server(&self) -> MutexGuard<'_, Option<Child>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clear(&self) {
+        if let Some(mut child) = self.server().take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
 /// The server, ended when this goes.
 struct Server {
-    child: Child,
+    remains: Arc<Remains>,
     log: PathBuf,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.remains.clear();
     }
 }
 
@@ -55,6 +77,13 @@ pub fn run(
     server: impl FnOnce() -> io::Result<Command>,
 ) -> Result<bool, LoadError> {
     let place = Place::new()?;
+    let remains = Arc::new(Remains {
+        folder: place.folder.clone(),
+        server: Mutex::new(None),
+        serving: AtomicBool::new(false),
+        over: AtomicBool::new(false),
+    });
+    heed_signals(remains.clone())?;
     let mut load = load_args(args, place.bgp);
     let plan = make_plan(&load)?;
     let config = place.folder.join("rialto.toml");
@@ -65,8 +94,8 @@ pub fn run(
     if !args.json {
         println!("{}", opening(args, &plan));
     }
-    let mut server = Server::start(server()?, &config, &place)?;
-    load.server_pid = vec![server.child.id()];
+    let server = Server::start(server()?, &config, &place, remains)?;
+    load.server_pid = server.remains.server().iter().map(Child::id).collect();
     let counts = Family::ALL.map(|family| {
         plan.prefixes
             .iter()
@@ -88,7 +117,7 @@ pub fn run(
             server.log_tail()
         );
     } else if args.serve {
-        serve(&place, &mut swarm, &mut server)?;
+        serve(&place, &mut swarm, &server)?;
     } else if !args.json {
         print!("{}", what_next());
     }
@@ -146,7 +175,12 @@ fn free_port() -> io::Result<SocketAddr> {
 
 impl Server {
     /// Begins it, and waits until its API can be reached.
-    fn start(mut command: Command, config: &Path, place: &Place) -> Result<Server, LoadError> {
+    fn start(
+        mut command: Command,
+        config: &Path,
+        place: &Place,
+        remains: Arc<Remains>,
+    ) -> Result<Server, LoadError> {
         let log = place.folder.join("rialto.log");
         let out = fs::File::create(&log)?;
         command
@@ -154,12 +188,10 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out);
-        let mut server = Server {
-            child: command.spawn()?,
-            log,
-        };
+        *remains.server() = Some(command.spawn()?);
+        let server = Server { remains, log };
         for _ in 0..START_S * 50 {
-            if server.child.try_wait()?.is_some() {
+            if server.has_ended()? {
                 return Err(io::Error::other(format!(
                     "the route server ended at once:\n{}",
                     server.log_tail()
@@ -176,6 +208,13 @@ impl Server {
             server.log_tail()
         ))
         .into())
+    }
+
+    fn has_ended(&self) -> io::Result<bool> {
+        match self.remains.server().as_mut() {
+            Some(child) => Ok(child.try_wait()?.is_some()),
+            None => Ok(true),
+        }
     }
 
     fn log_tail(&self) -> String {
@@ -289,7 +328,7 @@ fn what_next() -> &'static str {
 }
 
 /// Until interrupted, the clients and the server stay as they are.
-fn serve(place: &Place, swarm: &mut Swarm, server: &mut Server) -> Result<(), LoadError> {
+fn serve(place: &Place, swarm: &mut Swarm, server: &Server) -> Result<(), LoadError> {
     let api = place.api;
     println!(
         "\nIt keeps running; Ctrl-C ends it. In another terminal:\n  \
@@ -297,15 +336,16 @@ fn serve(place: &Place, swarm: &mut Swarm, server: &mut Server) -> Result<(), Lo
          rialto explain {} --to AS10001-1 --api {api}\n  curl http://{api}/metrics",
         swarm.plan.prefixes[0],
     );
-    let over = Arc::new(AtomicBool::new(false));
-    let told = over.clone();
-    std::thread::spawn(move || {
-        wait_for_signal();
-        told.store(true, Ordering::Relaxed);
-    });
-    while !over.load(Ordering::Relaxed) {
+    let remains = &server.remains;
+    remains.serving.store(true, Ordering::SeqCst);
+    while !remains.over.load(Ordering::SeqCst) {
         swarm.turn(Duration::from_millis(50))?;
-        if server.child.try_wait()?.is_some() {
+        if server.has_ended()? {
+            // Ctrl-C goes to the server too.
+            std::thread::sleep(Duration::from_millis(100));
+            if remains.over.load(Ordering::SeqCst) {
+                break;
+            }
             return Err(io::Error::other(format!(
                 "the route server ended:\n{}",
                 server.log_tail()
@@ -316,25 +356,31 @@ fn serve(place: &Place, swarm: &mut Swarm, server: &mut Server) -> Result<(), Lo
     Ok(())
 }
 
-/// SIGINT or SIGTERM; at once if signals cannot be had.
-fn wait_for_signal() {
+/// From here on SIGINT, SIGTERM and SIGHUP leave no server and no folder behind.
+fn heed_signals(remains: Arc<Remains>) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-    else {
-        return;
-    };
-    runtime.block_on(async {
-        let (Ok(mut interrupt), Ok(mut terminate)) = (
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::terminate()),
-        ) else {
-            return;
-        };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        .build()?;
+    let entered = runtime.enter();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    drop(entered);
+    std::thread::spawn(move || {
+        let kind = runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => SignalKind::interrupt(),
+                _ = terminate.recv() => SignalKind::terminate(),
+                _ = hangup.recv() => SignalKind::hangup(),
+            }
+        });
+        remains.over.store(true, Ordering::SeqCst);
+        if !remains.serving.load(Ordering::SeqCst) {
+            remains.clear();
+            // As a shell says it.
+            std::process::exit(128 + kind.as_raw_value());
         }
     });
+    Ok(())
 }

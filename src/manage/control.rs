@@ -177,7 +177,10 @@ async fn answer(plane: &Plane, line: &str, asker: &str) -> Response {
             changes: None,
         },
     };
-    info!(asker, ok = response.ok, "{}", response.text);
+    match response.ok {
+        true => info!(asker, ok = true, "{}", response.text),
+        false => warn!(asker, ok = false, "{}", response.text),
+    }
     response
 }
 

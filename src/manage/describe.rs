@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::base::Asn;
 use crate::policy::{ControlScheme, Verdict};
 use crate::rib::DecidedBy;
-use crate::server::exchange::{Client, Exchange};
+use crate::server::exchange::{Client, Exchange, LimitAction};
 use crate::server::query::{ClientStatus, CoreStats, Explanation, PathFate, PathRow, ShardStats};
 use crate::wire::{AttributeSet, NextHop, Origin, code};
 
@@ -140,6 +140,7 @@ pub fn client(client: &Client, status: Option<&ClientStatus>, now_us: u64) -> Cl
         ..ClientStatus::default()
     };
     let status = status.unwrap_or(&unknown);
+    let blocked = blocked(client, status);
     ClientView {
         name: client.name.clone(),
         asn: client.asn,
@@ -157,7 +158,10 @@ pub fn client(client: &Client, status: Option<&ClientStatus>, now_us: u64) -> Cl
         four_octet: status.four_octet,
         extended_messages: status.extended_messages,
         received: status.received.into(),
-        accepted: status.accepted.into(),
+        accepted: [0, 1]
+            .map(|family| status.accepted[family] - blocked[family])
+            .into(),
+        blocked: blocked.into(),
         updates_in: status.updates_in,
         updates_out: status.updates_out,
         octets_in: status.octets_in,
@@ -170,6 +174,19 @@ pub fn client(client: &Client, status: Option<&ClientStatus>, now_us: u64) -> Cl
         attribute_discard_count: status.attribute_discard_count,
         last_error: status.last_error.clone(),
     }
+}
+
+/// How many acceptable prefixes "block" keeps back, by family.
+fn blocked(client: &Client, status: &ClientStatus) -> [u32; 2] {
+    [0, 1].map(|family| {
+        let limits = &client.limits[family];
+        match limits.accepted_max {
+            Some(max) if limits.accepted_action == LimitAction::Block => {
+                status.accepted[family].saturating_sub(max)
+            }
+            _ => 0,
+        }
+    })
 }
 
 pub fn explanation(

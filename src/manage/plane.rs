@@ -188,6 +188,10 @@ impl Plane {
                 self.command(client, command).await?;
                 Ok(format!("{} may come back", client.name))
             }
+            _ if client.quarantined => Ok(format!(
+                "{name} was enabled already; it is quarantined, to lift that: rialto client {name} quarantine off",
+                name = client.name
+            )),
             _ => Ok(format!("{} was enabled already", client.name)),
         }
     }
@@ -213,7 +217,10 @@ impl Plane {
             for complaint in self.data.reload(exchange.clone()).await? {
                 warn!("{complaint}");
             }
-            info!(generation = exchange.generation.0, "{difference}");
+            info!(
+                generation = exchange.generation.0,
+                "a new generation is in force"
+            );
             exchange
         } else {
             old.exchange.clone()

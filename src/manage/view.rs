@@ -99,6 +99,9 @@ pub struct ClientView {
     pub extended_messages: bool,
     pub received: ByFamily,
     pub accepted: ByFamily,
+    /// Acceptable, and kept back by accepted_max (`accepted_action = "block"`).
+    #[serde(default)]
+    pub blocked: ByFamily,
     pub updates_in: u64,
     pub updates_out: u64,
     pub octets_in: u64,

@@ -7,6 +7,8 @@ use std::mem::size_of;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use socket2::{SockAddr, SockRef, Socket};
@@ -169,6 +171,26 @@ pub fn raise_limit(resource: Resource, needed: u64) -> io::Result<u64> {
         }
     }
     Ok(limit.rlim_cur)
+}
+
+/// The process that `command` begins gets SIGTERM when the thread that begins it ends.
+pub fn end_with_parent(command: &mut Command) {
+    let parent = std::process::id();
+    let tie = move || {
+        // SAFETY: takes numbers only.
+        if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // The parent may have ended before.
+        // SAFETY: takes nothing, cannot fail.
+        if unsafe { libc::getppid() }.cast_unsigned() == parent {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::NotConnected.into())
+        }
+    };
+    // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(tie) };
 }
 
 /// The kernel's number of the calling thread.

@@ -37,6 +37,21 @@ impl DownReason {
         )
     }
 
+    /// Whether something is wrong, rather than somebody wanting it so (RFC 4486: Administrative
+    /// Shutdown, Peer De-configured, Administrative Reset, Other Configuration Change, collision).
+    pub fn is_trouble(&self) -> bool {
+        const CEASE: u8 = 6;
+        const WANTED: [u8; 5] = [2, 3, 4, 6, 7];
+        match self {
+            DownReason::Stopped { notification, .. }
+            | DownReason::PeerNotification(notification) => {
+                notification.code != CEASE || !WANTED.contains(&notification.subcode)
+            }
+            DownReason::PeerClosed => false,
+            _ => true,
+        }
+    }
+
     /// The NOTIFICATION that ended it, sent or received.
     pub const fn notification(&self) -> Option<&Notification> {
         match self {
@@ -82,6 +97,51 @@ impl fmt::Display for DownReason {
                     "send hold timer expired: the peer took no octet from us for {send_hold_time_s} s"
                 )
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_wanted_is_no_trouble_and_all_else_is() {
+        let sent = |code, subcode| DownReason::Stopped {
+            notification: notification(code, subcode),
+            message: String::new(),
+        };
+        let cases = [
+            ("the operator shut it down", sent(6, 2), false),
+            ("it was reset", sent(6, 4), false),
+            ("a limit was passed", sent(6, 1), true),
+            (
+                "the peer shut it down",
+                DownReason::PeerNotification(notification(6, 2)),
+                false,
+            ),
+            (
+                "the peer has a bad peer AS",
+                DownReason::PeerNotification(notification(2, 2)),
+                true,
+            ),
+            ("the peer went away", DownReason::PeerClosed, false),
+            (
+                "nothing was heard",
+                DownReason::HoldTimer { hold_time_s: 90 },
+                true,
+            ),
+        ];
+        for (name, reason, trouble) in cases {
+            assert_eq!(reason.is_trouble(), trouble, "{name}");
+        }
+    }
+
+    fn notification(code: u8, subcode: u8) -> Notification {
+        Notification {
+            code,
+            subcode,
+            data: Vec::new(),
         }
     }
 }

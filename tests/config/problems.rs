@@ -244,6 +244,11 @@ const CASES: &[Case] = &[
         problems: &[(8, "client.shutdown_message", "RFC 9003 allows 255")],
     },
     Case {
+        name: "a log level that the log would take for a module is none",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[log]\nlevel = \"rialto=debug,chatty\"\n",
+        problems: &[(5, "log.level", "'chatty' is no level")],
+    },
+    Case {
         name: "a log level is one that the log understands",
         text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[log]\nlevel = \"rialto=loud\"\nformat = \"xml\"\n",
         problems: &[

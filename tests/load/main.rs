@@ -220,3 +220,57 @@ fn the_demo_runs_and_is_right() {
         "{text}"
     );
 }
+
+/// The first child process of `pid`.
+fn child_of(pid: u32) -> Option<String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    tasks.flatten().find_map(|task| {
+        let text = fs::read_to_string(task.path().join("children")).ok()?;
+        text.split_whitespace().next().map(str::to_owned)
+    })
+}
+
+fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if so() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("{what}: not within ten seconds");
+}
+
+#[test]
+fn a_signal_to_the_demo_ends_its_server_too() {
+    for (signal, status, tidies) in [
+        ("-TERM", Some(143), true),
+        ("-HUP", Some(129), true),
+        ("-KILL", None, false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut demo = Command::new(RIALTO)
+            .args(["demo", "--clients", "4", "--prefixes", "50000"])
+            .env("TMPDIR", folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut server = String::new();
+        wait_until("the server starts", || {
+            server = child_of(demo.id()).unwrap_or_default();
+            !server.is_empty()
+        });
+        let kill = Command::new("kill")
+            .args([signal, &demo.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        assert_eq!(demo.wait().unwrap().code(), status, "{signal}");
+        let server = format!("/proc/{server}/stat");
+        wait_until("the server ends", || {
+            // A zombie that nobody reaps has ended too.
+            fs::read_to_string(&server).map_or(true, |stat| stat.contains(") Z "))
+        });
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert!(!tidies || left == 0, "{signal}: the folder is left");
+    }
+}

@@ -130,7 +130,16 @@ impl SessionCore {
                 SessionEvent::Down { reason } => self.take_down(now, slot, &reason),
                 SessionEvent::Failed { reason } => {
                     if let Some(state) = self.clients.get_mut(slot) {
-                        tracing::info!(client = state.name(), "session not established: {reason}");
+                        match reason.is_trouble() {
+                            true => tracing::warn!(
+                                client = state.name(),
+                                "session not established: {reason}"
+                            ),
+                            false => tracing::info!(
+                                client = state.name(),
+                                "session not established: {reason}"
+                            ),
+                        }
                         state.history.last_error = Some(reason.to_string());
                     }
                 }
@@ -176,7 +185,10 @@ impl SessionCore {
         let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
-        tracing::info!(client = state.name(), "session down: {reason}");
+        match reason.is_trouble() {
+            true => tracing::warn!(client = state.name(), "session down: {reason}"),
+            false => tracing::info!(client = state.name(), "session down: {reason}"),
+        }
         state.history.last_error = Some(reason.to_string());
         state.is_stuck = false;
         let Some(up) = state.up.take() else { return };
