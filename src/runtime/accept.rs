@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use futures_lite::future::poll_fn;
 use futures_lite::io::AsyncWrite;
-use glommio::net::{AcceptedTcpStream, TcpStream};
+use glommio::net::TcpStream;
 use glommio::timer::Timer;
 use socket2::SockRef;
 
-use crate::base::{ClientSlot, Time};
+use crate::base::{ClientSlot, CoreId, Time};
 
 use super::core_thread::{Core, CoreMail};
 use super::sockets;
@@ -37,7 +37,7 @@ pub async fn accept_all<C: CoreStep>(core: Rc<Core<C>>, listener: TcpListener) {
     let listener = sys::into_listener(listener);
     let log = RefusalLog::default();
     for accepted in 1u32.. {
-        match listener.shared_accept().await {
+        match listener.accept().await {
             Ok(stream) => route(&core, stream, &log),
             Err(error) => {
                 log.note(
@@ -54,46 +54,56 @@ pub async fn accept_all<C: CoreStep>(core: Rc<Core<C>>, listener: TcpListener) {
 }
 
 /// To the session core of the client that has the address; to nobody if no client has.
-fn route<C: CoreStep>(core: &Rc<Core<C>>, stream: AcceptedTcpStream, log: &RefusalLog) {
-    let remote = stream.peer_addr().map(canonical);
-    let owner = remote
-        .as_ref()
-        .ok()
-        .and_then(|remote| Some(core.exchange.borrow().client_at(remote.ip())?.core));
+fn route<C: CoreStep>(core: &Rc<Core<C>>, stream: TcpStream, log: &RefusalLog) {
+    // A peer that is gone already has no address any more.
+    let Ok((remote, _)) = ends(&stream) else {
+        return log.note(
+            core.now(),
+            format_args!("a connection ended before it was accepted"),
+        );
+    };
+    let owner = core
+        .exchange
+        .borrow()
+        .client_at(remote.ip())
+        .map(|client| client.core);
     match owner {
-        Some(owner) if owner != core.id => {
+        Some(owner) if owner != core.id => hand_over(core, owner, &stream, log),
+        Some(_) => take(core, stream),
+        None => {
+            // The session core refuses it too, and counts it.
+            take(core, stream);
+            log.note(
+                core.now(),
+                format_args!("no client has the address {}", remote.ip()),
+            );
+        }
+    }
+}
+
+/// The other core gets a descriptor of its own: a stream is bound to the executor that accepted it.
+fn hand_over<C: CoreStep>(core: &Core<C>, owner: CoreId, stream: &TcpStream, log: &RefusalLog) {
+    match sys::borrow(stream).try_clone_to_owned() {
+        Ok(socket) => {
             let refused = core.links.borrow().hand_over[owner.index()]
-                .offer(CoreMail::Accepted(stream))
-                .err();
-            if let Some(CoreMail::Accepted(stream)) = refused {
-                drop(stream.bind_to_executor());
+                .offer(CoreMail::Accepted(socket))
+                .is_err();
+            if refused {
                 log.note(
                     core.now(),
                     format_args!("session core {owner} is too busy for new connections"),
                 );
             }
         }
-        Some(_) => take(core, stream),
-        None => {
-            // The session core refuses it too, and counts it.
-            take(core, stream);
-            match remote {
-                Ok(remote) => log.note(
-                    core.now(),
-                    format_args!("no client has the address {}", remote.ip()),
-                ),
-                Err(_) => log.note(
-                    core.now(),
-                    format_args!("a connection ended before it was accepted"),
-                ),
-            }
-        }
+        Err(error) => log.note(
+            core.now(),
+            format_args!("it cannot be handed to session core {owner}: {error}"),
+        ),
     }
 }
 
 /// In the core of the client: asks the session core, and starts the connection's task.
-pub fn take<C: CoreStep>(core: &Rc<Core<C>>, stream: AcceptedTcpStream) {
-    let stream = stream.bind_to_executor();
+pub fn take<C: CoreStep>(core: &Rc<Core<C>>, stream: TcpStream) {
     let Ok((remote, local)) = ends(&stream) else {
         return;
     };

@@ -91,7 +91,7 @@ fn take_mail<C: CoreStep>(core: &Rc<Core<C>>) -> bool {
             return false;
         };
         match mail {
-            CoreMail::Accepted(stream) => accept::take(core, stream),
+            CoreMail::Accepted(socket) => accept::take(core, sys::into_stream(socket.into())),
             CoreMail::Command(command, answer) => {
                 if let CoreCommand::Reload(exchange) = &command {
                     *core.exchange.borrow_mut() = exchange.clone();

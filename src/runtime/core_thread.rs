@@ -4,13 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
 use arrayvec::ArrayVec;
 use bytes::Bytes;
-use glommio::net::{AcceptedTcpStream, TcpStream};
+use glommio::net::TcpStream;
 use rustc_hash::FxBuildHasher;
 use tokio::sync::oneshot;
 
@@ -39,7 +40,7 @@ const UNSENT_MAX: usize = 64 << 10;
 /// Into a session core's thread, from the management plane and from the core that accepts.
 pub enum CoreMail {
     Command(CoreCommand, oneshot::Sender<CoreReply>),
-    Accepted(AcceptedTcpStream),
+    Accepted(OwnedFd),
 }
 
 /// How a session core's thread reaches everybody else.

@@ -194,7 +194,7 @@ pub fn connect(exchange: &Exchange, client: &Client, remote: SocketAddr) -> io::
 pub fn set_session_options(socket: &impl AsRawFd, client: &Client) -> bool {
     let fd = sys::borrow(socket);
     let options = SockRef::from(&fd);
-    let refused = |what: &str, error: io::Error| tracing::warn!(client = %client.name, %error, "cannot set {what}");
+    let refused = |what: &str, error: io::Error| tracing::warn!(client = client.name.as_str(), %error, "cannot set {what}");
     if let Err(error) = options.set_tcp_nodelay(true) {
         refused("TCP_NODELAY", error);
     }

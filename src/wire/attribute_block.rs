@@ -81,13 +81,13 @@ impl<'a> AttributeBlock<'a> {
         if context.treat_as_withdraw.contains(code) {
             self.unwanted.get_or_insert(UpdateFault {
                 code,
-                what: "treat-as-withdraw is configured for it",
+                what: UpdateFault::WITHDRAW_CONFIGURED,
             });
         }
         if context.discard.contains(code) && !is_mandatory(code) {
             self.discard(UpdateFault {
                 code,
-                what: "discard is configured for it",
+                what: UpdateFault::DISCARD_CONFIGURED,
             });
             return Ok(());
         }

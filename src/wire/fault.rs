@@ -15,6 +15,16 @@ pub struct UpdateFault {
     pub what: &'static str,
 }
 
+impl UpdateFault {
+    pub(super) const WITHDRAW_CONFIGURED: &str = "treat-as-withdraw is configured for it";
+    pub(super) const DISCARD_CONFIGURED: &str = "discard is configured for it";
+
+    /// Whether it is the operator who wants this, and nothing is malformed.
+    pub fn is_configured(&self) -> bool {
+        [Self::WITHDRAW_CONFIGURED, Self::DISCARD_CONFIGURED].contains(&self.what)
+    }
+}
+
 impl fmt::Display for UpdateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code, code::name(self.code)) {

@@ -28,7 +28,7 @@ use table::{Attributes, Group, Path, Table};
 
 /// Prefixes of each family that each router announces.
 const FULL: u32 = 10_000;
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// A running router with what it is.
 struct Client {

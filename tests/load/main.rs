@@ -47,7 +47,11 @@ fn run(plan: &[&str], scenario: &[&str], edit: fn(String) -> String) -> (bool, V
     let api = format!("[api]\nlisten = \"127.0.0.1:{}\"\n", free_port());
     fs::write(&config, text + &api).unwrap();
     let _server = serve(&config);
-    let output = load(&[&plan[..], &["--json", "--patience", "4"], scenario].concat());
+    let patience: &[&str] = match scenario.contains(&"--patience") {
+        true => &[],
+        false => &["--patience", "4"],
+    };
+    let output = load(&[&plan[..], &["--json"], patience, scenario].concat());
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
         panic!(
@@ -113,6 +117,34 @@ fn a_real_table_is_replayed() {
     let plan = ["--clients", "12", "--mrt", sample];
     let (ok, report) = run(&plan, &["--second-decoder"], |config| config);
     assert!(ok, "{report:#}");
+}
+
+/// The tables beside the repository, or in `RIALTO_DATA`: a full table of 2015 among them.
+#[test]
+fn the_large_real_tables_are_replayed_where_they_are() {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let folder = std::env::var_os("RIALTO_DATA").map_or_else(beside, Into::into);
+    let Ok(entries) = fs::read_dir(&folder) else {
+        eprintln!(
+            "SKIPPED: no large tables: {} is not there",
+            folder.display()
+        );
+        return;
+    };
+    let mut tables: Vec<_> = entries
+        .map(|entry| entry.unwrap().path().display().to_string())
+        .filter(|path| path.contains(".mrt.") && !path.contains("tdv2"))
+        .collect();
+    tables.sort();
+    assert!(!tables.is_empty(), "{} holds tables", folder.display());
+    for table in tables {
+        let plan = ["--clients", "8", "--mrt", &table];
+        let (ok, report) = run(&plan, &["--timeout", "500", "--patience", "60"], |config| {
+            config
+        });
+        assert!(ok, "{table}: {report:#}");
+        eprintln!("{table}: {} routes, right", report["routes"]);
+    }
 }
 
 #[test]

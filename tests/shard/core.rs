@@ -30,7 +30,13 @@ pub fn asn_of(slot: ClientSlot) -> Asn {
 }
 
 pub fn router_id_of(slot: ClientSlot, epoch: u32) -> Ipv4Addr {
-    Ipv4Addr::from((u32::from(slot.0) * 7 + epoch * 5) % 11 + 1)
+    let number = (u32::from(slot.0) * 7 + epoch * 5) % 11 + 1;
+    Ipv4Addr::from(number << 28 | number)
+}
+
+/// The higher the slot, the lower the address.
+pub fn address_of(slot: ClientSlot) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 77, 1, 250 - slot.0 as u8))
 }
 
 pub fn scheme() -> ControlScheme {
@@ -78,7 +84,7 @@ fn client(slot: ClientSlot) -> Client {
         slot,
         name: format!("client-{slot}"),
         asn: asn_of(slot),
-        address: IpAddr::V4(Ipv4Addr::new(10, 77, 1, slot.0 as u8 + 1)),
+        address: address_of(slot),
         port: 179,
         core: CoreId(0),
         session: SessionSettings {
@@ -108,6 +114,9 @@ fn client(slot: ClientSlot) -> Client {
     }
 }
 
+/// Far more than any of these tests needs.
+const SETTLE_STEPS_MAX: usize = 2_000_000;
+
 pub type Held = (Arc<AttributeSet>, Variant);
 
 /// The client's end: what arrived.
@@ -128,6 +137,9 @@ pub struct Peer {
 struct Walk {
     id: WalkId,
     clients: Vec<(ClientSlot, u32)>,
+    /// Shards whose stream has begun, and those that have promoted.
+    begun: BTreeSet<u16>,
+    live: BTreeSet<u16>,
     ended: BTreeSet<u16>,
     promoted: BTreeSet<u16>,
 }
@@ -146,6 +158,8 @@ pub struct World {
     pub announced: HashMap<(ClientSlot, Prefix), (Arc<AttributeSet>, Verdict)>,
     now: Time,
     counted: HashMap<ClientSlot, [i32; 2]>,
+    /// Prefix slots offered for reuse.
+    pub reclaimed_count: usize,
 }
 
 impl World {
@@ -165,6 +179,7 @@ impl World {
             announced: HashMap::new(),
             now: Time::ZERO,
             counted: HashMap::new(),
+            reclaimed_count: 0,
             exchange,
         }
     }
@@ -254,11 +269,18 @@ impl World {
         self.send_routes(slot, Some(set), routes);
     }
 
-    pub fn withdraw(&mut self, slot: ClientSlot, prefix: Prefix) {
-        if self.peers[slot.index()].up {
-            self.announced.remove(&(slot, prefix));
-            self.send_routes(slot, None, vec![(prefix, Verdict::Accepted)]);
+    pub fn withdraw(&mut self, slot: ClientSlot, prefixes: &[Prefix]) {
+        if !self.peers[slot.index()].up {
+            return;
         }
+        for prefix in prefixes {
+            self.announced.remove(&(slot, *prefix));
+        }
+        let routes = prefixes
+            .iter()
+            .map(|prefix| (*prefix, Verdict::Accepted))
+            .collect();
+        self.send_routes(slot, None, routes);
     }
 
     fn send_routes(
@@ -340,6 +362,8 @@ impl World {
             self.walk = Some(Walk {
                 id,
                 clients,
+                begun: BTreeSet::new(),
+                live: BTreeSet::new(),
                 ended: BTreeSet::new(),
                 promoted: BTreeSet::new(),
             });
@@ -373,8 +397,16 @@ impl World {
 
     fn handle_from_shard(&mut self, shard: u16, message: ToCore) {
         match message {
-            ToCore::Deltas(batch) => self.deliver(shard, &batch, None),
-            ToCore::WalkDeltas { walk, batch } => self.deliver(shard, &batch, Some(walk)),
+            ToCore::Deltas(batch) => {
+                self.assert_walked_to_are_left_out(shard, &batch);
+                self.deliver(shard, &batch, None);
+            }
+            ToCore::WalkDeltas { walk, batch } => {
+                if let Some(active) = self.walk.as_mut().filter(|active| active.id == walk) {
+                    active.begun.insert(shard);
+                }
+                self.deliver(shard, &batch, Some(walk));
+            }
             ToCore::WalkEnd { walk } => self.handle_walk_end(shard, walk),
             ToCore::Promoting { walk } => self.handle_promoting(shard, walk),
             ToCore::Promoted { walk } => self.handle_promoted(shard, walk),
@@ -391,7 +423,8 @@ impl World {
                     }
                 }
             }
-            ToCore::Reclaim { batch, .. } => {
+            ToCore::Reclaim { batch, slots } => {
+                self.reclaimed_count += slots.len();
                 self.to_shard[usize::from(shard)].push_back(ToShard::Reclaimed {
                     core: CoreId(0),
                     batch,
@@ -401,10 +434,33 @@ impl World {
         }
     }
 
+    /// Who is being walked to is in no ordinary change until it is promoted.
+    fn assert_walked_to_are_left_out(&self, shard: u16, batch: &DeltaBatch) {
+        let Some(walk) = self
+            .walk
+            .as_ref()
+            .filter(|walk| walk.begun.contains(&shard) && !walk.live.contains(&shard))
+        else {
+            return;
+        };
+        for (slot, epoch) in &walk.clients {
+            let peer = &self.peers[slot.index()];
+            let is_told = batch
+                .groups
+                .iter()
+                .any(|group| group.audience.contains(*slot));
+            assert!(
+                !is_told || !peer.up || peer.epoch != *epoch,
+                "{slot:?} is told of a change in the middle of its walk"
+            );
+        }
+    }
+
     fn handle_walk_end(&mut self, shard: u16, id: WalkId) {
         let Some(walk) = self.walk.as_mut().filter(|walk| walk.id == id) else {
             panic!("a walk nobody asked for")
         };
+        walk.begun.insert(shard);
         assert!(walk.ended.insert(shard));
         if walk.ended.len() == self.shards.len() {
             self.tell_all(|| ToShard::Promote {
@@ -418,6 +474,7 @@ impl World {
         let Some(walk) = self.walk.as_mut().filter(|walk| walk.id == id) else {
             panic!("a walk nobody asked for")
         };
+        walk.live.insert(shard);
         for (slot, epoch) in &walk.clients {
             let peer = &mut self.peers[slot.index()];
             if peer.up && peer.epoch == *epoch {
@@ -480,7 +537,7 @@ impl World {
         for peer in &mut self.peers {
             peer.losing = false;
         }
-        let mut quiet = 0;
+        let (mut quiet, mut steps) = (0, 0);
         while quiet < 200 * self.shards.len() + 40 * self.peers.len() {
             self.step_once(random);
             self.now = self.now + std::time::Duration::from_millis(20);
@@ -493,11 +550,18 @@ impl World {
                     .iter()
                     .any(|peer| peer.up && !peer.dirty.is_empty());
             quiet = if busy { 0 } else { quiet + 1 };
+            steps += 1;
+            assert!(steps < SETTLE_STEPS_MAX, "it never comes to rest");
         }
     }
 
     pub fn check(&self, seed: u64) {
-        let order = |slot: ClientSlot| (router_id_of(slot, self.peers[slot.index()].epoch), slot);
+        let order = |slot: ClientSlot| {
+            (
+                router_id_of(slot, self.peers[slot.index()].epoch),
+                address_of(slot),
+            )
+        };
         for slot in (0..self.peers.len() as u16)
             .map(ClientSlot)
             .filter(|slot| self.peers[slot.index()].up)

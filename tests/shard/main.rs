@@ -37,8 +37,11 @@ impl Random {
 const RS: u32 = 64500;
 
 fn prefix(random: &mut Random, count: u64) -> Prefix {
-    let index = random.below(count) as u32;
-    Prefix::v4(Ipv4Addr::from(0x0a00_0000 + (index << 8)), 24)
+    numbered(random.below(count))
+}
+
+fn numbered(number: u64) -> Prefix {
+    Prefix::v4(Ipv4Addr::from(0x0a00_0000 + ((number as u32) << 8)), 24)
 }
 
 fn attributes(random: &mut Random, slot: ClientSlot, clients: u64) -> Arc<AttributeSet> {
@@ -113,7 +116,7 @@ fn run(seed: u64, shards: u16) {
                     .collect();
                 world.announce(slot, set, routes);
             }
-            60..75 => world.withdraw(slot, prefix(&mut random, prefixes)),
+            60..75 => world.withdraw(slot, &[prefix(&mut random, prefixes)]),
             75..78 => world.client_down(slot),
             78..82 => world.client_up(slot, random.chance(25)),
             82..85 => world.refresh(slot),
@@ -135,6 +138,57 @@ fn run(seed: u64, shards: u16) {
     }
     world.settle(&mut random);
     world.check(seed);
+}
+
+/// Prefixes that come and go in thousands, so that their slots are given back and used again.
+fn run_with_reuse(seed: u64, shards: u16) {
+    let mut random = Random::new(seed);
+    let clients = 3;
+    let exchange = Exchange {
+        clients: clients as u16,
+        med: MedMode::SameAs,
+        hide_own_as: 0,
+    };
+    let mut world = World::new(seed, shards, exchange);
+    for slot in 0..clients as u16 {
+        world.client_up(ClientSlot(slot), slot == 0);
+    }
+    for _ in 0..24 {
+        let slot = ClientSlot(random.below(clients) as u16);
+        let first = random.below(4) * 2_000;
+        let prefixes: Vec<Prefix> = (first..first + 3_000).map(numbered).collect();
+        match random.below(20) {
+            0..10 => {
+                let set = attributes(&mut random, slot, clients);
+                let routes = prefixes.iter().map(|prefix| (*prefix, Verdict::Accepted));
+                world.announce(slot, set, routes.collect());
+            }
+            10..17 => world.withdraw(slot, &prefixes),
+            17 => world.client_down(slot),
+            18 => world.client_up(slot, random.chance(30)),
+            _ => world.refresh(slot),
+        }
+        let count = [2, 20, 60][random.below(3) as usize];
+        world.step(&mut random, count);
+    }
+    world.settle(&mut random);
+    world.check(seed);
+    for slot in (0..clients as u16).map(ClientSlot) {
+        world.client_up(slot, false);
+        world.withdraw(slot, &(0..9_000).map(numbered).collect::<Vec<_>>());
+    }
+    world.settle(&mut random);
+    world.check(seed);
+    assert!(world.reclaimed_count > 0, "seed {seed}: no slot is free");
+}
+
+#[test]
+fn slots_of_prefixes_that_are_gone_are_used_again_without_a_mistake() {
+    for seed in 1..=8 {
+        for shards in [1, 2] {
+            run_with_reuse(seed, shards);
+        }
+    }
 }
 
 #[test]

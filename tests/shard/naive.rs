@@ -1,7 +1,7 @@
 //! A route server for one prefix and one client at a time, by elimination.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rialto::base::{Asn, ClientSlot, PathId, Prefix};
@@ -23,7 +23,7 @@ pub fn due(
     client: ClientSlot,
     add_path: bool,
     exchange: &Exchange,
-    order: &dyn Fn(ClientSlot) -> (Ipv4Addr, ClientSlot),
+    order: &dyn Fn(ClientSlot) -> (Ipv4Addr, IpAddr),
 ) -> BTreeMap<(Prefix, Option<PathId>), Held> {
     let directory = directory(exchange);
     let mut eligible: BTreeMap<Prefix, Vec<Candidate<'_>>> = BTreeMap::new();
@@ -60,7 +60,7 @@ pub fn due(
 fn best<'a>(
     mut left: Vec<Candidate<'a>>,
     med_mode: MedMode,
-    order: &dyn Fn(ClientSlot) -> (Ipv4Addr, ClientSlot),
+    order: &dyn Fn(ClientSlot) -> (Ipv4Addr, IpAddr),
 ) -> Candidate<'a> {
     keep_lowest(&mut left, |c| u32::from(c.set.facts().graceful_shutdown));
     keep_lowest(&mut left, |c| {

@@ -11,6 +11,7 @@ use crate::session::{Negotiated, Session, State, Way};
 
 use super::connections::ConnId;
 use super::counts::{Block, Counts};
+use super::fault_log::FaultLog;
 
 /// A configured client, up or not.
 pub(super) struct ClientState {
@@ -40,6 +41,7 @@ pub(super) struct History {
     pub updates_out: u64,
     pub treat_as_withdraw_count: u64,
     pub attribute_discard_count: u64,
+    pub fault_log: FaultLog,
 }
 
 /// An established session.

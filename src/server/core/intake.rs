@@ -6,6 +6,7 @@ use crate::session::Message;
 use crate::wire::{DecodeContext, Nlri, RefreshSubtype, Update, UpdateError, decode_update};
 
 use super::clients::ClientState;
+use super::fault_log::FaultLog;
 use super::links::{Links, Source};
 use super::{CoreAction, SessionCore};
 
@@ -59,7 +60,7 @@ impl SessionCore {
                         history.treat_as_withdraw_count +=
                             u64::from(update.treat_as_withdraw.is_some());
                         history.attribute_discard_count += update.discarded.len() as u64;
-                        note_faults(&client.name, &update);
+                        history.fault_log.note(now, &client.name, &update, body);
                         let generation = exchange.generation;
                         let source = Source {
                             slot,
@@ -78,7 +79,10 @@ impl SessionCore {
                             end_of_rib: update.end_of_rib,
                         }
                     }
-                    Err(error) => Outcome::Error(error),
+                    Err(error) => {
+                        FaultLog::note_reset(&client.name, &error, body);
+                        Outcome::Error(error)
+                    }
                 }
             }
             (
@@ -163,14 +167,4 @@ fn split(
         shares |= links.add(source, seq, Some(set), nlri.iter().map(judge));
     }
     (shares != 0).then_some(shares)
-}
-
-/// Faults that cost routes or attributes are worth a line, not one for each UPDATE.
-fn note_faults(name: &str, update: &Update<'_>) {
-    if let Some(fault) = &update.treat_as_withdraw {
-        tracing::debug!(client = name, "treat-as-withdraw: {fault}");
-    }
-    for fault in &update.discarded {
-        tracing::debug!(client = name, "attribute discard: {fault}");
-    }
 }

@@ -73,7 +73,7 @@ impl SessionCore {
         let Some(up) = &mut state.up else { return true };
         if !std::mem::replace(&mut up.has_warned[family.index()], true) {
             let name = &state.client.name;
-            tracing::warn!(client = %name, %family, max, ?action, "more accepted prefixes than accepted_max");
+            tracing::warn!(client = name.as_str(), %family, max, ?action, "more accepted prefixes than accepted_max");
         }
         false
     }

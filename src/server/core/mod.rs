@@ -7,6 +7,7 @@
 mod clients;
 mod connections;
 mod counts;
+mod fault_log;
 mod intake;
 mod limits;
 mod links;
