@@ -56,9 +56,9 @@ impl Make {
         (self == Make::Frr).then_some(0)
     }
 
-    /// How it shows a path: FRR and OpenBGPD show no MED as MED 0.
+    /// How it shows a path: OpenBGPD shows no MED as MED 0.
     pub fn sees(self, mut path: Path) -> Path {
-        if matches!(self, Make::Frr | Make::Openbgpd) {
+        if self == Make::Openbgpd {
             path.attributes.med = path.attributes.med.or(Some(0));
         }
         path

@@ -1,10 +1,7 @@
 //! TABLE_DUMP_V2 (RFC 6396): written to feed a router, read to see what one has.
 
-use std::io::Read;
 use std::net::IpAddr;
 
-use bgpkit_parser::BgpkitParser;
-use bgpkit_parser::models::{Community, MetaCommunity, Origin as MrtOrigin};
 use ipnet::IpNet;
 
 use super::table::{Attributes, Origin, Path, Table};
@@ -110,51 +107,164 @@ fn encode_attributes(
 }
 
 /// The routes in a dump, those of peer 0.0.0.0 (the router's own) left out.
-pub fn decode_dump(octets: impl Read + Send + 'static) -> Result<Table, String> {
+pub fn decode_dump(octets: &[u8]) -> Result<Table, String> {
     let mut table = Table::default();
-    for element in BgpkitParser::from_reader(octets) {
-        if element.peer_ip.is_unspecified() {
-            continue;
+    let mut peers = Vec::new();
+    let mut dump = Reader(octets);
+    while !dump.0.is_empty() {
+        dump.take(4)?;
+        let (kind, subtype, len) = (dump.u16()?, dump.u16()?, dump.u32()?);
+        let mut record = Reader(dump.take(len as usize)?);
+        match (kind, subtype) {
+            (13, 1) => peers = decode_peers(&mut record)?,
+            // RFC 8050 §4: 8 and 10 have path identifiers.
+            (13, 2 | 8) => decode_rib(&mut record, 4, subtype == 8, &peers, &mut table)?,
+            (13, 4 | 10) => decode_rib(&mut record, 16, subtype == 10, &peers, &mut table)?,
+            other => return Err(format!("MRT record {other:?}")),
         }
-        let mut attributes = Attributes::plain(0);
-        attributes.as_path = element
-            .as_path
-            .as_ref()
-            .and_then(|path| path.to_u32_vec_opt(false))
-            .ok_or_else(|| format!("{}: no plain AS path", element.prefix))?;
-        attributes.origin = match element.origin {
-            Some(MrtOrigin::IGP) => Origin::Igp,
-            Some(MrtOrigin::EGP) => Origin::Egp,
-            _ => Origin::Incomplete,
-        };
-        attributes.med = element.med;
-        for community in element.communities.iter().flatten() {
-            match community {
-                MetaCommunity::Large(large) => {
-                    let [b, c] = large.local_data;
-                    attributes.large.insert((large.global_admin, b, c));
-                }
-                MetaCommunity::Plain(Community::Custom(asn, value)) => {
-                    attributes.communities.insert((asn.to_u32() as u16, *value));
-                }
-                other => {
-                    return Err(format!(
-                        "{}: unexpected community {other:?}",
-                        element.prefix
-                    ));
-                }
-            }
-        }
-        let next_hop = element
-            .next_hop
-            .ok_or_else(|| format!("{}: no next hop", element.prefix))?;
-        table.insert(
-            element.prefix.prefix,
-            Path {
-                next_hop,
-                attributes,
-            },
-        );
     }
     Ok(table)
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], String> {
+        let (head, rest) = self
+            .0
+            .split_at_checked(len)
+            .ok_or("the dump ends in the middle of a field")?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn u8(&mut self) -> Result<u8, String> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn u16(&mut self) -> Result<u16, String> {
+        self.take(2)
+            .map(|octets| u16::from_be_bytes(octets.try_into().expect("two octets")))
+    }
+
+    fn u32(&mut self) -> Result<u32, String> {
+        self.take(4)
+            .map(|octets| u32::from_be_bytes(octets.try_into().expect("four octets")))
+    }
+
+    /// An address of 4 or 16 octets.
+    fn address(&mut self, len: usize) -> Result<IpAddr, String> {
+        let octets = self.take(len)?;
+        if let Ok(v4) = <[u8; 4]>::try_from(octets) {
+            return Ok(v4.into());
+        }
+        <[u8; 16]>::try_from(octets)
+            .map(IpAddr::from)
+            .map_err(|_| format!("an address of {len} octets"))
+    }
+}
+
+/// Addresses of the peers, in the order of their numbers.
+fn decode_peers(record: &mut Reader<'_>) -> Result<Vec<IpAddr>, String> {
+    record.take(4)?;
+    let name_len = record.u16()?;
+    record.take(usize::from(name_len))?;
+    (0..record.u16()?)
+        .map(|_| {
+            let kind = record.u8()?;
+            record.take(4)?;
+            let address = record.address(if kind & 1 == 0 { 4 } else { 16 })?;
+            record.take(if kind & 2 == 0 { 2 } else { 4 })?;
+            Ok(address)
+        })
+        .collect()
+}
+
+fn decode_rib(
+    record: &mut Reader<'_>,
+    address_len: usize,
+    has_path_ids: bool,
+    peers: &[IpAddr],
+    table: &mut Table,
+) -> Result<(), String> {
+    record.take(4)?;
+    let len = record.u8()?;
+    let mut address = vec![0; address_len];
+    let covered = record.take(usize::from(len.div_ceil(8)))?;
+    address[..covered.len()].copy_from_slice(covered);
+    let address = Reader(&address).address(address_len)?;
+    let prefix = IpNet::new(address, len).map_err(|error| error.to_string())?;
+    for _ in 0..record.u16()? {
+        let peer = peers
+            .get(usize::from(record.u16()?))
+            .ok_or("an unknown peer")?;
+        record.take(if has_path_ids { 8 } else { 4 })?;
+        let block_len = record.u16()?;
+        let block = Reader(record.take(usize::from(block_len))?);
+        if !peer.is_unspecified() {
+            table.insert(prefix, decode_attributes(block)?);
+        }
+    }
+    Ok(())
+}
+
+fn decode_attributes(mut block: Reader<'_>) -> Result<Path, String> {
+    let mut attributes = Attributes::plain(0);
+    let mut next_hop = None;
+    while !block.0.is_empty() {
+        let (flags, code) = (block.u8()?, block.u8()?);
+        let len = if flags & 0x10 != 0 {
+            block.u16()?
+        } else {
+            u16::from(block.u8()?)
+        };
+        let mut value = Reader(block.take(usize::from(len))?);
+        match code {
+            1 => {
+                attributes.origin = match value.u8()? {
+                    0 => Origin::Igp,
+                    1 => Origin::Egp,
+                    _ => Origin::Incomplete,
+                }
+            }
+            2 => {
+                attributes.as_path.clear();
+                while !value.0.is_empty() {
+                    let (_, count) = (value.u8()?, value.u8()?);
+                    for _ in 0..count {
+                        attributes.as_path.push(value.u32()?);
+                    }
+                }
+            }
+            3 => next_hop = Some(value.address(4)?),
+            4 => attributes.med = Some(value.u32()?),
+            8 => {
+                while !value.0.is_empty() {
+                    attributes.communities.insert((value.u16()?, value.u16()?));
+                }
+            }
+            14 => {
+                // The next hop alone (RFC 6396 §4.3.4), or all of it.
+                if value.0.first() == Some(&0) {
+                    value.take(3)?;
+                }
+                value.u8()?;
+                next_hop = Some(value.address(16)?);
+            }
+            32 => {
+                while !value.0.is_empty() {
+                    attributes
+                        .large
+                        .insert((value.u32()?, value.u32()?, value.u32()?));
+                }
+            }
+            5 => {}
+            other => return Err(format!("unexpected attribute {other}")),
+        }
+    }
+    let next_hop = next_hop.ok_or("a path without a next hop")?;
+    Ok(Path {
+        next_hop,
+        attributes,
+    })
 }

@@ -212,7 +212,11 @@ impl SessionCore {
         unsent.extend(up.owed.drain(..));
         up.owed = unsent;
         up.is_stalled = true;
-        tracing::info!(client = state.client.name.as_str(), dirty = up.dirty.count(), "reads slowly; its queue is dropped");
+        tracing::info!(
+            client = state.client.name.as_str(),
+            dirty = up.dirty.count(),
+            "reads slowly; its queue is dropped"
+        );
         // Something must be there to write, so that we see when it reads again.
         let is_empty = connection.out.is_empty();
         self.output.stalled.insert(slot);

@@ -105,7 +105,7 @@ impl Router for Frr {
         ])?;
         let octets = std::fs::read(&file).map_err(|error| error.to_string())?;
         let _ = std::fs::remove_file(&file);
-        mrt::decode_dump(std::io::Cursor::new(octets))
+        mrt::decode_dump(&octets)
     }
 
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
