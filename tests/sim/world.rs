@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rialto::base::{CoreId, ShardId, Time};
 use rialto::server::exchange::Exchange;
 use rialto::server::message::{CoreNotice, ToCore, ToShard};
-use rialto::server::query::{CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply};
+use rialto::server::query::{CoreCommand, CoreReply, CoreStats, ShardReply};
 use rialto::server::{ConnId, CoreAction, SessionCore, Shard};
 
 use super::rng::Rng;
@@ -25,7 +25,6 @@ pub struct World {
     pub exchange: Arc<Exchange>,
     /// Generations on their way: what is still to be posted, in this order.
     posts: VecDeque<Post>,
-    questions: u64,
     pub answers: HashMap<u64, ShardReply>,
     /// By actor: rounds that it sits out, as a thread does that the kernel does not run.
     naps: Vec<usize>,
@@ -120,7 +119,6 @@ impl World {
             clients: Vec::new(),
             exchange,
             posts: VecDeque::new(),
-            questions: 0,
             answers: HashMap::new(),
             naps: Vec::new(),
             moves: 0,
@@ -156,19 +154,6 @@ impl World {
 
     pub fn command(&mut self, core: CoreId, command: CoreCommand) {
         self.posts.push_back(Post::Core(core.index(), command));
-    }
-
-    /// Asks a shard; the answer is in `answers` once the world is quiet.
-    pub fn ask(&mut self, shard: usize, query: ShardQuery) -> u64 {
-        self.questions += 1;
-        self.posts.push_back(Post::Shard(
-            shard,
-            ToShard::Query {
-                id: self.questions,
-                query,
-            },
-        ));
-        self.questions
     }
 
     pub fn core_stats(&mut self, core: usize) -> CoreStats {
