@@ -360,3 +360,40 @@ impl ShardView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn what_block_keeps_back_is_not_shown_as_accepted() {
+        let cases = [
+            ("under the limit", "block", [2, 3], [2, 3], [0, 0]),
+            ("over it in one family", "block", [5, 9], [2, 9], [3, 0]),
+            (
+                "over it, with no more than a warning",
+                "warn",
+                [5, 9],
+                [5, 9],
+                [0, 0],
+            ),
+        ];
+        for (name, action, counted, accepted, blocked) in cases {
+            let text = format!(
+                "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[[client]]\nasn = 1\n\
+                 address = \"192.0.2.7\"\n[client.limits.ipv4]\naccepted_max = 2\n\
+                 accepted_action = \"{action}\"\n"
+            );
+            let config = config::from_text("x.toml".as_ref(), &text).expect("it is good");
+            let exchange = config::compile(&config, &config::Overrides::default(), None);
+            let status = ClientStatus {
+                accepted: counted,
+                ..ClientStatus::default()
+            };
+            let view = client(exchange.clients().next().expect("one"), Some(&status), 0);
+            assert_eq!(view.accepted, accepted.into(), "{name}");
+            assert_eq!(view.blocked, blocked.into(), "{name}");
+        }
+    }
+}
