@@ -29,6 +29,7 @@ pub struct Hello {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all messages are UPDATEs")]
 pub enum Message {
     Open(Agreed),
     Update(Update),
