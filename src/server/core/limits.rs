@@ -136,7 +136,7 @@ impl SessionCore {
             _ => "stays down until enabled".to_owned(),
         };
         let message = format!(
-            "{family} prefix limit passed: {received} received (at most {}), {accepted} accepted (at most {}); {wait}",
+            "{family} prefix limit passed: {received} received{}, {accepted} accepted{}; {wait}",
             shown(limits.received_max),
             shown(limits.accepted_max),
         );
@@ -248,5 +248,5 @@ impl SessionCore {
 }
 
 fn shown(max: Option<u32>) -> String {
-    max.map_or_else(|| "any number".to_owned(), |max| max.to_string())
+    max.map_or_else(String::new, |max| format!(" (at most {max})"))
 }
