@@ -27,7 +27,7 @@ use server::Server;
 use table::{Attributes, Group, Path, Table};
 
 /// Prefixes of each family that each router announces.
-const FULL: u32 = 10_000;
+const FULL: u32 = 1_000;
 const PATIENCE: Duration = Duration::from_secs(150);
 
 /// A running router with what it is.
