@@ -400,6 +400,7 @@ fn fanout(reader: Option<Reader<'_>>) -> FanoutLimits {
             .map_or(usual.stall, |ms: u32| Duration::from_millis(ms.into())),
         gather_min: micros("gather_min_us", usual.gather_min),
         gather_max: micros("gather_max_us", usual.gather_max),
+        ..usual
     };
     if limits.gather_min > limits.gather_max {
         reader.error_at(

@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::base::{ClientSet, ClientSlot, Family, FamilySet};
+use crate::base::{Asn, ClientSet, ClientSlot, Family, FamilySet};
 use crate::wire::{CommunityScrub, EncodingClass, Variant};
 
 use super::{Decision, EligibilityTable, MedMode, Path, Rank, SetTable};
@@ -241,12 +242,15 @@ fn best_paths(
             .count();
         let (tied, after) = rest.split_at(tied_count);
         rest = after;
-        if decision.med == MedMode::SameAs && has_med_conflict(decision, paths, tied) {
-            eliminate(decision, paths, tied, &mut unserved, &mut assignment);
-        } else {
-            for candidate in tied {
-                serve(candidate, &mut unserved, &mut assignment);
+        if decision.med == MedMode::SameAs && tied.len() > 1 {
+            let meds = meds_of(decision, paths, tied);
+            if has_med_conflict(&meds) {
+                eliminate(&meds, tied, &mut unserved, &mut assignment);
+                continue;
             }
+        }
+        for candidate in tied {
+            serve(candidate, &mut unserved, &mut assignment);
         }
     }
     assignment
@@ -264,38 +268,46 @@ fn serve(candidate: &Candidate<'_>, unserved: &mut ClientSet, assignment: &mut A
     }
 }
 
-/// Whether two of the tied share their leftmost AS and differ in MED.
-fn has_med_conflict(decision: &Decision<'_>, paths: &[Path], tied: &[Candidate<'_>]) -> bool {
-    let path = |candidate: &Candidate<'_>| &paths[usize::from(candidate.path)];
-    tied.len() > 1
-        && tied.iter().enumerate().any(|(index, a)| {
-            tied[index + 1..].iter().any(|b| {
-                let (a, b) = (path(a), path(b));
-                decision.neighbour_of(a) == decision.neighbour_of(b)
-                    && decision.med_of(a) != decision.med_of(b)
-            })
+/// Leftmost AS and MED of each of the tied.
+type Meds = SmallVec<[(Option<Asn>, u32); 8]>;
+
+fn meds_of(decision: &Decision<'_>, paths: &[Path], tied: &[Candidate<'_>]) -> Meds {
+    tied.iter()
+        .map(|candidate| {
+            let path = &paths[usize::from(candidate.path)];
+            (decision.neighbour_of(path), decision.med_of(path))
         })
+        .collect()
+}
+
+/// Whether two of the tied share their leftmost AS and differ in MED.
+fn has_med_conflict(meds: &Meds) -> bool {
+    let mut sorted = meds.clone();
+    sorted.sort_unstable();
+    sorted
+        .windows(2)
+        .any(|pair| pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1)
 }
 
 /// RFC 4271 §9.1.2.2 (c) for each distinct subset of the tied candidates that clients may have.
 fn eliminate(
-    decision: &Decision<'_>,
-    paths: &[Path],
+    meds: &Meds,
     tied: &[Candidate<'_>],
     unserved: &mut ClientSet,
     assignment: &mut Assignment,
 ) {
     for (clients, eligible) in eligible_subsets(tied, unserved) {
-        let path = |index: &usize| &paths[usize::from(tied[*index].path)];
+        let mut lowest: FxHashMap<Option<Asn>, u32> = FxHashMap::default();
+        for &index in &eligible {
+            let (neighbour, med) = meds[index];
+            let low = lowest.entry(neighbour).or_insert(med);
+            *low = med.min(*low);
+        }
         // In the order of preference, so the first that no MED takes out is the best.
         let best = eligible
             .iter()
-            .find(|index| {
-                !eligible
-                    .iter()
-                    .any(|other| decision.med_eliminates(path(index), path(other)))
-            })
-            .map(|index| &tied[*index]);
+            .find(|&&index| lowest[&meds[index].0] == meds[index].1)
+            .map(|&index| &tied[index]);
         let Some(best) = best else { continue };
         unserved.subtract(&clients);
         match assignment

@@ -8,6 +8,7 @@ mod delta;
 mod eligibility;
 mod path;
 mod sets;
+mod stamp;
 mod table;
 
 pub use assignment::{Assigned, Assignment, Assignments, Capacities, Scope, Tables};
@@ -16,4 +17,5 @@ pub use delta::{At, Changes, Form, Record, difference, present};
 pub use eligibility::{Eligibility, EligibilityId, EligibilityTable, Versions};
 pub use path::{Path, PathList, Rank};
 pub use sets::{SetId, SetTable};
+pub use stamp::Stamp;
 pub use table::{Entry, Marks, Table};

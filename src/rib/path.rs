@@ -6,7 +6,7 @@ use crate::base::ClientSlot;
 use crate::policy::Verdict;
 use crate::wire::Facts;
 
-use super::{EligibilityId, SetId};
+use super::{EligibilityId, SetId, Stamp};
 
 /// One path of a prefix. Holds a reference on its attribute set and on its eligibility.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,8 +16,7 @@ pub struct Path {
     pub rank: Rank,
     pub announcer: ClientSlot,
     pub verdict: Verdict,
-    /// Low octet of the session epoch in which it was announced.
-    pub epoch: u8,
+    pub stamp: Stamp,
 }
 
 const _: () = assert!(size_of::<Path>() == 16);

@@ -122,6 +122,10 @@ impl ShardStep for Shard {
         Shard::new(shard, exchange, seed)
     }
 
+    fn wants_messages(&self) -> bool {
+        self.wants_messages()
+    }
+
     fn handle(&mut self, now: Time, message: ToShard) {
         self.handle(now, message);
     }

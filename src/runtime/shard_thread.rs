@@ -69,6 +69,9 @@ impl<S: ShardStep> ShardThread<S> {
 
     fn take_mail(&mut self, now: Time) -> usize {
         for taken in 0..BATCH {
+            if !self.shard.wants_messages() {
+                return taken;
+            }
             match self.mailbox.take() {
                 Some(ShardMail::Message(message)) => self.shard.handle(now, message),
                 Some(ShardMail::Ask(query, answer)) => self.ask(now, query, answer),
@@ -110,8 +113,8 @@ impl<S: ShardStep> ShardThread<S> {
     fn sleep(&mut self, at_most: Option<Duration>) {
         self.bell.will_sleep();
         let has_room = |core: &CoreId| !self.to_cores[core.index()].is_waiting();
-        if self.mailbox.is_empty() && !self.refused.iter().any(has_room) && !self.state.is_stopped()
-        {
+        let has_mail = !self.mailbox.is_empty() && self.shard.wants_messages();
+        if !has_mail && !self.refused.iter().any(has_room) && !self.state.is_stopped() {
             match at_most {
                 Some(at_most) => park_timeout(at_most),
                 None => park(),

@@ -78,6 +78,8 @@ pub trait CoreStep: 'static {
 /// A shard as a plain value.
 pub trait ShardStep: 'static {
     fn new(shard: ShardId, exchange: Arc<Exchange>, seed: u64) -> Self;
+    /// False: leave the mailbox alone until cores have taken what waits for them.
+    fn wants_messages(&self) -> bool;
     fn handle(&mut self, now: Time, message: ToShard);
     /// A bounded piece of work; `true`: there is more to do right away.
     fn turn(&mut self, now: Time) -> bool;

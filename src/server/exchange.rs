@@ -116,6 +116,11 @@ pub struct FanoutLimits {
     /// Gathering window: shortest (idle) and longest (loaded).
     pub gather_min: Duration,
     pub gather_max: Duration,
+    /// Prefixes of a shard without a path that may await reuse because some client has yet to hear
+    /// of their end, beyond as many as have paths. Over it, clients that are behind for longer than
+    /// the patience are brought up to date as a whole.
+    pub dead_prefixes_max: usize,
+    pub dead_patience: Duration,
 }
 
 impl Default for FanoutLimits {
@@ -126,6 +131,8 @@ impl Default for FanoutLimits {
             stall: Duration::from_millis(500),
             gather_min: Duration::from_micros(300),
             gather_max: Duration::from_millis(20),
+            dead_prefixes_max: 256 << 10,
+            dead_patience: Duration::from_secs(30),
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{
     ClientSet, ClientSlot, CoreId, Family, FamilySet, Generation, Prefix, PrefixSlot, SessionEpoch,
@@ -31,6 +32,8 @@ pub enum ToShard {
         slot: ClientSlot,
         epoch: SessionEpoch,
     },
+    /// A client's enhanced route refresh begins or ends.
+    Refresh(RefreshMark),
     /// Bring `clients` (all of the sending core, all up) to the present state of `families`.
     /// Until [`ToShard::Promote`] they get nothing in the ordinary stream.
     Walk {
@@ -93,6 +96,17 @@ pub struct RouteUpdate {
     pub prefixes: Range<u32>,
 }
 
+/// BoRR or EoRR of a client (RFC 7313), in order with its routes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RefreshMark {
+    pub slot: ClientSlot,
+    pub epoch: SessionEpoch,
+    pub family: Family,
+    /// EoRR: what was not announced since the BoRR is no route any more. It is answered under this
+    /// number, like an UPDATE.
+    pub end: Option<u64>,
+}
+
 /// What was negotiated with a client that came up.
 #[derive(Clone, Debug)]
 pub struct ClientUp {
@@ -152,6 +166,9 @@ pub enum ToCore {
         batch: u32,
         slots: Arc<[PrefixSlot]>,
     },
+    /// Too many freed slots await reuse behind that batch: do not wait for clients that have been
+    /// behind for longer than this.
+    Hurry { batch: u32, patience: Duration },
     /// All changes of the reload to this generation are in the stream before this.
     Reloaded { generation: Generation },
 }

@@ -26,6 +26,10 @@ use super::{
 /// An established session of this length wipes out the back-off of earlier failures.
 const STABLE: Duration = Duration::from_secs(60);
 
+/// So many shorter ones in a row the peer may end before it is held off as after a failure
+/// (DampPeerOscillations, RFC 4271 §8.1.1): each makes the server compute a full table for it.
+const SHORT_MAX: u32 = 3;
+
 /// One client's session.
 #[derive(Debug)]
 pub struct Session {
@@ -38,6 +42,8 @@ pub struct Session {
     connect_retry: Time,
     /// Sessions that failed one after another, for the back-off.
     failures: u32,
+    /// Sessions that the peer ended one after another before they were stable.
+    short_sessions: u32,
     established_at: Time,
     jitter: Jitter,
     transmits: VecDeque<(Way, Vec<u8>)>,
@@ -72,6 +78,7 @@ impl Session {
             connecting: false,
             connect_retry: Time::NEVER,
             failures: 0,
+            short_sessions: 0,
             established_at: Time::ZERO,
             jitter: Jitter::new(jitter_seed),
             transmits: VecDeque::new(),
@@ -478,8 +485,16 @@ impl Session {
         } else {
             SessionEvent::Failed { reason }
         });
-        if established && now.since(self.established_at) >= STABLE {
-            self.failures = 0;
+        let mut next = next;
+        if established {
+            if now.since(self.established_at) >= STABLE {
+                (self.failures, self.short_sessions) = (0, 0);
+            } else if next == Next::Retry {
+                self.short_sessions = self.short_sessions.saturating_add(1);
+            }
+            if self.short_sessions > SHORT_MAX && next == Next::Retry {
+                next = Next::Hold(StopHold::Backoff);
+            }
         }
         if self.phase == Phase::Running && self.connections.iter().all(Option::is_none) {
             self.move_on(now, next);

@@ -481,6 +481,7 @@ fn a_session_that_comes_back_gets_nothing_meant_for_the_one_before() {
             assert!(world.peer(1).is_up);
             assert_same(&world, 1, 2);
             assert_eq!(world.peer(1).table.len(), 100);
+            world.grow_old();
         }
     }
 }
@@ -599,6 +600,7 @@ fn walks_of_several_cores_do_not_wait_for_each_other_in_a_circle() {
                 }
                 world.run();
                 assert_all_have(&world, 4, 500);
+                world.grow_old();
             }
         }
     }

@@ -13,7 +13,7 @@ use rialto::server::message::{CoreNotice, ToCore, ToShard};
 use rialto::server::query::{CoreCommand, CoreReply, CoreStats};
 use rialto::server::{ConnId, CoreAction, SessionCore, Shard};
 use rialto::session::SessionSettings;
-use rialto::wire::TypeCodes;
+use rialto::wire::{TypeCodes, encode_keepalive};
 use rialto::wire::testing::HASH_SEED;
 
 use crate::peer::{Peer, address_of};
@@ -361,6 +361,16 @@ impl World {
             }
         }
         is_busy
+    }
+
+    /// A minute in which everybody says that it is there: what ends after that is no flap.
+    pub fn grow_old(&mut self) {
+        for _ in 0..2 {
+            for peer in self.peers.iter_mut().filter(|peer| peer.is_up) {
+                encode_keepalive(&mut peer.says);
+            }
+            self.run_for(Duration::from_secs(30));
+        }
     }
 
     fn step_peer(&mut self, index: usize) -> bool {

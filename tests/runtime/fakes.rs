@@ -438,6 +438,10 @@ impl ShardStep for EchoShard {
         }
     }
 
+    fn wants_messages(&self) -> bool {
+        true
+    }
+
     fn handle(&mut self, _now: Time, message: ToShard) {
         let exchange = self.exchange.as_ref().unwrap();
         match message {

@@ -6,7 +6,7 @@ use rialto::base::Time;
 use rialto::session::{Session, SessionSettings, Way};
 use rialto::wire::Open;
 
-use super::script::{Script, keepalive, peer_open, settings, update};
+use super::script::{Script, keepalive, open, peer_open, settings, update};
 
 #[test]
 fn silence_for_the_hold_time_ends_the_session() {
@@ -258,4 +258,30 @@ fn open_confirm_waits_for_the_negotiated_hold_time() {
     let mut script = Script::open_confirm();
     script.pass(Duration::from_secs(90));
     assert_eq!(script.session.state().name(), "Idle");
+}
+
+#[test]
+fn a_peer_that_ends_one_short_session_after_another_is_held_off() {
+    let mut script = Script::started(settings());
+    let mut come_and_go = |script: &mut Script, last_s: u64| {
+        let wanted = script.step(Session::handle_accepted);
+        if wanted {
+            script.hear(Way::Accepted, &[open(), keepalive()].concat());
+            assert_eq!(script.session.state().name(), "Established");
+            script.pass(Duration::from_secs(last_s));
+            script.close(Way::Accepted);
+        }
+        wanted
+    };
+    let wanted: Vec<bool> = (0..5).map(|_| come_and_go(&mut script, 1)).collect();
+    assert_eq!(wanted, [true, true, true, true, false]);
+    // The back-off (5 s, 10 s, ... with jitter) is over at some time, and grows.
+    script.pass(Duration::from_secs(5));
+    assert!(come_and_go(&mut script, 1));
+    script.pass(Duration::from_secs(5));
+    assert!(!come_and_go(&mut script, 1), "the second takes twice as long");
+    script.pass(Duration::from_secs(5));
+    // A session that lasts is forgiven everything.
+    assert!(come_and_go(&mut script, 61));
+    assert!(come_and_go(&mut script, 1));
 }

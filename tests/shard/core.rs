@@ -430,7 +430,7 @@ impl World {
                     batch,
                 });
             }
-            ToCore::Hashes { .. } | ToCore::Resynced { .. } | ToCore::Reloaded { .. } => {}
+            ToCore::Hurry { .. } | ToCore::Hashes { .. } | ToCore::Resynced { .. } | ToCore::Reloaded { .. } => {}
         }
     }
 

@@ -112,6 +112,7 @@ impl Scenario {
                 self.world.clients[client].deaf_until = now + pause;
             }
             86..88 => self.command(client),
+            88..91 => self.refresh_without(client),
             _ => self.reload(client),
         }
     }
@@ -155,6 +156,19 @@ impl Scenario {
         };
         if !nets.is_empty() {
             self.world.clients[client].speaker.withdraw(&nets);
+        }
+    }
+
+    /// A client forgets some of its routes and says everything else again.
+    fn refresh_without(&mut self, client: usize) {
+        let family = self.rng.below(2);
+        let own = self.world.clients[client].speaker.announced.keys().copied();
+        let own: Vec<Net> = own.filter(|net| family_of(net) == family).collect();
+        let count = *self.rng.pick(&[1, 4, 4_000]);
+        let nets = self.rng.some(&own, count);
+        if !nets.is_empty() {
+            self.world.clients[client].speaker.refresh_without(&nets);
+            self.stir();
         }
     }
 

@@ -188,7 +188,7 @@ impl Speaker {
 
     fn refresh(&mut self, family: usize, subtype: u8) -> Result<(), String> {
         match subtype {
-            0 => self.announce_family(family),
+            0 => self.answer_refresh(family),
             1 => {
                 let of_family = |key: &&(Net, u32)| codec::family_of(&key.0) == family;
                 self.stale[family] = Some(self.table.keys().filter(of_family).copied().collect());
@@ -200,6 +200,32 @@ impl Speaker {
             other => return Err(format!("ROUTE-REFRESH subtype {other}")),
         }
         Ok(())
+    }
+
+    /// Everything of a family again, between BoRR and EoRR where that was negotiated.
+    fn answer_refresh(&mut self, family: usize) {
+        if self.agreed.enhanced_refresh {
+            self.outbox.extend(codec::encode_refresh(family, 1));
+        }
+        self.announce_family(family);
+        if self.agreed.enhanced_refresh {
+            self.outbox.extend(codec::encode_refresh(family, 2));
+        }
+    }
+
+    /// Loses some routes without a word, and everything again between BoRR and EoRR (RFC 7313); now
+    /// and then it is interrupted and begins anew. What is lost is withdrawn by that.
+    pub fn refresh_without(&mut self, nets: &[Net]) {
+        if !self.agreed.enhanced_refresh || !self.speaks(nets) {
+            return self.withdraw(nets);
+        }
+        let family = codec::family_of(&nets[0]);
+        if self.rng.percent(30) {
+            self.outbox.extend(codec::encode_refresh(family, 1));
+            self.announce_family(family);
+        }
+        nets.iter().for_each(|net| drop(self.announced.remove(net)));
+        self.answer_refresh(family);
     }
 
     fn announce_all(&mut self) {

@@ -419,7 +419,7 @@ impl World {
         let take = self.rng.between(1, 40);
         let host = &mut self.shards[index];
         let mut taken = 0;
-        while taken < take {
+        while taken < take && host.shard.wants_messages() {
             let Some(message) = host.mail.pop_front() else {
                 break;
             };

@@ -1,6 +1,7 @@
 //! One client as its session core knows it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -56,15 +57,56 @@ pub(super) struct Up {
     /// It does not read: what it should get is noted in `dirty`.
     pub is_stalled: bool,
     pub dirty: DirtyRecord,
+    /// What it may hold is not known any more: a refresh of everything is due (RFC 7313).
+    pub is_lost: bool,
+    /// Since when it has not had the present state of everything.
+    pub behind_since: Option<Time>,
     /// Markers to send, in this order, once nothing is dirty.
     pub owed: SmallVec<[Marker; 4]>,
     /// In a walk, or waiting for one.
     pub is_walking: bool,
     pub resyncs: Resyncs,
+    pub marks: RefreshMarks,
     /// When octets were last written, or began to wait.
     pub progress: Time,
     /// Octets written since the core went over its budget.
     pub written_over_budget: u64,
+}
+
+/// How many enhanced route refreshes a client may still begin: each that leaves something to purge
+/// costs a look at the whole table.
+pub(super) struct RefreshMarks {
+    left: u8,
+    next: Time,
+    pub has_warned: bool,
+}
+
+/// So many at once, and one more after each pause.
+const MARKS_MAX: u8 = 8;
+const MARKS_APART: Duration = Duration::from_secs(5);
+
+impl RefreshMarks {
+    fn new(now: Time) -> RefreshMarks {
+        RefreshMarks {
+            left: MARKS_MAX,
+            next: now + MARKS_APART,
+            has_warned: false,
+        }
+    }
+
+    /// Whether one more may begin.
+    pub fn take(&mut self, now: Time) -> bool {
+        while self.next <= now && self.left < MARKS_MAX {
+            self.left += 1;
+            self.next = self.next + MARKS_APART;
+        }
+        if self.left == MARKS_MAX {
+            self.next = now + MARKS_APART;
+        }
+        let may = self.left > 0;
+        self.left -= u8::from(may);
+        may
+    }
 }
 
 /// Questions to shards for the present state of dirty prefixes, counted by shard.
@@ -124,6 +166,8 @@ impl Up {
             end_of_rib: FamilySet::EMPTY,
             is_stalled: false,
             dirty: DirtyRecord::default(),
+            is_lost: false,
+            behind_since: None,
             owed: SmallVec::new(),
             is_walking: false,
             resyncs: Resyncs {
@@ -131,6 +175,7 @@ impl Up {
                 answered: vec![0; shard_count],
                 next_shard: 0,
             },
+            marks: RefreshMarks::new(now),
             progress: now,
             written_over_budget: 0,
         }
@@ -138,7 +183,11 @@ impl Up {
 
     /// Whether the client has, or has queued, the present state of everything.
     pub fn is_clean(&self) -> bool {
-        !self.is_stalled && !self.is_walking && self.dirty.is_empty() && !self.resyncs.is_awaited()
+        !self.is_stalled
+            && !self.is_lost
+            && !self.is_walking
+            && self.dirty.is_empty()
+            && !self.resyncs.is_awaited()
     }
 }
 

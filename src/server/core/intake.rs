@@ -2,6 +2,7 @@
 
 use crate::base::{ClientSlot, Family, Prefix, Time};
 use crate::policy::Verdict;
+use crate::server::message::{RefreshMark, ToShard};
 use crate::session::Message;
 use crate::wire::{DecodeContext, Nlri, RefreshSubtype, Update, UpdateError, decode_update};
 
@@ -15,6 +16,8 @@ enum Outcome {
     Nothing,
     Routes { end_of_rib: Option<Family> },
     Refresh(Family),
+    /// BoRR, or EoRR where the flag is set.
+    Mark(Family, bool),
     Error(UpdateError),
 }
 
@@ -92,6 +95,9 @@ impl SessionCore {
                 }),
                 Some(_),
             ) => Outcome::Refresh(family),
+            (Some(Message::RouteRefresh { family, subtype }), Some(_)) => {
+                Outcome::Mark(family, subtype == RefreshSubtype::End)
+            }
             (Some(_), _) => Outcome::Nothing,
         };
         match outcome {
@@ -101,6 +107,7 @@ impl SessionCore {
                 self.startup.handle_routes(now, end_of_rib.is_some());
             }
             Outcome::Refresh(family) => self.ask_refresh(slot, family),
+            Outcome::Mark(family, is_end) => self.mark_refresh(now, slot, family, is_end),
             Outcome::Error(error) => {
                 if let Some(state) = self.clients.get_mut(slot) {
                     state.session.handle_update_error(now, &error);
@@ -108,6 +115,39 @@ impl SessionCore {
             }
         }
         true
+    }
+
+    /// The client's own enhanced route refresh (RFC 7313) begins or ends.
+    fn mark_refresh(&mut self, now: Time, slot: ClientSlot, family: Family, is_end: bool) {
+        let SessionCore { clients, links, .. } = self;
+        let Some(state) = clients.get_mut(slot) else {
+            return;
+        };
+        let epoch = state.epoch;
+        let Some(up) = &mut state.up else { return };
+        if !is_end && !up.marks.take(now) {
+            if !std::mem::replace(&mut up.marks.has_warned, true) {
+                tracing::warn!(
+                    client = state.client.name.as_str(),
+                    "sends BoRR again and again; some are ignored, and stale routes kept"
+                );
+            }
+            return;
+        }
+        let end = is_end.then(|| {
+            let seq = up.counts.next_seq();
+            up.counts.expect(links.all_shards());
+            seq
+        });
+        let mark = RefreshMark {
+            slot,
+            epoch,
+            family,
+            end,
+        };
+        // Behind the routes that came before it.
+        links.flush();
+        links.push_all(|| ToShard::Refresh(mark));
     }
 
     /// Reads on where sessions had to wait for shards.

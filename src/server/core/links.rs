@@ -52,6 +52,11 @@ impl Links {
         self.links.len() as u16
     }
 
+    /// A bit for each shard.
+    pub fn all_shards(&self) -> u128 {
+        u128::MAX >> (128 - self.links.len().min(128))
+    }
+
     /// Whether sessions should not be read on.
     pub fn is_pressed(&self) -> bool {
         self.links.iter().any(|link| {

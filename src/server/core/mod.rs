@@ -207,6 +207,7 @@ impl SessionCore {
                 family,
                 hashes,
             } => self.handle_hashes(now, (slot, epoch), family, hashes),
+            ToCore::Hurry { batch, patience } => self.reclaims.handle_hurry(shard, batch, patience),
             ToCore::Reclaim { batch, slots } => self.reclaims.handle_reclaim(shard, batch, slots),
             ToCore::Reloaded { .. } => {}
         }

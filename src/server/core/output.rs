@@ -98,7 +98,7 @@ pub(super) fn deliver(
     let mut to = first.audience.intersection(scope);
     if stalled.intersects(&to) {
         for slot in stalled.intersection(&to).iter() {
-            if let Some(up) = clients.up_mut(slot) {
+            if let Some(up) = clients.up_mut(slot).filter(|up| !up.is_lost) {
                 for (batch, group) in alike {
                     for &prefix in batch.named_by(group).1 {
                         up.dirty.mark(
@@ -189,6 +189,9 @@ impl SessionCore {
         };
         if connection.out.is_empty() {
             up.progress = now;
+            if up.is_clean() || up.behind_since.is_none() {
+                up.behind_since = Some(now);
+            }
         }
         state.history.updates_out += u64::from(run.updates);
         self.stats.updates_out += u64::from(run.updates);

@@ -7,7 +7,7 @@ use crate::base::{ClientSlot, PrefixSlot, SessionEpoch, ShardId, Time};
 use crate::server::message::ToShard;
 
 use super::SessionCore;
-use super::clients::ClientState;
+use super::clients::{ClientState, Up};
 
 #[derive(Default)]
 pub(super) struct Reclaims {
@@ -27,6 +27,8 @@ struct Reclaim {
     batch: u32,
     slots: Arc<[PrefixSlot]>,
     stage: Stage,
+    /// Who has been behind for longer is not waited for.
+    patience: Option<Duration>,
 }
 
 enum Stage {
@@ -45,7 +47,20 @@ impl Reclaims {
             batch,
             slots,
             stage: Stage::Named,
+            patience: None,
         });
+    }
+
+    pub fn handle_hurry(&mut self, shard: ShardId, batch: u32, patience: Duration) {
+        let pending = self.pending.iter_mut();
+        for reclaim in pending.filter(|known| known.shard == shard && known.batch == batch) {
+            reclaim.patience = Some(patience);
+        }
+    }
+
+    /// The next look is due at once.
+    pub fn look_now(&mut self) {
+        self.next_look = Time::ZERO;
     }
 
     pub fn next_look(&self) -> Option<Time> {
@@ -85,6 +100,9 @@ impl SessionCore {
     }
 
     fn advance_reclaim(&mut self, now: Time, reclaim: &mut Reclaim) -> bool {
+        if let Some(patience) = reclaim.patience {
+            self.wait_no_longer(now, patience, reclaim);
+        }
         if matches!(reclaim.stage, Stage::Named) {
             if self.walks.is_active() || self.is_dirty(reclaim) {
                 return false;
@@ -115,6 +133,22 @@ impl SessionCore {
             reclaim.stage = Stage::Named;
         }
         is_done
+    }
+
+    /// Gives up on queues and dirty records that have named the slots for too long.
+    fn wait_no_longer(&mut self, now: Time, patience: Duration, reclaim: &Reclaim) {
+        let is_late = |slot: &ClientSlot| {
+            let up = self.clients.get(*slot).and_then(|state| state.up.as_ref());
+            up.is_some_and(|up| up.behind_since.is_some_and(|since| now >= since + patience))
+        };
+        let late: Vec<ClientSlot> = self.clients.slots().into_iter().filter(is_late).collect();
+        for slot in late {
+            self.stall_if_queued(slot);
+            let names = |up: &Up| up.dirty.names_any(reclaim.shard, &reclaim.slots);
+            if self.clients.up_mut(slot).is_some_and(|up| names(up)) {
+                self.lose(now, slot);
+            }
+        }
     }
 
     fn turn_period(&mut self) -> u64 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::base::{ClientSet, ClientSlot, Time};
+use crate::base::{ClientSet, ClientSlot, FamilySet, Time};
 use crate::fanout::{Marker, Named, Run};
 use crate::server::exchange::FanoutLimits;
 use crate::server::message::ToShard;
@@ -87,16 +87,7 @@ impl SessionCore {
             self.stall(slot);
         }
         for slot in self.beyond_record() {
-            let message = "too many paths to note for a client that does not read".to_owned();
-            self.stop(
-                now,
-                slot,
-                Stop {
-                    subcode: CeaseSubcode::OutOfResources,
-                    message,
-                    hold: StopHold::Backoff,
-                },
-            );
+            self.lose(now, slot);
         }
         if let Some(since) = self.slow.over_budget_since
             && now >= since + OVER_BUDGET_PATIENCE
@@ -192,6 +183,55 @@ impl SessionCore {
             .collect()
     }
 
+    /// Gives up noting what a client may still hold: it gets everything anew once it reads, where it
+    /// can be told to forget the rest (RFC 7313); otherwise its session ends.
+    pub(super) fn lose(&mut self, now: Time, slot: ClientSlot) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let Some(up) = &mut state.up else { return };
+        if !up.negotiated.enhanced_refresh {
+            let message = "too much to note for a client that does not read".to_owned();
+            let stop = Stop {
+                subcode: CeaseSubcode::OutOfResources,
+                message,
+                hold: StopHold::Backoff,
+            };
+            return self.stop(now, slot, stop);
+        }
+        tracing::info!(
+            client = state.client.name.as_str(),
+            dirty = up.dirty.count(),
+            "is behind for too long; it gets everything anew when it reads"
+        );
+        up.dirty.clear();
+        up.is_lost = true;
+        // Those of a refresh that this one makes void.
+        up.owed
+            .retain(|marker| matches!(marker, Marker::EndOfRib(_)));
+        self.slow.recovering.remove(slot);
+        if !up.is_stalled {
+            self.refresh_all(slot);
+        }
+    }
+
+    fn refresh_all(&mut self, slot: ClientSlot) {
+        let up = self.clients.up_mut(slot);
+        let families = up.map_or(FamilySet::EMPTY, |up| up.negotiated.families);
+        for family in families.iter() {
+            self.ask_refresh(slot, family);
+        }
+    }
+
+    /// Drops what is queued for a client, if anything is.
+    pub(super) fn stall_if_queued(&mut self, slot: ClientSlot) {
+        let conn = self.clients.up_mut(slot).map(|up| up.conn);
+        let connection = conn.and_then(|conn| self.connections.get(conn));
+        if connection.is_some_and(|connection| connection.out.run_octets() > 0) {
+            self.stall(slot);
+        }
+    }
+
     /// Drops a client's queue for a dirty record.
     pub(super) fn stall(&mut self, slot: ClientSlot) {
         let Some(state) = self.clients.get_mut(slot) else {
@@ -206,7 +246,9 @@ impl SessionCore {
         let conn = up.conn;
         let mut unsent: SmallVec<[Marker; 4]> = SmallVec::new();
         for run in connection.out.drop_runs() {
-            up.dirty.mark_all(&run.named);
+            if !up.is_lost {
+                up.dirty.mark_all(&run.named);
+            }
             unsent.extend(run.marker);
         }
         unsent.extend(up.owed.drain(..));
@@ -252,6 +294,9 @@ impl SessionCore {
             up.progress = now;
             up.written_over_budget += octets as u64;
             recovers = up.is_stalled && is_empty;
+            if is_empty && up.is_clean() {
+                up.behind_since = None;
+            }
         }
         self.rearm(slot);
         if recovers {
@@ -266,6 +311,9 @@ impl SessionCore {
         };
         up.is_stalled = false;
         self.output.stalled.remove(slot);
+        if up.is_lost {
+            return self.refresh_all(slot);
+        }
         self.slow.recovering.insert(slot);
         self.pay_markers(now, slot);
     }

@@ -194,6 +194,11 @@ impl SessionCore {
 
     pub(super) fn pump_walk(&mut self, now: Time) {
         if self.walks.active.is_none() && self.startup.is_over() {
+            if !self.walks.waiting.is_empty() {
+                // Between walks, so that one after another does not keep freed slots from reuse.
+                self.reclaims.look_now();
+                self.pump_reclaims(now);
+            }
             self.start_walk(now);
         }
         if self
@@ -213,6 +218,7 @@ impl SessionCore {
         for slot in walk.members.iter() {
             if let Some(up) = self.clients.up_mut(slot) {
                 up.is_walking = true;
+                up.is_lost = false;
             }
         }
         let (id, families, clients) = (walk.id, walk.families, Arc::new(walk.members.clone()));

@@ -171,8 +171,10 @@ impl Shard {
 
     /// Offers freed slots for reuse once enough have gathered.
     pub(super) fn start_reclaim(&mut self) {
-        if self.reclaim.slots.is_some()
-            || self.emptied.len() < RECLAIM_COUNT
+        if self.reclaim.slots.is_some() {
+            return self.hurry_reclaim();
+        }
+        if self.emptied.len() < RECLAIM_COUNT
             || !self.pending.is_empty()
         {
             return;
@@ -196,11 +198,30 @@ impl Shard {
             .map(|core| CoreId(core as u16))
             .collect();
         self.reclaim.slots = Some(slots.clone());
+        self.reclaim.patience = None;
         let batch = self.reclaim.batch;
         self.outbox.push_all(|| ToCore::Reclaim {
             batch,
             slots: slots.clone(),
         });
+    }
+
+    /// Tells the cores not to wait for just anybody, where too many freed slots have gathered.
+    fn hurry_reclaim(&mut self) {
+        let limits = &self.exchange.limits;
+        let with_paths = self.table.len().saturating_sub(self.emptied.len());
+        let max = limits.dead_prefixes_max.max(with_paths);
+        let patience = match self.emptied.len() {
+            dead if dead > max.saturating_mul(4) => limits.dead_patience / 8,
+            dead if dead > max => limits.dead_patience,
+            _ => return,
+        };
+        if self.reclaim.patience.is_some_and(|told| told <= patience) {
+            return;
+        }
+        self.reclaim.patience = Some(patience);
+        let batch = self.reclaim.batch;
+        self.outbox.push_all(|| ToCore::Hurry { batch, patience });
     }
 
     pub(super) fn handle_reclaimed(&mut self, core: CoreId, batch: u32) {

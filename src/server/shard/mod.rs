@@ -6,6 +6,7 @@
 mod flush;
 mod outbox;
 mod query;
+mod refresh;
 mod routes;
 mod sweep;
 mod walk;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use crate::base::{ClientSet, ClientSlot, CoreId, Family, PrefixSlot, ShardId, Time};
 use crate::rib::{
     AnnouncerOrder, Capacities, Decision, EligibilityTable, Marks, MedMode, PathList, Scope,
-    SetTable, Table, Versions,
+    SetTable, Stamp, Table, Versions,
 };
 use crate::wire::EncodingClass;
 
@@ -26,6 +27,7 @@ use super::exchange::Exchange;
 use super::message::{ClientUp, ToCore, ToShard};
 use super::query::{ShardReply, ShardStats};
 use outbox::Outbox;
+use refresh::Phases;
 use sweep::Sweep;
 use walk::Walks;
 
@@ -67,8 +69,8 @@ struct Announcer {
     /// The present or last session.
     epoch: u32,
     up: Option<ClientUp>,
-    /// (received, accepted) of the present session, by family.
-    counts: [(i32, i32); 2],
+    /// Of the present session, by family.
+    phases: [Phases; 2],
     /// Paths in the table, of whatever epoch.
     path_count: u32,
     /// `accepted_max` with action "block": paths above this hash are rejected.
@@ -89,6 +91,8 @@ struct Reclaim {
     slots: Option<Arc<[PrefixSlot]>>,
     /// Cores that have yet to answer.
     awaited: Vec<CoreId>,
+    /// What they were told last.
+    patience: Option<Duration>,
 }
 
 const NOBODY: AnnouncerOrder = AnnouncerOrder {
@@ -143,6 +147,7 @@ impl Shard {
             ToShard::Routes(batch) => self.handle_routes(batch),
             ToShard::ClientUp(up) => self.handle_client_up(up),
             ToShard::ClientDown { slot, epoch } => self.handle_client_down(slot, epoch.0),
+            ToShard::Refresh(mark) => self.handle_refresh_mark(&mark),
             ToShard::Walk {
                 core,
                 walk,
@@ -169,6 +174,12 @@ impl Shard {
                 self.replies.push_back((id, reply));
             }
         }
+    }
+
+    /// False: leave the mailbox alone until the session cores have taken what waits for them. A core
+    /// that takes nothing waits for its sockets, never for a shard, so this ends.
+    pub fn wants_messages(&self) -> bool {
+        !self.outbox.is_choked()
     }
 
     /// Does a bounded piece of work; true says that there is more to do right away.
@@ -228,8 +239,9 @@ impl Shard {
                 .resize_with(slot.index() + 1, Announcer::default);
             self.orders.resize(slot.index() + 1, NOBODY);
         }
-        if self.orders[slot.index()].router_id != up.router_id {
-            // Path lists, those of pre-images too, are sorted by router id: the old session's paths
+        let wraps = up.epoch.0 % (Stamp::EPOCHS / 2) == 0;
+        if self.orders[slot.index()].router_id != up.router_id || wraps {
+            // Epochs are told apart by a few bits. Path lists, those of pre-images too, are sorted by router id: the old session's paths
             // go before it changes.
             self.sweep_all();
             self.flush();
@@ -248,7 +260,7 @@ impl Shard {
         self.capacities.insert(slot, class);
         let announcer = &mut self.announcers[slot.index()];
         announcer.epoch = up.epoch.0;
-        announcer.counts = [(0, 0); 2];
+        announcer.phases = Default::default();
         announcer.block_above = [None; 2];
         announcer.up = Some(up);
     }
@@ -261,7 +273,7 @@ impl Shard {
             return;
         }
         announcer.up = None;
-        announcer.counts = [(0, 0); 2];
+        announcer.phases = Default::default();
         if announcer.path_count > 0 {
             self.sweep.restart(self.table.slot_count());
         }

@@ -7,6 +7,8 @@ use crate::server::message::ToCore;
 
 /// Over so many waiting messages a shard makes no further deltas: its changes stay pending.
 const FULL_COUNT: usize = 8;
+/// Over so many it takes no messages either: each of routes is answered with its counts.
+const CHOKED_COUNT: usize = 256;
 
 pub(super) struct Outbox {
     /// By core.
@@ -64,6 +66,12 @@ impl Outbox {
         self.queues
             .iter()
             .any(|queue| queue.messages.len() >= FULL_COUNT)
+    }
+
+    pub(super) fn is_choked(&self) -> bool {
+        self.queues
+            .iter()
+            .any(|queue| queue.messages.len() >= CHOKED_COUNT)
     }
 
     pub(super) fn core_count(&self) -> usize {

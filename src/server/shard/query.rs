@@ -231,8 +231,9 @@ impl Shard {
                 .announcers
                 .iter()
                 .map(|announcer| {
-                    announcer.counts.map(|(received, accepted)| {
-                        (received.max(0) as u32, accepted.max(0) as u32)
+                    announcer.phases.each_ref().map(|phases| {
+                        let total = phases.total();
+                        (total.received.max(0) as u32, total.accepted.max(0) as u32)
                     })
                 })
                 .collect(),

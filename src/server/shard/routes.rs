@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::{ClientSlot, Family, Prefix, PrefixSlot, SessionEpoch};
 use crate::policy::{RejectReason, Verdict};
-use crate::rib::{EligibilityId, Marks, Path, Rank, SetId};
+use crate::rib::{EligibilityId, Marks, Path, Rank, SetId, Stamp};
 use crate::server::message::{CountChange, RouteBatch, ToCore};
 use crate::wire::AttributeSet;
 
@@ -105,7 +105,7 @@ impl Shard {
     ) {
         let slot = self.table.find_or_insert(prefix);
         let family = prefix.family();
-        let epoch = self.announcers[announcer.index()].epoch as u8;
+        let stamp = self.stamp(announcer, family);
         let old = self
             .table
             .entry(slot)
@@ -113,12 +113,12 @@ impl Shard {
             .iter()
             .find(|path| path.announcer == announcer)
             .copied();
-        let alive = old.filter(|old| old.epoch == epoch);
+        let alive = old.filter(|old| self.is_alive(old, family));
         self.count(
             announcer,
             family,
-            alive.map(|old| old.verdict),
-            Some(verdict),
+            alive.map(|old| (old.verdict, old.stamp)),
+            Some((verdict, stamp)),
             change,
         );
         let verdict = self.blocked_or(announcer, prefix, verdict);
@@ -133,10 +133,10 @@ impl Shard {
             rank: Rank::of(self.sets.set(set).facts()),
             announcer,
             verdict,
-            epoch,
+            stamp,
         };
-        if old == Some(path) {
-            return;
+        if old.is_some_and(|old| Path { stamp, ..old } == path) {
+            return self.restamp(slot, announcer, stamp);
         }
         self.keep_pre_image(slot);
         if self.table.entry(slot).paths.is_empty() {
@@ -144,6 +144,14 @@ impl Shard {
         }
         self.remove_path(slot, announcer);
         self.insert_path(slot, path);
+    }
+
+    /// The same path again: nobody need be told.
+    fn restamp(&mut self, slot: PrefixSlot, announcer: ClientSlot, stamp: Stamp) {
+        let paths = &mut self.table.entry_mut(slot).paths;
+        if let Some(path) = paths.iter_mut().find(|path| path.announcer == announcer) {
+            path.stamp = stamp;
+        }
     }
 
     fn withdraw(&mut self, announcer: ClientSlot, prefix: &Prefix, change: &mut CountChange) {
@@ -160,8 +168,9 @@ impl Shard {
         else {
             return;
         };
-        if old.epoch == self.announcers[announcer.index()].epoch as u8 {
-            self.count(announcer, prefix.family(), Some(old.verdict), None, change);
+        if self.is_alive(&old, prefix.family()) {
+            let old = Some((old.verdict, old.stamp));
+            self.count(announcer, prefix.family(), old, None, change);
         }
         self.keep_pre_image(slot);
         self.remove_path(slot, announcer);
@@ -240,18 +249,22 @@ impl Shard {
         &mut self,
         announcer: ClientSlot,
         family: Family,
-        old: Option<Verdict>,
-        new: Option<Verdict>,
+        old: Option<(Verdict, Stamp)>,
+        new: Option<(Verdict, Stamp)>,
         change: &mut CountChange,
     ) {
-        let received = i32::from(new.is_some()) - i32::from(old.is_some());
-        let accepted =
-            i32::from(new.is_some_and(is_acceptable)) - i32::from(old.is_some_and(is_acceptable));
-        let counts = &mut self.announcers[announcer.index()].counts[family.index()];
-        counts.0 += received;
-        counts.1 += accepted;
-        change.received[family.index()] += received;
-        change.accepted[family.index()] += accepted;
+        let counts = &mut self.announcers[announcer.index()].phases[family.index()].counts;
+        for (path, one) in [(old, -1), (new, 1)] {
+            let Some((verdict, stamp)) = path else {
+                continue;
+            };
+            let accepted = if is_acceptable(verdict) { one } else { 0 };
+            let count = &mut counts[usize::from(stamp.phase())];
+            count.received += one;
+            count.accepted += accepted;
+            change.received[family.index()] += one;
+            change.accepted[family.index()] += accepted;
+        }
     }
 
     pub(super) fn blocked_or(
@@ -299,7 +312,7 @@ impl Shard {
             return;
         };
         let alive = |path: &Path| {
-            path.announcer == slot && path.epoch == epoch.0 as u8 && is_acceptable(path.verdict)
+            path.announcer == slot && self.is_alive(path, family) && is_acceptable(path.verdict)
         };
         let hashes = self
             .table

@@ -10,7 +10,7 @@ use crate::rib::{EligibilityId, Marks, Path, PathList};
 use crate::server::exchange::Exchange;
 use crate::server::message::{CountChange, ToCore};
 
-use super::{Shard, routes::is_acceptable};
+use super::{Shard, refresh::Phases, routes::is_acceptable};
 
 /// Table entries that one turn of a sweep looks at.
 const PIECE_ENTRIES: u32 = 16_384;
@@ -78,6 +78,9 @@ impl Shard {
     fn end_sweep(&mut self) {
         self.sweep.judge_again.clear();
         self.sweep.all = false;
+        for announcer in &mut self.announcers {
+            announcer.phases.iter_mut().for_each(Phases::handle_swept);
+        }
         for (slot, accepted) in std::mem::take(&mut self.sweep.recounted) {
             let epoch = SessionEpoch(self.announcers[slot.index()].epoch);
             if let Some(client) = self.exchange.client(slot) {
@@ -112,17 +115,18 @@ impl Shard {
             }
             return;
         }
+        let family = entry.prefix.family();
         let all = self.sweep.all || wrong_mode;
         let old = entry.paths.clone();
         let concerned = |path: &Path| {
-            all || !self.is_alive(path) || self.sweep.judge_again.contains(path.announcer)
+            all || !self.is_alive(path, family) || self.sweep.judge_again.contains(path.announcer)
         };
         if !old.iter().any(concerned) {
             return;
         }
         let new: PathList = old
             .iter()
-            .filter(|path| self.is_alive(path))
+            .filter(|path| self.is_alive(path, family))
             .copied()
             .collect();
         let new: PathList = new
@@ -167,7 +171,8 @@ impl Shard {
         let accepted = i32::from(is_acceptable(verdict)) - i32::from(is_acceptable(path.verdict));
         if accepted != 0 {
             let family = prefix.family().index();
-            self.announcers[path.announcer.index()].counts[family].1 += accepted;
+            let phases = &mut self.announcers[path.announcer.index()].phases[family];
+            phases.counts[usize::from(path.stamp.phase())].accepted += accepted;
             self.sweep.recounted.entry(path.announcer).or_default()[family] += accepted;
         }
         let verdict = self.blocked_or(path.announcer, &prefix, verdict);
@@ -181,11 +186,6 @@ impl Shard {
             eligibility,
             ..*path
         }
-    }
-
-    fn is_alive(&self, path: &Path) -> bool {
-        let announcer = &self.announcers[path.announcer.index()];
-        announcer.up.is_some() && announcer.epoch as u8 == path.epoch
     }
 
     /// An entry without paths takes the present MED mode.

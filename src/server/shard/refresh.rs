@@ -1,0 +1,157 @@
+//! Enhanced route refresh of a client (RFC 7313): what it had announced before its BoRR and not again
+//! by its EoRR is purged.
+//!
+//! A BoRR opens a new *phase*: paths carry the phase in which they were announced. An EoRR dooms the
+//! phases before: their paths stop counting at once, and the sweep takes them out.
+
+use crate::base::{ClientSlot, Family};
+use crate::rib::{Path, Stamp};
+use crate::server::message::{CountChange, RefreshMark, ToCore};
+
+use super::Shard;
+
+/// Received and accepted paths of one phase.
+#[derive(Clone, Copy, Default)]
+pub(super) struct PhaseCount {
+    pub received: i32,
+    pub accepted: i32,
+}
+
+/// The phases of one client and family.
+#[derive(Clone, Copy)]
+pub(super) struct Phases {
+    current: u8,
+    /// Those that may have paths, a bit each.
+    live: u8,
+    /// Those whose paths await the sweep.
+    doomed: u8,
+    /// Between BoRR and EoRR.
+    is_open: bool,
+    pub counts: [PhaseCount; Stamp::PHASES],
+}
+
+impl Default for Phases {
+    fn default() -> Phases {
+        Phases {
+            current: 0,
+            live: 1,
+            doomed: 0,
+            is_open: false,
+            counts: Default::default(),
+        }
+    }
+}
+
+impl Phases {
+    pub fn current(&self) -> u8 {
+        self.current
+    }
+
+    pub fn is_doomed(&self, phase: u8) -> bool {
+        self.doomed & 1 << phase != 0
+    }
+
+    fn free(&self) -> Option<u8> {
+        (0..Stamp::PHASES as u8).find(|phase| (self.live | self.doomed) & 1 << phase == 0)
+    }
+
+    /// BoRR. Where too many have begun and not ended, what came since an earlier one is not told
+    /// apart from what comes now.
+    fn begin(&mut self) {
+        if let Some(phase) = self.free() {
+            self.current = phase;
+            self.live |= 1 << phase;
+            self.is_open = true;
+        }
+    }
+
+    /// EoRR: the counts of what is doomed by it.
+    fn end(&mut self) -> PhaseCount {
+        let mut gone = PhaseCount::default();
+        if !std::mem::take(&mut self.is_open) {
+            return gone;
+        }
+        let old = std::mem::replace(&mut self.live, 1 << self.current) & !(1 << self.current);
+        for (phase, count) in self.counts.iter_mut().enumerate() {
+            if old & 1 << phase != 0 && count.received > 0 {
+                self.doomed |= 1 << phase;
+                let count = std::mem::take(count);
+                gone.received += count.received;
+                gone.accepted += count.accepted;
+            }
+        }
+        gone
+    }
+
+    /// The sweep has been everywhere.
+    pub fn handle_swept(&mut self) {
+        self.doomed = 0;
+    }
+
+    pub fn total(&self) -> PhaseCount {
+        let add = |sum: PhaseCount, count: &PhaseCount| PhaseCount {
+            received: sum.received + count.received,
+            accepted: sum.accepted + count.accepted,
+        };
+        self.counts.iter().fold(PhaseCount::default(), add)
+    }
+}
+
+impl Shard {
+    pub(super) fn handle_refresh_mark(&mut self, mark: &RefreshMark) {
+        let RefreshMark {
+            slot,
+            epoch,
+            family,
+            end,
+        } = *mark;
+        let Some(announcer) = self.announcers.get_mut(slot.index()) else {
+            return;
+        };
+        if announcer.up.is_none() || announcer.epoch != epoch.0 {
+            return;
+        }
+        let Some(seq) = end else {
+            if announcer.phases[family.index()].free().is_none() {
+                self.sweep_all();
+            }
+            return self.announcers[slot.index()].phases[family.index()].begin();
+        };
+        let gone = announcer.phases[family.index()].end();
+        if gone.received > 0 {
+            self.sweep.restart(self.table.slot_count());
+        }
+        let mut change = CountChange {
+            seq,
+            received: [0; 2],
+            accepted: [0; 2],
+        };
+        change.received[family.index()] = -gone.received;
+        change.accepted[family.index()] = -gone.accepted;
+        if let Some(client) = self.exchange.client(slot) {
+            let counts = vec![change];
+            self.outbox.push(
+                client.core,
+                ToCore::Counts {
+                    slot,
+                    epoch,
+                    counts,
+                },
+            );
+        }
+    }
+
+    /// Whether a path is of the announcer's present session, and not doomed.
+    pub(super) fn is_alive(&self, path: &Path, family: Family) -> bool {
+        let announcer = &self.announcers[path.announcer.index()];
+        announcer.up.is_some()
+            && path.stamp.is_of_epoch(announcer.epoch)
+            && !announcer.phases[family.index()].is_doomed(path.stamp.phase())
+    }
+
+    /// The stamp of what a client announces now.
+    pub(super) fn stamp(&self, announcer: ClientSlot, family: Family) -> Stamp {
+        let announcer = &self.announcers[announcer.index()];
+        Stamp::new(announcer.epoch, announcer.phases[family.index()].current())
+    }
+}
