@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use super::Run;
+use smallvec::SmallVec;
+
 use super::run::message_end;
+use super::{Marker, Run};
 
 /// A first-in-first-out queue of octets with a fast lane for the session's messages.
 #[derive(Default, Debug)]
@@ -36,6 +38,15 @@ struct Plan {
     control_count: usize,
     /// Octets of the first piece shown.
     shown: usize,
+}
+
+/// What [`SendQueue::drop_runs`] took out of the books.
+#[derive(Debug)]
+pub struct Dropped {
+    /// What the client has of the prefixes that they name is not known, even where their octets stay.
+    pub runs: VecDeque<Arc<Run>>,
+    /// Markers whose octets are dropped.
+    pub unsent: SmallVec<[Marker; 4]>,
 }
 
 impl SendQueue {
@@ -141,9 +152,9 @@ impl SendQueue {
         self.advance_runs(left);
     }
 
-    /// Drops all runs but what is written or may be just now, to the end of its message. Says which runs
-    /// are, in part or whole, lost.
-    pub fn drop_runs(&mut self) -> VecDeque<Arc<Run>> {
+    /// Drops all runs but what is written or may be just now, to the end of its message. That stays as
+    /// mere octets, which nothing need wait for.
+    pub fn drop_runs(&mut self) -> Dropped {
         let mut out = self.head_written + self.plan.map_or(0, |plan| plan.shown);
         let mut whole_count = 0;
         while let Some(run) = self
@@ -181,7 +192,12 @@ impl SendQueue {
         {
             *first = self.run_octets.min(*first);
         }
-        lost
+        let unsent = lost.iter().filter_map(|run| run.marker).collect();
+        for kept in self.runs.iter_mut().filter(|kept| !kept.is_bare()) {
+            let bare = Arc::new(kept.bare());
+            lost.push_back(std::mem::replace(kept, bare));
+        }
+        Dropped { runs: lost, unsent }
     }
 
     /// Octets of runs up to the end of the message that holds the last of the next `octets`, or of
@@ -262,7 +278,7 @@ mod tests {
             bytes: octets.into(),
             named: Named::default(),
             updates: messages.len() as u32,
-            nlri: 0,
+            nlri: messages.len() as u32,
             marker: None,
             period: Arc::default(),
             share: None,
@@ -334,11 +350,13 @@ mod tests {
                 let (expected, lost_count): (&[u8], usize) = match written {
                     0 => (&[4], 2),
                     1..=40 => (&[1, 4], 2),
-                    41..=90 => (&[1, 2, 4], 1),
+                    41..=89 => (&[1, 2, 4], 2),
+                    90 => (&[1, 2, 4], 1),
+                    91..=119 => (&[1, 2, 3, 4], 1),
                     _ => (&[1, 2, 3, 4], 0),
                 };
                 assert_eq!(got, expected, "after {written} octets");
-                assert_eq!(lost.len(), lost_count, "after {written} octets");
+                assert_eq!(lost.runs.len(), lost_count, "after {written} octets");
                 assert_eq!(queue.octets(), 0);
             }
         }
@@ -377,7 +395,7 @@ mod tests {
         let mut pieces = Vec::new();
         queue.transmit(&mut pieces, 1);
         let lost = queue.drop_runs();
-        assert_eq!(lost.len(), 1);
+        assert_eq!(lost.runs.len(), 2);
         queue.handle_written(pieces[0].len());
         assert!(queue.is_empty());
     }

@@ -25,6 +25,20 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether it names nothing and nothing waits for it.
+    pub fn is_bare(&self) -> bool {
+        self.named.slots.is_empty() && self.nlri == 0 && self.share.is_none()
+    }
+
+    /// The same octets, without what they name.
+    pub fn bare(&self) -> Run {
+        Run {
+            marker: self.marker,
+            bytes: self.bytes.clone(),
+            ..self.remnant(0, 0)
+        }
+    }
+
     /// A copy of some of its messages that names nothing.
     pub fn remnant(&self, start: usize, end: usize) -> Run {
         let octets = self.bytes.get(start..end).unwrap_or_default();
@@ -34,7 +48,8 @@ impl Run {
             updates: 0,
             nlri: 0,
             marker: None,
-            period: self.period.clone(),
+            // It names nothing, so nothing need wait until it is written.
+            period: Arc::default(),
             share: None,
         }
     }

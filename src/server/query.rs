@@ -111,6 +111,8 @@ pub struct ShardStats {
     pub flushes: u64,
     pub pending: u64,
     pub free_slots: u64,
+    /// Prefixes without a path that await reuse of their slots.
+    pub dead_prefixes: u64,
     /// (received, accepted) by client slot and family.
     pub counts: Vec<[(u32, u32); 2]>,
     /// Octets of attribute sets held.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use rialto::base::*;
 use rialto::server::exchange::*;
 use rialto::server::query::CoreCommand;
+use rialto::wire::RefreshSubtype;
 
+use crate::assert_same;
 use crate::peer::{Heard, prefixes};
 use crate::world::{World, exchange, with_client};
 
@@ -84,4 +86,70 @@ fn a_flood_of_refreshes_makes_a_walk_now_and_then_only() {
     world.peer(1).ask_refresh();
     world.run();
     assert_eq!(world.peer(1).table.len(), 900, "none is forgotten");
+}
+
+/// One member does not read while another announces and withdraws ever new prefixes.
+fn churn_past_a_client_that_does_not_read(enhanced_refresh: bool) -> World {
+    let mut exchange = exchange(3, 1);
+    exchange.limits.stalled_octets_max = 5_000;
+    exchange.limits.dead_prefixes_max = 2_000;
+    exchange.limits.dead_patience = Duration::from_secs(2);
+    let mut world = World::new(exchange);
+    world.peer(1).capabilities.enhanced_refresh = enhanced_refresh;
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..500));
+    world.run();
+    world.peer(1).is_reading = false;
+    world.peer(1).socket_max = 1_000;
+    for round in 1..60 {
+        let range = round * 1_000..(round + 1) * 1_000;
+        world.peer(0).announce(2, prefixes(range.clone()));
+        world.run_for(Duration::from_millis(200));
+        world.peer(0).withdraw(prefixes(range));
+        world.run_for(Duration::from_millis(200));
+        let stats = world.shard_stats(0);
+        let slots = stats.prefixes + stats.dead_prefixes + stats.free_slots;
+        let sent = world
+            .sent
+            .iter()
+            .filter(|s| s.starts_with("Reclaimed"))
+            .count();
+        eprintln!(
+            "round {round} dead {} free {} dirty {} queue {} reclaimed {}",
+            stats.dead_prefixes,
+            stats.free_slots,
+            world.stats().clients[1].dirty_prefixes,
+            world.stats().clients[1].queue_octets,
+            sent
+        );
+        assert!(slots < 20_000, "{slots} table entries in round {round}");
+    }
+    // Some of what it heard of at first is no more.
+    world.peer(0).withdraw(prefixes(0..100));
+    world.peer(0).announce(3, prefixes(90_000..90_010));
+    world.run();
+    world
+}
+
+#[test]
+fn a_client_that_does_not_read_cannot_make_the_table_grow_with_another_ones_help() {
+    let mut world = churn_past_a_client_that_does_not_read(true);
+    assert!(world.peer(1).is_up);
+    world.peer(1).is_reading = true;
+    world.run();
+    let is_begin = |heard: &Heard| *heard == Heard::Refresh(RefreshSubtype::Begin);
+    let is_end = |heard: &Heard| *heard == Heard::Refresh(RefreshSubtype::End);
+    assert_eq!(world.peer(1).count(is_begin), world.peer(1).count(is_end));
+    assert!(world.peer(1).count(is_end) > 0);
+    assert_same(&world, 1, 2);
+    assert_eq!(world.peer(1).table.len(), 410);
+}
+
+#[test]
+fn one_that_cannot_be_told_to_forget_loses_its_session_for_it() {
+    let mut world = churn_past_a_client_that_does_not_read(false);
+    world.peer(1).is_reading = true;
+    world.run();
+    assert!(world.peer(1).heard.contains(&Heard::Notification(6, 8)));
+    assert_eq!(world.peer(2).table.len(), 410);
 }

@@ -1,6 +1,6 @@
 //! A client reduced to what a test asks of it: it says what it is told to, and keeps what it hears.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub struct Peer {
     unread: Vec<u8>,
     partial: Vec<u8>,
     pub table: BTreeMap<Prefix, Arc<AttributeSet>>,
+    /// Between BoRR and EoRR: what was not said again.
+    stale: BTreeSet<Prefix>,
     pub heard: Vec<Heard>,
     pub octets_heard: usize,
     /// What it says next.
@@ -56,6 +58,7 @@ impl Peer {
             unread: Vec::new(),
             partial: Vec::new(),
             table: BTreeMap::new(),
+            stale: BTreeSet::new(),
             heard: Vec::new(),
             octets_heard: 0,
             says: Vec::new(),
@@ -77,6 +80,7 @@ impl Peer {
         self.partial.clear();
         self.says.clear();
         self.table.clear();
+        self.stale.clear();
         self.heard.clear();
         self.octets_heard = 0;
         self.is_up = false;
@@ -180,6 +184,14 @@ impl Peer {
             MessageType::RouteRefresh => {
                 let (_, subtype) = decode_route_refresh(body, true).unwrap().unwrap();
                 self.heard.push(Heard::Refresh(subtype));
+                match subtype {
+                    RefreshSubtype::Begin => self.stale = self.table.keys().copied().collect(),
+                    RefreshSubtype::End => {
+                        let stale = std::mem::take(&mut self.stale);
+                        stale.iter().for_each(|gone| drop(self.table.remove(gone)));
+                    }
+                    RefreshSubtype::Request => {}
+                }
             }
             MessageType::Update => self.take_update(body),
         }
@@ -202,11 +214,15 @@ impl Peer {
         }
         for nlri in &update.withdrawn {
             self.heard.push(Heard::Withdrawn(nlri.iter().count()));
-            nlri.iter()
-                .for_each(|prefix| drop(self.table.remove(&prefix)));
+            nlri.iter().for_each(|prefix| {
+                self.table.remove(&prefix);
+                self.stale.remove(&prefix);
+            });
         }
         for (set, nlri) in &update.announced {
             self.heard.push(Heard::Announced(nlri.iter().count()));
+            nlri.iter()
+                .for_each(|prefix| drop(self.stale.remove(&prefix)));
             self.table
                 .extend(nlri.iter().map(|prefix| (prefix, set.clone())));
         }

@@ -10,11 +10,13 @@ use rialto::policy::{ControlScheme, ImportPolicy};
 use rialto::rib::MedMode;
 use rialto::server::exchange::*;
 use rialto::server::message::{CoreNotice, ToCore, ToShard};
-use rialto::server::query::{CoreCommand, CoreReply, CoreStats};
+use rialto::server::query::{
+    CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply, ShardStats,
+};
 use rialto::server::{ConnId, CoreAction, SessionCore, Shard};
 use rialto::session::SessionSettings;
-use rialto::wire::{TypeCodes, encode_keepalive};
 use rialto::wire::testing::HASH_SEED;
+use rialto::wire::{TypeCodes, encode_keepalive};
 
 use crate::peer::{Peer, address_of};
 
@@ -215,6 +217,15 @@ impl World {
             queue.push_back(ToShard::Reload(self.exchange.clone()));
         }
         self.run();
+    }
+
+    pub fn shard_stats(&mut self, shard: usize) -> ShardStats {
+        let query = ShardQuery::Stats;
+        self.shards[shard].handle(self.now, ToShard::Query { id: 0, query });
+        match self.shards[shard].poll_reply() {
+            Some((0, ShardReply::Stats(stats))) => *stats,
+            other => panic!("no statistics but {other:?}"),
+        }
     }
 
     pub fn stats(&mut self) -> CoreStats {

@@ -279,7 +279,10 @@ fn a_peer_that_ends_one_short_session_after_another_is_held_off() {
     script.pass(Duration::from_secs(5));
     assert!(come_and_go(&mut script, 1));
     script.pass(Duration::from_secs(5));
-    assert!(!come_and_go(&mut script, 1), "the second takes twice as long");
+    assert!(
+        !come_and_go(&mut script, 1),
+        "the second takes twice as long"
+    );
     script.pass(Duration::from_secs(5));
     // A session that lasts is forgiven everything.
     assert!(come_and_go(&mut script, 61));

@@ -430,7 +430,10 @@ impl World {
                     batch,
                 });
             }
-            ToCore::Hurry { .. } | ToCore::Hashes { .. } | ToCore::Resynced { .. } | ToCore::Reloaded { .. } => {}
+            ToCore::Hurry { .. }
+            | ToCore::Hashes { .. }
+            | ToCore::Resynced { .. }
+            | ToCore::Reloaded { .. } => {}
         }
     }
 

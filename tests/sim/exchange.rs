@@ -282,8 +282,8 @@ pub fn tight_fanout(core_octets_max: usize, stalled_octets_max: usize) -> Fanout
         core_octets_max,
         stalled_octets_max,
         stall: Duration::from_millis(100),
-        dead_prefixes_max: 200,
-        dead_patience: Duration::from_millis(1_600),
+        dead_prefixes_max: 50,
+        dead_patience: Duration::from_millis(200),
         ..FanoutLimits::default()
     }
 }

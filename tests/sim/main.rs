@@ -59,7 +59,12 @@ fn every_client_holds_what_the_oracle_says() {
 
 #[test]
 fn prefixes_that_come_and_go_by_the_thousand_leave_no_trace() {
-    for seed in seeds(4) {
+    // In 15 and 27 a client is so far behind that it gets everything anew.
+    let usual = seeds(4);
+    let pinned = [15, 27]
+        .into_iter()
+        .filter(|seed| usual.len() > 1 && !usual.contains(seed));
+    for seed in usual.iter().copied().chain(pinned) {
         let shards = number_from("RIALTO_SHARDS").map_or(1 + seed % 2, |shards| shards);
         Scenario::new(seed, 1 + seed as u16 % 2, shards as u16, BIG).run(BIG);
     }

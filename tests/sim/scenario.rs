@@ -82,14 +82,14 @@ impl Scenario {
             }
         }
         for _ in 0..size.events {
-            self.event();
+            self.event()?;
             let rounds = *self.rng.pick(&[0, 0, 1, 3, 10, 60]);
             self.world.run_for_rounds(rounds)?;
         }
         self.world.run_until_quiet()
     }
 
-    fn event(&mut self) {
+    fn event(&mut self) -> Result<(), String> {
         let client = self.rng.below(self.plan.members.len());
         match self.rng.below(100) {
             0..45 => self.announce(client),
@@ -113,8 +113,10 @@ impl Scenario {
             }
             86..88 => self.command(client),
             88..91 => self.refresh_without(client),
+            91..93 => return self.drown(client),
             _ => self.reload(client),
         }
+        Ok(())
     }
 
     /// Changes while the last event is still being worked on.
@@ -157,6 +159,40 @@ impl Scenario {
         if !nets.is_empty() {
             self.world.clients[client].speaker.withdraw(&nets);
         }
+    }
+
+    /// A client reads nothing while everything that it has heard of ends.
+    fn drown(&mut self, client: usize) -> Result<(), String> {
+        let others: Vec<usize> = (0..self.plan.members.len())
+            .filter(|other| *other != client)
+            .collect();
+        for other in &others {
+            let member = &self.plan.members[*other];
+            let family = usize::from(member.address.is_ipv6());
+            let attributes = Attributes {
+                as_path: vec![(2, vec![member.asn])],
+                next_hop: member.address,
+                link_local: None,
+                communities: Vec::new(),
+                large: Vec::new(),
+                ..random_attributes(&mut self.rng, &self.plan, *other, family)
+            };
+            let nets = self.nets[family].clone();
+            self.world.clients[*other]
+                .speaker
+                .announce(&nets, &attributes);
+        }
+        self.world.run_until_quiet()?;
+        self.world.clients[client].deaf_until = self.world.now + Duration::from_secs(4);
+        for (other, family) in others.iter().flat_map(|other| [(*other, 0), (*other, 1)]) {
+            let own = self.world.clients[other].speaker.announced.keys().copied();
+            let own: Vec<Net> = own.filter(|net| family_of(net) == family).collect();
+            if !own.is_empty() {
+                self.world.clients[other].speaker.withdraw(&own);
+            }
+        }
+        self.stir();
+        Ok(())
     }
 
     /// A client forgets some of its routes and says everything else again.

@@ -14,7 +14,9 @@ use super::{CoreAction, SessionCore};
 /// What one message came to, once it is done with.
 enum Outcome {
     Nothing,
-    Routes { end_of_rib: Option<Family> },
+    Routes {
+        end_of_rib: Option<Family>,
+    },
     Refresh(Family),
     /// BoRR, or EoRR where the flag is set.
     Mark(Family, bool),

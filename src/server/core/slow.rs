@@ -244,13 +244,11 @@ impl SessionCore {
             return;
         };
         let conn = up.conn;
-        let mut unsent: SmallVec<[Marker; 4]> = SmallVec::new();
-        for run in connection.out.drop_runs() {
-            if !up.is_lost {
-                up.dirty.mark_all(&run.named);
-            }
-            unsent.extend(run.marker);
+        let dropped = connection.out.drop_runs();
+        for run in dropped.runs.iter().filter(|_| !up.is_lost) {
+            up.dirty.mark_all(&run.named);
         }
+        let mut unsent = dropped.unsent;
         unsent.extend(up.owed.drain(..));
         up.owed = unsent;
         up.is_stalled = true;
@@ -405,7 +403,8 @@ impl SessionCore {
             updates: u32::from(matches!(marker, Marker::EndOfRib(_))),
             nlri: 0,
             marker: Some(marker),
-            period: self.output.periods.current().clone(),
+            // It names nothing.
+            period: Arc::default(),
             share: None,
         }
     }

@@ -174,9 +174,7 @@ impl Shard {
         if self.reclaim.slots.is_some() {
             return self.hurry_reclaim();
         }
-        if self.emptied.len() < RECLAIM_COUNT
-            || !self.pending.is_empty()
-        {
+        if self.emptied.len() < RECLAIM_COUNT || !self.pending.is_empty() {
             return;
         }
         // What is yet to be said of a prefix would name its slot after the cores have answered.
@@ -206,12 +204,18 @@ impl Shard {
         });
     }
 
+    pub(super) fn dead_count(&self) -> usize {
+        let offered = self.reclaim.slots.as_ref();
+        self.emptied.len() + offered.map_or(0, |slots| slots.len())
+    }
+
     /// Tells the cores not to wait for just anybody, where too many freed slots have gathered.
     fn hurry_reclaim(&mut self) {
         let limits = &self.exchange.limits;
-        let with_paths = self.table.len().saturating_sub(self.emptied.len());
+        let dead = self.dead_count();
+        let with_paths = self.table.len().saturating_sub(dead);
         let max = limits.dead_prefixes_max.max(with_paths);
-        let patience = match self.emptied.len() {
+        let patience = match dead {
             dead if dead > max.saturating_mul(4) => limits.dead_patience / 8,
             dead if dead > max => limits.dead_patience,
             _ => return,

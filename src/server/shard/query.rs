@@ -227,6 +227,7 @@ impl Shard {
             eligibilities: self.eligibilities.len() as u64,
             pending: self.pending.len() as u64,
             free_slots: self.table.free_count() as u64,
+            dead_prefixes: self.dead_count() as u64,
             counts: self
                 .announcers
                 .iter()
