@@ -239,7 +239,7 @@ impl Shard {
                 .resize_with(slot.index() + 1, Announcer::default);
             self.orders.resize(slot.index() + 1, NOBODY);
         }
-        let wraps = up.epoch.0 % (Stamp::EPOCHS / 2) == 0;
+        let wraps = up.epoch.0.is_multiple_of(Stamp::EPOCHS / 2);
         if self.orders[slot.index()].router_id != up.router_id || wraps {
             // Epochs are told apart by a few bits. Path lists, those of pre-images too, are sorted by router id: the old session's paths
             // go before it changes.
