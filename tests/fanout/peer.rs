@@ -221,8 +221,9 @@ impl Peer {
         }
         for (set, nlri) in &update.announced {
             self.heard.push(Heard::Announced(nlri.iter().count()));
-            nlri.iter()
-                .for_each(|prefix| drop(self.stale.remove(&prefix)));
+            for prefix in nlri.iter() {
+                self.stale.remove(&prefix);
+            }
             self.table
                 .extend(nlri.iter().map(|prefix| (prefix, set.clone())));
         }

@@ -120,9 +120,9 @@ fn a_storm_of_connections_changes_nothing() {
 }
 
 #[test]
-fn a_client_that_flaps_fifty_times_leaves_nothing_behind() {
-    const FLAPS: u16 = 50;
-    let mut lan = Lan::start("flap", 1, "");
+fn a_client_that_flaps_is_held_off_and_leaves_nothing_behind() {
+    const FLAPS: u16 = 16;
+    let mut lan = Lan::start("flap", 1, "idle_hold = 1\nidle_hold_max = 1\n");
     let index = BYSTANDERS;
     let before = held_by_shards(&lan);
     let prefixes: Vec<Prefix> = (0..100).map(|number| prefix_of(index, number)).collect();
@@ -154,8 +154,10 @@ fn a_client_that_flaps_fifty_times_leaves_nothing_behind() {
         until("its end is noticed", || {
             lan.status(index).flaps == u32::from(flap) + 1
         });
+        let is_held = lan.status(index).state == "Idle";
+        assert_eq!(is_held, flap >= 3, "after flap {flap}");
     }
-    lan.nobody_else("after fifty flaps");
+    lan.nobody_else("after all the flaps");
     until("shards hold what they held before", || {
         held_by_shards(&lan) == before
     });

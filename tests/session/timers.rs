@@ -263,7 +263,7 @@ fn open_confirm_waits_for_the_negotiated_hold_time() {
 #[test]
 fn a_peer_that_ends_one_short_session_after_another_is_held_off() {
     let mut script = Script::started(settings());
-    let mut come_and_go = |script: &mut Script, last_s: u64| {
+    let come_and_go = |script: &mut Script, last_s: u64| {
         let wanted = script.step(Session::handle_accepted);
         if wanted {
             script.hear(Way::Accepted, &[open(), keepalive()].concat());
