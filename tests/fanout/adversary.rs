@@ -153,3 +153,44 @@ fn one_that_cannot_be_told_to_forget_loses_its_session_for_it() {
     assert!(world.peer(1).heard.contains(&Heard::Notification(6, 8)));
     assert_eq!(world.peer(2).table.len(), 410);
 }
+
+#[test]
+fn what_a_client_does_not_say_again_by_its_eorr_is_gone_and_counts_no_more() {
+    for shard_count in [1, 4] {
+        let mut exchange = exchange(3, shard_count);
+        with_client(&mut exchange, 0, |client| {
+            client.limits[0].received_max = Some(16);
+        });
+        let mut world = World::new(exchange);
+        world.connect_all();
+        world.peer(0).announce(1, prefixes(0..8));
+        world.peer(0).say_refresh(RefreshSubtype::Begin);
+        world.peer(0).announce(2, prefixes(4..16));
+        world.run();
+        assert_eq!(
+            world.peer(2).table.len(),
+            16,
+            "until the EoRR all are there"
+        );
+        // The limit is judged as if what is purged went with the EoRR itself.
+        world.peer(0).say_refresh(RefreshSubtype::End);
+        world.peer(0).announce(3, prefixes(20..24));
+        world.run();
+        assert!(world.peer(0).is_up);
+        assert_same(&world, 1, 2);
+        assert_eq!(world.peer(2).table.len(), 16);
+        assert!(!prefixes(0..4).any(|gone| world.peer(2).table.contains_key(&gone)));
+        // An EoRR without a BoRR says nothing, and a BoRR in the middle begins anew.
+        world.peer(0).say_refresh(RefreshSubtype::End);
+        world.peer(0).say_refresh(RefreshSubtype::Begin);
+        world.peer(0).announce(3, prefixes(20..24));
+        world.peer(0).say_refresh(RefreshSubtype::Begin);
+        world.peer(0).announce(3, prefixes(5..6));
+        world.peer(0).say_refresh(RefreshSubtype::End);
+        world.run();
+        assert_eq!(world.peer(2).table.len(), 1);
+        world.peer(0).announce(4, prefixes(30..45));
+        world.run();
+        assert!(world.peer(0).is_up && world.peer(2).table.len() == 16);
+    }
+}

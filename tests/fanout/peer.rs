@@ -136,7 +136,11 @@ impl Peer {
     }
 
     pub fn ask_refresh(&mut self) {
-        encode_route_refresh(&mut self.says, Family::Ipv4, RefreshSubtype::Request);
+        self.say_refresh(RefreshSubtype::Request);
+    }
+
+    pub fn say_refresh(&mut self, subtype: RefreshSubtype) {
+        encode_route_refresh(&mut self.says, Family::Ipv4, subtype);
     }
 
     /// How many octets its socket takes now.
