@@ -25,11 +25,6 @@ pub struct Run {
 }
 
 impl Run {
-    /// Whether it names nothing and nothing waits for it.
-    pub fn is_bare(&self) -> bool {
-        self.named.slots.is_empty() && self.nlri == 0 && self.share.is_none()
-    }
-
     /// The same octets, without what they name.
     pub fn bare(&self) -> Run {
         Run {
