@@ -21,7 +21,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use lan::Lan;
 use member::{Make, Member, SERVER_ASN, all_of_others, shortest_of_others};
-use program::wait_for;
+use program::{wait_for, within};
 use routers::Router;
 use server::Server;
 use table::{Attributes, Group, Path, Table};
@@ -29,6 +29,8 @@ use table::{Attributes, Group, Path, Table};
 /// Prefixes of each family that each router announces.
 const FULL: u32 = 1_000;
 const PATIENCE: Duration = Duration::from_secs(150);
+/// For a router's table, when it has counted enough paths or has had its time.
+const SETTLING: Duration = Duration::from_secs(90);
 
 /// A running router with what it is.
 struct Client {
@@ -43,12 +45,17 @@ impl Client {
     }
 
     fn expect(&mut self, due: &Table) {
-        let what = format!(
-            "{} to have its {} paths",
-            self.member.make.name(),
-            due.path_count()
-        );
-        wait_for(&what, PATIENCE, || due.compare(&self.router.table()?));
+        let (name, due_count) = (self.member.make.name(), due.path_count());
+        let what = format!("{name} to have its {due_count} paths");
+        // A count is cheap, a table is not; but what the last table lacks says more than a count.
+        let counted = within(PATIENCE, || match self.router.path_count()? {
+            count if count == due_count => Ok(()),
+            count => Err(format!("it counts {count}")),
+        });
+        wait_for(&what, SETTLING, || {
+            let compared = due.compare(&self.router.table()?);
+            compared.and(counted.clone())
+        });
     }
 }
 
@@ -167,7 +174,7 @@ fn control_communities_steer_and_hide_no_path() {
     let [near, middle, far, _] = &members;
     let path = |from: &Member, prefix: &IpNet, attributes: Attributes| Path {
         next_hop: from.next_hop(prefix),
-        attributes,
+        attributes: attributes.into(),
     };
     // (receiver, which prefixes, from whom, attributes as they arrive)
     let stripped_near = [

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -58,8 +59,8 @@ impl Make {
 
     /// How it shows a path: OpenBGPD shows no MED as MED 0.
     pub fn sees(self, mut path: Path) -> Path {
-        if self == Make::Openbgpd {
-            path.attributes.med = path.attributes.med.or(Some(0));
+        if self == Make::Openbgpd && path.attributes.med.is_none() {
+            Arc::make_mut(&mut path.attributes).med = Some(0);
         }
         path
     }
@@ -72,6 +73,19 @@ impl Make {
             [3356, 1299]
         }
     }
+}
+
+/// Announced by several members.
+const SHARED_V6: [Ipv6Net; 2] = [
+    Ipv6Net::new_assert(Ipv6Addr::new(0x2a20, 0, 0, 0, 0, 0, 0, 0), 16),
+    Ipv6Net::new_assert(Ipv6Addr::new(0x2a40, 0, 0, 0, 0, 0, 0, 0), 16),
+];
+
+/// Blocks, apart from each other, in which members announce IPv6 prefixes.
+pub fn v6_blocks() -> impl Iterator<Item = Ipv6Net> {
+    let own = (1..=Make::ALL.len() as u16)
+        .map(|number| Ipv6Net::new_assert(Ipv6Addr::new(0x2a10, number, 0, 0, 0, 0, 0, 0), 32));
+    own.chain(SHARED_V6)
 }
 
 #[derive(Clone)]
@@ -185,10 +199,11 @@ impl Member {
     /// Its routes as others see them.
     pub fn paths(&self) -> impl Iterator<Item = (IpNet, Path)> + '_ {
         self.announced.iter().flat_map(move |group| {
+            let attributes = Arc::new(group.attributes.clone());
             group.prefixes.iter().map(move |prefix| {
                 let path = Path {
                     next_hop: self.next_hop(prefix),
-                    attributes: group.attributes.clone(),
+                    attributes: attributes.clone(),
                 };
                 (*prefix, path)
             })
@@ -220,13 +235,6 @@ pub fn all_of_others<'a>(me: &Member, members: impl IntoIterator<Item = &'a Memb
 /// One path for each prefix: that with the shortest AS path of those that the others announce.
 pub fn shortest_of_others<'a>(me: &Member, members: impl IntoIterator<Item = &'a Member>) -> Table {
     let mut table = all_of_others(me, members);
-    for paths in table.0.values_mut() {
-        let best = paths
-            .iter()
-            .min_by_key(|path| path.attributes.as_path.len())
-            .cloned();
-        paths.clear();
-        paths.extend(best);
-    }
+    table.keep_shortest();
     table
 }

@@ -266,6 +266,6 @@ fn decode_attributes(mut block: Reader<'_>) -> Result<Path, String> {
     let next_hop = next_hop.ok_or("a path without a next hop")?;
     Ok(Path {
         next_hop,
-        attributes,
+        attributes: attributes.into(),
     })
 }
