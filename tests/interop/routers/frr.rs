@@ -1,5 +1,6 @@
 //! FRR as a client: bgpd with zebra; `network` statements, read back from its MRT dump.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use ipnet::IpNet;
@@ -192,14 +193,18 @@ fn config_of(member: &Member) -> String {
             settings_of(&group.attributes)
         )
         .unwrap();
-        let tail: Vec<String> = group.attributes.as_path[1..]
-            .iter()
-            .map(u32::to_string)
-            .collect();
+    }
+    let tails: BTreeSet<&[u32]> = member
+        .announced
+        .iter()
+        .map(|group| &group.attributes.as_path[1..])
+        .collect();
+    for tail in tails {
+        let words: Vec<String> = tail.iter().map(u32::to_string).collect();
         writeln!(
             text,
             "bgp as-path access-list own permit ^{}$",
-            tail.join("_")
+            words.join("_")
         )
         .unwrap();
     }
