@@ -118,7 +118,7 @@ pub fn run_in(namespace: &str, words: &[&str]) -> Result<String, String> {
         .args(words)
         .output()
         .map_err(|error| format!("{words:?}: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = String::from_utf8(output.stdout).map_err(|error| format!("{words:?}: {error}"))?;
     if output.status.success() {
         return Ok(text);
     }

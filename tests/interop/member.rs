@@ -1,7 +1,8 @@
 //! A member of the exchange in a test: its address, what it announces, what it can do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -58,8 +59,8 @@ impl Make {
 
     /// How it shows a path: OpenBGPD shows no MED as MED 0.
     pub fn sees(self, mut path: Path) -> Path {
-        if self == Make::Openbgpd {
-            path.attributes.med = path.attributes.med.or(Some(0));
+        if self == Make::Openbgpd && path.attributes.med.is_none() {
+            Arc::make_mut(&mut path.attributes).med = Some(0);
         }
         path
     }
@@ -72,6 +73,22 @@ impl Make {
             [3356, 1299]
         }
     }
+}
+
+/// Prefixes of each family after which a member goes on with other communities.
+const VARIANT_LEN: u32 = 200;
+
+/// Announced by several members.
+const SHARED_V6: [Ipv6Net; 2] = [
+    Ipv6Net::new_assert(Ipv6Addr::new(0x2a20, 0, 0, 0, 0, 0, 0, 0), 16),
+    Ipv6Net::new_assert(Ipv6Addr::new(0x2a40, 0, 0, 0, 0, 0, 0, 0), 16),
+];
+
+/// Blocks, apart from each other, in which members announce IPv6 prefixes.
+pub fn v6_blocks() -> impl Iterator<Item = Ipv6Net> {
+    let own = (1..=Make::ALL.len() as u16)
+        .map(|number| Ipv6Net::new_assert(Ipv6Addr::new(0x2a10, number, 0, 0, 0, 0, 0, 0), 32));
+    own.chain(SHARED_V6)
 }
 
 #[derive(Clone)]
@@ -103,15 +120,20 @@ impl Member {
         }
     }
 
-    /// `count` prefixes of each family that nobody else announces, in four kinds of attributes.
+    /// `count` prefixes of each family that nobody else announces. One in four has plain attributes,
+    /// those of the others change every now and then: there are UPDATEs of all lengths.
     pub fn announcing_own(mut self, count: u32) -> Member {
-        for (index, attributes) in self.kinds_of_attributes().into_iter().enumerate() {
-            let mine = |item: &u32| *item as usize % 4 == index;
-            let mut prefixes: Vec<IpNet> = (0..count)
-                .filter(mine)
-                .map(|item| self.own_v4(item))
-                .collect();
-            prefixes.extend((0..count).filter(mine).map(|item| self.own_v6(item)));
+        let mut items_of: BTreeMap<(u32, u16), Vec<u32>> = BTreeMap::new();
+        for item in 0..count {
+            let (kind, variant) = (item % 4, (item / VARIANT_LEN) as u16);
+            let variant = if kind == 0 { 0 } else { variant };
+            items_of.entry((kind, variant)).or_default().push(item);
+        }
+        for ((kind, variant), items) in items_of {
+            let v4 = items.iter().map(|item| self.own_v4(*item));
+            let v6 = items.iter().map(|item| self.own_v6(*item));
+            let prefixes = v4.chain(v6).collect();
+            let attributes = self.attributes(kind, variant);
             self.announced.push(Group {
                 attributes,
                 prefixes,
@@ -147,32 +169,30 @@ impl Member {
         }
     }
 
-    fn kinds_of_attributes(&self) -> [Attributes; 4] {
+    fn attributes(&self, kind: u32, variant: u16) -> Attributes {
         let plain = self.plain();
-        let communities = BTreeSet::from([(3356, 100), (174, 990), (self.number, 77)]);
-        let large = BTreeSet::from([(4_200_000_001, 2, 3), (self.asn, 7, u32::MAX)]);
-        let mut long = vec![self.asn];
-        long.extend(self.make.tail(self.asn));
-        [
-            plain.clone(),
-            Attributes {
+        let communities = BTreeSet::from([(3356, 100), (174, 990), (self.number, variant)]);
+        let large = BTreeSet::from([(4_200_000_001, 2, 3), (self.asn, variant.into(), u32::MAX)]);
+        match kind {
+            0 => plain,
+            1 => Attributes {
                 med: Some(50),
-                communities: communities.clone(),
-                ..plain.clone()
+                communities,
+                ..plain
             },
-            Attributes {
+            2 => Attributes {
                 origin: Origin::Incomplete,
-                large: large.clone(),
-                ..plain.clone()
+                large,
+                ..plain
             },
-            Attributes {
-                as_path: long,
+            _ => Attributes {
+                as_path: [&[self.asn][..], &self.make.tail(self.asn)].concat(),
                 med: Some(4_294_967_294),
                 communities,
                 large,
                 ..plain
             },
-        ]
+        }
     }
 
     pub fn next_hop(&self, prefix: &IpNet) -> IpAddr {
@@ -185,10 +205,11 @@ impl Member {
     /// Its routes as others see them.
     pub fn paths(&self) -> impl Iterator<Item = (IpNet, Path)> + '_ {
         self.announced.iter().flat_map(move |group| {
+            let attributes = Arc::new(group.attributes.clone());
             group.prefixes.iter().map(move |prefix| {
                 let path = Path {
                     next_hop: self.next_hop(prefix),
-                    attributes: group.attributes.clone(),
+                    attributes: attributes.clone(),
                 };
                 (*prefix, path)
             })
@@ -220,13 +241,6 @@ pub fn all_of_others<'a>(me: &Member, members: impl IntoIterator<Item = &'a Memb
 /// One path for each prefix: that with the shortest AS path of those that the others announce.
 pub fn shortest_of_others<'a>(me: &Member, members: impl IntoIterator<Item = &'a Member>) -> Table {
     let mut table = all_of_others(me, members);
-    for paths in table.0.values_mut() {
-        let best = paths
-            .iter()
-            .min_by_key(|path| path.attributes.as_path.len())
-            .cloned();
-        paths.clear();
-        paths.extend(best);
-    }
+    table.keep_shortest();
     table
 }

@@ -11,14 +11,15 @@ pub fn encode_dump<'a>(
     routes: impl Iterator<Item = (IpNet, &'a [u32], &'a Attributes, IpAddr)>,
 ) -> Vec<u8> {
     let mut out = Vec::new();
-    // PEER_INDEX_TABLE: collector 10.77.0.1, no view name, one IPv4 peer with a four-octet ASN.
+    // PEER_INDEX_TABLE: collector 10.77.0.1, no view name, one IPv4 peer with a four-octet ASN, which
+    // is 0: GoBGP takes such routes for its own, and only those can be withdrawn from it.
     encode_record(
         &mut out,
         1,
         &[
             &[10, 77, 0, 1, 0, 0, 0, 1, 2][..],
             &[10, 77, 0, 2, 10, 77, 0, 2],
-            &[0, 0, 0, 1],
+            &[0, 0, 0, 0],
         ],
     );
     for (number, (prefix, as_path, attributes, next_hop)) in routes.enumerate() {
@@ -265,6 +266,6 @@ fn decode_attributes(mut block: Reader<'_>) -> Result<Path, String> {
     let next_hop = next_hop.ok_or("a path without a next hop")?;
     Ok(Path {
         next_hop,
-        attributes,
+        attributes: attributes.into(),
     })
 }

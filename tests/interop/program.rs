@@ -87,16 +87,25 @@ impl Drop for Program {
     }
 }
 
-/// Asks again and again until the answer is yes; the last refusal is the reason of the panic.
-pub fn wait_for(what: &str, within: Duration, mut ask: impl FnMut() -> Result<(), String>) {
-    let deadline = Instant::now() + within;
+/// As `within`; the last refusal is the reason of the panic.
+pub fn wait_for(what: &str, patience: Duration, ask: impl FnMut() -> Result<(), String>) {
+    if let Err(reason) = within(patience, ask) {
+        panic!("waited {patience:?} for {what}: {reason}");
+    }
+}
+
+/// Asks again and again until the answer is yes or time is up: then the last refusal.
+pub fn within(
+    patience: Duration,
+    mut ask: impl FnMut() -> Result<(), String>,
+) -> Result<(), String> {
+    let deadline = Instant::now() + patience;
     let mut pause = Duration::from_millis(100);
     loop {
-        let Err(reason) = ask() else { return };
-        assert!(
-            Instant::now() < deadline,
-            "waited {within:?} for {what}: {reason}"
-        );
+        let answer = ask();
+        if answer.is_ok() || Instant::now() >= deadline {
+            return answer;
+        }
         std::thread::sleep(pause);
         pause = (pause * 3 / 2).min(Duration::from_secs(2));
     }

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use rialto::manage::view::{ClientView, ClientsView};
+
 use super::lan::{Lan, Place, run_in};
 use super::member::{Member, SERVER_ASN, SERVER_V4, SERVER_V6};
 use super::program::{Program, wait_for};
@@ -43,6 +45,36 @@ impl Server {
             },
         );
         server
+    }
+
+    /// Resets all sessions, and waits until they are up again.
+    pub fn reset_all(&self) {
+        let names = self.clients(|_| true).expect("rialto shows its clients");
+        for name in &names {
+            self.rialto(&["client", name, "reset"])
+                .expect("rialto resets a session");
+        }
+        wait_for("all sessions to be back", Duration::from_secs(100), || {
+            let back = |client: &ClientView| client.is_established() && client.flaps > 0;
+            let back = self.clients(back)?;
+            match back.len() == names.len() {
+                true => Ok(()),
+                false => Err(format!("back are {back:?}")),
+            }
+        });
+    }
+
+    /// Names of those clients.
+    fn clients(&self, wanted: impl Fn(&ClientView) -> bool) -> Result<Vec<String>, String> {
+        let text = self.rialto(&["show", "clients", "--json"])?;
+        let mut shown: ClientsView =
+            serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        shown.clients.retain(wanted);
+        Ok(shown
+            .clients
+            .into_iter()
+            .map(|client| client.name)
+            .collect())
     }
 
     /// Words of the `rialto` command, asked in the server's namespace.

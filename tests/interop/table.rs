@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -26,7 +27,7 @@ pub struct Attributes {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Path {
     pub next_hop: IpAddr,
-    pub attributes: Attributes,
+    pub attributes: Arc<Attributes>,
 }
 
 /// Prefixes announced alike.
@@ -36,8 +37,15 @@ pub struct Group {
     pub prefixes: Vec<IpNet>,
 }
 
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Table(pub BTreeMap<IpNet, BTreeSet<Path>>);
+/// Differences that a comparison puts in words.
+const SHOWN_MAX: usize = 4;
+
+/// Paths of a table that have the same attributes share them.
+#[derive(Default)]
+pub struct Table {
+    paths: BTreeMap<IpNet, BTreeSet<Path>>,
+    attributes: BTreeSet<Arc<Attributes>>,
+}
 
 impl Attributes {
     pub fn plain(asn: u32) -> Attributes {
@@ -71,34 +79,56 @@ impl Origin {
 }
 
 impl Table {
-    pub fn insert(&mut self, prefix: IpNet, path: Path) {
-        self.0.entry(prefix).or_default().insert(path);
+    pub fn insert(&mut self, prefix: IpNet, mut path: Path) {
+        if let Some(known) = self.attributes.get(&path.attributes) {
+            path.attributes = known.clone();
+        } else {
+            self.attributes.insert(path.attributes.clone());
+        }
+        self.paths.entry(prefix).or_default().insert(path);
+    }
+
+    /// Keeps of each prefix the path with the shortest AS path.
+    pub fn keep_shortest(&mut self) {
+        for paths in self.paths.values_mut() {
+            let best = paths
+                .iter()
+                .min_by_key(|path| path.attributes.as_path.len())
+                .cloned();
+            paths.clear();
+            paths.extend(best);
+        }
     }
 
     pub fn path_count(&self) -> usize {
-        self.0.values().map(BTreeSet::len).sum()
+        self.paths.values().map(BTreeSet::len).sum()
     }
 
     /// `Ok` when both are the same; otherwise a few differences in words. `self` is what is due.
     pub fn compare(&self, seen: &Table) -> Result<(), String> {
-        if self == seen {
+        if self.paths == seen.paths {
             return Ok(());
         }
-        let mut differences = Vec::new();
-        let prefixes: BTreeSet<&IpNet> = self.0.keys().chain(seen.0.keys()).collect();
-        for prefix in prefixes {
-            let (due, has) = (self.0.get(prefix), seen.0.get(prefix));
-            if due != has {
-                differences.push(format!("{prefix}\n    due  {due:?}\n    seen {has:?}"));
-            }
-        }
-        let count = differences.len();
-        differences.truncate(4);
+        let of_both = |prefix| (self.paths.get(prefix), seen.paths.get(prefix));
+        let mut differing: BTreeSet<&IpNet> = self.paths.keys().chain(seen.paths.keys()).collect();
+        differing.retain(|prefix| {
+            let (due, has) = of_both(prefix);
+            due != has
+        });
+        let shown: Vec<String> = differing
+            .iter()
+            .take(SHOWN_MAX)
+            .map(|prefix| {
+                let (due, has) = of_both(prefix);
+                format!("{prefix}\n    due  {due:?}\n    seen {has:?}")
+            })
+            .collect();
         Err(format!(
-            "{count} prefixes differ ({} paths due, {} seen):\n  {}",
+            "{} prefixes differ ({} paths due, {} seen):\n  {}",
+            differing.len(),
             self.path_count(),
             seen.path_count(),
-            differences.join("\n  ")
+            shown.join("\n  ")
         ))
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde_json::Value;
@@ -17,15 +18,19 @@ use crate::program::Program;
 use crate::table::{Attributes, Origin, Path, Table};
 
 pub struct Exabgp {
-    heard: PathBuf,
     commands: PathBuf,
+    /// What it has said, read as far as `line`, which may not be complete.
+    said: BufReader<File>,
+    line: String,
+    heard: Heard,
     _program: Program,
 }
 
 impl Exabgp {
     pub fn start(member: &Member) -> Exabgp {
         let directory = &member.place.directory;
-        let (heard, commands) = (directory.join("heard.json"), directory.join("commands"));
+        let (said, commands) = (directory.join("said.json"), directory.join("commands"));
+        File::create(&said).expect("a file for what ExaBGP says");
         let made = Command::new("mkfifo")
             .arg(&commands)
             .status()
@@ -34,7 +39,7 @@ impl Exabgp {
         // ExaBGP changes its directory. The second `cat` holds the pipe open for writing, so that it never ends.
         let script = format!(
             "exec 3<&0\ncat <&3 > {} &\nexec cat <>{}\n",
-            heard.display(),
+            said.display(),
             commands.display()
         );
         std::fs::write(directory.join("peer.sh"), script).expect("ExaBGP's script");
@@ -56,9 +61,12 @@ impl Exabgp {
             &["exabgp", "exabgp.conf"],
             &environment,
         );
+        let said = File::open(&said).expect("what ExaBGP says");
         let exabgp = Exabgp {
-            heard,
             commands,
+            said: BufReader::new(said),
+            line: String::new(),
+            heard: Heard::new(),
             _program: program,
         };
         for group in &member.announced {
@@ -96,24 +104,36 @@ impl Exabgp {
         }
         Ok(())
     }
+
+    /// Takes in what it has said since the last time.
+    fn listen(&mut self) -> Result<(), String> {
+        loop {
+            let read = self.said.read_line(&mut self.line);
+            read.map_err(|error| error.to_string())?;
+            if !self.line.ends_with('\n') {
+                return Ok(());
+            }
+            let line = std::mem::take(&mut self.line);
+            serde_json::from_str(&line)
+                .ok()
+                .and_then(|value| hear(&value, &mut self.heard))
+                .unwrap_or_else(|| panic!("ExaBGP says {line}"));
+        }
+    }
 }
 
 impl Router for Exabgp {
+    fn path_count(&mut self) -> Result<usize, String> {
+        self.listen()?;
+        Ok(self.heard.len())
+    }
+
     fn table(&mut self) -> Result<Table, String> {
-        let text = std::fs::read_to_string(&self.heard).map_err(|error| error.to_string())?;
-        let mut heard = BTreeMap::new();
-        for line in text
-            .split_inclusive('\n')
-            .filter(|line| line.ends_with('\n'))
-        {
-            let value: Value =
-                serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
-            hear(&value, &mut heard).ok_or_else(|| format!("ExaBGP says {line}"))?;
-        }
+        self.listen()?;
         let mut table = Table::default();
-        heard
-            .into_iter()
-            .for_each(|((prefix, _), path)| table.insert(prefix, path));
+        for ((prefix, _), path) in &self.heard {
+            table.insert(*prefix, path.clone());
+        }
         Ok(table)
     }
 
@@ -218,7 +238,7 @@ fn hear(line: &Value, heard: &mut Heard) -> Option<()> {
         .into_iter()
         .flat_map(|families| families.values())
     {
-        let attributes = attributes_of(&update["attribute"])?;
+        let attributes = Arc::new(attributes_of(&update["attribute"])?);
         for (next_hop, entries) in next_hops.as_object()? {
             let next_hop: IpAddr = next_hop.parse().ok()?;
             // A link-local next hop is listed beside the global one (RFC 2545 §3).

@@ -1,8 +1,10 @@
 //! FRR as a client: bgpd with zebra; `network` statements, read back from its MRT dump.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use ipnet::IpNet;
+use serde_json::Value;
 
 use super::Router;
 use crate::lan::run_in;
@@ -80,6 +82,17 @@ impl Frr {
 }
 
 impl Router for Frr {
+    fn path_count(&mut self) -> Result<usize, String> {
+        let text = self.tell(&["show bgp summary json".to_owned()])?;
+        let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let families = value.as_object().into_iter().flat_map(|all| all.values());
+        let peers = families.filter_map(|family| family["peers"].as_object());
+        let counts = peers
+            .flat_map(|peers| peers.values())
+            .filter_map(|peer| peer["pfxRcd"].as_u64());
+        Ok(counts.sum::<u64>() as usize)
+    }
+
     /// A dump is written every two seconds to the file last named: one that is complete is read.
     fn table(&mut self) -> Result<Table, String> {
         self.dump_count += 1;
@@ -180,14 +193,18 @@ fn config_of(member: &Member) -> String {
             settings_of(&group.attributes)
         )
         .unwrap();
-        let tail: Vec<String> = group.attributes.as_path[1..]
-            .iter()
-            .map(u32::to_string)
-            .collect();
+    }
+    let tails: BTreeSet<&[u32]> = member
+        .announced
+        .iter()
+        .map(|group| &group.attributes.as_path[1..])
+        .collect();
+    for tail in tails {
+        let words: Vec<String> = tail.iter().map(u32::to_string).collect();
         writeln!(
             text,
             "bgp as-path access-list own permit ^{}$",
-            tail.join("_")
+            words.join("_")
         )
         .unwrap();
     }

@@ -8,10 +8,14 @@ use serde_json::Value;
 
 use super::Router;
 use crate::lan::run_in;
-use crate::member::{Member, SERVER_ASN, SERVER_V4, SERVER_V6};
+use crate::member::{Member, SERVER_ASN, SERVER_V4, SERVER_V6, v6_blocks};
 use crate::mrt;
 use crate::program::{Program, wait_for};
-use crate::table::{Attributes, Origin, Path, Table};
+use crate::table::{Attributes, Origin, Path, Table, community, large_community};
+
+const FAMILIES: [&str; 2] = ["ipv4", "ipv6"];
+/// Routes at the end of a dump that are there twice.
+const REPEATED_COUNT: usize = 4_000;
 
 pub struct Gobgp {
     member: Member,
@@ -37,16 +41,12 @@ impl Gobgp {
                 })
             })
             .collect();
-        let dump = |name: &str, octets: Vec<u8>| {
-            let file = member.place.directory.join(name);
-            std::fs::write(&file, octets).expect("GoBGP's routes");
-            file.display().to_string()
-        };
-        let forwards = dump("forwards.mrt", mrt::encode_dump(routes.iter().copied()));
-        let backwards = dump(
-            "backwards.mrt",
-            mrt::encode_dump(routes.iter().rev().copied()),
-        );
+        // `gobgp` ends before the last few hundred are over: those are told already.
+        let repeated = routes.iter().cycle().take(REPEATED_COUNT);
+        let dump = member.place.directory.join("routes.mrt");
+        let octets = mrt::encode_dump(routes.iter().chain(repeated).copied());
+        std::fs::write(&dump, octets).expect("GoBGP's routes");
+        let dump = dump.display().to_string();
         let config = config.display().to_string();
         let words = [
             "gobgpd",
@@ -64,53 +64,34 @@ impl Gobgp {
         wait_for("GoBGP's API", Duration::from_secs(20), || {
             gobgp.ask(&["global"]).map(|_| ())
         });
-        // `gobgp` ends before the last few hundred routes are over: those come first the other way.
         wait_for("GoBGP to have its routes", Duration::from_secs(60), || {
-            gobgp.ask(&["mrt", "inject", "global", &forwards])?;
-            gobgp.ask(&["mrt", "inject", "global", &backwards])?;
+            gobgp.ask(&["mrt", "inject", "global", &dump])?;
             std::thread::sleep(Duration::from_millis(500));
-            let due = member
-                .announced
-                .iter()
-                .map(|group| group.prefixes.len())
-                .sum::<usize>();
-            let has = gobgp.own_count()?;
-            if has == due {
-                Ok(())
-            } else {
-                Err(format!("{has} of {due}"))
+            match gobgp.table_count()? {
+                has if has == routes.len() => Ok(()),
+                has => Err(format!("{has} of {}", routes.len())),
             }
         });
+        // Its sessions come up when its table holds its own routes alone, and all of them.
+        for server in [SERVER_V4.to_string(), SERVER_V6.to_string()] {
+            gobgp
+                .ask(&["neighbor", &server, "enable"])
+                .expect("GoBGP's session is enabled");
+        }
         gobgp
     }
 
-    /// Each path with its prefix.
-    fn paths(&self) -> Result<Vec<(IpNet, Value)>, String> {
-        let mut all = Vec::new();
-        for family in ["ipv4", "ipv6"] {
-            let text = self.ask(&["-j", "global", "rib", "-a", family])?;
-            let value: Value =
-                serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
-            for (prefix, paths) in value.as_object().into_iter().flatten() {
-                let prefix: IpNet = prefix.parse().map_err(|_| format!("prefix {prefix}"))?;
-                all.extend(
-                    paths
-                        .as_array()
-                        .into_iter()
-                        .flatten()
-                        .map(|path| (prefix, path.clone())),
-                );
-            }
+    /// Paths in its table, its own and others.
+    fn table_count(&self) -> Result<usize, String> {
+        let mut count = 0;
+        for family in FAMILIES {
+            let text = self.ask(&["global", "rib", "summary", "-a", family])?;
+            let word = text.rsplit("Path: ").next().unwrap_or_default().trim();
+            count += word
+                .parse::<usize>()
+                .map_err(|_| format!("GoBGP counts '{text}'"))?;
         }
-        Ok(all)
-    }
-
-    fn own_count(&self) -> Result<usize, String> {
-        Ok(self
-            .paths()?
-            .iter()
-            .filter(|(_, path)| !is_heard(path))
-            .count())
+        Ok(count)
     }
 
     fn ask(&self, words: &[&str]) -> Result<String, String> {
@@ -119,15 +100,42 @@ impl Gobgp {
 }
 
 impl Router for Gobgp {
+    fn path_count(&mut self) -> Result<usize, String> {
+        let text = self.ask(&["-j", "neighbor"])?;
+        let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let neighbors = value.as_array().into_iter().flatten();
+        let families =
+            neighbors.flat_map(|neighbor| neighbor["afi_safis"].as_array().into_iter().flatten());
+        let counts = families.filter_map(|family| family["state"]["accepted"].as_u64());
+        Ok(counts.sum::<u64>() as usize)
+    }
+
+    /// GoBGP keeps with each IPv6 path all prefixes of the UPDATE that it came in, and tells them with
+    /// it: as JSON a table of 50,000 is more than a gigabyte, and in one piece it costs GoBGP several.
+    /// So it is asked in words, for one block after the other.
     fn table(&mut self) -> Result<Table, String> {
+        let own = [self.member.place.v4.into(), self.member.place.v6.into()];
         let mut table = Table::default();
-        for (prefix, path) in self.paths()?.iter().filter(|(_, path)| is_heard(path)) {
-            table.insert(
-                *prefix,
-                path_of(path).ok_or_else(|| format!("GoBGP says {path}"))?,
-            );
+        let mut count = 0;
+        let v6 = v6_blocks().map(|block| format!("{block} longer-prefixes -a ipv6"));
+        for question in std::iter::once("-a ipv4".to_owned()).chain(v6) {
+            let words: Vec<&str> = question.split(' ').collect();
+            let text = self.ask(&[&["global", "rib"], &words[..]].concat())?;
+            for line in text.lines().skip(1) {
+                let (prefix, path) =
+                    decode_route(line).ok_or_else(|| format!("GoBGP says '{line}'"))?;
+                count += 1;
+                if !own.contains(&path.next_hop) {
+                    table.insert(prefix, path);
+                }
+            }
         }
-        Ok(table)
+        match self.table_count()? {
+            all if all == count => Ok(table),
+            all => Err(format!(
+                "{all} paths in GoBGP's table, {count} of them read"
+            )),
+        }
     }
 
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
@@ -168,7 +176,7 @@ fn config_of(member: &Member) -> String {
             .unwrap_or_default();
         write!(
             text,
-            "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{server}\"\npeer-as = {SERVER_ASN}\n{password}\
+            "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{server}\"\npeer-as = {SERVER_ASN}\nadmin-down = true\n{password}\
              [neighbors.timers.config]\nconnect-retry = 5\nidle-hold-time-after-reset = 2\n\
              [neighbors.transport.config]\nlocal-address = \"{own}\"\n\
              [[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{family}\"\n\
@@ -180,60 +188,52 @@ fn config_of(member: &Member) -> String {
     text
 }
 
-/// From the route server, by its address.
-fn is_heard(path: &Value) -> bool {
-    path["neighbor-ip"]
-        .as_str()
-        .is_some_and(|address| address.contains("77"))
+/// `*> 21.0.1.0/24 10.77.1.1 10001 3356 00:00:16 [{Origin: i} {Med: 50}]`
+fn decode_route(line: &str) -> Option<(IpNet, Path)> {
+    let (head, settings) = line.split_once(" [{")?;
+    let mut words = head.split_whitespace().skip(1);
+    let prefix = words.next()?.parse().ok()?;
+    let next_hop = words.next()?.parse().ok()?;
+    let mut attributes = Attributes::plain(0);
+    let as_path_and_age: Vec<&str> = words.collect();
+    let (_age, asns) = as_path_and_age.split_last()?;
+    attributes.as_path = asns
+        .iter()
+        .map(|asn| asn.parse().ok())
+        .collect::<Option<_>>()?;
+    for setting in settings.strip_suffix("}]")?.split("} {") {
+        read_setting(&mut attributes, setting)?;
+    }
+    let path = Path {
+        next_hop,
+        attributes: attributes.into(),
+    };
+    Some((prefix, path))
 }
 
-fn path_of(value: &Value) -> Option<Path> {
-    let mut next_hop = None;
-    let mut attributes = Attributes::plain(0);
-    attributes.as_path.clear();
-    for attribute in value["attrs"].as_array()? {
-        match attribute["type"].as_u64()? {
-            1 => {
-                attributes.origin = match attribute["value"].as_u64()? {
-                    0 => Origin::Igp,
-                    1 => Origin::Egp,
-                    _ => Origin::Incomplete,
-                }
+/// `Communities: 1:77, 174:990` or another attribute in words.
+fn read_setting(attributes: &mut Attributes, text: &str) -> Option<()> {
+    let (name, value) = text.split_once(": ")?;
+    match name {
+        "Origin" => {
+            attributes.origin = match value {
+                "i" => Origin::Igp,
+                "e" => Origin::Egp,
+                "?" => Origin::Incomplete,
+                _ => return None,
             }
-            2 => {
-                for segment in attribute["as_paths"].as_array()? {
-                    let asns = segment["asns"].as_array()?.iter().filter_map(Value::as_u64);
-                    attributes.as_path.extend(asns.map(|asn| asn as u32));
-                }
-            }
-            3 | 14 => next_hop = attribute["nexthop"].as_str()?.parse().ok(),
-            4 => attributes.med = Some(attribute["metric"].as_u64()? as u32),
-            8 => {
-                for community in attribute["communities"]
-                    .as_array()?
-                    .iter()
-                    .filter_map(Value::as_u64)
-                {
-                    attributes
-                        .communities
-                        .insert(((community >> 16) as u16, community as u16));
-                }
-            }
-            32 => {
-                for community in attribute["value"].as_array()? {
-                    let part = |name: &str| community[name].as_u64().map(|number| number as u32);
-                    attributes.large.insert((
-                        part("ASN")?,
-                        part("LocalData1")?,
-                        part("LocalData2")?,
-                    ));
-                }
-            }
-            _ => return None,
         }
+        "Med" => attributes.med = Some(value.parse().ok()?),
+        "Communities" => {
+            let communities = value.split(", ").map(community);
+            attributes.communities = communities.collect::<Result<_, _>>().ok()?;
+        }
+        "LargeCommunity" => {
+            let list = value.strip_prefix("[ ")?.strip_suffix(']')?;
+            let communities = list.split(", ").map(large_community);
+            attributes.large = communities.collect::<Result<_, _>>().ok()?;
+        }
+        _ => return None,
     }
-    Some(Path {
-        next_hop: next_hop?,
-        attributes,
-    })
+    Some(())
 }

@@ -12,6 +12,9 @@ use super::member::{Make, Member};
 use super::table::Table;
 
 pub trait Router {
+    /// Paths that it has from the route server, both families: cheap, and no more than a hint.
+    fn path_count(&mut self) -> Result<usize, String>;
+
     /// What it has from the route server, both families. `Err` when it cannot say yet.
     fn table(&mut self) -> Result<Table, String>;
 

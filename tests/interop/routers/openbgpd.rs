@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::Router;
@@ -53,18 +55,23 @@ impl Openbgpd {
 }
 
 impl Router for Openbgpd {
+    fn path_count(&mut self) -> Result<usize, String> {
+        let text = self.ask(&["-j", "show", "neighbor"])?;
+        let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let neighbors = value["neighbors"].as_array().into_iter().flatten();
+        let counts =
+            neighbors.filter_map(|neighbor| neighbor["stats"]["prefixes"]["received"].as_u64());
+        Ok(counts.sum::<u64>() as usize)
+    }
+
     fn table(&mut self) -> Result<Table, String> {
-        let text = self.ask(&["-j", "show", "rib", "detail"])?;
-        let value: Value =
-            serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
         let mut table = Table::default();
-        for route in value["rib"].as_array().into_iter().flatten() {
-            if route["source"] == "external" {
-                let prefix = route["prefix"].as_str().unwrap_or_default();
-                table.insert(
-                    prefix.parse().map_err(|_| format!("prefix {prefix}"))?,
-                    path_of(route)?,
-                );
+        for server in [SERVER_V4.to_string(), SERVER_V6.to_string()] {
+            let text = self.ask(&["-j", "show", "rib", "detail", "neighbor", &server])?;
+            let shown: Rib =
+                serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
+            for route in shown.rib {
+                table.insert(route.prefix, route.path()?);
             }
         }
         Ok(table)
@@ -140,34 +147,43 @@ fn settings_of(attributes: &Attributes) -> String {
     text
 }
 
-fn path_of(route: &Value) -> Result<Path, String> {
-    let text = |name: &str| {
-        route[name]
-            .as_str()
-            .ok_or_else(|| format!("OpenBGPD says {route}"))
-    };
-    let list = |name: &str| {
-        route[name]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-    };
-    let mut attributes = Attributes::plain(0);
-    attributes.as_path = as_path(text("aspath")?)?;
-    attributes.origin = Origin::from_text(text("origin")?)?;
-    attributes.med = route["metric"].as_u64().map(|med| med as u32);
-    for word in list("communities") {
-        attributes.communities.insert(community(word)?);
+/// What `bgpctl -j show rib detail` says, as far as it is compared.
+#[derive(Deserialize)]
+struct Rib {
+    #[serde(default)]
+    rib: Vec<Route>,
+}
+
+#[derive(Deserialize)]
+struct Route {
+    prefix: IpNet,
+    aspath: String,
+    exit_nexthop: IpAddr,
+    origin: String,
+    metric: Option<u32>,
+    #[serde(default)]
+    communities: Vec<String>,
+    #[serde(default)]
+    large_communities: Vec<String>,
+}
+
+impl Route {
+    fn path(&self) -> Result<Path, String> {
+        let communities = self.communities.iter().map(|word| community(word));
+        let large = self
+            .large_communities
+            .iter()
+            .map(|word| large_community(word));
+        let attributes = Attributes {
+            as_path: as_path(&self.aspath)?,
+            origin: Origin::from_text(&self.origin)?,
+            med: self.metric,
+            communities: communities.collect::<Result<_, _>>()?,
+            large: large.collect::<Result<_, _>>()?,
+        };
+        Ok(Path {
+            next_hop: self.exit_nexthop,
+            attributes: attributes.into(),
+        })
     }
-    for word in list("large_communities") {
-        attributes.large.insert(large_community(word)?);
-    }
-    let next_hop = text("exit_nexthop")?;
-    Ok(Path {
-        next_hop: next_hop
-            .parse()
-            .map_err(|_| format!("next hop {next_hop}"))?,
-        attributes,
-    })
 }
