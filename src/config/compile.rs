@@ -73,7 +73,10 @@ pub fn compile(config: &Config, overrides: &Overrides, previous: Option<&Exchang
         core_count: config.cores.sessions,
         shard_count: config.cores.shards,
         med: config.server.med,
-        scheme: config.scheme.clone(),
+        scheme: match previous.filter(|previous| *previous.scheme == config.scheme) {
+            Some(previous) => previous.scheme.clone(),
+            None => Arc::new(config.scheme.clone()),
+        },
         directory: config
             .clients
             .iter()

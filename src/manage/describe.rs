@@ -25,7 +25,7 @@ pub enum Side {
 pub fn path(exchange: &Exchange, row: &PathRow, side: Side) -> PathView {
     let from = exchange.client(row.announcer);
     let asn = from.map_or(Asn::default(), |client| client.asn);
-    let outgoing = (side == Side::Sent).then_some((&exchange.scheme, row.variant.prepend, asn));
+    let outgoing = (side == Side::Sent).then_some((&*exchange.scheme, row.variant.prepend, asn));
     let reject = match row.verdict {
         Verdict::Accepted => None,
         Verdict::Rejected(reason) => Some(RejectView {

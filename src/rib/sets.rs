@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use rustc_hash::FxHashMap;
 
 use crate::base::{Asn, Family, FamilySet};
 use crate::policy::Actions;
@@ -21,6 +22,9 @@ pub struct SetTable {
     index: HashTable<u32>,
     free: Vec<u32>,
     octets: usize,
+    /// For which receivers the outgoing form of a large set fits, a bit for each [`fit_bit`]; by set
+    /// and last bit of the scheme's version (which stands beside it), made when first asked.
+    fits: FxHashMap<(u32, u32), (u32, u32)>,
 }
 
 struct Entry {
@@ -29,16 +33,8 @@ struct Entry {
     /// Under which version of the control scheme `actions` was made.
     actions_version: u32,
     actions: Option<Box<Actions>>,
-    fit: Fit,
-}
-
-/// For which receivers the outgoing form fits; made when first asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fit {
-    Everybody,
-    Unknown,
-    /// A bit for each [`fit_bit`].
-    Some(u32),
+    /// It fits every message, whatever the receiver.
+    always_fits: bool,
 }
 
 /// Sets up to this many octets fit every message, whatever the receiver makes longer: AS4_PATH at
@@ -60,17 +56,12 @@ impl SetTable {
             entries[id as usize].refs += 1;
             return SetId(id);
         }
-        let fit = if set.octets().len() <= ALWAYS_FITS_OCTETS {
-            Fit::Everybody
-        } else {
-            Fit::Unknown
-        };
         let entry = Entry {
             set: Some(set.clone()),
             refs: 1,
             actions_version: 0,
             actions: None,
-            fit,
+            always_fits: set.octets().len() <= ALWAYS_FITS_OCTETS,
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -109,7 +100,12 @@ impl SetTable {
         let Some(set) = self.entries[id as usize].set.take() else {
             return;
         };
-        self.entries[id as usize].actions = None;
+        let entry = &mut self.entries[id as usize];
+        entry.actions = None;
+        if !entry.always_fits {
+            self.fits.remove(&(id, 0));
+            self.fits.remove(&(id, 1));
+        }
         self.octets -= set.octets().len();
         if let Ok(found) = self.index.find_entry(set.hash(), |&other| other == id) {
             found.remove();
@@ -146,41 +142,32 @@ impl SetTable {
 
     /// Whether every receiver can be sent this set.
     pub fn fits_everybody(&self, id: SetId) -> bool {
-        self.entries[id.0 as usize].fit == Fit::Everybody
+        self.entries[id.0 as usize].always_fits
     }
 
-    /// Whether a set can be encoded for a receiver of this class.
+    /// Whether a set can be encoded for a receiver of this class, without what the scheme of that
+    /// version strips.
     pub fn fits(
         &mut self,
         id: SetId,
         variant: Variant,
         class: &EncodingClass,
-        scrub: &dyn CommunityScrub,
+        (scheme_version, scrub): (u32, &dyn CommunityScrub),
     ) -> bool {
-        let entry = &mut self.entries[id.0 as usize];
-        let bits = match entry.fit {
-            Fit::Everybody => return true,
-            Fit::Some(bits) => bits,
-            Fit::Unknown => {
-                let set = entry
-                    .set
-                    .as_ref()
-                    .expect("whoever names a set holds a reference");
-                let bits = measure_fits(set, scrub);
-                entry.fit = Fit::Some(bits);
-                bits
-            }
-        };
-        bits & (1 << fit_bit(variant, class)) != 0
-    }
-
-    /// Forgets which sets fit: the control communities that are stripped have changed.
-    pub fn forget_fits(&mut self) {
-        for entry in &mut self.entries {
-            if entry.fit != Fit::Everybody {
-                entry.fit = Fit::Unknown;
-            }
+        let entry = &self.entries[id.0 as usize];
+        if entry.always_fits {
+            return true;
         }
+        let set = entry
+            .set
+            .as_ref()
+            .expect("whoever names a set holds a reference");
+        let known = self.fits.entry((id.0, scheme_version % 2));
+        let known = known.or_insert((scheme_version.wrapping_sub(2), 0));
+        if known.0 != scheme_version {
+            *known = (scheme_version, measure_fits(set, scrub));
+        }
+        known.1 & (1 << fit_bit(variant, class)) != 0
     }
 
     pub fn len(&self) -> usize {

@@ -174,7 +174,7 @@ pub enum ToCore {
 }
 
 /// What one UPDATE, all parts of it, did to a client's counts in one shard.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct CountChange {
     /// [`RouteUpdate::seq`]; 0 for what a reload changed.
     pub seq: u64,

@@ -77,7 +77,7 @@ pub fn exchange_of_cores(client_count: u16, shard_count: u16, core_count: u16) -
         core_count,
         shard_count,
         med: MedMode::default(),
-        scheme: ControlScheme::standard(RS),
+        scheme: Arc::new(ControlScheme::standard(RS)),
         directory: directory.collect(),
         by_address: clients
             .iter()

@@ -70,7 +70,7 @@ pub fn compile(exchange: &Exchange, generation: u32, shards: u16) -> Arc<exchang
         core_count: 1,
         shard_count: shards,
         med: exchange.med,
-        scheme: scheme(),
+        scheme: Arc::new(scheme()),
         directory: directory(exchange),
         clients,
         by_address,

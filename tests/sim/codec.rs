@@ -26,6 +26,8 @@ pub struct Hello {
     pub agreed: Agreed,
     /// Leaves the capability for IPv4 unicast out, which is then understood (RFC 4760 §8).
     pub silent_about_ipv4: bool,
+    /// Says that it will send End-of-RIB (RFC 4724, without families).
+    pub graceful: bool,
 }
 
 #[derive(Debug)]
@@ -86,6 +88,9 @@ pub fn encode_open(hello: &Hello) -> Vec<u8> {
     }
     if hello.agreed.enhanced_refresh {
         capability(70, &[]);
+    }
+    if hello.graceful {
+        capability(64, &[0, 0]);
     }
     let asn = u16::try_from(hello.asn).unwrap_or(23_456);
     let mut body = vec![4];

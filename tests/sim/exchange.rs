@@ -34,6 +34,9 @@ pub struct Member {
     pub disabled: bool,
     /// `accepted_max` with the action "block".
     pub block: Option<usize>,
+    /// `attributes.discard` and `attributes.treat_as_withdraw`.
+    pub discard: Vec<u8>,
+    pub treat_as_withdraw: Vec<u8>,
     pub hold_time_s: u16,
     pub extended: bool,
     /// What its router says.
@@ -48,6 +51,8 @@ pub struct Plan {
     pub shards: u16,
     pub med: Med,
     pub large_first: bool,
+    /// Some control communities have other forms than the contract's (see [`Options`]).
+    pub other_forms: bool,
     pub interpret_well_known: bool,
     pub startup_wait: bool,
     pub fanout: FanoutLimits,
@@ -96,12 +101,20 @@ impl Plan {
         } else {
             "merged"
         };
+        let forms = match self.other_forms {
+            true => {
+                "do_not_announce_to_peer = [\"0:peer_as\", \"rs_as:0:peer_as\", \"rs_as:77:peer_as\"]\n\
+                 do_not_announce_to_any = [\"0:rs_as\", \"rs_as:0:0\", \"3356:1:2\"]\n\
+                 prepend_once_to_peer = []\n"
+            }
+            false => "",
+        };
         let mut text = format!(
             "[server]\nasn = {SERVER_ASN}\nrouter_id = \"10.77.255.254\"\nmed = \"{med}\"\n\
              [cores]\nsessions = {}\nshards = {}\n\
              [communities]\nprecedence = \"{precedence}\"\ninterpret_well_known = {}\n\
-             [startup]\nwait = {}\n[defaults]\nidle_hold = 1\nidle_hold_max = 2\n",
-            self.cores, self.shards, self.interpret_well_known, self.startup_wait
+             {}[startup]\nwait = {}\n[defaults]\nidle_hold = 1\nidle_hold_max = 2\n",
+            self.cores, self.shards, self.interpret_well_known, forms, self.startup_wait
         );
         for member in self.members.iter().filter(|member| !member.is_absent) {
             member.write_config(&mut text);
@@ -129,6 +142,7 @@ impl Plan {
             server_asn: SERVER_ASN,
             med: self.med,
             large_first: self.large_first,
+            other_forms: self.other_forms,
             interpret_well_known: self.interpret_well_known,
             block_order: |net| prefix_of(net).shard_hash(),
         });
@@ -233,7 +247,8 @@ impl Member {
             text,
             "[[client]]\nasn = {}\naddress = \"{}\"\nnext_hops = [\"{}\"]\nfamilies = [{}]\nhold_time = {}\n\
              add_path = {}\nhide_own_as = {}\nextended_messages = {}\nquarantine = {}\ndisabled = {}\n\
-             import = {{ preset = \"{}\" }}\n",
+             import = {{ preset = \"{}\" }}\n\
+             attributes = {{ discard = {:?}, treat_as_withdraw = {:?} }}\n",
             self.asn,
             self.address,
             self.other_address,
@@ -245,6 +260,8 @@ impl Member {
             self.quarantined,
             self.disabled,
             if self.is_lab { "lab" } else { "exchange" },
+            self.discard,
+            self.treat_as_withdraw,
         )
         .unwrap();
         if let Some(max) = self.block {
@@ -270,8 +287,8 @@ impl Member {
                 quarantined: self.quarantined,
             },
             block: [self.block; 2],
-            discard: Vec::new(),
-            treat_as_withdraw: Vec::new(),
+            discard: self.discard.clone(),
+            treat_as_withdraw: self.treat_as_withdraw.clone(),
         }
     }
 }

@@ -50,6 +50,9 @@ pub struct Options {
     pub med: Med,
     /// `precedence = "large_first"`.
     pub large_first: bool,
+    /// The same community under 77 is also "not to a peer", 3356:1:2 "to no one", and nothing
+    /// prepends once to a peer.
+    pub other_forms: bool,
     pub interpret_well_known: bool,
     /// Lowest first is what the action "block" keeps.
     pub block_order: fn(&Net) -> u64,
@@ -357,14 +360,24 @@ impl Oracle {
             standard(0, rs),
             standard(rs, rs),
         ];
-        let l = [large(0, peer), large(1, peer), large(0, 0), large(1, 0)];
+        let other = self.options.other_forms;
+        let l = [
+            large(0, peer) || (other && large(77, peer)),
+            large(1, peer),
+            large(0, 0) || (other && heard.large.contains(&(3_356, 1, 2))),
+            large(1, 0),
+        ];
         let merged = [s[0] || l[0], s[1] || l[1], s[2] || l[2], s[3] || l[3]];
         let goes = match self.options.large_first {
             true => first_word(l).or(first_word(s)),
             false => first_word(merged),
         };
-        let most = |last: u32| (1..=3).rev().find(|count| large(100 + count, last));
-        let prepends = most(peer).or(most(0)).unwrap_or(0);
+        let most = |least: u32, last: u32| {
+            let counts = (least..=3).rev();
+            counts.into_iter().find(|count| large(100 + count, last))
+        };
+        let least = if other { 2 } else { 1 };
+        let prepends = most(least, peer).or(most(1, 0)).unwrap_or(0);
         goes.unwrap_or(true).then_some(prepends as usize)
     }
 
@@ -374,7 +387,9 @@ impl Oracle {
         let mut sent = heard.clone();
         sent.communities
             .retain(|(high, _)| *high != 0 && u32::from(*high) != rs);
-        sent.large.retain(|(first, _, _)| *first != rs);
+        let other = self.options.other_forms;
+        sent.large
+            .retain(|whole| whole.0 != rs && !(other && *whole == (3_356, 1, 2)));
         if prepends > 0 {
             sent.as_path
                 .insert(0, (AS_SEQUENCE, vec![announcer; prepends]));

@@ -240,7 +240,8 @@ impl Scenario {
     fn reload(&mut self, client: usize) {
         for _ in 0..*self.rng.pick(&[1, 1, 1, 3]) {
             let member = &mut self.plan.members[client];
-            match self.rng.below(9) {
+            let rng = &mut self.rng;
+            match rng.below(13) {
                 0 => member.hide_own_as = !member.hide_own_as,
                 1 => member.quarantined = !member.quarantined,
                 2 => member.is_lab = !member.is_lab,
@@ -251,10 +252,13 @@ impl Scenario {
                     member.block = if member.block.is_some() {
                         None
                     } else {
-                        Some(self.rng.between(1, 20))
+                        Some(rng.between(1, 20))
                     }
                 }
-                7 => self.plan.med = *self.rng.pick(&[Med::SameAs, Med::Always, Med::Ignore]),
+                7 => self.plan.med = *rng.pick(&[Med::SameAs, Med::Always, Med::Ignore]),
+                8 => toggle(&mut member.discard, *rng.pick(&[4, 6, 200, 201])),
+                9 => toggle(&mut member.treat_as_withdraw, *rng.pick(&[6, 201, 250])),
+                10 | 11 => self.plan.other_forms = !self.plan.other_forms,
                 _ => self.plan.large_first = !self.plan.large_first,
             }
         }
@@ -277,12 +281,22 @@ impl Scenario {
     }
 }
 
+/// Puts it in, or takes it out.
+fn toggle(codes: &mut Vec<u8>, code: u8) {
+    let before = codes.len();
+    codes.retain(|known| *known != code);
+    if codes.len() == before {
+        codes.push(code);
+    }
+}
+
 fn random_plan(rng: &mut Rng, cores: u16, shards: u16, size: Size) -> Plan {
     let mut plan = Plan {
         cores,
         shards,
         med: *rng.pick(&[Med::SameAs, Med::SameAs, Med::Always, Med::Ignore]),
         large_first: rng.percent(20),
+        other_forms: rng.percent(20),
         interpret_well_known: rng.percent(20),
         startup_wait: rng.percent(60),
         is_close: rng.percent(30),
@@ -341,6 +355,7 @@ fn random_member(rng: &mut Rng, number: usize) -> Member {
             enhanced_refresh: rng.percent(60),
         },
         silent_about_ipv4: false,
+        graceful: number % 7 != 3 && rng.percent(60),
     };
     Member {
         asn,
@@ -353,6 +368,8 @@ fn random_member(rng: &mut Rng, number: usize) -> Member {
         quarantined: rng.percent(4),
         disabled: rng.percent(4),
         block: rng.percent(10).then(|| rng.between(1, 20)),
+        discard: Vec::new(),
+        treat_as_withdraw: Vec::new(),
         hold_time_s,
         extended: rng.percent(70),
         hello,

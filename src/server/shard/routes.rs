@@ -6,7 +6,7 @@ use crate::base::{ClientSlot, Family, Prefix, PrefixSlot, SessionEpoch};
 use crate::policy::{RejectReason, Verdict};
 use crate::rib::{EligibilityId, Marks, Path, Rank, SetId, Stamp};
 use crate::server::message::{CountChange, RouteBatch, ToCore};
-use crate::wire::AttributeSet;
+use crate::wire::{AttributeSet, HeardAgain};
 
 use super::{PreImage, Shard};
 
@@ -29,7 +29,11 @@ impl Shard {
             let prefixes =
                 &batch.prefixes[update.prefixes.start as usize..update.prefixes.end as usize];
             self.stats.routes_in += prefixes.len() as u64;
-            match &update.set {
+            let set = match &update.set {
+                Some(set) if judge_again => self.heard_again(batch.slot, set),
+                set => set.clone(),
+            };
+            match &set {
                 Some(set) => self.announce_all(batch.slot, set, prefixes, judge_again, &mut change),
                 None => prefixes
                     .iter()
@@ -74,10 +78,27 @@ impl Shard {
         self.eligibilities.release(eligibility);
     }
 
+    /// The set as the present generation hears it; `None`: as a withdrawal.
+    pub(super) fn heard_again(
+        &self,
+        slot: ClientSlot,
+        set: &Arc<AttributeSet>,
+    ) -> Option<Arc<AttributeSet>> {
+        let Some(client) = self.exchange.client(slot) else {
+            return Some(set.clone());
+        };
+        let scrub = self.exchange.scheme.import_scrub();
+        match set.hear_again(self.seed, &client.discard, &client.treat_as_withdraw, scrub) {
+            HeardAgain::Same => Some(set.clone()),
+            HeardAgain::Without(set) => Some(Arc::new(set)),
+            HeardAgain::Withdrawn => None,
+        }
+    }
+
     /// The verdict of import under the present generation.
     pub(super) fn judge(&self, slot: ClientSlot, set: &AttributeSet, prefix: &Prefix) -> Verdict {
         let Some(client) = self.exchange.client(slot) else {
-            return Verdict::Accepted;
+            return Verdict::Rejected(RejectReason::Quarantined);
         };
         match client.import.check_attributes(set) {
             Verdict::Accepted => client.import.check_prefix(prefix),
