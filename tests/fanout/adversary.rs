@@ -227,7 +227,9 @@ fn a_client_that_is_lost_before_its_end_of_rib_gets_that_first() {
     world.run();
     world.peer(1).socket_max = 1_000;
     world.connect(1);
-    world.run_for(Duration::from_millis(20));
+    while !world.peer(1).is_up {
+        assert!(world.step());
+    }
     world.peer(1).is_reading = false;
     world.run_for(Duration::from_secs(5));
     world.peer(0).withdraw(prefixes(0..4_000));
@@ -250,4 +252,38 @@ fn a_client_that_is_lost_before_its_end_of_rib_gets_that_first() {
     );
     assert_same(&world, 1, 2);
     assert_eq!(world.peer(1).table.len(), 100);
+}
+
+#[test]
+fn a_reload_withdraws_what_an_attribute_makes_a_withdrawal_from_now_on() {
+    let mut world = World::new(exchange(3, 2));
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..50));
+    world.run();
+    let mut next = exchange(3, 2);
+    next.generation = Generation(2);
+    with_client(&mut next, 0, |client| {
+        client.treat_as_withdraw.insert(8);
+    });
+    world.reload(next);
+    assert_eq!(world.peer(2).table.len(), 0);
+    let held: u64 = [0, 1]
+        .map(|shard| world.shard_stats(shard).paths)
+        .iter()
+        .sum();
+    assert_eq!(held, 0, "it is no route any more");
+    // Nor is what was on its way under the settings before.
+    world.peer(0).announce(2, prefixes(50..60));
+    world.run();
+    assert!(world.peer(0).is_up && world.peer(2).table.is_empty());
+    let mut next = exchange(3, 2);
+    next.generation = Generation(3);
+    world.reload(next);
+    let asked = |heard: &Heard| *heard == Heard::Refresh(RefreshSubtype::Request);
+    assert_eq!(
+        world.peer(0).count(asked),
+        1,
+        "the rest can only come again"
+    );
+    assert_eq!(world.peer(1).count(asked), 0);
 }
