@@ -128,7 +128,10 @@ fn remarks(client: &ClientView) -> String {
         None => {}
     }
     if client.quarantined {
-        remarks.push("QUARANTINED".to_owned());
+        remarks.push(match client.would_be_accepted.sum() {
+            0 => "QUARANTINED".to_owned(),
+            held => format!("QUARANTINED: {held} would be accepted"),
+        });
     }
     for (family, accepted, back) in [
         ("ipv4", client.accepted.ipv4, client.blocked.ipv4),
@@ -182,12 +185,6 @@ fn client(view: &Value) -> String {
     ];
     let remarks = remarks(&client);
     lines.extend((!remarks.is_empty()).then(|| format!("remarks      {remarks}")));
-    lines.extend(client.quarantined.then(|| {
-        format!(
-            "quarantine   routes are shown, none is relayed; to lift it: rialto client {} quarantine off",
-            client.name
-        )
-    }));
     if client.is_established() {
         let router_id = client
             .router_id
@@ -216,6 +213,14 @@ fn client(view: &Value) -> String {
         "received     {} ipv4, {} ipv6; accepted {} ipv4, {} ipv6",
         client.received.ipv4, client.received.ipv6, client.accepted.ipv4, client.accepted.ipv6
     ));
+    if client.quarantined {
+        let held = client.would_be_accepted;
+        lines.push(format!(
+            "quarantine   {} ipv4, {} ipv6 would be accepted; they are relayed to none\n\
+             to lift it   rialto client {} quarantine off",
+            held.ipv4, held.ipv6, client.name
+        ));
+    }
     lines.push(format!(
         "in           {} UPDATEs, {}",
         client.updates_in,
@@ -283,6 +288,9 @@ fn route(prefix: &Target, common: &ShowCommon) -> Result<Outcome, FetchError> {
 
 fn standing(path: &PathView) -> String {
     match &path.reject {
+        Some(_) if path.is_quarantined() => {
+            "would be accepted; quarantined, and so relayed to none".to_owned()
+        }
         Some(reject) => format!(
             "rejected: {} ({})",
             reject.text.trim_end_matches('.'),
@@ -341,11 +349,16 @@ fn routes(args: &RoutesArgs) -> Result<Outcome, FetchError> {
     let (client, which) = (escape(&args.client), args.which.name());
     let mut cursor = String::new();
     let mut all = Vec::new();
-    let mut told = 0;
+    let (mut told, mut held) = (0, 0);
     let name = loop {
         let path = format!("/api/v1/routes?client={client}&which={which}&limit=5000{cursor}");
         let page: RoutesView = get(&args.common.api.api, &path)?;
         told += page.routes.len();
+        held += page
+            .routes
+            .iter()
+            .filter(|path| path.is_quarantined())
+            .count();
         if args.common.output.json {
             all.extend(page.routes);
         } else {
@@ -374,7 +387,13 @@ fn routes(args: &RoutesArgs) -> Result<Outcome, FetchError> {
             serde_json::to_value(view).unwrap_or_default()
         ));
     } else {
-        print(&format!("{} {which}, {name}\n", count(told, "route")));
+        print(&match (which, held) {
+            ("accepted", 1..) => format!(
+                "{} would be accepted and relayed to none: {name} is quarantined\n",
+                count(told, "route")
+            ),
+            _ => format!("{} {which}, {name}\n", count(told, "route")),
+        });
     }
     Ok(Outcome::Well)
 }
@@ -385,11 +404,11 @@ fn line(path: &PathView, which: &str) -> String {
     } else {
         String::new()
     };
-    let rejected = path
-        .reject
-        .as_ref()
-        .map(|reject| format!("  REJECTED {}", reject.name))
-        .unwrap_or_default();
+    let rejected = match &path.reject {
+        Some(_) if path.is_quarantined() => "  QUARANTINED".to_owned(),
+        Some(reject) => format!("  REJECTED {}", reject.name),
+        None => String::new(),
+    };
     let path_id = path
         .path_id
         .map(|id| format!("  path {id}"))

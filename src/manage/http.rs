@@ -199,8 +199,10 @@ async fn clients(State(plane): Shared) -> Json<ClientsView> {
     let by_slot = statuses
         .map(|status| (status.slot, status))
         .collect::<std::collections::HashMap<_, _>>();
-    let view =
-        |client: &Arc<Client>| describe::client(client, by_slot.get(&client.slot).copied(), now_us);
+    let view = |client: &Arc<Client>| {
+        let status = by_slot.get(&client.slot).copied();
+        describe::client(client, status, &census, now_us)
+    };
     Json(ClientsView {
         clients: exchange.clients().map(view).collect(),
     })
@@ -226,6 +228,7 @@ async fn client(State(plane): Shared, Path(name): Path<String>) -> Reply<OneClie
         client: describe::client(
             client,
             census.client(client.slot),
+            &census,
             plane.data().now().as_micros(),
         ),
         configured: configured.map(ClientSummary::of),

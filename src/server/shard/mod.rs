@@ -24,7 +24,7 @@ use crate::wire::EncodingClass;
 
 use super::exchange::Exchange;
 use super::message::{ClientUp, ToCore, ToShard};
-use super::query::{ShardReply, ShardStats};
+use super::query::{PrefixCounts, ShardReply, ShardStats};
 use outbox::Outbox;
 use sweep::Sweep;
 use walk::Walks;
@@ -67,8 +67,8 @@ struct Announcer {
     /// The present or last session.
     epoch: u32,
     up: Option<ClientUp>,
-    /// (received, accepted) of the present session, by family.
-    counts: [(i32, i32); 2],
+    /// Of the present session, by family.
+    counts: [PrefixCounts; 2],
     /// Paths in the table, of whatever epoch.
     path_count: u32,
     /// `accepted_max` with action "block": paths above this hash are rejected.
@@ -248,7 +248,7 @@ impl Shard {
         self.capacities.insert(slot, class);
         let announcer = &mut self.announcers[slot.index()];
         announcer.epoch = up.epoch.0;
-        announcer.counts = [(0, 0); 2];
+        announcer.counts = [PrefixCounts::default(); 2];
         announcer.block_above = [None; 2];
         announcer.up = Some(up);
     }
@@ -261,7 +261,7 @@ impl Shard {
             return;
         }
         announcer.up = None;
-        announcer.counts = [(0, 0); 2];
+        announcer.counts = [PrefixCounts::default(); 2];
         if announcer.path_count > 0 {
             self.sweep.restart(self.table.slot_count());
         }

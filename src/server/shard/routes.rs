@@ -247,9 +247,12 @@ impl Shard {
         let received = i32::from(new.is_some()) - i32::from(old.is_some());
         let accepted =
             i32::from(new.is_some_and(is_acceptable)) - i32::from(old.is_some_and(is_acceptable));
+        let quarantined =
+            i32::from(new.is_some_and(is_quarantined)) - i32::from(old.is_some_and(is_quarantined));
         let counts = &mut self.announcers[announcer.index()].counts[family.index()];
-        counts.0 += received;
-        counts.1 += accepted;
+        counts.received += received;
+        counts.accepted += accepted;
+        counts.quarantined += quarantined;
         change.received[family.index()] += received;
         change.accepted[family.index()] += accepted;
     }
@@ -317,6 +320,11 @@ impl Shard {
             },
         );
     }
+}
+
+/// Would be accepted, were its client not quarantined.
+pub(super) fn is_quarantined(verdict: Verdict) -> bool {
+    verdict == Verdict::Rejected(RejectReason::Quarantined)
 }
 
 /// Accepted by import, whether or not "block" lets it through.

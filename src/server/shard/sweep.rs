@@ -10,7 +10,8 @@ use crate::rib::{EligibilityId, Marks, Path, PathList};
 use crate::server::exchange::Exchange;
 use crate::server::message::{CountChange, ToCore};
 
-use super::{Shard, routes::is_acceptable};
+use super::Shard;
+use super::routes::{is_acceptable, is_quarantined};
 
 /// Table entries that one turn of a sweep looks at.
 const PIECE_ENTRIES: u32 = 16_384;
@@ -164,10 +165,13 @@ impl Shard {
             verdict if is_acceptable(verdict) => Verdict::Accepted,
             rejected => rejected,
         };
+        let family = prefix.family().index();
+        let counts = &mut self.announcers[path.announcer.index()].counts[family];
+        counts.quarantined +=
+            i32::from(is_quarantined(verdict)) - i32::from(is_quarantined(path.verdict));
         let accepted = i32::from(is_acceptable(verdict)) - i32::from(is_acceptable(path.verdict));
         if accepted != 0 {
-            let family = prefix.family().index();
-            self.announcers[path.announcer.index()].counts[family].1 += accepted;
+            counts.accepted += accepted;
             self.sweep.recounted.entry(path.announcer).or_default()[family] += accepted;
         }
         let verdict = self.blocked_or(path.announcer, &prefix, verdict);
