@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Family, Prefix, PrefixSlot, ShardId, shard_of};
 use crate::config::{ClientSummary, Summary};
-use crate::server::exchange::{Client, Exchange};
+use crate::server::exchange::Client;
 use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
 
 use super::census::{Census, within};
 use super::data_path::Unavailable;
 use super::describe::{self, Side};
 use super::metrics;
+use super::named::{NoClient, named};
 use super::plane::Plane;
 use super::view::{
     ClientsView, CoreView, CoresView, ErrorView, HealthView, ReadyView, RouteView, RoutesView,
@@ -58,12 +59,14 @@ enum ApiError {
     Words(String),
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
+    #[error("{0}")]
+    NoClient(#[from] NoClient),
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = match self {
-            ApiError::NotFound(_) => StatusCode::NOT_FOUND,
+            ApiError::NotFound(_) | ApiError::NoClient(_) => StatusCode::NOT_FOUND,
             ApiError::Words(_) => StatusCode::BAD_REQUEST,
             ApiError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -233,11 +236,6 @@ async fn client(State(plane): Shared, Path(name): Path<String>) -> Reply<OneClie
         ),
         configured: configured.map(ClientSummary::of),
     }))
-}
-
-fn named<'e>(exchange: &'e Exchange, name: &str) -> Result<&'e Arc<Client>, ApiError> {
-    let missing = || ApiError::NotFound(format!("there is no client '{name}'"));
-    exchange.client_named(name).ok_or_else(missing)
 }
 
 #[derive(Deserialize)]

@@ -123,8 +123,30 @@ fn clients_are_shown_by_name_and_address() {
     assert_eq!(server.get("/api/v1/clients/fourth").0, 404);
     assert_eq!(
         server.says(&["show", "client", "fourth"]),
-        (1, "rialto: there is no client 'fourth'\n".to_owned())
+        (
+            1,
+            "rialto: there is no client 'fourth'; rialto show clients lists them\n".to_owned()
+        )
     );
+    let cases = [
+        ("thrid", "did you mean third?"),
+        ("AS10001", "did you mean AS10001-1?"),
+        ("10002", "did you mean AS10002-1?"),
+        ("as10002-1", "did you mean AS10002-1"),
+        ("192.0.2.33", "did you mean third"),
+    ];
+    for (name, hint) in cases {
+        let asked: [&[&str]; 4] = [
+            &["show", "client", name],
+            &["explain", "8.8.8.0/24", "--to", name],
+            &["show", "routes", "--received", "--client", name],
+            &["client", name, "reset"],
+        ];
+        for words in asked {
+            let (status, text) = server.says(words);
+            assert!(status == 1 && text.contains(hint), "{words:?}: {text}");
+        }
+    }
 }
 
 #[test]
