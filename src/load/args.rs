@@ -130,6 +130,9 @@ pub struct LoadArgs {
     /// Seconds until all of it must be over
     #[arg(long, value_name = "S", default_value_t = 300)]
     pub timeout: u32,
+    /// Seconds for a first session to come up; with none by then, it ends and says why
+    #[arg(long, value_name = "S", default_value_t = 5)]
+    pub connect_timeout: u32,
     /// The result as JSON
     #[arg(long)]
     pub json: bool,

@@ -27,6 +27,8 @@ fn free_port() -> u16 {
         .port()
 }
 
+mod refused;
+
 fn load(words: &[&str]) -> Output {
     Command::new(RIALTO)
         .arg("load")
@@ -51,6 +53,8 @@ fn run(plan: &[&str], scenario: &[&str], edit: fn(String) -> String) -> (bool, V
         true => &[],
         false => &["--patience", "4"],
     };
+    // The server has only just been started, on a machine that may have much to do.
+    let patience = &[patience, &["--connect-timeout", "20"]].concat();
     let output = load(&[&plan[..], &["--json"], patience, scenario].concat());
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
