@@ -191,7 +191,7 @@ pub struct ExplainArgs {
 /// How a running server is found for changing something.
 #[derive(Clone, Debug, Args)]
 pub struct Control {
-    /// The server's control socket; else the one of --config, else the one that the API names
+    /// Its control socket; default: that of --config, or what its API says
     #[arg(long, value_name = "SOCKET")]
     pub control: Option<PathBuf>,
     /// The configuration whose server is meant

@@ -6,6 +6,8 @@ use crate::manage::view::{
     ClientView, ClientsView, CoresView, ExplainView, PathView, RouteView, RoutesView, SummaryView,
 };
 
+use crate::load::output::row;
+
 use super::args::{ExplainArgs, RoutesArgs, Show, ShowCommon, Target};
 use super::fetch::{FetchError, escape, get};
 use super::table::{Table, duration, octets};
@@ -253,7 +255,7 @@ fn client(view: &Value) -> String {
             } else {
                 items.join(", ")
             };
-            lines.push(format!("{name:<12} {text}"));
+            lines.push(row(name, &text, 13).trim_end().to_owned());
         }
     }
     lines.join("\n") + "\n"
@@ -421,26 +423,24 @@ fn line(path: &PathView, which: &str) -> String {
 }
 
 fn cores(view: &CoresView) -> String {
+    let mut threads = Table::new(&["THREAD", ">CPU", ">CPU TIME", ">QUEUED"]);
+    let sessions = view.sessions.iter().map(|core| &core.thread);
+    for thread in sessions.chain(view.shards.iter().map(|shard| &shard.thread)) {
+        threads.row(vec![
+            thread.name.clone(),
+            thread
+                .cpu
+                .map_or_else(|| "any".to_owned(), |cpu| cpu.to_string()),
+            format!("{:.2} s", thread.cpu_time_s),
+            thread.queued.to_string(),
+        ]);
+    }
     let mut sessions = Table::new(&[
-        "SESSION CORE",
-        ">CPU",
-        ">CPU TIME",
-        ">CLIENTS",
-        ">UP",
-        ">UPDATES IN",
-        ">IN",
-        ">UPDATES OUT",
-        ">OUT",
-        ">ENCODED",
-        ">HELD",
-        ">QUEUED",
+        "CORE", ">CLIENTS", ">UP", ">UPD IN", ">IN", ">UPD OUT", ">OUT", ">ENCODED", ">HELD",
     ]);
-    let cpu = |cpu: Option<usize>| cpu.map_or_else(|| "any".to_owned(), |cpu| cpu.to_string());
     for core in &view.sessions {
         sessions.row(vec![
             core.thread.name.clone(),
-            cpu(core.thread.cpu),
-            format!("{:.2} s", core.thread.cpu_time_s),
             core.clients.to_string(),
             core.established.to_string(),
             core.updates_in.to_string(),
@@ -449,19 +449,12 @@ fn cores(view: &CoresView) -> String {
             octets(core.octets_out),
             core.updates_encoded.to_string(),
             octets(core.octets_retained),
-            core.thread.queued.to_string(),
         ]);
     }
-    let prefixes = view
-        .shards
-        .iter()
-        .map(|shard| shard.prefixes)
-        .sum::<u64>()
-        .max(1);
+    let prefixes = view.shards.iter().map(|shard| shard.prefixes);
+    let prefixes = prefixes.sum::<u64>().max(1);
     let mut shards = Table::new(&[
         "SHARD",
-        ">CPU",
-        ">CPU TIME",
         ">PREFIXES",
         ">SHARE",
         ">PATHS",
@@ -469,13 +462,10 @@ fn cores(view: &CoresView) -> String {
         ">ROUTES IN",
         ">DELTAS OUT",
         ">PENDING",
-        ">QUEUED",
     ]);
     for shard in &view.shards {
         shards.row(vec![
             shard.thread.name.clone(),
-            cpu(shard.thread.cpu),
-            format!("{:.2} s", shard.thread.cpu_time_s),
             shard.prefixes.to_string(),
             format!("{:.1} %", 100.0 * shard.prefixes as f64 / prefixes as f64),
             shard.paths.to_string(),
@@ -483,10 +473,9 @@ fn cores(view: &CoresView) -> String {
             shard.routes_in.to_string(),
             shard.deltas_out.to_string(),
             shard.pending.to_string(),
-            shard.thread.queued.to_string(),
         ]);
     }
-    format!("{}\n{}", sessions.text(), shards.text())
+    format!("{}\n{}\n{}", threads.text(), sessions.text(), shards.text())
 }
 
 pub fn explain(args: &ExplainArgs) -> Result<Outcome, FetchError> {

@@ -8,7 +8,7 @@ mod clock;
 pub mod demo;
 mod model;
 mod mrt;
-mod output;
+pub mod output;
 mod plan;
 mod proc;
 mod progress;
@@ -121,7 +121,7 @@ fn check_words(args: &LoadArgs) -> Result<(), LoadError> {
         return wrong("--target must be an IPv4 address: clients bind addresses of --source-net");
     }
     if args.source_net.prefix_len() > 16 {
-        return wrong("--source-net must be a /16 or larger");
+        return wrong("--source-net must be a /16 or larger, such as 127.77.0.0/16");
     }
     let share = 0.0..=1.0;
     if !share.contains(&args.control_share) || !share.contains(&args.unknown_share) {

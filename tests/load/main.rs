@@ -223,6 +223,8 @@ fn the_demo_runs_and_is_right() {
         text.contains("6 of 6 BGP sessions up") && text.contains("each is the best one"),
         "{text}"
     );
+    let widest = text.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80), "{widest:?}:\n{text}");
 }
 
 /// The first child process of `pid`.

@@ -353,6 +353,11 @@ fn cores_and_metrics_name_every_thread_and_client() {
         status == 0 && text.contains("shard-1") && text.contains("1.50 s"),
         "{text}"
     );
+    for words in [&["show", "cores"][..], &["show", "client", "third"]] {
+        let (_, text) = server.says(words);
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80), "{widest:?}:\n{text}");
+    }
 
     let (status, text) = server.get("/metrics");
     assert_eq!(status, 200);
