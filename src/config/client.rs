@@ -21,8 +21,8 @@ const NAME_LEN_MAX: usize = 64;
 
 /// A name is empty until [`name_all`].
 pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Option<ClientConfig> {
-    let asn = reader.required("asn", asn);
-    let own_address = reader.required("address", address);
+    let asn = reader.required("asn", "64496", asn);
+    let own_address = reader.required("address", "\"192.0.2.1\"", address);
     let name = reader.entry("name").and_then(|entry| name(&entry));
     let next_hops = reader.list("next_hops", address).unwrap_or_default();
     let port = reader.integer("port", 1..=65_535).unwrap_or(179);

@@ -1,7 +1,6 @@
 //! `rialto demo`: a route server as a process of its own on loopback, synthetic clients with a full
 //! table in this one, and a table of what happened that needs no knowledge of BGP's corners.
 
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::args::{DemoArgs, Families, LoadArgs, Scenario};
+use super::output;
 use super::progress::Progress;
 use super::report::{Report, grouped};
 use super::swarm::Swarm;
@@ -92,7 +92,7 @@ pub fn run(
         templates::configuration(&plan, Daemon::Rialto, place.bgp) + &place.tail(),
     )?;
     if !args.json {
-        println!("{}", opening(args, &plan));
+        output::print(&opening(args, &plan));
     }
     let server = Server::start(server()?, &config, &place, remains)?;
     load.server_pid = server.remains.server().iter().map(Child::id).collect();
@@ -104,22 +104,19 @@ pub fn run(
     });
     let (mut swarm, report) = drive_on(plan, &load, &Progress::new(args.json))?;
     match args.json {
-        true => println!(
-            "{}",
-            serde_json::to_string_pretty(&report).map_err(io::Error::other)?
-        ),
-        false => print!("{}", story(&report, counts)),
+        true => output::print(&report.json()?),
+        false => output::print(&story(&report, counts)),
     }
     if !report.ok {
-        eprintln!(
-            "{}\nThe server's log:\n{}",
+        output::tell(&format!(
+            "{}\nThe server's log:\n{}\n",
             report.table(),
             server.log_tail()
-        );
+        ));
     } else if args.serve {
-        serve(&place, &mut swarm, &server)?;
+        serve(&place, &mut swarm, &server, args.json)?;
     } else if !args.json {
-        print!("{}", what_next());
+        output::print(what_next());
     }
     swarm.stop_all();
     Ok(report.ok)
@@ -226,8 +223,9 @@ impl Server {
 
 fn opening(args: &DemoArgs, plan: &super::plan::Plan) -> String {
     format!(
-        "A route server lets many networks at an exchange swap routes over one BGP session each.\n\
-         This starts one on loopback with {} synthetic networks that announce {} routes to {} prefixes.\n",
+        "A route server lets many networks at an exchange swap routes over one BGP\n\
+         session each. This starts one on loopback with {} synthetic networks that\n\
+         announce {} routes to {} prefixes.\n\n",
         args.clients,
         grouped(plan.route_count()),
         grouped(plan.prefixes.len()),
@@ -315,7 +313,7 @@ fn story(report: &Report, [v4, v6]: [usize; 2]) -> String {
     rows.push(("Verified", verified));
     let mut out = String::from("\nWhat happened\n");
     for (name, value) in rows {
-        writeln!(out, "  {name:<11}{value}").expect("a string takes it");
+        out += &output::row(&format!("  {name}"), &value, 13);
     }
     out
 }
@@ -328,14 +326,16 @@ fn what_next() -> &'static str {
 }
 
 /// Until interrupted, the clients and the server stay as they are.
-fn serve(place: &Place, swarm: &mut Swarm, server: &Server) -> Result<(), LoadError> {
+fn serve(place: &Place, swarm: &mut Swarm, server: &Server, json: bool) -> Result<(), LoadError> {
     let api = place.api;
-    println!(
+    // Standard output is one JSON document then.
+    let tell = if json { output::tell } else { output::print };
+    tell(&format!(
         "\nIt keeps running; Ctrl-C ends it. In another terminal:\n  \
          rialto show summary --api {api}\n  rialto show client AS10000-1 --api {api}\n  \
-         rialto explain {} --to AS10001-1 --api {api}\n  curl http://{api}/metrics",
+         rialto explain {} --to AS10001-1 --api {api}\n  curl http://{api}/metrics\n",
         swarm.plan.prefixes[0],
-    );
+    ));
     let remains = &server.remains;
     remains.serving.store(true, Ordering::SeqCst);
     while !remains.over.load(Ordering::SeqCst) {

@@ -65,6 +65,17 @@ impl Census {
             .find(|client| client.slot == slot)
     }
 
+    /// What import would accept of a quarantined client, by family.
+    pub fn quarantined(&self, slot: ClientSlot) -> [u32; 2] {
+        let counts = self
+            .shards
+            .iter()
+            .map(|shard| shard.counts.get(slot.index()));
+        counts.flatten().fold([0; 2], |sum, counts| {
+            [0, 1].map(|family| sum[family] + counts[family].quarantined.max(0) as u32)
+        })
+    }
+
     pub fn is_startup_over(&self) -> bool {
         self.cores.iter().all(|core| core.startup_over)
     }

@@ -14,6 +14,7 @@ use crate::server::query::{CoreCommand, CoreReply};
 
 use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
+use super::named::{NoClient, named};
 
 /// How long a change waits for the one before it to be everywhere.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
@@ -50,10 +51,13 @@ pub enum Verb {
 pub enum ChangeError {
     #[error("the configuration has errors, nothing was changed\n{0}")]
     Configuration(Problems),
-    #[error("{} changed, which needs a restart; nothing was changed", .0.join(", "))]
+    #[error(
+        "{} changed, which needs a restart; nothing was changed. Undo that, or restart the server",
+        .0.join(", ")
+    )]
     NeedsRestart(Vec<&'static str>),
-    #[error("there is no client '{0}'")]
-    NoClient(String),
+    #[error("{0}")]
+    NoClient(#[from] NoClient),
     #[error("{0}")]
     Refused(String),
     #[error("the change before this one is not everywhere yet; try again in a while")]
@@ -94,11 +98,13 @@ impl Plane {
         Census::take(self.data()).await
     }
 
-    /// Reads the files again.
-    pub async fn reload(&self) -> Result<Difference, ChangeError> {
+    /// Reads the files again. What changed, and the warnings about what is in force now.
+    pub async fn reload(&self) -> Result<(Difference, Vec<String>), ChangeError> {
         let mut overrides = self.overrides.lock().await;
         let config = config::load(&self.file).map_err(ChangeError::Configuration)?;
-        for warning in config.warnings.iter() {
+        let warnings = config.warnings.iter().map(ToString::to_string);
+        let warnings = warnings.collect::<Vec<_>>();
+        for warning in &warnings {
             warn!("{warning}");
         }
         let needs_restart = config::needs_restart(&self.current().config, &config);
@@ -114,15 +120,14 @@ impl Plane {
         });
         let difference = self.change_to(config, &kept).await?;
         *overrides = kept;
-        Ok(difference)
+        Ok((difference, warnings))
     }
 
     /// Does one of the verbs; the answer is a sentence for the operator.
     pub async fn change_client(&self, name: &str, verb: Verb) -> Result<String, ChangeError> {
         let mut overrides = self.overrides.lock().await;
         let current = self.current();
-        let no_client = || ChangeError::NoClient(name.to_owned());
-        let client = current.exchange.client_named(name).ok_or_else(no_client)?;
+        let client = named(&current.exchange, name)?;
         let mut changed = overrides.clone();
         let change = changed.entry(client.address);
         let told = match verb {
@@ -158,8 +163,8 @@ impl Plane {
     async fn reset(&self, client: &Client, message: String) -> Result<String, ChangeError> {
         if client.disabled.is_some() {
             return Err(ChangeError::Refused(format!(
-                "{} is disabled; enable it",
-                client.name
+                "{name} is disabled; let it back first: rialto client {name} enable",
+                name = client.name
             )));
         }
         let command = CoreCommand::Reset {

@@ -7,6 +7,8 @@ use crate::server::query::{
 };
 use crate::wire::Variant;
 
+use super::refresh::Phases;
+use super::routes::is_quarantined;
 use super::{Shard, tables};
 
 impl Shard {
@@ -231,12 +233,7 @@ impl Shard {
             counts: self
                 .announcers
                 .iter()
-                .map(|announcer| {
-                    announcer.phases.each_ref().map(|phases| {
-                        let total = phases.total();
-                        (total.received.max(0) as u32, total.accepted.max(0) as u32)
-                    })
-                })
+                .map(|announcer| announcer.phases.each_ref().map(Phases::total))
                 .collect(),
             generation: self.exchange.generation,
             ..self.stats.clone()
@@ -244,11 +241,13 @@ impl Shard {
     }
 }
 
+/// What quarantine alone holds back is shown with the accepted ones: import would accept it.
 fn is_wanted(path: &Path, which: Which) -> bool {
+    let passes = path.verdict.is_accepted() || is_quarantined(path.verdict);
     match which {
         Which::Received => true,
-        Which::Accepted => path.verdict.is_accepted(),
-        Which::Rejected => !path.verdict.is_accepted(),
+        Which::Accepted => passes,
+        Which::Rejected => !passes,
         Which::Advertised => false,
     }
 }

@@ -283,6 +283,7 @@ impl Shard {
             let count = &mut counts[usize::from(stamp.phase())];
             count.received += one;
             count.accepted += accepted;
+            count.quarantined += if is_quarantined(verdict) { one } else { 0 };
             change.received[family.index()] += one;
             change.accepted[family.index()] += accepted;
         }
@@ -351,6 +352,11 @@ impl Shard {
             },
         );
     }
+}
+
+/// Would be accepted, were its client not quarantined.
+pub(super) fn is_quarantined(verdict: Verdict) -> bool {
+    verdict == Verdict::Rejected(RejectReason::Quarantined)
 }
 
 /// Accepted by import, whether or not "block" lets it through.

@@ -10,7 +10,9 @@ use crate::rib::{EligibilityId, Marks, Path, PathList, Rank};
 use crate::server::exchange::Exchange;
 use crate::server::message::{CountChange, ToCore};
 
-use super::{Shard, refresh::Phases, routes::is_acceptable};
+use super::Shard;
+use super::refresh::Phases;
+use super::routes::{is_acceptable, is_quarantined};
 
 /// Table entries that one turn of a sweep looks at.
 const PIECE_ENTRIES: u32 = 16_384;
@@ -202,13 +204,15 @@ impl Shard {
         let received = i32::from(verdict.is_some()) - 1;
         let accepted =
             i32::from(verdict.is_some_and(is_acceptable)) - i32::from(is_acceptable(path.verdict));
-        if (received, accepted) == (0, 0) {
-            return;
-        }
         let phases = &mut self.announcers[path.announcer.index()].phases[family.index()];
         let count = &mut phases.counts[usize::from(path.stamp.phase())];
         count.received += received;
         count.accepted += accepted;
+        count.quarantined += i32::from(verdict.is_some_and(is_quarantined))
+            - i32::from(is_quarantined(path.verdict));
+        if (received, accepted) == (0, 0) {
+            return;
+        }
         let change = self.sweep.recounted.entry(path.announcer).or_default();
         change.received[family.index()] += received;
         change.accepted[family.index()] += accepted;
