@@ -192,7 +192,7 @@ async fn perform(plane: &Plane, request: Request) -> Result<Response, ChangeErro
             super::notify_ready();
             let changes = result?;
             return Ok(Response {
-                ok: true,
+                ok: changes.problems.is_empty(),
                 text: changes.to_string(),
                 changes: Some(changes),
             });

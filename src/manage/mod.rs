@@ -110,7 +110,8 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
 async fn reload_by_signal(plane: Arc<Plane>) {
     notify_reloading();
     match plane.reload().await {
-        Ok(difference) => info!("SIGHUP: {difference}"),
+        Ok(difference) if difference.problems.is_empty() => info!("SIGHUP: {difference}"),
+        Ok(difference) => error!("SIGHUP: {difference}"),
         Err(error) => error!("SIGHUP: {error}"),
     }
     notify_ready();

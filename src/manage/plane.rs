@@ -32,6 +32,8 @@ pub struct Plane {
 pub struct Current {
     pub config: Config,
     pub exchange: Arc<Exchange>,
+    /// What of it is not in force; tried again by the next change or reload.
+    pub problems: Vec<String>,
 }
 
 /// A change to one client.
@@ -66,7 +68,11 @@ impl Plane {
     /// `exchange` is the compiled form of `config` that `data` runs with.
     pub fn new(config: Config, exchange: Arc<Exchange>, data: Arc<dyn DataPath>) -> Plane {
         let file = config.files.first().cloned().unwrap_or_default();
-        let current = RwLock::new(Arc::new(Current { config, exchange }));
+        let current = RwLock::new(Arc::new(Current {
+            config,
+            exchange,
+            problems: Vec::new(),
+        }));
         Plane {
             file,
             data,
@@ -211,11 +217,13 @@ impl Plane {
     ) -> Result<Difference, ChangeError> {
         let old = self.current();
         let exchange = Arc::new(config::compile(&config, overrides, Some(&old.exchange)));
-        let difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
-        let exchange = if difference.concerns_data_path() {
+        let mut difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
+        // With problems, the remedy may lie outside the files.
+        let exchange = if difference.concerns_data_path() || !old.problems.is_empty() {
             self.settle().await?;
-            for complaint in self.data.reload(exchange.clone()).await? {
-                warn!("{complaint}");
+            difference.problems = self.data.reload(exchange.clone()).await?;
+            for problem in &difference.problems {
+                warn!("{problem}");
             }
             info!(
                 generation = exchange.generation.0,
@@ -225,7 +233,11 @@ impl Plane {
         } else {
             old.exchange.clone()
         };
-        let current = Arc::new(Current { config, exchange });
+        let current = Arc::new(Current {
+            config,
+            exchange,
+            problems: difference.problems.clone(),
+        });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
         Ok(difference)
     }

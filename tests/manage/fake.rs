@@ -27,6 +27,8 @@ pub struct State {
     /// Commands but for Stats and Reload.
     pub commands: Vec<CoreCommand>,
     pub reload_count: usize,
+    /// The answer to a reload.
+    pub complaints: Vec<String>,
     /// The answer to the next command.
     pub refusal: Option<String>,
     pub is_silent: bool,
@@ -52,6 +54,7 @@ impl Fake {
             exchange,
             commands: Vec::new(),
             reload_count: 0,
+            complaints: Vec::new(),
             refusal: None,
             is_silent: false,
         }))
@@ -192,8 +195,11 @@ impl DataPath for Fake {
     }
 
     fn reload(&self, exchange: Arc<Exchange>) -> Answer<Vec<String>> {
-        self.with(|state| state.reload(exchange));
-        Box::pin(async { Ok(Vec::new()) })
+        let complaints = self.with(|state| {
+            state.reload(exchange);
+            state.complaints.clone()
+        });
+        Box::pin(async { Ok(complaints) })
     }
 
     fn threads(&self) -> Vec<ThreadRow> {

@@ -241,6 +241,10 @@ impl CoreStep for EchoCore {
         slot.map(|slot| self.add(slot))
     }
 
+    fn handle_refused(&mut self) {
+        self.stats.refused_connections += 1;
+    }
+
     fn handle_connected(&mut self, _now: Time, slot: ClientSlot, local: SocketAddr) -> Option<u32> {
         assert!(local.port() != 0);
         let conn = self.add(slot);

@@ -148,6 +148,11 @@ impl SessionCore {
         conn
     }
 
+    /// A connection was refused before it came here.
+    pub fn handle_refused(&mut self) {
+        self.stats.refused_connections += 1;
+    }
+
     /// Our connection to a client succeeded. If it is not wanted any more, a Close follows.
     pub fn handle_connected(
         &mut self,
