@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{ClientSlot, Time};
+use crate::base::{ClientSlot, Family, Time};
 use crate::server::exchange::{Client, Exchange};
 use crate::server::query::{CoreCommand, CoreReply};
 use crate::session::{State, Stop, StopHold};
@@ -68,6 +68,33 @@ impl SessionCore {
         CoreReply::Done
     }
 
+    /// Which link-local next hops a client may have is heeded as its UPDATEs are decoded, so after a
+    /// change they must come again. Until they do, shards reject the paths with one that may not be
+    /// any more; one that was dropped is missing from the others.
+    fn ask_for_link_locals(&mut self, slot: ClientSlot) {
+        let Some(state) = self.clients.get(slot) else {
+            return;
+        };
+        let Some(up) = state
+            .up
+            .as_ref()
+            .filter(|up| up.negotiated.families.contains(Family::Ipv6))
+        else {
+            return;
+        };
+        if !up.negotiated.route_refresh {
+            tracing::warn!(
+                client = state.name(),
+                "other link-local next hops are allowed now, and the client cannot be asked for its routes (RFC 2918): \
+                 reset its session"
+            );
+            return;
+        }
+        let mut octets = Vec::new();
+        encode_route_refresh(&mut octets, Family::Ipv6, RefreshSubtype::Request);
+        self.push_control(up.conn, octets.into());
+    }
+
     fn shut_down(&mut self, now: Time, message: &str) {
         self.is_shutting_down = true;
         for slot in self.clients.slots() {
@@ -122,6 +149,9 @@ impl SessionCore {
                 hold: StopHold::For(Duration::ZERO),
             };
             self.stop(now, slot, stop);
+        }
+        if before.import.link_locals() != after.import.link_locals() {
+            self.ask_for_link_locals(slot);
         }
         match (&before.disabled, &after.disabled) {
             (None, Some(message)) => self.stop(now, slot, shutdown(message)),
