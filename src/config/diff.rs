@@ -136,7 +136,9 @@ fn client_change(old: &Client, new: &Client) -> Vec<String> {
         ),
         (
             "limits",
-            old.limits != new.limits || old.limit_restart != new.limit_restart,
+            old.limits != new.limits
+                || old.limit_restart != new.limit_restart
+                || old.attribute_octets_max != new.attribute_octets_max,
         ),
         ("attributes.discard", old.discard != new.discard),
         (

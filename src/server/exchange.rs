@@ -47,6 +47,8 @@ pub struct Client {
     pub import: Arc<ImportPolicy>,
     /// By [`Family::index`].
     pub limits: [PrefixLimits; 2],
+    /// Octets of distinct attribute sets, over all shards; over it Cease / Out of Resources.
+    pub attribute_octets_max: Option<u32>,
     /// How long a session stays down after a limit closed it; `None`: until the operator enables it.
     pub limit_restart: Option<Duration>,
     /// `attributes.discard` and `attributes.treat_as_withdraw`.

@@ -92,6 +92,7 @@ pub fn client(index: u16, core: CoreId) -> Client {
         },
         import: Default::default(),
         limits: Default::default(),
+        attribute_octets_max: None,
         limit_restart: None,
         discard: Default::default(),
         treat_as_withdraw: Default::default(),

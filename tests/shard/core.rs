@@ -103,6 +103,7 @@ fn client(slot: ClientSlot) -> Client {
         },
         import: Arc::new(ImportPolicy::default()),
         limits: [PrefixLimits::default(); 2],
+        attribute_octets_max: None,
         limit_restart: None,
         discard: TypeCodes::default(),
         treat_as_withdraw: TypeCodes::default(),
@@ -432,6 +433,7 @@ impl World {
             }
             ToCore::Hurry { .. }
             | ToCore::Hashes { .. }
+            | ToCore::OverBudget { .. }
             | ToCore::Resynced { .. }
             | ToCore::Reloaded { .. } => {}
         }

@@ -197,6 +197,11 @@ impl SessionCore {
                 epoch,
                 counts,
             } => self.handle_counts(now, shard, (slot, epoch), &counts),
+            ToCore::OverBudget {
+                slot,
+                epoch,
+                octets,
+            } => self.handle_over_budget(now, shard, (slot, epoch), octets),
             ToCore::Resynced { slot, epoch } => {
                 if let Some(up) = self
                     .clients

@@ -75,6 +75,8 @@ struct Announcer {
     path_count: u32,
     /// `accepted_max` with action "block": paths above this hash are rejected.
     block_above: [Option<u64>; 2],
+    /// Its core was told, in this session.
+    is_over_budget: bool,
 }
 
 /// What a prefix's paths were when its clients were last told.
@@ -262,6 +264,7 @@ impl Shard {
         announcer.epoch = up.epoch.0;
         announcer.phases = Default::default();
         announcer.block_above = [None; 2];
+        announcer.is_over_budget = false;
         announcer.up = Some(up);
     }
 

@@ -50,6 +50,28 @@ impl Shard {
                 },
             );
         }
+        self.check_budget(batch.slot, batch.epoch);
+    }
+
+    /// Each shard watches over its part of a client's budget: prefixes are spread evenly.
+    fn check_budget(&mut self, slot: ClientSlot, epoch: SessionEpoch) {
+        let Some(client) = self.exchange.client(slot) else {
+            return;
+        };
+        let Some(max) = client.attribute_octets_max else {
+            return;
+        };
+        let share = max as usize / usize::from(self.exchange.shard_count);
+        let octets = self.sets.charge_of(slot) + self.eligibilities.charge_of(slot);
+        let announcer = &mut self.announcers[slot.index()];
+        if octets > share && !std::mem::replace(&mut announcer.is_over_budget, true) {
+            let over = ToCore::OverBudget {
+                slot,
+                epoch,
+                octets: octets as u64,
+            };
+            self.outbox.push(client.core, over);
+        }
     }
 
     fn announce_all(
@@ -60,7 +82,7 @@ impl Shard {
         judge_again: bool,
         change: &mut CountChange,
     ) {
-        let id = self.sets.intern(set);
+        let id = self.sets.intern(set, slot);
         let eligibility = self.intern_eligibility(slot, id);
         for (prefix, verdict) in prefixes {
             let verdict = if judge_again {
