@@ -205,7 +205,7 @@ impl Plane {
     async fn command(&self, client: &Client, command: CoreCommand) -> Result<(), ChangeError> {
         match within(self.data.core_command(client.core, command)).await? {
             CoreReply::Refused(why) => Err(ChangeError::Refused(format!("{}: {why}", client.name))),
-            CoreReply::Done | CoreReply::Stats(_) => Ok(()),
+            CoreReply::Done | CoreReply::Stats(_) | CoreReply::Generation(_) => Ok(()),
         }
     }
 
@@ -247,13 +247,7 @@ impl Plane {
     async fn settle(&self) -> Result<(), ChangeError> {
         let generation = self.current().exchange.generation;
         let settled = async {
-            loop {
-                let census = self.census().await;
-                let behind = census.cores.iter().map(|core| core.generation);
-                let mut behind = behind.chain(census.shards.iter().map(|shard| shard.generation));
-                if census.silent.is_empty() && behind.all(|other| other >= generation) {
-                    return;
-                }
+            while !Census::is_everywhere(self.data(), generation).await {
                 tokio::time::sleep(SETTLE_LOOK).await;
             }
         };

@@ -216,6 +216,9 @@ fn what_a_reload_could_not_do_is_a_problem_until_a_reload_can() {
     );
     let reload_count = || server.data.with(|state| state.reload_count);
     assert_eq!(reload_count(), 4);
+    let stats_count = server.data.with(|state| state.stats_count);
+    // Each command looks at the summary once, which asks two shards.
+    assert_eq!(stats_count, 4 * 2, "waiting for threads asks for none");
     server.says(&["reload"]);
     assert_eq!(reload_count(), 4, "nothing is left to be done");
 }

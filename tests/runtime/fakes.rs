@@ -316,6 +316,7 @@ impl CoreStep for EchoCore {
                 };
                 return CoreReply::Stats(Box::new(stats));
             }
+            CoreCommand::Generation => return CoreReply::Generation(self.exchange.generation),
             CoreCommand::Reset { .. } | CoreCommand::Refresh { .. } => {
                 return CoreReply::Refused(self.connect_failure.clone());
             }

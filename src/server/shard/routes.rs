@@ -217,6 +217,7 @@ impl Shard {
             paths.len()
         };
         self.table.entry_mut(slot).paths.insert(place, path);
+        self.stats.prefixes += u64::from(self.table.entry(slot).paths.len() == 1);
         self.stats.paths += 1;
     }
 
@@ -228,6 +229,7 @@ impl Shard {
         if paths.len() == 1 {
             paths.shrink_to_fit();
         }
+        self.stats.prefixes -= u64::from(paths.is_empty());
         self.sets.release(path.set);
         self.eligibilities.release(path.eligibility);
         self.announcers[announcer.index()].path_count -= 1;
