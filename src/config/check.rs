@@ -219,10 +219,12 @@ fn check_next_hops(clients: &[ClientConfig], problems: &mut Problems) {
             NextHopMode::SameAs => of_asn.get(&client.asn).cloned().unwrap_or_default(),
         };
         for family in client.families.iter() {
-            if allowed
-                .iter()
-                .any(|address| address.is_ipv4() == (family == Family::Ipv4))
-            {
+            // A link-local address stands beside another only.
+            let is_global = |address: &IpAddr| match address {
+                IpAddr::V4(_) => family == Family::Ipv4,
+                IpAddr::V6(address) => family == Family::Ipv6 && !address.is_unicast_link_local(),
+            };
+            if allowed.iter().any(is_global) {
                 continue;
             }
             let what = format!(

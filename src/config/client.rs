@@ -38,7 +38,7 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Opti
         Family::Ipv6
     };
     let preset = own.import.preset.or(defaults.import.preset);
-    let (limits, limit_restart) = own.limits.resolve(&defaults.limits, preset);
+    let limits = own.limits.resolve(&defaults.limits, preset);
     let idle_hold_s = own
         .idle_hold_s
         .or(defaults.idle_hold_s)
@@ -84,8 +84,9 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Opti
             .congestion_control
             .or_else(|| defaults.congestion_control.clone()),
         import: own.import.resolve(&defaults.import),
-        limits,
-        limit_restart,
+        limits: limits.families,
+        attribute_octets_max: limits.attribute_octets_max,
+        limit_restart: limits.restart,
         attributes: own.attributes.resolve(&defaults.attributes, server),
     })
 }

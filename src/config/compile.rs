@@ -152,6 +152,7 @@ impl<'a> Shared<'a> {
             session: self.session(client),
             import: Arc::new(ImportPolicy::new(self.checks(client, quarantined))),
             limits: client.limits,
+            attribute_octets_max: client.attribute_octets_max,
             limit_restart: client.limit_restart,
             discard: client.attributes.discard,
             treat_as_withdraw: client.attributes.treat_as_withdraw,

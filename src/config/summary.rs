@@ -194,6 +194,8 @@ fn limits(client: &ClientConfig) -> Vec<String> {
                 .map(|max| format!("{family} accepted_max {max} ({})", action(accepted_action))),
         );
     }
+    let octets_max = client.attribute_octets_max;
+    limits.extend(octets_max.map(|max| format!("attribute_octets_max {max}")));
     match client.limit_restart {
         Some(after) => limits.push(format!("restart after {} s", after.as_secs())),
         None => limits.push("no restart".to_owned()),

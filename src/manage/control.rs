@@ -207,6 +207,7 @@ async fn perform(plane: &Plane, request: Request) -> Result<Response, ChangeErro
             let mut text = vec![changes.to_string()];
             text.extend(warnings.iter().cloned());
             return Ok(Response {
+                ok: changes.problems.is_empty(),
                 warnings,
                 ..Response::well(text.join("\n"), Some(changes))
             });

@@ -112,7 +112,8 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
 async fn reload_by_signal(plane: Arc<Plane>) {
     notify_reloading();
     match plane.reload().await {
-        Ok((difference, _)) => info!("SIGHUP: {difference}"),
+        Ok((difference, _)) if difference.problems.is_empty() => info!("SIGHUP: {difference}"),
+        Ok((difference, _)) => error!("SIGHUP: {difference}"),
         Err(error) => error!("SIGHUP: {error}"),
     }
     notify_ready();

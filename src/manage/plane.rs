@@ -33,6 +33,8 @@ pub struct Plane {
 pub struct Current {
     pub config: Config,
     pub exchange: Arc<Exchange>,
+    /// What of it is not in force; tried again by the next change or reload.
+    pub problems: Vec<String>,
 }
 
 /// A change to one client.
@@ -70,7 +72,11 @@ impl Plane {
     /// `exchange` is the compiled form of `config` that `data` runs with.
     pub fn new(config: Config, exchange: Arc<Exchange>, data: Arc<dyn DataPath>) -> Plane {
         let file = config.files.first().cloned().unwrap_or_default();
-        let current = RwLock::new(Arc::new(Current { config, exchange }));
+        let current = RwLock::new(Arc::new(Current {
+            config,
+            exchange,
+            problems: Vec::new(),
+        }));
         Plane {
             file,
             data,
@@ -204,7 +210,7 @@ impl Plane {
     async fn command(&self, client: &Client, command: CoreCommand) -> Result<(), ChangeError> {
         match within(self.data.core_command(client.core, command)).await? {
             CoreReply::Refused(why) => Err(ChangeError::Refused(format!("{}: {why}", client.name))),
-            CoreReply::Done | CoreReply::Stats(_) => Ok(()),
+            CoreReply::Done | CoreReply::Stats(_) | CoreReply::Generation(_) => Ok(()),
         }
     }
 
@@ -216,11 +222,13 @@ impl Plane {
     ) -> Result<Difference, ChangeError> {
         let old = self.current();
         let exchange = Arc::new(config::compile(&config, overrides, Some(&old.exchange)));
-        let difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
-        let exchange = if difference.concerns_data_path() {
+        let mut difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
+        // With problems, the remedy may lie outside the files.
+        let exchange = if difference.concerns_data_path() || !old.problems.is_empty() {
             self.settle().await?;
-            for complaint in self.data.reload(exchange.clone()).await? {
-                warn!("{complaint}");
+            difference.problems = self.data.reload(exchange.clone()).await?;
+            for problem in &difference.problems {
+                warn!("{problem}");
             }
             info!(
                 generation = exchange.generation.0,
@@ -230,7 +238,11 @@ impl Plane {
         } else {
             old.exchange.clone()
         };
-        let current = Arc::new(Current { config, exchange });
+        let current = Arc::new(Current {
+            config,
+            exchange,
+            problems: difference.problems.clone(),
+        });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
         Ok(difference)
     }
@@ -240,13 +252,7 @@ impl Plane {
     async fn settle(&self) -> Result<(), ChangeError> {
         let generation = self.current().exchange.generation;
         let settled = async {
-            loop {
-                let census = self.census().await;
-                let behind = census.cores.iter().map(|core| core.generation);
-                let mut behind = behind.chain(census.shards.iter().map(|shard| shard.generation));
-                if census.silent.is_empty() && behind.all(|other| other >= generation) {
-                    return;
-                }
+            while !Census::is_everywhere(self.data(), generation).await {
                 tokio::time::sleep(SETTLE_LOOK).await;
             }
         };

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 
-use crate::base::{Asn, Family, FamilySet};
+use crate::base::{Asn, ClientSlot, Family, FamilySet};
 use crate::policy::Actions;
 use crate::wire::{
     AttributeSet, CommunityScrub, EncodingClass, NextHop, Variant, encode_attributes, fits,
 };
+
+use super::charges::Charges;
 
 /// A set's place in its shard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -25,11 +27,14 @@ pub struct SetTable {
     /// For which receivers the outgoing form of a large set fits, a bit for each [`fit_bit`]; by set
     /// and last bit of the scheme's version (which stands beside it), made when first asked.
     fits: FxHashMap<(u32, u32), (u32, u32)>,
+    charges: Charges,
 }
 
 struct Entry {
     set: Option<Arc<AttributeSet>>,
     refs: u32,
+    /// Who pays for its octets.
+    charged: ClientSlot,
     /// Under which version of the control scheme `actions` was made.
     actions_version: u32,
     actions: Option<Box<Actions>>,
@@ -42,8 +47,8 @@ struct Entry {
 const ALWAYS_FITS_OCTETS: usize = 1_900;
 
 impl SetTable {
-    /// Takes a reference on the set with this content.
-    pub fn intern(&mut self, set: &Arc<AttributeSet>) -> SetId {
+    /// Takes a reference on the set with this content, at the announcer's charge if it is new.
+    pub fn intern(&mut self, set: &Arc<AttributeSet>, announcer: ClientSlot) -> SetId {
         let hash = set.hash();
         let entries = &mut self.entries;
         let found = self.index.find(hash, |&id| {
@@ -59,6 +64,7 @@ impl SetTable {
         let entry = Entry {
             set: Some(set.clone()),
             refs: 1,
+            charged: announcer,
             actions_version: 0,
             actions: None,
             always_fits: set.octets().len() <= ALWAYS_FITS_OCTETS,
@@ -74,6 +80,7 @@ impl SetTable {
             }
         };
         self.octets += set.octets().len();
+        self.charges.add(announcer, set.octets().len());
         let entries = &self.entries;
         self.index.insert_unique(hash, id, |&id| {
             entries[id as usize]
@@ -107,6 +114,7 @@ impl SetTable {
             self.fits.remove(&(id, 1));
         }
         self.octets -= set.octets().len();
+        (self.charges).give_back(self.entries[id as usize].charged, set.octets().len());
         if let Ok(found) = self.index.find_entry(set.hash(), |&other| other == id) {
             found.remove();
         }
@@ -182,6 +190,12 @@ impl SetTable {
     pub fn octets(&self) -> usize {
         self.octets
     }
+
+    /// Octets of the sets that an announcer pays for. What else a set costs is bounded by them and
+    /// by the number of paths: its actions take no more than its communities.
+    pub fn charge_of(&self, announcer: ClientSlot) -> usize {
+        self.charges.of(announcer)
+    }
 }
 
 fn fit_bit(variant: Variant, class: &EncodingClass) -> u32 {
@@ -223,4 +237,30 @@ fn measure_fits(set: &AttributeSet, scrub: &dyn CommunityScrub) -> u32 {
         }
     }
     bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::SetBuilder;
+
+    #[test]
+    fn a_set_is_charged_to_who_brought_it_first_until_nobody_holds_it() {
+        let set = |med| SetBuilder::new().as_path(&[1, 2]).med(med).build();
+        let len = set(1).octets().len();
+        let [first, second] = [0, 7].map(ClientSlot);
+        let mut sets = SetTable::default();
+        let charges = |sets: &SetTable| [first, second].map(|slot| sets.charge_of(slot) / len);
+        let shared = sets.intern(&set(1), first);
+        assert_eq!(sets.intern(&set(1), second), shared);
+        let own = sets.intern(&set(2), second);
+        assert_eq!(charges(&sets), [1, 1]);
+        sets.release(shared);
+        assert_eq!(charges(&sets), [1, 1], "the second still holds it");
+        sets.release(shared);
+        assert_eq!(charges(&sets), [0, 1]);
+        sets.intern(&set(1), second);
+        sets.release(own);
+        assert_eq!(charges(&sets), [0, 1]);
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -18,7 +19,13 @@ const BACKLOG: i32 = 4096;
 pub struct Listeners {
     sockets: Vec<(SocketAddr, TcpListener)>,
     keys: HashMap<IpAddr, Secret>,
+    unkeyed: Arc<Unkeyed>,
 }
+
+/// Clients whose TCP MD5 key is configured but not on every listener, with why. Their connections
+/// are refused: a listener without the key, or with the one before, takes what is not signed as
+/// the operator says.
+pub type Unkeyed = HashMap<IpAddr, String>;
 
 impl Listeners {
     /// Binds all of `exchange.listen` and sets the keys of all clients.
@@ -31,6 +38,7 @@ impl Listeners {
         let mut listeners = Listeners {
             sockets,
             keys: HashMap::new(),
+            unkeyed: Arc::default(),
         };
         match listeners.update(exchange).into_iter().next() {
             Some(error) => Err(error),
@@ -51,15 +59,19 @@ impl Listeners {
             .collect()
     }
 
+    /// Whose connections are to be refused, as of the last update.
+    pub fn unkeyed(&self) -> Arc<Unkeyed> {
+        Arc::clone(&self.unkeyed)
+    }
+
     /// Brings keys and TTL to what `exchange` says; goes on after an error.
     pub fn update(&mut self, exchange: &Exchange) -> Vec<RuntimeError> {
         let wanted: HashMap<IpAddr, Secret> = exchange
             .clients()
             .filter_map(|client| Some((client.address, client.password.clone()?)))
             .collect();
-        let gone: Vec<IpAddr> = self
-            .keys
-            .keys()
+        // Of those without all their keys, some listeners may have one.
+        let gone: Vec<IpAddr> = (self.keys.keys().chain(self.unkeyed.keys()))
             .filter(|peer| !wanted.contains_key(peer))
             .copied()
             .collect();
@@ -69,15 +81,20 @@ impl Listeners {
                 .for_each(|(_, socket)| drop(sys::set_md5_key(socket, peer, &[])));
         }
         let mut errors = Vec::new();
+        let mut unkeyed = Unkeyed::new();
         let wanted_count = wanted.len();
         for (peer, key) in wanted {
             if self.keys.get(&peer) != Some(&key) {
                 match self.set_key(peer, &key, wanted_count) {
                     Ok(()) => drop(self.keys.insert(peer, key)),
-                    Err(error) => errors.push(error),
+                    Err(error) => {
+                        unkeyed.insert(peer, error.to_string());
+                        errors.push(error);
+                    }
                 }
             }
         }
+        self.unkeyed = Arc::new(unkeyed);
         self.update_ttl(exchange);
         errors
     }

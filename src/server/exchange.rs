@@ -48,6 +48,8 @@ pub struct Client {
     pub import: Arc<ImportPolicy>,
     /// By [`Family::index`].
     pub limits: [PrefixLimits; 2],
+    /// Octets of distinct attribute sets, over all shards; over it Cease / Out of Resources.
+    pub attribute_octets_max: Option<u32>,
     /// How long a session stays down after a limit closed it; `None`: until the operator enables it.
     pub limit_restart: Option<Duration>,
     /// `attributes.discard` and `attributes.treat_as_withdraw`.
@@ -190,6 +192,11 @@ impl Client {
             || self
                 .treat_as_withdraw
                 .lacks_any_of(&before.treat_as_withdraw)
+            || match (before.import.link_locals(), self.import.link_locals()) {
+                (None, _) => false,
+                (Some(_), None) => true,
+                (Some(before), Some(now)) => now.iter().any(|address| !before.contains(address)),
+            }
     }
 
     pub fn prefix_limits(&self, family: Family) -> &PrefixLimits {

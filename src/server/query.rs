@@ -33,6 +33,8 @@ pub enum ShardQuery {
         to: ClientSlot,
     },
     Stats,
+    /// Which one it runs.
+    Generation,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +56,7 @@ pub enum ShardReply {
     },
     Explain(Explanation),
     Stats(Box<ShardStats>),
+    Generation(Generation),
 }
 
 /// One path of a prefix, or one as a client gets it.
@@ -118,6 +121,7 @@ impl PrefixCounts {
 #[derive(Clone, Debug, Default)]
 pub struct ShardStats {
     pub shard: ShardId,
+    /// That have a path.
     pub prefixes: u64,
     pub paths: u64,
     pub attribute_sets: u64,
@@ -157,6 +161,8 @@ pub enum CoreCommand {
         message: String,
     },
     Stats,
+    /// Which one it runs.
+    Generation,
 }
 
 #[derive(Clone, Debug)]
@@ -164,6 +170,7 @@ pub enum CoreReply {
     Done,
     Refused(String),
     Stats(Box<CoreStats>),
+    Generation(Generation),
 }
 
 #[derive(Clone, Debug, Default)]

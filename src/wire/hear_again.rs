@@ -1,5 +1,7 @@
 //! An attribute set under other settings than those it was heard under.
 
+use std::net::Ipv6Addr;
+
 use super::attribute::push_unchanged;
 use super::attribute_block::is_mandatory;
 use super::attribute_set::{AttributeSet, code};
@@ -17,12 +19,14 @@ pub enum HeardAgain {
 }
 
 impl AttributeSet {
-    /// `discard` and `treat_as_withdraw` are the operator's, `scrub` is what goes on import.
+    /// `discard` and `treat_as_withdraw` are the operator's, `link_locals` the next hops of that kind
+    /// that the client may have (`None`: any), `scrub` is what goes on import.
     pub fn hear_again(
         &self,
         hash_seed: u64,
         discard: &TypeCodes,
         treat_as_withdraw: &TypeCodes,
+        link_locals: Option<&[Ipv6Addr]>,
         scrub: &dyn CommunityScrub,
     ) -> HeardAgain {
         let mut octets = Vec::new();
@@ -39,12 +43,13 @@ impl AttributeSet {
                 false => push_unchanged(&mut octets, &attribute),
             }
         }
-        if octets == self.octets() {
+        let next_hop = self.next_hop().with_link_local_of(link_locals);
+        if octets == self.octets() && next_hop == self.next_hop() {
             return HeardAgain::Same;
         }
         HeardAgain::Without(AttributeSet::from_canonical(
             hash_seed,
-            self.next_hop(),
+            next_hop,
             octets.into(),
         ))
     }

@@ -142,6 +142,12 @@ const CASES: &[Case] = &[
         )],
     },
     Case {
+        name: "a link-local address does not do for the address of the other family",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\nfamilies = [\"ipv4\", \"ipv6\"]\nnext_hops = [\"fe80::7\"]\n",
+        problems: &[(4, "client.next_hops", "no ipv6 address of AS1-1 is known")],
+    },
+    Case {
         name: "families are named, and at least one",
         text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults]\nfamilies = [\"ipv4\", \"ipx\"]\n\
                [[client]]\nasn = 1\naddress = \"192.0.2.7\"\nfamilies = []\n",

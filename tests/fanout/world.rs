@@ -117,6 +117,7 @@ pub fn client(slot: ClientSlot) -> Client {
         },
         import: Arc::new(ImportPolicy::default()),
         limits: [PrefixLimits::default(); 2],
+        attribute_octets_max: None,
         limit_restart: None,
         discard: TypeCodes::default(),
         treat_as_withdraw: TypeCodes::default(),
@@ -135,6 +136,7 @@ pub fn with_client(exchange: &mut Exchange, slot: u16, change: impl FnOnce(&mut 
     if let Some(before) = place {
         client.limits = before.limits;
         client.limit_restart = before.limit_restart;
+        client.attribute_octets_max = before.attribute_octets_max;
         client.disabled.clone_from(&before.disabled);
     }
     change(&mut client);

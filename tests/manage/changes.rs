@@ -193,6 +193,43 @@ fn a_reload_says_what_it_changed_and_keeps_the_slots_of_the_others() {
 }
 
 #[test]
+fn what_a_reload_could_not_do_is_a_problem_until_a_reload_can() {
+    let server = Server::start(THREE);
+    let complain = |count: usize| {
+        let complaints = (0..count).map(|index| format!("no key {index}")).collect();
+        server.data.with(|state| state.complaints = complaints);
+    };
+    complain(1);
+    server.write_clients(&THREE.replace("third", "3rd"));
+    let (status, text) = server.says(&["reload"]);
+    assert_eq!(
+        (status, text.as_str()),
+        (1, "changed: 3rd (name)\nPROBLEM: no key 0\n")
+    );
+    assert_eq!(
+        server.says(&["reload"]),
+        (1, "PROBLEM: no key 0\n".to_owned()),
+        "tried again, though the file is the same"
+    );
+    complain(7);
+    let (status, text) = server.says(&["reload"]);
+    assert_eq!((status, text.lines().count()), (1, 6), "{text}");
+    assert!(text.contains("2 more"), "{text}");
+    complain(0);
+    assert_eq!(
+        server.says(&["reload"]),
+        (0, "nothing changed\n".to_owned())
+    );
+    let reload_count = || server.data.with(|state| state.reload_count);
+    assert_eq!(reload_count(), 4);
+    let stats_count = server.data.with(|state| state.stats_count);
+    // Each command looks at the summary once, which asks two shards.
+    assert_eq!(stats_count, 4 * 2, "waiting for threads asks for none");
+    server.says(&["reload"]);
+    assert_eq!(reload_count(), 4, "nothing is left to be done");
+}
+
+#[test]
 fn a_reload_that_cannot_be_changes_nothing() {
     let server = Server::start(THREE);
     std::fs::write(server.file(), "[server]\nasn = 64500\n").unwrap();

@@ -10,6 +10,7 @@ use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::exchange::{self, Client, FanoutLimits, PrefixLimits, Startup};
 use rialto::server::message::*;
+use rialto::server::query::{ShardQuery, ShardReply};
 use rialto::session::SessionSettings;
 use rialto::wire::{AttributeSet, TypeCodes, Variant};
 
@@ -103,6 +104,7 @@ fn client(slot: ClientSlot) -> Client {
         },
         import: Arc::new(ImportPolicy::default()),
         limits: [PrefixLimits::default(); 2],
+        attribute_octets_max: None,
         limit_restart: None,
         discard: TypeCodes::default(),
         treat_as_withdraw: TypeCodes::default(),
@@ -432,6 +434,7 @@ impl World {
             }
             ToCore::Hurry { .. }
             | ToCore::Hashes { .. }
+            | ToCore::OverBudget { .. }
             | ToCore::Resynced { .. }
             | ToCore::Reloaded { .. } => {}
         }
@@ -556,6 +559,22 @@ impl World {
             steps += 1;
             assert!(steps < SETTLE_STEPS_MAX, "it never comes to rest");
         }
+        self.check_prefix_count();
+    }
+
+    /// The shards' own count of prefixes that have a path.
+    fn check_prefix_count(&mut self) {
+        let prefixes: BTreeSet<Prefix> = self.announced.keys().map(|(_, prefix)| *prefix).collect();
+        let mut count = 0;
+        for shard in &mut self.shards {
+            let query = ShardQuery::Stats;
+            shard.handle(self.now, ToShard::Query { id: 7, query });
+            match shard.poll_reply() {
+                Some((7, ShardReply::Stats(stats))) => count += stats.prefixes,
+                other => panic!("no statistics but {other:?}"),
+            }
+        }
+        assert_eq!(count, prefixes.len() as u64, "prefixes counted");
     }
 
     pub fn check(&self, seed: u64) {

@@ -30,6 +30,8 @@ pub struct Member {
     pub add_path: bool,
     pub hide_own_as: bool,
     pub is_lab: bool,
+    /// Its link-local address is among its next hops.
+    pub lists_link_local: bool,
     pub quarantined: bool,
     pub disabled: bool,
     /// `accepted_max` with the action "block".
@@ -76,6 +78,14 @@ pub fn addresses(number: usize) -> (IpAddr, IpAddr) {
         Ipv4Addr::new(10, 77, high + 1, low).into(),
         Ipv6Addr::new(0x2001, 0x7f8, 0x77, 0, 0, 0, 1, number).into(),
     )
+}
+
+pub fn link_local_of(addresses: [IpAddr; 2]) -> Ipv6Addr {
+    let ends = addresses.iter().find_map(|address| match address {
+        IpAddr::V6(address) => Some(address.segments()[7]),
+        IpAddr::V4(_) => None,
+    });
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, ends.expect("one of each family"))
 }
 
 impl Plan {
@@ -245,13 +255,18 @@ impl Member {
             .collect();
         write!(
             text,
-            "[[client]]\nasn = {}\naddress = \"{}\"\nnext_hops = [\"{}\"]\nfamilies = [{}]\nhold_time = {}\n\
+            "[[client]]\nasn = {}\naddress = \"{}\"\nnext_hops = [\"{}\"{}]\nfamilies = [{}]\nhold_time = {}\n\
              add_path = {}\nhide_own_as = {}\nextended_messages = {}\nquarantine = {}\ndisabled = {}\n\
              import = {{ preset = \"{}\" }}\n\
              attributes = {{ discard = {:?}, treat_as_withdraw = {:?} }}\n",
             self.asn,
             self.address,
             self.other_address,
+            if self.lists_link_local {
+                format!(", \"{}\"", self.link_local())
+            } else {
+                String::new()
+            },
             names.join(", "),
             self.hold_time_s,
             self.add_path,
@@ -270,14 +285,24 @@ impl Member {
         }
     }
 
+    /// As its global IPv6 address ends.
+    pub fn link_local(&self) -> Ipv6Addr {
+        link_local_of([self.address, self.other_address])
+    }
+
     fn oracle_client(&self) -> oracle::Client {
         let strict = !self.is_lab;
+        let mut next_hops = vec![self.address, self.other_address];
+        next_hops.extend(
+            self.lists_link_local
+                .then(|| IpAddr::from(self.link_local())),
+        );
         oracle::Client {
             asn: self.asn,
             address: self.address,
             hide_own_as: self.hide_own_as,
             checks: Checks {
-                next_hops: strict.then(|| vec![self.address, self.other_address]),
+                next_hops: strict.then_some(next_hops),
                 leftmost_as: strict,
                 as_path_max: strict.then_some(32),
                 prefix_lengths: strict,

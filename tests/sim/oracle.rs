@@ -235,7 +235,7 @@ impl Oracle {
             return None;
         }
         let prepends = self.prepends_if_wanted(receiver.asn, heard)?;
-        let sent = self.outgoing(heard, self.clients[&announcer].asn, prepends);
+        let sent = self.outgoing(heard, &self.clients[&announcer], prepends);
         let message_max = if session.extended { 65_535 } else { 4_096 };
         let fits = sent.message_len(session.four_octet, add_path) <= message_max;
         fits.then_some(Eligible {
@@ -381,8 +381,9 @@ impl Oracle {
         goes.unwrap_or(true).then_some(prepends as usize)
     }
 
-    /// Without control communities, and without what is under the server's ASN beside them.
-    fn outgoing(&self, heard: &Attributes, announcer: u32, prepends: usize) -> Attributes {
+    /// Without control communities, without what is under the server's ASN beside them, and without
+    /// a link-local next hop that is not configured where next hops are checked.
+    fn outgoing(&self, heard: &Attributes, announcer: &Client, prepends: usize) -> Attributes {
         let rs = self.options.server_asn;
         let mut sent = heard.clone();
         sent.communities
@@ -390,9 +391,14 @@ impl Oracle {
         let other = self.options.other_forms;
         sent.large
             .retain(|whole| whole.0 != rs && !(other && *whole == (3_356, 1, 2)));
+        if let Some(allowed) = &announcer.checks.next_hops {
+            sent.link_local = sent
+                .link_local
+                .filter(|address| allowed.contains(&IpAddr::V6(*address)));
+        }
         if prepends > 0 {
             sent.as_path
-                .insert(0, (AS_SEQUENCE, vec![announcer; prepends]));
+                .insert(0, (AS_SEQUENCE, vec![announcer.asn; prepends]));
         }
         sent
     }

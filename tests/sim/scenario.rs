@@ -8,7 +8,9 @@ use rialto::server::exchange::FanoutLimits;
 use rialto::server::query::CoreCommand;
 
 use super::codec::{Agreed, Hello, family_of};
-use super::exchange::{Member, Plan, SERVER_ASN, addresses, canonical_dump, tight_fanout};
+use super::exchange::{
+    Member, Plan, SERVER_ASN, addresses, canonical_dump, link_local_of, tight_fanout,
+};
 use super::oracle::{Attributes, Med, Net};
 use super::rng::Rng;
 use super::speaker::Speaker;
@@ -242,7 +244,10 @@ impl Scenario {
             let member = &mut self.plan.members[client];
             let rng = &mut self.rng;
             match rng.below(13) {
-                0 => member.hide_own_as = !member.hide_own_as,
+                0 => {
+                    member.hide_own_as = !member.hide_own_as;
+                    member.lists_link_local = !member.lists_link_local;
+                }
                 1 => member.quarantined = !member.quarantined,
                 2 => member.is_lab = !member.is_lab,
                 3 => member.disabled = !member.disabled,
@@ -365,6 +370,7 @@ fn random_member(rng: &mut Rng, number: usize) -> Member {
         add_path: rng.percent(35),
         hide_own_as: rng.percent(20),
         is_lab: rng.percent(40),
+        lists_link_local: number.is_multiple_of(2),
         quarantined: rng.percent(4),
         disabled: rng.percent(4),
         block: rng.percent(10).then(|| rng.between(1, 20)),
@@ -427,8 +433,7 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
             if family == 0 { v4 } else { v6 }
         }
     };
-    let link_local = (family == 1 && rng.percent(25))
-        .then(|| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, client as u16 + 1));
+    let has_link_local = family == 1 && rng.percent(25);
     let as_path = random_as_path(rng, member.asn, plan.is_close);
     let mut attributes = Attributes {
         origin: if plan.is_close {
@@ -438,7 +443,7 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
         },
         as_path,
         next_hop,
-        link_local,
+        link_local: None,
         med: rng
             .percent(60)
             .then(|| *rng.pick(&[0, 1, 5, 5, 90, u32::MAX])),
@@ -447,6 +452,9 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
         extended: Vec::new(),
         other: Default::default(),
     };
+    // Some are a neighbour's: those with a MED of 1.
+    let (v4, v6) = addresses(client + usize::from(attributes.med == Some(1)));
+    attributes.link_local = has_link_local.then(|| link_local_of([v4, v6]));
     if rng.percent(55) {
         random_communities(rng, plan, &mut attributes);
     }

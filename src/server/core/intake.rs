@@ -58,6 +58,7 @@ impl SessionCore {
                     discard: &client.discard,
                     treat_as_withdraw: &client.treat_as_withdraw,
                     scrub: exchange.scheme.import_scrub(),
+                    link_locals: client.import.link_locals(),
                     hash_seed: self.seed,
                 };
                 match decode_update(body, &context, scratch) {

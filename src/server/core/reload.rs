@@ -33,6 +33,7 @@ impl SessionCore {
                 self.shut_down(now, &message);
                 CoreReply::Done
             }
+            CoreCommand::Generation => CoreReply::Generation(self.exchange.generation),
             CoreCommand::Stats => CoreReply::Stats(Box::new(self.statistics())),
         }
     }

@@ -78,6 +78,8 @@ struct Announcer {
     path_count: u32,
     /// `accepted_max` with action "block": paths above this hash are rejected.
     block_above: [Option<u64>; 2],
+    /// Its core was told, in this session.
+    is_over_budget: bool,
 }
 
 /// What a prefix's paths were when its clients were last told.
@@ -267,6 +269,7 @@ impl Shard {
         announcer.phases = Default::default();
         self.sweep.forget_counts(slot);
         announcer.block_above = [None; 2];
+        announcer.is_over_budget = false;
         announcer.up = Some(up);
     }
 

@@ -23,6 +23,7 @@ impl Shard {
             } => self.routes(*slot, *which, *cursor, *limit),
             ShardQuery::Explain { prefix, to } => ShardReply::Explain(self.explain(prefix, *to)),
             ShardQuery::Stats => ShardReply::Stats(Box::new(self.statistics())),
+            ShardQuery::Generation => ShardReply::Generation(self.exchange.generation),
         }
     }
 
@@ -218,11 +219,6 @@ impl Shard {
     fn statistics(&self) -> ShardStats {
         ShardStats {
             shard: self.shard,
-            prefixes: self
-                .table
-                .entries()
-                .filter(|(_, entry)| !entry.paths.is_empty())
-                .count() as u64,
             attribute_sets: self.sets.len() as u64,
             attribute_octets: self.sets.octets() as u64,
             audiences: self.eligibilities.audience_count() as u64,

@@ -54,6 +54,28 @@ impl Shard {
                 },
             );
         }
+        self.check_budget(batch.slot, batch.epoch);
+    }
+
+    /// Each shard watches over its part of a client's budget: prefixes are spread evenly.
+    fn check_budget(&mut self, slot: ClientSlot, epoch: SessionEpoch) {
+        let Some(client) = self.exchange.client(slot) else {
+            return;
+        };
+        let Some(max) = client.attribute_octets_max else {
+            return;
+        };
+        let share = max as usize / usize::from(self.exchange.shard_count);
+        let octets = self.sets.charge_of(slot) + self.eligibilities.charge_of(slot);
+        let announcer = &mut self.announcers[slot.index()];
+        if octets > share && !std::mem::replace(&mut announcer.is_over_budget, true) {
+            let over = ToCore::OverBudget {
+                slot,
+                epoch,
+                octets: octets as u64,
+            };
+            self.outbox.push(client.core, over);
+        }
     }
 
     fn announce_all(
@@ -64,7 +86,7 @@ impl Shard {
         judge_again: bool,
         change: &mut CountChange,
     ) {
-        let id = self.sets.intern(set);
+        let id = self.sets.intern(set, slot);
         let eligibility = self.intern_eligibility(slot, id);
         for (prefix, verdict) in prefixes {
             let verdict = if judge_again {
@@ -87,8 +109,14 @@ impl Shard {
         let Some(client) = self.exchange.client(slot) else {
             return Some(set.clone());
         };
-        let scrub = self.exchange.scheme.import_scrub();
-        match set.hear_again(self.seed, &client.discard, &client.treat_as_withdraw, scrub) {
+        let heard = set.hear_again(
+            self.seed,
+            &client.discard,
+            &client.treat_as_withdraw,
+            client.import.link_locals(),
+            self.exchange.scheme.import_scrub(),
+        );
+        match heard {
             HeardAgain::Same => Some(set.clone()),
             HeardAgain::Without(set) => Some(Arc::new(set)),
             HeardAgain::Withdrawn => None,
@@ -216,6 +244,7 @@ impl Shard {
             paths.len()
         };
         self.table.entry_mut(slot).paths.insert(place, path);
+        self.stats.prefixes += u64::from(self.table.entry(slot).paths.len() == 1);
         self.stats.paths += 1;
     }
 
@@ -227,6 +256,7 @@ impl Shard {
         if paths.len() == 1 {
             paths.shrink_to_fit();
         }
+        self.stats.prefixes -= u64::from(paths.is_empty());
         self.sets.release(path.set);
         self.eligibilities.release(path.eligibility);
         self.announcers[announcer.index()].path_count -= 1;

@@ -175,7 +175,7 @@ impl Shard {
                     return None;
                 };
                 let verdict = self.judge(path.announcer, &set, &prefix);
-                (self.sets.intern(&set), verdict)
+                (self.sets.intern(&set, path.announcer), verdict)
             }
             verdict => {
                 self.sets.retain(path.set);
