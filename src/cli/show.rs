@@ -317,7 +317,7 @@ fn detail(path: &PathView, standing: &str) -> String {
     );
     let mut line = |name: &str, value: String| {
         if !value.is_empty() {
-            text += &format!("    {name:<12} {value}\n");
+            text += &row(&format!("    {name}"), &value, 17);
         }
     };
     line("AS_PATH", attributes.as_path.clone());
