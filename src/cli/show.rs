@@ -6,12 +6,11 @@ use crate::manage::view::{
     ClientView, ClientsView, CoresView, ExplainView, PathView, RouteView, RoutesView, SummaryView,
 };
 
-use crate::load::output::row;
-
 use super::args::{ExplainArgs, RoutesArgs, Show, ShowCommon, Target};
 use super::fetch::{FetchError, escape, get};
 use super::table::{Table, duration, octets};
 use super::{Outcome, count, print};
+use crate::base::text::row;
 
 pub fn show(what: &Show) -> Result<Outcome, FetchError> {
     match what {

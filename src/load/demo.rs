@@ -18,7 +18,7 @@ use super::report::{Report, grouped};
 use super::swarm::Swarm;
 use super::templates::{self, Daemon};
 use super::{LoadError, drive_on, make_plan};
-use crate::base::Family;
+use crate::base::{Family, text};
 
 /// How long the server may take to answer its API.
 const START_S: u64 = 10;
@@ -335,7 +335,7 @@ fn story(report: &Report, [v4, v6]: [usize; 2]) -> String {
     rows.push(("Verified", verified));
     let mut out = String::from("\nWhat happened\n");
     for (name, value) in rows {
-        out += &output::row(&format!("  {name}"), &value, 13);
+        out += &text::row(&format!("  {name}"), &value, 13);
     }
     out
 }

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::args::{LoadArgs, Scenario};
 use super::model::{Check, NOTHING};
-use super::output;
 use super::proc::Usage;
 use super::session::Counters;
 use super::swarm::{Swarm, histogram};
+use crate::base::text;
 
 /// Wrong prefixes that are listed.
 const LISTED_MAX: usize = 10;
@@ -166,7 +166,7 @@ impl Report {
     /// For people.
     pub fn table(&self) -> String {
         let mut out = String::new();
-        let mut row = |name: &str, value: String| out += &output::row(name, &value, 14);
+        let mut row = |name: &str, value: String| out += &text::row(name, &value, 14);
         row(
             "exchange",
             format!(
