@@ -6,12 +6,11 @@ use crate::manage::view::{
     ClientView, ClientsView, CoresView, ExplainView, PathView, RouteView, RoutesView, SummaryView,
 };
 
-use crate::load::output::row;
-
 use super::args::{ExplainArgs, RoutesArgs, Show, ShowCommon, Target};
 use super::fetch::{FetchError, escape, get};
 use super::table::{Table, duration, octets};
 use super::{Outcome, count, print};
+use crate::base::text::row;
 
 pub fn show(what: &Show) -> Result<Outcome, FetchError> {
     match what {
@@ -317,7 +316,7 @@ fn detail(path: &PathView, standing: &str) -> String {
     );
     let mut line = |name: &str, value: String| {
         if !value.is_empty() {
-            text += &format!("    {name:<12} {value}\n");
+            text += &row(&format!("    {name}"), &value, 17);
         }
     };
     line("AS_PATH", attributes.as_path.clone());

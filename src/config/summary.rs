@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::base::text::row;
 use crate::base::{Asn, Family};
 use crate::rib::MedMode;
 use crate::server::exchange::{LimitAction, PrefixLimits};
@@ -221,13 +222,13 @@ impl fmt::Display for Summary {
                 .collect::<Vec<_>>()
                 .join(", ")
         };
-        writeln!(
-            f,
-            "server   AS{}, router id {}, listening on {}",
+        let server = format!(
+            "AS{}, router id {}, listening on {}",
             self.asn,
             self.router_id,
             list(&self.listen)
-        )?;
+        );
+        f.write_str(&row("server", &server, 9))?;
         writeln!(
             f,
             "threads  {} for sessions, {} for shards",
@@ -257,8 +258,8 @@ impl fmt::Display for Summary {
             } else {
                 client.import.join(", ")
             };
-            writeln!(f, "  import  {import}")?;
-            writeln!(f, "  limits  {}", client.limits.join(", "))?;
+            f.write_str(&row("  import", &import, 10))?;
+            f.write_str(&row("  limits", &client.limits.join(", "), 10))?;
             let codes = |codes: &[u8]| {
                 codes
                     .iter()

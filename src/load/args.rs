@@ -118,7 +118,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "OCTETS", default_value_t = 0)]
     pub slow_rate: usize,
     /// Seconds without any change after which a wrong table stays wrong
-    #[arg(long, value_name = "S", default_value_t = 20)]
+    #[arg(long, value_name = "S", default_value_t = 20, value_parser = seconds())]
     pub patience: u32,
     /// Milliseconds of quiet that make a right table final
     #[arg(long, value_name = "MS", default_value_t = 1000)]
@@ -130,10 +130,10 @@ pub struct LoadArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Seconds until all of it must be over
-    #[arg(long, value_name = "S", default_value_t = 300)]
+    #[arg(long, value_name = "S", default_value_t = 300, value_parser = seconds())]
     pub timeout: u32,
     /// Seconds for a first session to come up; with none by then, it ends and says why
-    #[arg(long, value_name = "S", default_value_t = 5)]
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = seconds())]
     pub connect_timeout: u32,
     /// The result as JSON
     #[arg(long)]
@@ -144,6 +144,10 @@ pub struct LoadArgs {
     /// Do not connect; write a Rialto configuration for these clients
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
+}
+
+fn seconds() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=1_000_000)
 }
 
 fn target(text: &str) -> Result<SocketAddr, String> {
@@ -171,7 +175,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Seconds until all of it must be over
-    #[arg(long, value_name = "S", default_value_t = 180)]
+    #[arg(long, value_name = "S", default_value_t = 180, value_parser = seconds())]
     pub timeout: u32,
     /// Keep it running afterwards, until interrupted
     #[arg(long)]

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +18,7 @@ use super::report::{Report, grouped};
 use super::swarm::Swarm;
 use super::templates::{self, Daemon};
 use super::{LoadError, drive_on, make_plan};
-use crate::base::Family;
+use crate::base::{Family, text};
 
 /// How long the server may take to answer its API.
 const START_S: u64 = 10;
@@ -147,8 +148,7 @@ fn load_args(args: &DemoArgs, target: SocketAddr) -> LoadArgs {
 
 impl Place {
     fn new() -> io::Result<Place> {
-        let folder = std::env::temp_dir().join(format!("rialto-demo-{}", std::process::id()));
-        fs::create_dir_all(&folder)?;
+        let folder = own_folder()?;
         Ok(Place {
             folder,
             bgp: free_port()?,
@@ -164,6 +164,28 @@ impl Place {
             socket.display()
         )
     }
+}
+
+/// A folder that nobody else has or may look into.
+fn own_folder() -> io::Result<PathBuf> {
+    let parent = std::env::temp_dir();
+    let made = (0..100).find_map(|attempt| {
+        let name = format!("rialto-demo-{}-{attempt}", std::process::id());
+        let folder = parent.join(name);
+        match fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => Some(Ok(folder)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+            Err(error) => Some(Err(error)),
+        }
+    });
+    let taken = || Err(io::ErrorKind::AlreadyExists.into());
+    made.unwrap_or_else(taken).map_err(|error| {
+        let why = format!(
+            "cannot make a folder in {}: {error}; name another place with the variable TMPDIR",
+            parent.display()
+        );
+        io::Error::other(why)
+    })
 }
 
 fn free_port() -> io::Result<SocketAddr> {
@@ -245,7 +267,7 @@ fn story(report: &Report, [v4, v6]: [usize; 2]) -> String {
         (
             "Table",
             format!(
-                "{} IPv4 and {} IPv6 prefixes, {} routes from the networks",
+                "{} IPv4 and {} IPv6 prefixes, {} routes",
                 grouped(v4),
                 grouped(v6),
                 grouped(report.routes)
@@ -283,7 +305,7 @@ fn story(report: &Report, [v4, v6]: [usize; 2]) -> String {
         rows.push((
             "Latency",
             format!(
-                "a changed route reaches the others in {:.1} ms (median), {:.1} ms (99 of 100)",
+                "a change reaches the others in {:.1} ms (median), {:.1} ms (99 of 100)",
                 latency.p50, latency.p99
             ),
         ));
@@ -292,7 +314,7 @@ fn story(report: &Report, [v4, v6]: [usize; 2]) -> String {
         rows.push((
             "Cost",
             format!(
-                "{:.1} CPU seconds, {:.0} MB of memory at the peak (the server's process alone)",
+                "{:.1} CPU seconds, {:.0} MB of memory at the peak (the server alone)",
                 server.cpu_s,
                 server.memory_peak as f64 / 1e6
             ),
@@ -313,7 +335,7 @@ fn story(report: &Report, [v4, v6]: [usize; 2]) -> String {
     rows.push(("Verified", verified));
     let mut out = String::from("\nWhat happened\n");
     for (name, value) in rows {
-        out += &output::row(&format!("  {name}"), &value, 13);
+        out += &text::row(&format!("  {name}"), &value, 13);
     }
     out
 }

@@ -8,7 +8,7 @@ mod clock;
 pub mod demo;
 mod model;
 mod mrt;
-pub mod output;
+mod output;
 mod plan;
 mod proc;
 mod progress;

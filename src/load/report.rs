@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::args::{LoadArgs, Scenario};
 use super::model::{Check, NOTHING};
-use super::output;
 use super::proc::Usage;
 use super::session::Counters;
 use super::swarm::{Swarm, histogram};
+use crate::base::text;
 
 /// Wrong prefixes that are listed.
 const LISTED_MAX: usize = 10;
@@ -166,7 +166,7 @@ impl Report {
     /// For people.
     pub fn table(&self) -> String {
         let mut out = String::new();
-        let mut row = |name: &str, value: String| out += &output::row(name, &value, 14);
+        let mut row = |name: &str, value: String| out += &text::row(name, &value, 14);
         row(
             "exchange",
             format!(
@@ -290,11 +290,31 @@ fn remarks(swarm: &Swarm, args: &LoadArgs) -> Vec<String> {
     let heard = swarm.server_asn_heard.filter(|asn| *asn != args.server_asn);
     let wrong_asn = heard.map(|asn| {
         format!(
-            "the server's OPEN says AS{asn}, --server-asn is {}: control communities are those of another server",
+            "the server's OPEN says AS{asn}, --server-asn is {}: control communities are those of \
+             another server",
             args.server_asn
         )
     });
-    wrong_asn.into_iter().collect()
+    let out_of_time = swarm.is_out_of_time.then(|| {
+        format!(
+            "the time ran out before the last step was over: --timeout {}",
+            args.timeout
+        )
+    });
+    let alone = swarm
+        .sessions
+        .iter()
+        .filter(|session| session.is_refused_add_path());
+    let no_add_path = Some(alone.count()).filter(|count| *count > 0).map(|count| {
+        format!(
+            "{count} clients asked for ADD-PATH and the server did not agree: is add_path on for \
+             them? (--print-config with the same other words)"
+        )
+    });
+    [wrong_asn, out_of_time, no_add_path]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 impl Spread {

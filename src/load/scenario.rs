@@ -169,8 +169,11 @@ impl Run<'_> {
             }
             if now >= self.deadline
                 || (quiet >= patience
-                    && (announced_at.is_some() || now.since(since) >= patience * 3))
+                    && (announced_at.is_some()
+                        || self.swarm.are_refused()
+                        || now.since(since) >= patience * 3))
             {
+                self.swarm.is_out_of_time = now >= self.deadline;
                 break false;
             }
         };

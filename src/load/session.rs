@@ -227,6 +227,11 @@ impl Session {
         self.state == State::Established && self.cursor.is_none()
     }
 
+    /// It asked for all paths, and the server's OPEN did not offer them.
+    pub fn is_refused_add_path(&self) -> bool {
+        self.add_path && self.state == State::Established && self.add_path_in == FamilySet::EMPTY
+    }
+
     /// Appends whole messages.
     pub fn send(&mut self, now: Time, write: impl FnOnce(&mut Vec<u8>)) {
         let mut out = Vec::new();

@@ -96,6 +96,8 @@ pub struct Swarm {
     pub server_asn_heard: Option<u32>,
     /// Why the scenario was given up: no session came up at all.
     pub given_up: Option<String>,
+    /// The last step was not over when the time of all was.
+    pub is_out_of_time: bool,
 }
 
 impl Swarm {
@@ -145,6 +147,7 @@ impl Swarm {
             was_ever_up: false,
             server_asn_heard: None,
             given_up: None,
+            is_out_of_time: false,
         })
     }
 

@@ -78,9 +78,13 @@ impl Response {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    #[error("another server answers at the control socket {0}")]
+    #[error(
+        "another server answers at the control socket {0}: end it, or name another one in [control] socket"
+    )]
     InUse(PathBuf),
-    #[error("cannot open the control socket {file}: {error}")]
+    #[error(
+        "cannot open the control socket {file}: {error}; [control] socket names another place, which this user may write to"
+    )]
     Open {
         file: PathBuf,
         error: std::io::Error,
@@ -107,7 +111,7 @@ impl ControlSocket {
             Ok(metadata) if is_socket(&metadata) => std::fs::remove_file(file).map_err(open)?,
             Ok(_) => {
                 return Err(open(std::io::Error::other(
-                    "a file that is no socket is in the way",
+                    "a file that is no socket is in the way: remove it",
                 )));
             }
             Err(_) => {}

@@ -30,7 +30,9 @@ pub use plane::{ChangeError, Current, Plane, Verb};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {
-    #[error("cannot listen for the API on {address}: {error}; see [api] listen")]
+    #[error(
+        "cannot listen for the API on {address}: {error}; give it another place in [api] listen"
+    )]
     Api {
         address: SocketAddr,
         error: std::io::Error,

@@ -154,7 +154,7 @@ impl Plane {
             Verb::Quarantine(on) => {
                 change.quarantine = Some(on);
                 let what = if on {
-                    "quarantined: its routes are shown, none is relayed"
+                    "quarantined: its routes are evaluated and shown, and relayed to none"
                 } else {
                     "not quarantined any more"
                 };

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -14,6 +15,8 @@ use super::RuntimeError;
 use super::sys;
 
 const BACKLOG: i32 = 4096;
+const BIND_RETRIES: u32 = 100;
+const BIND_PAUSE: Duration = Duration::from_millis(20);
 
 /// The listening sockets and the TCP MD5 keys that are on them.
 pub struct Listeners {
@@ -32,7 +35,8 @@ impl Listeners {
     pub fn bind(exchange: &Exchange) -> Result<Listeners, RuntimeError> {
         let mut sockets = Vec::with_capacity(exchange.listen.len());
         for &address in &exchange.listen {
-            let socket = listen(address).map_err(|error| RuntimeError::Bind { address, error })?;
+            let socket =
+                listen_patiently(address).map_err(|error| RuntimeError::Bind { address, error })?;
             sockets.push((socket.local_addr().unwrap_or(address), socket));
         }
         let mut listeners = Listeners {
@@ -158,6 +162,20 @@ impl Listeners {
 /// Of what comes from at most so many hops away (RFC 5082 §3); a neighbour is one hop away.
 fn least_ttl(hops: u8) -> u8 {
     255 - hops.saturating_sub(1)
+}
+
+/// The sockets of a server that was killed outlive it until the kernel has taken down its rings; the
+/// one that is started in its place waits for that.
+fn listen_patiently(address: SocketAddr) -> io::Result<TcpListener> {
+    for _ in 0..BIND_RETRIES {
+        match listen(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                std::thread::sleep(BIND_PAUSE)
+            }
+            other => return other,
+        }
+    }
+    listen(address)
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

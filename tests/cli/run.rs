@@ -190,3 +190,15 @@ fn a_log_that_nobody_reads_any_more_does_not_end_the_server() {
     signal(&running.child, "-TERM");
     assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_server_that_was_killed_can_be_started_again_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    write(folder.path(), api, bgp, ONE);
+    for _ in 0..6 {
+        let mut running = start(folder.path(), api);
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+    }
+}

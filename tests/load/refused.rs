@@ -141,3 +141,48 @@ fn a_configuration_that_cannot_be_written_names_its_file() {
         &["cannot write /nowhere/rialto.toml", "--write-config"],
     );
 }
+
+#[test]
+fn what_made_the_tables_wrong_is_remarked_where_it_is_the_measurement() {
+    let plan = ["--clients", "4", "--prefixes", "100"];
+    let remark = |words: &[&str]| {
+        let (ok, report) = super::run(&plan, words, |config| config);
+        assert!(!ok, "{report:#}");
+        report["remarks"][0].as_str().unwrap_or_default().to_owned()
+    };
+    let text = remark(&["--add-path-clients", "2", "--patience", "2"]);
+    assert!(text.contains("2 clients asked for ADD-PATH"), "{text}");
+    let words = ["--scenario", "churn", "--duration", "30", "--timeout", "3"];
+    let text = remark(&words);
+    assert!(text.contains("--timeout 3"), "{text}");
+}
+
+#[test]
+fn one_client_that_is_refused_is_named_and_not_waited_for_long() {
+    let plan = ["--clients", "4", "--prefixes", "100"];
+    let words = ["--patience", "3", "--timeout", "100"];
+    let (ok, report) = super::run(&plan, &words, |config| {
+        config.replace("asn = 10002", "asn = 10099")
+    });
+    assert!(!ok, "{report:#}");
+    let why = report["connect_error"].as_str().unwrap();
+    assert!(
+        why.starts_with("AS10002-1: the server sent NOTIFICATION 2/2"),
+        "{why}"
+    );
+    let took = report["steps"][0]["took_s"].as_f64().unwrap();
+    assert!(took < 8.0, "three times the patience: {took}");
+}
+
+#[test]
+fn a_demo_without_a_place_for_its_files_says_so_and_makes_none() {
+    let output = std::process::Command::new(RIALTO)
+        .arg("demo")
+        .env("TMPDIR", "/tmp/rialto-no-such-folder")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    contains(&text, &["/tmp/rialto-no-such-folder", "TMPDIR"]);
+    assert!(!std::path::Path::new("/tmp/rialto-no-such-folder").exists());
+}

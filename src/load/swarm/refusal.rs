@@ -56,6 +56,15 @@ impl Swarm {
         })
     }
 
+    /// Whether the server had its chance with every client that is not up.
+    pub fn are_refused(&self) -> bool {
+        (0..self.client_count()).all(|client| {
+            !self.links[client].wanted
+                || self.sessions[client].state == State::Established
+                || self.refusals[client].is_some()
+        })
+    }
+
     /// Since when clients have been trying.
     pub fn trying_since(&self) -> Option<Time> {
         self.trying_since
