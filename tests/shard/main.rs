@@ -2,6 +2,7 @@
 //! sessions, walks, resyncs and reloads, on one to four shards.
 
 mod adversary;
+mod bench;
 mod core;
 mod naive;
 
