@@ -1,5 +1,6 @@
 //! One shard whose every step is in the test's hands.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,8 @@ pub struct Bench {
     pub shard: Shard,
     pub now: Time,
     pub said: Vec<ToCore>,
-    pub seq: u64,
+    seq: u64,
+    epochs: [u32; 4],
 }
 
 pub fn prefix(index: u32) -> Prefix {
@@ -48,22 +50,40 @@ impl Bench {
             now: Time::ZERO,
             said: Vec::new(),
             seq: 0,
+            epochs: [0; 4],
         };
         (0..4).for_each(|slot| bench.up(slot));
         bench
     }
 
+    /// A new session, with the router identifier that the client always has.
     pub fn up(&mut self, slot: u16) {
+        self.up_as(slot, Ipv4Addr::new(192, 0, 2, slot as u8 + 1));
+    }
+
+    pub fn up_as(&mut self, slot: u16, router_id: Ipv4Addr) {
         let families = FamilySet::only(Family::Ipv4);
+        self.epochs[usize::from(slot)] += 1;
         self.tell(ToShard::ClientUp(ClientUp {
             slot: ClientSlot(slot),
-            epoch: SessionEpoch(1),
+            epoch: self.epoch(slot),
             families,
             add_path: FamilySet::EMPTY,
             extended_messages: false,
             four_octet: true,
-            router_id: Ipv4Addr::new(192, 0, 2, slot as u8 + 1),
+            router_id,
         }));
+    }
+
+    pub fn down(&mut self, slot: u16) {
+        self.tell(ToShard::ClientDown {
+            slot: ClientSlot(slot),
+            epoch: self.epoch(slot),
+        });
+    }
+
+    fn epoch(&self, slot: u16) -> SessionEpoch {
+        SessionEpoch(self.epochs[usize::from(slot)])
     }
 
     pub fn tell(&mut self, message: ToShard) {
@@ -117,7 +137,7 @@ impl Bench {
         }
         self.tell(ToShard::Routes(RouteBatch {
             slot: ClientSlot(slot),
-            epoch: SessionEpoch(1),
+            epoch: self.epoch(slot),
             generation: Generation(1),
             updates,
             prefixes,
@@ -142,6 +162,36 @@ impl Bench {
             Some((_, ShardReply::Stats(stats))) => *stats,
             other => panic!("no statistics but {other:?}"),
         }
+    }
+
+    /// Walks to a client, and lets what is due be said.
+    pub fn join(&mut self, id: u32, slot: u16) {
+        self.walk(id, slot);
+        self.turn();
+        self.promote(id);
+        self.turn_after(Duration::from_secs(1));
+    }
+
+    /// What a client holds after all that was said, in walks and in the ordinary stream.
+    pub fn held_by(&self, slot: u16) -> BTreeMap<Prefix, Arc<AttributeSet>> {
+        let mut held = BTreeMap::new();
+        for message in &self.said {
+            let (ToCore::Deltas(batch) | ToCore::WalkDeltas { batch, .. }) = message else {
+                continue;
+            };
+            let due = |group: &&DeltaGroup| group.audience.contains(ClientSlot(slot));
+            for group in batch.groups.iter().filter(due) {
+                for index in group.prefixes.start as usize..group.prefixes.end as usize {
+                    match &group.content {
+                        DeltaContent::Announce { set, .. } => {
+                            held.insert(batch.prefixes[index], set.clone())
+                        }
+                        DeltaContent::Withdraw => held.remove(&batch.prefixes[index]),
+                    };
+                }
+            }
+        }
+        held
     }
 
     /// Batches of freed slots that the shard offers, taken out of what it said.

@@ -4,6 +4,7 @@
 mod adversary;
 mod bench;
 mod core;
+mod moments;
 mod naive;
 
 use std::net::Ipv4Addr;
