@@ -71,6 +71,30 @@ fn a_client_that_joins_gets_the_table_then_end_of_rib() {
 }
 
 #[test]
+fn what_changes_while_a_client_joins_comes_before_its_end_of_rib() {
+    for shard_count in [1, 4] {
+        let mut world = World::new(exchange(3, shard_count));
+        world.connect(0);
+        world.connect(2);
+        world.run();
+        world.peer(0).announce(1, prefixes(0..300));
+        world.run();
+        // The walk cannot end as long as one of its streams has not come.
+        world.unheard = Some(0);
+        world.connect(1);
+        world.run();
+        world.peer(0).announce(2, prefixes(100..400));
+        world.run();
+        world.unheard = None;
+        world.run();
+        assert_same(&world, 1, 2);
+        let peer = world.peer(1);
+        assert_eq!(peer.table.len(), 400);
+        assert_eq!(peer.heard.last(), Some(&Heard::EndOfRib(Family::Ipv4)));
+    }
+}
+
+#[test]
 fn splitting_the_table_over_shards_does_not_split_the_packing() {
     let updates = |shard_count: u16| {
         let mut world = World::new(exchange(2, shard_count));
@@ -483,6 +507,25 @@ fn a_session_that_comes_back_gets_nothing_meant_for_the_one_before() {
             assert_eq!(world.peer(1).table.len(), 100);
         }
     }
+}
+
+#[test]
+fn a_session_that_comes_back_gets_nothing_that_a_slow_shard_said_for_the_one_before() {
+    let mut world = World::new(exchange(3, 2));
+    world.connect_all();
+    world.unheard = Some(1);
+    world.peer(0).announce(1, prefixes(0..400));
+    world.run();
+    world.hang_up(1);
+    world.run();
+    world.peer(0).withdraw(prefixes(100..400));
+    world.run();
+    world.connect(1);
+    world.run();
+    world.unheard = None;
+    world.run();
+    assert_same(&world, 1, 2);
+    assert_eq!(world.peer(1).table.len(), 100);
 }
 
 #[test]

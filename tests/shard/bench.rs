@@ -194,6 +194,27 @@ impl Bench {
         held
     }
 
+    /// Received and accepted prefixes of a client's present session, as it was told.
+    pub fn counted(&self, client: u16) -> [i32; 2] {
+        let mut total = [0; 2];
+        for message in &self.said {
+            match message {
+                ToCore::Counts {
+                    slot,
+                    epoch,
+                    counts,
+                } if *slot == ClientSlot(client) && *epoch == self.epoch(client) => {
+                    for change in counts {
+                        total[0] += change.received[0];
+                        total[1] += change.accepted[0];
+                    }
+                }
+                _ => {}
+            }
+        }
+        total
+    }
+
     /// Batches of freed slots that the shard offers, taken out of what it said.
     pub fn reclaims(&mut self) -> Vec<u32> {
         let mut batches = Vec::new();

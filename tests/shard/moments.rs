@@ -30,6 +30,7 @@ fn paths_of_a_session_that_went_are_gone_although_its_client_is_back_before_the_
     bench.turn_after(Duration::from_secs(1));
     assert_eq!(bench.held_by(1), table(3..5, &set(0, 2)));
     assert_eq!(bench.stats().paths, 2);
+    assert_eq!(bench.counted(0), [2, 2]);
 }
 
 #[test]
