@@ -2,6 +2,7 @@
 
 mod adversary;
 mod peer;
+mod reuse;
 mod world;
 
 use std::time::Duration;
@@ -526,35 +527,6 @@ fn a_session_that_comes_back_gets_nothing_that_a_slow_shard_said_for_the_one_bef
     world.run();
     assert_same(&world, 1, 2);
     assert_eq!(world.peer(1).table.len(), 100);
-}
-
-#[test]
-fn a_freed_prefix_slot_is_not_used_again_while_a_slow_client_may_be_told_of_it() {
-    let mut exchange = exchange(3, 1);
-    exchange.limits.stalled_octets_max = 5_000;
-    let mut world = World::new(exchange);
-    world.connect_all();
-    world.peer(0).announce(1, prefixes(0..3000));
-    world.run();
-    world.peer(1).is_reading = false;
-    world.peer(1).socket_max = 1_000;
-    for tag in 2..8 {
-        world.peer(0).announce(tag, prefixes(0..3000));
-        world.run();
-    }
-    assert!(world.stats().clients[1].dirty_prefixes >= 3000);
-    // Slots are freed, and asked for again by other prefixes.
-    world.peer(0).withdraw(prefixes(0..3000));
-    world.run();
-    let is_reclaimed = |world: &World| world.sent.iter().any(|sent| sent.starts_with("Reclaimed"));
-    assert!(!is_reclaimed(&world));
-    world.peer(0).announce(9, prefixes(5000..8000));
-    world.run();
-    world.peer(1).is_reading = true;
-    world.run();
-    assert_same(&world, 1, 2);
-    assert_eq!(world.peer(1).table.len(), 3000);
-    assert!(is_reclaimed(&world));
 }
 
 #[test]

@@ -29,11 +29,18 @@ pub fn prefix(index: u32) -> Prefix {
 }
 
 pub fn set(slot: u16, tag: u16) -> Arc<AttributeSet> {
+    builder(slot, tag).build()
+}
+
+pub fn set_with_med(slot: u16, tag: u16, med: u32) -> Arc<AttributeSet> {
+    builder(slot, tag).med(med).build()
+}
+
+fn builder(slot: u16, tag: u16) -> SetBuilder {
     SetBuilder::new()
         .next_hop(Ipv4Addr::new(10, 77, 1, slot as u8 + 1))
         .as_path(&[core::asn_of(ClientSlot(slot)).0])
         .communities(&[(1, tag)])
-        .build()
 }
 
 impl Bench {
@@ -145,8 +152,12 @@ impl Bench {
     }
 
     pub fn announce(&mut self, slot: u16, tag: u16, range: std::ops::Range<u32>) {
+        self.announce_set(slot, set(slot, tag), range);
+    }
+
+    pub fn announce_set(&mut self, slot: u16, set: Arc<AttributeSet>, range: std::ops::Range<u32>) {
         let prefixes = range.map(prefix).collect();
-        self.update(slot, vec![(Some(set(slot, tag)), prefixes)]);
+        self.update(slot, vec![(Some(set), prefixes)]);
     }
 
     pub fn withdraw(&mut self, slot: u16, range: std::ops::Range<u32>) {
