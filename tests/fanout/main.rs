@@ -1,6 +1,7 @@
 //! A session core with real shards, stepped with clients that read well, slowly or not at all.
 
 mod adversary;
+mod merge;
 mod peer;
 mod reuse;
 mod world;

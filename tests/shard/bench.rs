@@ -13,6 +13,7 @@ use rialto::server::message::*;
 use rialto::server::query::{ShardQuery, ShardReply, ShardStats};
 use rialto::wire::{AttributeSet, testing::SetBuilder};
 
+use crate::RS;
 use crate::core::{self, Exchange};
 
 /// One shard and what it said; time is in the test's hands.
@@ -34,6 +35,11 @@ pub fn set(slot: u16, tag: u16) -> Arc<AttributeSet> {
 
 pub fn set_with_med(slot: u16, tag: u16, med: u32) -> Arc<AttributeSet> {
     builder(slot, tag).med(med).build()
+}
+
+/// Its announcer is prepended once for everybody.
+pub fn set_with_prepend(slot: u16, tag: u16) -> Arc<AttributeSet> {
+    builder(slot, tag).large(&[(RS, 101, 0)]).build()
 }
 
 fn builder(slot: u16, tag: u16) -> SetBuilder {

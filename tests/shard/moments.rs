@@ -9,7 +9,8 @@ use rialto::base::*;
 use rialto::server::message::*;
 use rialto::wire::AttributeSet;
 
-use crate::bench::{Bench, prefix, set, set_with_med};
+use crate::bench::{Bench, prefix, set, set_with_med, set_with_prepend};
+use crate::core::asn_of;
 
 fn table(
     range: std::ops::Range<u32>,
@@ -154,4 +155,49 @@ fn a_slot_that_was_in_use_again_when_it_was_to_be_freed_is_offered_again_later()
         bench.tell(ToShard::Reclaimed { core, batch });
     }
     assert_eq!(bench.stats().free_slots, 3000);
+}
+
+#[test]
+fn what_is_withdrawn_but_not_yet_said_when_a_refresh_begins_is_withdrawn_when_it_ends() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    bench.announce(0, 1, 0..3000);
+    bench.turn_after(Duration::from_secs(1));
+    // The gathering window is open: the withdrawals are pending when the walk begins.
+    bench.withdraw(0, 0..10);
+    bench.walk(2, 1);
+    bench.turn();
+    bench.promote(2);
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(bench.held_by(1), table(10..3000, &set(0, 1)));
+}
+
+/// The ASN that is prepended to what a client heard last.
+fn prepended(bench: &Bench, slot: u16) -> Option<Asn> {
+    let groups = bench.said.iter().flat_map(|message| match message {
+        ToCore::Deltas(batch) => &batch.groups[..],
+        _ => &[],
+    });
+    let last = groups
+        .filter(|group| group.audience.contains(ClientSlot(slot)))
+        .last()?;
+    match &last.content {
+        DeltaContent::Announce { variant, .. } if variant.prepend > 0 => Some(variant.prepend_as),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_path_with_the_same_attributes_and_other_prepends_is_another_path() {
+    let mut bench = Bench::new();
+    bench.join(1, 3);
+    // Both announce the same set, which asks that their own ASN be prepended.
+    let shared = set_with_prepend(0, 1);
+    bench.announce_set(0, shared.clone(), 0..1);
+    bench.announce_set(2, shared, 0..1);
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(prepended(&bench, 3), Some(asn_of(ClientSlot(0))));
+    bench.withdraw(0, 0..1);
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(prepended(&bench, 3), Some(asn_of(ClientSlot(2))));
 }
