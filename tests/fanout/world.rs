@@ -39,6 +39,8 @@ pub struct World {
     pub mailbox_max: usize,
     /// Shards do nothing meanwhile.
     pub are_shards_asleep: bool,
+    /// What this shard says stays in its mailboxes.
+    pub unheard: Option<usize>,
     pub peers: Vec<Peer>,
     /// Messages reach some shards a turn later than others.
     pub cores_disagree: bool,
@@ -168,6 +170,7 @@ impl World {
             shards,
             mailbox_max: 16,
             are_shards_asleep: false,
+            unheard: None,
             cores_disagree: false,
             late: Vec::new(),
             peers,
@@ -365,7 +368,7 @@ impl World {
     fn deliver(&mut self, index: usize) -> bool {
         let mut is_busy = false;
         for (shard, mailbox) in self.to_core[index].iter_mut().enumerate() {
-            while self.cores[index].wants_deltas() {
+            while self.unheard != Some(shard) && self.cores[index].wants_deltas() {
                 let Some(message) = mailbox.pop_front() else {
                     break;
                 };

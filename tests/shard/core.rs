@@ -30,8 +30,9 @@ pub fn asn_of(slot: ClientSlot) -> Asn {
     Asn(1000 + u32::from(slot.0 / 2))
 }
 
+/// Every other session of a client has another one than the last.
 pub fn router_id_of(slot: ClientSlot, epoch: u32) -> Ipv4Addr {
-    let number = (u32::from(slot.0) * 7 + epoch * 5) % 11 + 1;
+    let number = (u32::from(slot.0) * 7 + epoch / 2 * 5) % 11 + 1;
     Ipv4Addr::from(number << 28 | number)
 }
 

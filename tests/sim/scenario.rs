@@ -134,9 +134,18 @@ impl Scenario {
 
     fn announce(&mut self, client: usize) {
         let (nets, attributes) = self.random_route(client);
-        self.world.clients[client]
-            .speaker
-            .announce(&nets, &attributes);
+        let speaker = &mut self.world.clients[client].speaker;
+        let family = self.rng.below(2);
+        let others = speaker.announced.keys().copied();
+        let others: Vec<Net> = others
+            .filter(|net| family_of(net) == family && !nets.contains(net))
+            .collect();
+        if self.rng.percent(20) && !others.is_empty() {
+            let gone = self.rng.some(&others, 4);
+            speaker.replace(&gone, &nets, &attributes);
+        } else {
+            speaker.announce(&nets, &attributes);
+        }
     }
 
     fn announce_amiss(&mut self, client: usize) {

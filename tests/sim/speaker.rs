@@ -266,7 +266,7 @@ impl Speaker {
         }
         self.rng.shuffle(&mut by_attributes);
         for (attributes, nets) in by_attributes {
-            self.write_announcement(&nets, &attributes, false);
+            self.write_announcement(&[], &nets, &attributes, false);
         }
     }
 
@@ -279,12 +279,19 @@ impl Speaker {
         }
     }
 
-    fn write_announcement(&mut self, nets: &[Net], attributes: &Attributes, broken_origin: bool) {
+    fn write_announcement(
+        &mut self,
+        gone: &[Net],
+        nets: &[Net],
+        attributes: &Attributes,
+        broken_origin: bool,
+    ) {
         let style = Style {
             broken_origin,
             ..self.style()
         };
         self.outbox.extend(codec::encode_announcements(
+            gone,
             nets,
             attributes,
             &self.agreed,
@@ -298,15 +305,28 @@ impl Speaker {
             self.announced.insert(*net, attributes.clone());
         }
         if self.speaks(nets) {
-            self.write_announcement(nets, attributes, false);
+            self.write_announcement(&[], nets, attributes, false);
         }
+    }
+
+    /// Announces prefixes in UPDATEs that withdraw a few others of one family, too.
+    pub fn replace(&mut self, gone: &[Net], nets: &[Net], attributes: &Attributes) {
+        if !self.speaks(nets) || !self.speaks(gone) {
+            self.withdraw(gone);
+            return self.announce(nets, attributes);
+        }
+        gone.iter().for_each(|net| drop(self.announced.remove(net)));
+        for net in nets {
+            self.announced.insert(*net, attributes.clone());
+        }
+        self.write_announcement(gone, nets, attributes, false);
     }
 
     /// Announces them in an UPDATE that the server must take for a withdrawal (RFC 7606).
     pub fn announce_amiss(&mut self, nets: &[Net], attributes: &Attributes) {
         nets.iter().for_each(|net| drop(self.announced.remove(net)));
         if self.speaks(nets) {
-            self.write_announcement(nets, attributes, true);
+            self.write_announcement(&[], nets, attributes, true);
         }
     }
 
