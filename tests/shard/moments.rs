@@ -174,7 +174,7 @@ fn what_is_withdrawn_but_not_yet_said_when_a_refresh_begins_is_withdrawn_when_it
 
 /// The ASN that is prepended to what a client heard last.
 fn prepended(bench: &Bench, slot: u16) -> Option<Asn> {
-    let groups = bench.said.iter().flat_map(|message| match message {
+    let mut groups = bench.said.iter().flat_map(|message| match message {
         ToCore::Deltas(batch) => &batch.groups[..],
         _ => &[],
     });
