@@ -95,6 +95,19 @@ impl Bench {
         });
     }
 
+    /// A client asks for the present state of prefixes; their slots are in the order they came in.
+    pub fn resync(&mut self, slot: u16, range: std::ops::Range<u32>) {
+        let dirty = range.map(|index| DirtyPrefix {
+            prefix: PrefixSlot(index),
+            path_id: None,
+        });
+        self.tell(ToShard::Resync {
+            slot: ClientSlot(slot),
+            epoch: self.epoch(slot),
+            dirty: dirty.collect(),
+        });
+    }
+
     fn epoch(&self, slot: u16) -> SessionEpoch {
         SessionEpoch(self.epochs[usize::from(slot)])
     }

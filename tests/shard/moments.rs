@@ -174,13 +174,11 @@ fn what_is_withdrawn_but_not_yet_said_when_a_refresh_begins_is_withdrawn_when_it
 
 /// The ASN that is prepended to what a client heard last.
 fn prepended(bench: &Bench, slot: u16) -> Option<Asn> {
-    let groups = bench.said.iter().flat_map(|message| match message {
+    let mut groups = bench.said.iter().flat_map(|message| match message {
         ToCore::Deltas(batch) => &batch.groups[..],
         _ => &[],
     });
-    let last = groups
-        .filter(|group| group.audience.contains(ClientSlot(slot)))
-        .last()?;
+    let last = groups.rfind(|group| group.audience.contains(ClientSlot(slot)))?;
     match &last.content {
         DeltaContent::Announce { variant, .. } if variant.prepend > 0 => Some(variant.prepend_as),
         _ => None,
@@ -200,4 +198,33 @@ fn a_path_with_the_same_attributes_and_other_prepends_is_another_path() {
     bench.withdraw(0, 0..1);
     bench.turn_after(Duration::from_secs(1));
     assert_eq!(prepended(&bench, 3), Some(asn_of(ClientSlot(2))));
+}
+
+#[test]
+fn a_change_that_is_taken_back_after_a_resync_is_taken_back_for_the_one_that_asked() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    bench.announce(0, 1, 0..4);
+    bench.turn_after(Duration::from_secs(1));
+    bench.announce(0, 2, 0..4);
+    bench.resync(1, 0..4);
+    bench.announce(0, 1, 0..4);
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(bench.held_by(1), table(0..4, &set(0, 1)));
+}
+
+/// A turn sweeps 16,384 entries.
+#[test]
+fn a_session_that_goes_while_another_is_swept_is_swept_from_the_beginning() {
+    let mut bench = Bench::new();
+    for slot in [0, 2] {
+        bench.announce(slot, 1, 0..20_000);
+    }
+    bench.turn();
+    bench.down(0);
+    let now = bench.now;
+    assert!(bench.shard.turn(now), "the sweep is not over");
+    bench.down(2);
+    bench.turn();
+    assert_eq!(bench.stats().paths, 0);
 }
