@@ -9,7 +9,7 @@ use rialto::base::*;
 use rialto::server::message::*;
 use rialto::wire::AttributeSet;
 
-use crate::bench::{Bench, prefix, set, set_with_med, set_with_prepend};
+use crate::bench::{Bench, prefix, set, set_too_long, set_with_med, set_with_prepend};
 use crate::core::asn_of;
 
 fn table(
@@ -227,4 +227,30 @@ fn a_session_that_goes_while_another_is_swept_is_swept_from_the_beginning() {
     bench.down(2);
     bench.turn();
     assert_eq!(bench.stats().paths, 0);
+}
+
+#[test]
+fn a_verdict_of_before_a_reload_is_not_believed_after_it() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    bench.announce(0, 1, 0..2);
+    bench.turn_after(Duration::from_secs(1));
+    bench.reload_with_nothing_accepted_from(0);
+    // Its session core has not heard of the reload yet.
+    bench.announce(0, 1, 2..4);
+    bench.announce(2, 1, 4..5);
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(bench.held_by(1), table(4..5, &set(2, 1)));
+    assert_eq!(bench.counted(0), [4, 0]);
+}
+
+#[test]
+fn who_cannot_be_sent_the_best_path_gets_the_next() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    // 4,800 octets, and none of the clients takes more than 4,096.
+    bench.announce_set(0, set_too_long(0), 0..4);
+    bench.announce(2, 1, 0..2);
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(bench.held_by(1), table(0..2, &set(2, 1)));
 }
