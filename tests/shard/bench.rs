@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rialto::base::*;
-use rialto::policy::Verdict;
+use rialto::policy::{ImportChecks, ImportPolicy, Verdict};
 use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::message::*;
@@ -25,6 +25,12 @@ pub struct Bench {
     epochs: [u32; 4],
 }
 
+const EXCHANGE: Exchange = Exchange {
+    clients: 4,
+    med: MedMode::SameAs,
+    hide_own_as: 0,
+};
+
 pub fn prefix(index: u32) -> Prefix {
     Prefix::v4(Ipv4Addr::from(0x0a00_0000 + (index << 8)), 24)
 }
@@ -42,6 +48,11 @@ pub fn set_with_prepend(slot: u16, tag: u16) -> Arc<AttributeSet> {
     builder(slot, tag).large(&[(RS, 101, 0)]).build()
 }
 
+pub fn set_too_long(slot: u16) -> Arc<AttributeSet> {
+    let large: Vec<_> = (0..400).map(|number| (3356, number, 1)).collect();
+    builder(slot, 0).large(&large).build()
+}
+
 fn builder(slot: u16, tag: u16) -> SetBuilder {
     SetBuilder::new()
         .next_hop(Ipv4Addr::new(10, 77, 1, slot as u8 + 1))
@@ -52,12 +63,7 @@ fn builder(slot: u16, tag: u16) -> SetBuilder {
 impl Bench {
     /// Clients 0 to 3 are up.
     pub fn new() -> Bench {
-        let exchange = Exchange {
-            clients: 4,
-            med: MedMode::SameAs,
-            hide_own_as: 0,
-        };
-        let shard = Shard::new(ShardId(0), core::compile(&exchange, 1, 1), 1);
+        let shard = Shard::new(ShardId(0), core::compile(&EXCHANGE, 1, 1), 1);
         let mut bench = Bench {
             shard,
             now: Time::ZERO,
@@ -92,6 +98,19 @@ impl Bench {
         self.tell(ToShard::ClientDown {
             slot: ClientSlot(slot),
             epoch: self.epoch(slot),
+        });
+    }
+
+    /// A client asks for the present state of prefixes; their slots are in the order they came in.
+    pub fn resync(&mut self, slot: u16, range: std::ops::Range<u32>) {
+        let dirty = range.map(|index| DirtyPrefix {
+            prefix: PrefixSlot(index),
+            path_id: None,
+        });
+        self.tell(ToShard::Resync {
+            slot: ClientSlot(slot),
+            epoch: self.epoch(slot),
+            dirty: dirty.collect(),
         });
     }
 
@@ -179,6 +198,20 @@ impl Bench {
             Some((_, ShardReply::Stats(stats))) => *stats,
             other => panic!("no statistics but {other:?}"),
         }
+    }
+
+    pub fn reload_with_nothing_accepted_from(&mut self, slot: u16) {
+        let mut exchange = core::compile(&EXCHANGE, 2, 1);
+        let clients = &mut Arc::get_mut(&mut exchange)
+            .expect("nobody else has it")
+            .clients;
+        let client = clients[usize::from(slot)].as_mut().and_then(Arc::get_mut);
+        client.expect("there is such a client").import =
+            Arc::new(ImportPolicy::new(ImportChecks {
+                quarantined: true,
+                ..ImportChecks::lab(Asn(0), Asn(0))
+            }));
+        self.tell(ToShard::Reload(exchange));
     }
 
     /// Walks to a client, and lets what is due be said.

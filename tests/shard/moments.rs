@@ -9,7 +9,7 @@ use rialto::base::*;
 use rialto::server::message::*;
 use rialto::wire::AttributeSet;
 
-use crate::bench::{Bench, prefix, set, set_with_med, set_with_prepend};
+use crate::bench::{Bench, prefix, set, set_too_long, set_with_med, set_with_prepend};
 use crate::core::asn_of;
 
 fn table(
@@ -178,8 +178,7 @@ fn prepended(bench: &Bench, slot: u16) -> Option<Asn> {
         ToCore::Deltas(batch) => &batch.groups[..],
         _ => &[],
     });
-    let last = groups
-        .rfind(|group| group.audience.contains(ClientSlot(slot)))?;
+    let last = groups.rfind(|group| group.audience.contains(ClientSlot(slot)))?;
     match &last.content {
         DeltaContent::Announce { variant, .. } if variant.prepend > 0 => Some(variant.prepend_as),
         _ => None,
@@ -199,4 +198,59 @@ fn a_path_with_the_same_attributes_and_other_prepends_is_another_path() {
     bench.withdraw(0, 0..1);
     bench.turn_after(Duration::from_secs(1));
     assert_eq!(prepended(&bench, 3), Some(asn_of(ClientSlot(2))));
+}
+
+#[test]
+fn a_change_that_is_taken_back_after_a_resync_is_taken_back_for_the_one_that_asked() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    bench.announce(0, 1, 0..4);
+    bench.turn_after(Duration::from_secs(1));
+    bench.announce(0, 2, 0..4);
+    bench.resync(1, 0..4);
+    bench.announce(0, 1, 0..4);
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(bench.held_by(1), table(0..4, &set(0, 1)));
+}
+
+/// A turn sweeps 16,384 entries.
+#[test]
+fn a_session_that_goes_while_another_is_swept_is_swept_from_the_beginning() {
+    let mut bench = Bench::new();
+    for slot in [0, 2] {
+        bench.announce(slot, 1, 0..20_000);
+    }
+    bench.turn();
+    bench.down(0);
+    let now = bench.now;
+    assert!(bench.shard.turn(now), "the sweep is not over");
+    bench.down(2);
+    bench.turn();
+    assert_eq!(bench.stats().paths, 0);
+}
+
+#[test]
+fn a_verdict_of_before_a_reload_is_not_believed_after_it() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    bench.announce(0, 1, 0..2);
+    bench.turn_after(Duration::from_secs(1));
+    bench.reload_with_nothing_accepted_from(0);
+    // Its session core has not heard of the reload yet.
+    bench.announce(0, 1, 2..4);
+    bench.announce(2, 1, 4..5);
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(bench.held_by(1), table(4..5, &set(2, 1)));
+    assert_eq!(bench.counted(0), [4, 0]);
+}
+
+#[test]
+fn who_cannot_be_sent_the_best_path_gets_the_next() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    // 4,800 octets, and none of the clients takes more than 4,096.
+    bench.announce_set(0, set_too_long(0), 0..4);
+    bench.announce(2, 1, 0..2);
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(bench.held_by(1), table(0..2, &set(2, 1)));
 }
