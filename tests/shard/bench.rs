@@ -214,6 +214,13 @@ impl Bench {
         self.tell(ToShard::Reload(exchange));
     }
 
+    pub fn reload_without(&mut self, slot: u16) {
+        let mut exchange = core::compile(&EXCHANGE, 2, 1);
+        let edited = Arc::get_mut(&mut exchange).expect("nobody else has it");
+        edited.clients[usize::from(slot)] = None;
+        self.tell(ToShard::Reload(exchange));
+    }
+
     /// Walks to a client, and lets what is due be said.
     pub fn join(&mut self, id: u32, slot: u16) {
         self.walk(id, slot);
