@@ -2,6 +2,7 @@
 
 mod adversary;
 mod budget;
+mod link_locals;
 mod peer;
 mod world;
 
