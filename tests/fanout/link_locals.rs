@@ -13,7 +13,7 @@ use crate::world::{World, exchange, with_client};
 /// Clients 0 and 1 speak IPv6 too; all may have these next hops, or any.
 fn exchange_with(generation: u32, next_hops: Option<&[&str]>) -> Exchange {
     let mut exchange = exchange(3, 1);
-    exchange.generation = Generation(generation.into());
+    exchange.generation = Generation(generation);
     for slot in 0..3 {
         with_client(&mut exchange, slot, |client| {
             if slot < 2 {
