@@ -3,6 +3,7 @@
 mod adversary;
 mod budget;
 mod merge;
+mod link_locals;
 mod peer;
 mod reuse;
 mod world;
