@@ -247,7 +247,7 @@ fn opening(args: &DemoArgs, plan: &super::plan::Plan) -> String {
     format!(
         "A route server lets many networks at an exchange swap routes over one BGP\n\
          session each. This starts one on loopback with {} synthetic networks that\n\
-         announce {} routes to {} prefixes.\n\n",
+         announce {} routes to {} prefixes.\n",
         args.clients,
         grouped(plan.route_count()),
         grouped(plan.prefixes.len()),

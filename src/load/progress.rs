@@ -17,7 +17,8 @@ impl Progress {
         if !silent && std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         }
-        let template = "{msg:40} {bar:30} {percent:>3}% {human_pos}/{human_len} {prefix}";
+        // Eighty columns: a bar that wraps leaves its traces.
+        let template = "{msg:41} {bar:18} {percent:>3}% {prefix}";
         bar.set_style(ProgressStyle::with_template(template).expect("the template is right"));
         Progress {
             bar,
