@@ -39,10 +39,6 @@ pub fn set(slot: u16, tag: u16) -> Arc<AttributeSet> {
     builder(slot, tag).build()
 }
 
-pub fn set_with_med(slot: u16, tag: u16, med: u32) -> Arc<AttributeSet> {
-    builder(slot, tag).med(med).build()
-}
-
 /// Its announcer is prepended once for everybody.
 pub fn set_with_prepend(slot: u16, tag: u16) -> Arc<AttributeSet> {
     builder(slot, tag).large(&[(RS, 101, 0)]).build()
