@@ -35,7 +35,7 @@ fn exchange() -> Arc<Exchange> {
         core_count: 1,
         shard_count: 1,
         med: MedMode::SameAs,
-        scheme: ControlScheme::standard(RS),
+        scheme: Arc::new(ControlScheme::standard(RS)),
         directory,
         clients: vec![None; usize::from(CLIENTS)],
         by_address: [(IpAddr::V4(Ipv4Addr::LOCALHOST), ClientSlot(0))].into(),

@@ -62,6 +62,7 @@ fn batches(shard_count: u16) -> Vec<Arc<DeltaBatch>> {
         let mut batch = DeltaBatch {
             shard: ShardId(shard as u16),
             flush: 1,
+            scheme: Arc::default(),
             groups: Vec::new(),
             prefixes: entries.iter().map(|entry| entry.2).collect(),
             slots: (0..entries.len() as u32).map(PrefixSlot).collect(),

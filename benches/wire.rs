@@ -71,6 +71,7 @@ fn decode(c: &mut Criterion) {
             discard: &none,
             treat_as_withdraw: &none,
             scrub: &KeepAll,
+            link_locals: None,
             hash_seed: HASH_SEED,
         };
         let mut scratch = Scratch::default();

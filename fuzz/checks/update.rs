@@ -19,6 +19,7 @@ pub fn check(octets: &[u8]) {
         discard: &none,
         treat_as_withdraw: &none,
         scrub: &KeepAll,
+        link_locals: None,
         hash_seed: 0,
     };
     let Ok(update) = decode_update(body, &context, &mut Scratch::default()) else {

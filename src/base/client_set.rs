@@ -51,6 +51,11 @@ impl ClientSet {
         self.words.is_empty()
     }
 
+    /// How many it takes.
+    pub fn octets(&self) -> usize {
+        size_of::<ClientSet>() + size_of_val(&self.words[..])
+    }
+
     /// How many clients are in it.
     pub fn count(&self) -> usize {
         self.words

@@ -1,4 +1,5 @@
-//! The words every floor shares: numbers, prefixes, identities, sets of clients, virtual time.
+//! The words every floor shares: numbers, prefixes, identities, sets of clients, virtual time, and
+//! rows of text.
 //! Knows nothing of octets on the wire, of policy or of I/O.
 
 mod asn;
@@ -6,6 +7,7 @@ mod client_set;
 mod family;
 mod ids;
 mod prefix;
+pub mod text;
 mod time;
 
 pub use asn::Asn;

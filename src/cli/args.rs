@@ -15,12 +15,24 @@ use crate::base::Prefix;
     version,
     about,
     arg_required_else_help = true,
-    propagate_version = true
+    propagate_version = true,
+    after_help = AFTER_HELP
 )]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
+
+const AFTER_HELP: &str = "\
+First steps:
+  rialto demo                        see it work; needs nothing
+  rialto check --reference           every key of a configuration
+  rialto check --config FILE         what is wrong with one
+  rialto run --config FILE           run it
+  rialto show clients                who is up (rialto explain: who has what, and why)
+
+Exit status: 0 done and well, 1 it ran and something is wrong, 2 the words on
+the command line are.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -106,6 +118,7 @@ pub enum Show {
     },
     /// All paths of a prefix, or of the longest prefix that covers an address
     Route {
+        /// Such as 192.0.2.0/24, or an address: 192.0.2.1
         prefix: Target,
         #[command(flatten)]
         common: ShowCommon,
@@ -166,6 +179,7 @@ impl WhichArgs {
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
+    /// Such as 192.0.2.0/24, or an address: the longest prefix that covers it
     pub prefix: Target,
     /// The client's name or address
     #[arg(long, value_name = "CLIENT")]
@@ -177,7 +191,7 @@ pub struct ExplainArgs {
 /// How a running server is found for changing something.
 #[derive(Clone, Debug, Args)]
 pub struct Control {
-    /// The server's control socket; else the one of --config, else the one that the API names
+    /// Its control socket; default: that of --config, or what its API says
     #[arg(long, value_name = "SOCKET")]
     pub control: Option<PathBuf>,
     /// The configuration whose server is meant

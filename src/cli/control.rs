@@ -69,10 +69,15 @@ fn socket(control: &Control) -> Result<PathBuf, FetchError> {
         (None, Some(file)) => match config::load(file) {
             Ok(config) => Ok(config.control),
             Err(problems) => Err(FetchError::Refused(format!(
-                "{problems}\nwhere its control socket is cannot be told: use --control"
+                "the configuration does not say where the control socket is (--control SOCKET does):\n{problems}"
             ))),
         },
-        (None, None) => get(&control.api.api, "/api/v1/summary")
-            .map(|view: SummaryView| view.control_socket.into()),
+        (None, None) => match get(&control.api.api, "/api/v1/summary") {
+            Ok(SummaryView { control_socket, .. }) => Ok(control_socket.into()),
+            Err(FetchError::Unreachable { api, why }) => {
+                Err(FetchError::SocketUnknown { api, why })
+            }
+            Err(error) => Err(error),
+        },
     }
 }

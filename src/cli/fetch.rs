@@ -1,6 +1,7 @@
 //! How the commands reach a running server: GET over its API, lines of JSON over its control socket.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Error, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -31,10 +32,43 @@ pub enum FetchError {
     Refused(String),
     #[error("what answers at {api} is no Rialto: {why}")]
     Foreign { api: String, why: String },
+    /// As [`FetchError::Unreachable`], by a command that asks there for the control socket only.
     #[error(
-        "no server answers at the control socket {socket}: {why}; is it running, and may you write to it? (--control SOCKET)"
+        "no server answers at {api}: {why}; is it running? Where its API is off or elsewhere, name its socket with --control SOCKET or its configuration with --config FILE"
     )]
-    Control { socket: String, why: String },
+    SocketUnknown { api: String, why: String },
+    #[error("no server answers at the control socket {socket}: {why}; {remedy}")]
+    Control {
+        socket: String,
+        why: String,
+        remedy: String,
+    },
+}
+
+/// What to do where the control socket does not answer.
+fn remedy(socket: &Path, error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => {
+            "is the server running, and is this its [control] socket? (--control SOCKET or --config FILE)"
+                .to_owned()
+        }
+        ErrorKind::PermissionDenied => match std::fs::metadata(socket) {
+            Ok(metadata) => format!(
+                "run as uid {} or as a member of group {}, whose it is",
+                metadata.uid(),
+                metadata.gid()
+            ),
+            Err(_) => "run as a user who may enter its folder and write to it".to_owned(),
+        },
+        ErrorKind::ConnectionRefused => {
+            "a server that ended without a word has left it: start one".to_owned()
+        }
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => format!(
+            "it has not answered for {} s: see its log, and rialto show cores",
+            CONTROL_ANSWER_MAX.as_secs()
+        ),
+        _ => "see the server's log".to_owned(),
+    }
 }
 
 /// The JSON at `path`, which has its query with it.
@@ -105,9 +139,10 @@ pub fn escape(text: &str) -> String {
 
 /// Asks for one change.
 pub fn ask(socket: &Path, request: &Request) -> Result<Response, FetchError> {
-    let failed = |why: String| FetchError::Control {
+    let failed = |error: Error| FetchError::Control {
         socket: socket.display().to_string(),
-        why,
+        why: error.to_string(),
+        remedy: remedy(socket, &error),
     };
     let converse = || -> std::io::Result<String> {
         let mut stream = UnixStream::connect(socket)?;
@@ -119,7 +154,7 @@ pub fn ask(socket: &Path, request: &Request) -> Result<Response, FetchError> {
         BufReader::new(stream).read_line(&mut answer)?;
         Ok(answer)
     };
-    let answer = converse().map_err(|error| failed(error.to_string()))?;
-    serde_json::from_str(&answer)
-        .map_err(|error| failed(format!("its answer makes no sense: {error}")))
+    let answer = converse().map_err(failed)?;
+    let nonsense = |error| failed(Error::other(format!("its answer makes no sense: {error}")));
+    serde_json::from_str(&answer).map_err(nonsense)
 }

@@ -10,6 +10,7 @@ use super::args::{ExplainArgs, RoutesArgs, Show, ShowCommon, Target};
 use super::fetch::{FetchError, escape, get};
 use super::table::{Table, duration, octets};
 use super::{Outcome, count, print};
+use crate::base::text::row;
 
 pub fn show(what: &Show) -> Result<Outcome, FetchError> {
     match what {
@@ -128,7 +129,10 @@ fn remarks(client: &ClientView) -> String {
         None => {}
     }
     if client.quarantined {
-        remarks.push("QUARANTINED".to_owned());
+        remarks.push(match client.would_be_accepted.sum() {
+            0 => "QUARANTINED".to_owned(),
+            held => format!("QUARANTINED: {held} would be accepted"),
+        });
     }
     for (family, accepted, back) in [
         ("ipv4", client.accepted.ipv4, client.blocked.ipv4),
@@ -182,12 +186,6 @@ fn client(view: &Value) -> String {
     ];
     let remarks = remarks(&client);
     lines.extend((!remarks.is_empty()).then(|| format!("remarks      {remarks}")));
-    lines.extend(client.quarantined.then(|| {
-        format!(
-            "quarantine   routes are shown, none is relayed; to lift it: rialto client {} quarantine off",
-            client.name
-        )
-    }));
     if client.is_established() {
         let router_id = client
             .router_id
@@ -216,6 +214,14 @@ fn client(view: &Value) -> String {
         "received     {} ipv4, {} ipv6; accepted {} ipv4, {} ipv6",
         client.received.ipv4, client.received.ipv6, client.accepted.ipv4, client.accepted.ipv6
     ));
+    if client.quarantined {
+        let held = client.would_be_accepted;
+        lines.push(format!(
+            "quarantine   {} ipv4, {} ipv6 would be accepted; they are relayed to none\n\
+             to lift it   rialto client {} quarantine off",
+            held.ipv4, held.ipv6, client.name
+        ));
+    }
     lines.push(format!(
         "in           {} UPDATEs, {}",
         client.updates_in,
@@ -248,7 +254,7 @@ fn client(view: &Value) -> String {
             } else {
                 items.join(", ")
             };
-            lines.push(format!("{name:<12} {text}"));
+            lines.push(row(name, &text, 13).trim_end().to_owned());
         }
     }
     lines.join("\n") + "\n"
@@ -283,6 +289,9 @@ fn route(prefix: &Target, common: &ShowCommon) -> Result<Outcome, FetchError> {
 
 fn standing(path: &PathView) -> String {
     match &path.reject {
+        Some(_) if path.is_quarantined() => {
+            "would be accepted; quarantined, and so relayed to none".to_owned()
+        }
         Some(reject) => format!(
             "rejected: {} ({})",
             reject.text.trim_end_matches('.'),
@@ -307,7 +316,7 @@ fn detail(path: &PathView, standing: &str) -> String {
     );
     let mut line = |name: &str, value: String| {
         if !value.is_empty() {
-            text += &format!("    {name:<12} {value}\n");
+            text += &row(&format!("    {name}"), &value, 17);
         }
     };
     line("AS_PATH", attributes.as_path.clone());
@@ -341,11 +350,16 @@ fn routes(args: &RoutesArgs) -> Result<Outcome, FetchError> {
     let (client, which) = (escape(&args.client), args.which.name());
     let mut cursor = String::new();
     let mut all = Vec::new();
-    let mut told = 0;
+    let (mut told, mut held) = (0, 0);
     let name = loop {
         let path = format!("/api/v1/routes?client={client}&which={which}&limit=5000{cursor}");
         let page: RoutesView = get(&args.common.api.api, &path)?;
         told += page.routes.len();
+        held += page
+            .routes
+            .iter()
+            .filter(|path| path.is_quarantined())
+            .count();
         if args.common.output.json {
             all.extend(page.routes);
         } else {
@@ -374,7 +388,13 @@ fn routes(args: &RoutesArgs) -> Result<Outcome, FetchError> {
             serde_json::to_value(view).unwrap_or_default()
         ));
     } else {
-        print(&format!("{} {which}, {name}\n", count(told, "route")));
+        print(&match (which, held) {
+            ("accepted", 1..) => format!(
+                "{} would be accepted and relayed to none: {name} is quarantined\n",
+                count(told, "route")
+            ),
+            _ => format!("{} {which}, {name}\n", count(told, "route")),
+        });
     }
     Ok(Outcome::Well)
 }
@@ -385,11 +405,11 @@ fn line(path: &PathView, which: &str) -> String {
     } else {
         String::new()
     };
-    let rejected = path
-        .reject
-        .as_ref()
-        .map(|reject| format!("  REJECTED {}", reject.name))
-        .unwrap_or_default();
+    let rejected = match &path.reject {
+        Some(_) if path.is_quarantined() => "  QUARANTINED".to_owned(),
+        Some(reject) => format!("  REJECTED {}", reject.name),
+        None => String::new(),
+    };
     let path_id = path
         .path_id
         .map(|id| format!("  path {id}"))
@@ -402,26 +422,24 @@ fn line(path: &PathView, which: &str) -> String {
 }
 
 fn cores(view: &CoresView) -> String {
+    let mut threads = Table::new(&["THREAD", ">CPU", ">CPU TIME", ">QUEUED"]);
+    let sessions = view.sessions.iter().map(|core| &core.thread);
+    for thread in sessions.chain(view.shards.iter().map(|shard| &shard.thread)) {
+        threads.row(vec![
+            thread.name.clone(),
+            thread
+                .cpu
+                .map_or_else(|| "any".to_owned(), |cpu| cpu.to_string()),
+            format!("{:.2} s", thread.cpu_time_s),
+            thread.queued.to_string(),
+        ]);
+    }
     let mut sessions = Table::new(&[
-        "SESSION CORE",
-        ">CPU",
-        ">CPU TIME",
-        ">CLIENTS",
-        ">UP",
-        ">UPDATES IN",
-        ">IN",
-        ">UPDATES OUT",
-        ">OUT",
-        ">ENCODED",
-        ">HELD",
-        ">QUEUED",
+        "CORE", ">CLIENTS", ">UP", ">UPD IN", ">IN", ">UPD OUT", ">OUT", ">ENCODED", ">HELD",
     ]);
-    let cpu = |cpu: Option<usize>| cpu.map_or_else(|| "any".to_owned(), |cpu| cpu.to_string());
     for core in &view.sessions {
         sessions.row(vec![
             core.thread.name.clone(),
-            cpu(core.thread.cpu),
-            format!("{:.2} s", core.thread.cpu_time_s),
             core.clients.to_string(),
             core.established.to_string(),
             core.updates_in.to_string(),
@@ -430,19 +448,12 @@ fn cores(view: &CoresView) -> String {
             octets(core.octets_out),
             core.updates_encoded.to_string(),
             octets(core.octets_retained),
-            core.thread.queued.to_string(),
         ]);
     }
-    let prefixes = view
-        .shards
-        .iter()
-        .map(|shard| shard.prefixes)
-        .sum::<u64>()
-        .max(1);
+    let prefixes = view.shards.iter().map(|shard| shard.prefixes);
+    let prefixes = prefixes.sum::<u64>().max(1);
     let mut shards = Table::new(&[
         "SHARD",
-        ">CPU",
-        ">CPU TIME",
         ">PREFIXES",
         ">SHARE",
         ">PATHS",
@@ -450,13 +461,10 @@ fn cores(view: &CoresView) -> String {
         ">ROUTES IN",
         ">DELTAS OUT",
         ">PENDING",
-        ">QUEUED",
     ]);
     for shard in &view.shards {
         shards.row(vec![
             shard.thread.name.clone(),
-            cpu(shard.thread.cpu),
-            format!("{:.2} s", shard.thread.cpu_time_s),
             shard.prefixes.to_string(),
             format!("{:.1} %", 100.0 * shard.prefixes as f64 / prefixes as f64),
             shard.paths.to_string(),
@@ -464,10 +472,9 @@ fn cores(view: &CoresView) -> String {
             shard.routes_in.to_string(),
             shard.deltas_out.to_string(),
             shard.pending.to_string(),
-            shard.thread.queued.to_string(),
         ]);
     }
-    format!("{}\n{}", sessions.text(), shards.text())
+    format!("{}\n{}\n{}", threads.text(), sessions.text(), shards.text())
 }
 
 pub fn explain(args: &ExplainArgs) -> Result<Outcome, FetchError> {

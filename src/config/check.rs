@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::base::{Asn, Family};
 use crate::server::exchange::LimitAction;
@@ -16,7 +16,16 @@ const CLIENTS_MAX: usize = 16_384;
 /// What a TCP MD5 key costs a listening socket of Linux, in octets of `net.core.optmem_max`.
 const MD5_KEY_OCTETS: usize = 144;
 
-pub fn check(config: &Config, problems: &mut Problems) {
+/// Where the configuration asks for a socket; the section, where it says nothing.
+pub struct Asked {
+    pub address: SocketAddr,
+    pub place: Place,
+}
+
+pub fn check(config: &Config, listen: &[Asked], api: &[Asked], problems: &mut Problems) {
+    check_listen(listen, problems);
+    check_api(api, listen, problems);
+    check_reachable(config, problems);
     check_unique(&config.clients, problems);
     check_own_addresses(config, problems);
     check_next_hops(&config.clients, problems);
@@ -33,6 +42,94 @@ pub fn check(config: &Config, problems: &mut Problems) {
             what,
             &format!("Rialto takes {CLIENTS_MAX}"),
         );
+    }
+}
+
+/// Sessions of both families would be accepted on a socket of their own.
+fn check_listen(listen: &[Asked], problems: &mut Problems) {
+    for (index, asked) in listen.iter().enumerate() {
+        let before = listen[..index].iter();
+        let Some(first) = before
+            .rev()
+            .find(|first| is_taken(first.address, asked.address))
+        else {
+            continue;
+        };
+        let (what, remedy) = taken(asked, first);
+        problems.error(&asked.place, "server.listen", what, remedy);
+    }
+}
+
+/// The API's socket for `[::]` takes IPv4 as well, those for BGP do not.
+fn check_api(api: &[Asked], listen: &[Asked], problems: &mut Problems) {
+    for (index, asked) in api.iter().enumerate() {
+        let is_dual = asked.address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        let collides = |other: &&Asked| {
+            is_taken(other.address, asked.address)
+                || is_dual
+                    && other.address.port() == asked.address.port()
+                    && asked.address.port() != 0
+        };
+        if let Some(bgp) = listen.iter().find(collides) {
+            let what = format!(
+                "{} and the BGP address {} of server.listen ({}) cannot both be listened on",
+                asked.address,
+                bgp.address,
+                shown(&bgp.place)
+            );
+            let remedy = "give the API another port, such as \"127.0.0.1:8179\"";
+            problems.error(&asked.place, "api.listen", what, remedy);
+        } else if let Some(first) = api[..index].iter().find(collides) {
+            let (what, remedy) = taken(asked, first);
+            problems.error(&asked.place, "api.listen", what, remedy);
+        }
+    }
+}
+
+fn taken(asked: &Asked, first: &Asked) -> (String, &'static str) {
+    let Asked { address, .. } = asked;
+    if *address == first.address {
+        (
+            format!("{address} is listed twice"),
+            "leave one of them out",
+        )
+    } else {
+        let what = format!("{address} and {} cannot both be listened on", first.address);
+        (
+            what,
+            "the one with the wildcard serves both: leave the other out",
+        )
+    }
+}
+
+/// Whether the kernel refuses to listen on one after the other: it takes a port once for an address,
+/// and for a wildcard with all addresses of its family.
+fn is_taken(first: SocketAddr, second: SocketAddr) -> bool {
+    let [a, b] = [first, second].map(|address| address.ip().to_canonical());
+    let covers = a == b || a.is_unspecified() || b.is_unspecified();
+    first.port() == second.port() && first.port() != 0 && a.is_ipv4() == b.is_ipv4() && covers
+}
+
+/// A passive client waits for a connection that nothing would take.
+fn check_reachable(config: &Config, problems: &mut Problems) {
+    for client in config.clients.iter().filter(|client| client.passive) {
+        let listens = &config.server.listen;
+        let is_ours = |listen: &SocketAddr| listen.is_ipv4() == client.address.is_ipv4();
+        if listens.is_empty() || listens.iter().any(is_ours) {
+            continue;
+        }
+        let (family, any) = match client.family() {
+            Family::Ipv4 => ("IPv4", "0.0.0.0:179"),
+            Family::Ipv6 => ("IPv6", "[::]:179"),
+        };
+        let what = format!(
+            "{} can never connect: server.listen has no {family} address, and the client is passive",
+            client.address
+        );
+        let remedy = format!(
+            "add the server's {family} address (or \"{any}\") to server.listen, or set passive = false"
+        );
+        problems.warning(&client.place, "client.address", what, &remedy);
     }
 }
 
@@ -122,10 +219,12 @@ fn check_next_hops(clients: &[ClientConfig], problems: &mut Problems) {
             NextHopMode::SameAs => of_asn.get(&client.asn).cloned().unwrap_or_default(),
         };
         for family in client.families.iter() {
-            if allowed
-                .iter()
-                .any(|address| address.is_ipv4() == (family == Family::Ipv4))
-            {
+            // A link-local address stands beside another only.
+            let is_global = |address: &IpAddr| match address {
+                IpAddr::V4(_) => family == Family::Ipv4,
+                IpAddr::V6(address) => family == Family::Ipv6 && !address.is_unicast_link_local(),
+            };
+            if allowed.iter().any(is_global) {
                 continue;
             }
             let what = format!(

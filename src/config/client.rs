@@ -21,8 +21,8 @@ const NAME_LEN_MAX: usize = 64;
 
 /// A name is empty until [`name_all`].
 pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Option<ClientConfig> {
-    let asn = reader.required("asn", asn);
-    let own_address = reader.required("address", address);
+    let asn = reader.required("asn", "64496", asn);
+    let own_address = reader.required("address", "\"192.0.2.1\"", address);
     let name = reader.entry("name").and_then(|entry| name(&entry));
     let next_hops = reader.list("next_hops", address).unwrap_or_default();
     let port = reader.integer("port", 1..=65_535).unwrap_or(179);
@@ -38,7 +38,7 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Opti
         Family::Ipv6
     };
     let preset = own.import.preset.or(defaults.import.preset);
-    let (limits, limit_restart) = own.limits.resolve(&defaults.limits, preset);
+    let limits = own.limits.resolve(&defaults.limits, preset);
     let idle_hold_s = own
         .idle_hold_s
         .or(defaults.idle_hold_s)
@@ -84,8 +84,9 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Opti
             .congestion_control
             .or_else(|| defaults.congestion_control.clone()),
         import: own.import.resolve(&defaults.import),
-        limits,
-        limit_restart,
+        limits: limits.families,
+        attribute_octets_max: limits.attribute_octets_max,
+        limit_restart: limits.restart,
         attributes: own.attributes.resolve(&defaults.attributes, server),
     })
 }

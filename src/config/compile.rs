@@ -73,7 +73,10 @@ pub fn compile(config: &Config, overrides: &Overrides, previous: Option<&Exchang
         core_count: config.cores.sessions,
         shard_count: config.cores.shards,
         med: config.server.med,
-        scheme: config.scheme.clone(),
+        scheme: match previous.filter(|previous| *previous.scheme == config.scheme) {
+            Some(previous) => previous.scheme.clone(),
+            None => Arc::new(config.scheme.clone()),
+        },
         directory: config
             .clients
             .iter()
@@ -149,6 +152,7 @@ impl<'a> Shared<'a> {
             session: self.session(client),
             import: Arc::new(ImportPolicy::new(self.checks(client, quarantined))),
             limits: client.limits,
+            attribute_octets_max: client.attribute_octets_max,
             limit_restart: client.limit_restart,
             discard: client.attributes.discard,
             treat_as_withdraw: client.attributes.treat_as_withdraw,

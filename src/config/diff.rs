@@ -8,6 +8,9 @@ use crate::server::exchange::{Client, Exchange};
 
 use super::model::Config;
 
+/// In words; one cause may concern a thousand clients.
+const PROBLEMS_SHOWN: usize = 5;
+
 /// The difference of two generations. Clients are named; those that are only renamed are changed.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Difference {
@@ -18,6 +21,9 @@ pub struct Difference {
     pub sections: Vec<String>,
     /// Sections that changed and take effect when the server starts again.
     pub at_next_start: Vec<String>,
+    /// What of the new generation is not in force, each with its remedy.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub problems: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -29,6 +35,14 @@ pub struct ClientChange {
 impl Difference {
     pub fn is_empty(&self) -> bool {
         *self == Difference::default()
+    }
+
+    fn problem_lines(&self) -> impl Iterator<Item = String> {
+        let shown = self.problems.iter().take(PROBLEMS_SHOWN);
+        let unshown = self.problems.len().saturating_sub(PROBLEMS_SHOWN);
+        shown.map(|what| format!("PROBLEM: {what}")).chain(
+            (unshown > 0).then(|| format!("PROBLEM: {unshown} more like these; --json lists them")),
+        )
     }
 
     /// Whether the data path has to know.
@@ -93,6 +107,7 @@ pub fn difference(old: (&Config, &Exchange), new: (&Config, &Exchange)) -> Diffe
             ("log", old_config.log != new_config.log),
             ("startup", old_config.startup != new_config.startup),
         ]),
+        problems: Vec::new(),
     }
 }
 
@@ -121,7 +136,9 @@ fn client_change(old: &Client, new: &Client) -> Vec<String> {
         ),
         (
             "limits",
-            old.limits != new.limits || old.limit_restart != new.limit_restart,
+            old.limits != new.limits
+                || old.limit_restart != new.limit_restart
+                || old.attribute_octets_max != new.attribute_octets_max,
         ),
         ("attributes.discard", old.discard != new.discard),
         (
@@ -177,6 +194,7 @@ impl fmt::Display for Difference {
         let lines = lines.iter().filter(|(_, items)| !items.is_empty());
         let lines = lines
             .map(|(what, items)| format!("{what}: {}", items.join(", ")))
+            .chain(self.problem_lines())
             .collect::<Vec<_>>();
         f.write_str(&lines.join("\n"))
     }

@@ -100,6 +100,7 @@ pub struct ClientConfig {
     pub import: ImportConfig,
     /// By [`Family::index`].
     pub limits: [PrefixLimits; 2],
+    pub attribute_octets_max: Option<u32>,
     pub limit_restart: Option<Duration>,
     pub attributes: Attributes,
 }

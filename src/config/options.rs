@@ -16,6 +16,13 @@ const PASSWORD_LEN_MAX: usize = 80;
 /// Above the largest known members, below a full table: a leaked full table ends the session.
 pub const RECEIVED_MAX: [u32; 2] = [500_000, 200_000];
 
+/// A million prefixes with attributes of 150 octets, none shared, are less than a third of it. Without
+/// it, 64 KiB of attributes for each of [`RECEIVED_MAX`] prefixes would be 46 GB.
+pub const ATTRIBUTE_OCTETS_MAX: u32 = 512 << 20;
+
+/// Less is in the way of ordinary members.
+const ATTRIBUTE_OCTETS_LEAST: u32 = 64 << 10;
+
 const LIMIT_RESTART_S: u32 = 900;
 
 /// What `[defaults]` and `[[client]]` have in common; `None` is not said.
@@ -62,7 +69,15 @@ pub struct ImportOptions {
 pub struct LimitOptions {
     /// By [`Family::index`].
     pub families: [FamilyLimitOptions; 2],
+    pub attribute_octets_max: Option<Limit>,
     pub restart_s: Option<Limit>,
+}
+
+/// What [`LimitOptions`] come to.
+pub struct Limits {
+    pub families: [PrefixLimits; 2],
+    pub attribute_octets_max: Option<u32>,
+    pub restart: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -292,29 +307,29 @@ impl LimitOptions {
         if let Some(table) = reader.table("ipv6") {
             v6 = FamilyLimitOptions::read(table);
         }
+        let octets = ATTRIBUTE_OCTETS_LEAST..=u32::MAX;
+        let attribute_octets_max = reader.limit("attribute_octets_max", octets);
         let restart_s = reader.limit("restart", 1..=604_800);
         reader.finish();
         LimitOptions {
             families: [v4, v6],
+            attribute_octets_max,
             restart_s,
         }
     }
 
     /// The preset "lab" has no limits but those that are said.
-    pub fn resolve(
-        &self,
-        defaults: &LimitOptions,
-        preset: Option<Preset>,
-    ) -> ([PrefixLimits; 2], Option<Duration>) {
-        let limits = Family::ALL.map(|family| {
+    pub fn resolve(&self, defaults: &LimitOptions, preset: Option<Preset>) -> Limits {
+        let unless_lab = |max: u32| match preset {
+            Some(Preset::Lab) => Limit::None,
+            Some(Preset::Exchange) | None => Limit::Of(max),
+        };
+        let families = Family::ALL.map(|family| {
             let (own, inherited) = (
                 &self.families[family.index()],
                 &defaults.families[family.index()],
             );
-            let received_max = match preset {
-                Some(Preset::Lab) => Limit::None,
-                Some(Preset::Exchange) | None => Limit::Of(RECEIVED_MAX[family.index()]),
-            };
+            let received_max = unless_lab(RECEIVED_MAX[family.index()]);
             PrefixLimits {
                 received_max: own
                     .received_max
@@ -336,12 +351,17 @@ impl LimitOptions {
             .restart_s
             .or(defaults.restart_s)
             .unwrap_or(Limit::Of(LIMIT_RESTART_S));
-        (
-            limits,
-            restart_s
+        let attribute_octets_max = self
+            .attribute_octets_max
+            .or(defaults.attribute_octets_max)
+            .unwrap_or(unless_lab(ATTRIBUTE_OCTETS_MAX));
+        Limits {
+            families,
+            attribute_octets_max: attribute_octets_max.max(),
+            restart: restart_s
                 .max()
                 .map(|seconds| Duration::from_secs(u64::from(seconds))),
-        )
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::policy::{ControlAction, ControlScheme, Precedence, SchemeError, Schem
 use crate::rib::MedMode;
 use crate::server::exchange::{FanoutLimits, Startup};
 
-use super::check;
+use super::check::{self, Asked};
 use super::client;
 use super::model::{Attributes, Config, Cores, Log, LogFormat, Server};
 use super::options::{AttributeOptions, Options};
@@ -120,9 +120,9 @@ impl<'a> Sections<'a> {
 
     /// What is wrong has been told, and something stands in its place so that the rest is read too.
     fn read(&self, problems: &RefCell<Problems>) -> Config {
-        let server = self.server();
+        let (server, listen) = self.server();
         let cores = cores(self.section("cores"));
-        let api = api(self.section("api"));
+        let api = api(self.section("api"), self.main());
         let control = control(self.section("control"), self.main());
         let log = log(self.section("log"));
         let scheme = self.section("communities").map(communities);
@@ -155,7 +155,7 @@ impl<'a> Sections<'a> {
             files: Vec::new(),
             server,
             cores,
-            api,
+            api: api.iter().map(|asked| asked.address).collect(),
             control,
             log,
             scheme: scheme.unwrap_or_default(),
@@ -164,34 +164,43 @@ impl<'a> Sections<'a> {
             clients,
             warnings: Problems::default(),
         };
-        check::check(&config, &mut problems.borrow_mut());
+        check::check(&config, &listen, &api, &mut problems.borrow_mut());
         config
     }
 
-    fn server(&self) -> Server {
+    /// With where each address that it listens on is said.
+    fn server(&self) -> (Server, Vec<Asked>) {
         let (asn, router_id) = (Asn::default(), Ipv4Addr::UNSPECIFIED);
-        let all = || {
-            vec![
+        let all = |place: &Place| {
+            [
                 (Ipv4Addr::UNSPECIFIED, BGP_PORT).into(),
                 (Ipv6Addr::UNSPECIFIED, BGP_PORT).into(),
             ]
+            .map(|address| Asked {
+                address,
+                place: place.clone(),
+            })
+            .into()
         };
+        let addresses = |listen: &[Asked]| listen.iter().map(|asked| asked.address).collect();
         let Some(reader) = self.section("server") else {
             self.main().error(
                 "[server] is missing".to_owned(),
                 "it needs at least asn and router_id",
             );
-            return Server {
+            let listen: Vec<Asked> = all(self.main().place());
+            let server = Server {
                 asn,
                 router_id,
-                listen: all(),
+                listen: addresses(&listen),
                 med: MedMode::default(),
                 attributes: Attributes::default(),
             };
+            return (server, listen);
         };
-        let asn = reader.required("asn", client::asn).unwrap_or(asn);
+        let asn = reader.required("asn", "64500", client::asn).unwrap_or(asn);
         let router_id = reader
-            .required("router_id", read_router_id)
+            .required("router_id", "\"192.0.2.254\"", read_router_id)
             .unwrap_or(router_id);
         let listen = reader.list("listen", listen_address);
         if listen.as_ref().is_some_and(Vec::is_empty) && reader.is_empty_list("listen") {
@@ -211,15 +220,17 @@ impl<'a> Sections<'a> {
             .table("attributes")
             .map(AttributeOptions::read)
             .unwrap_or_default();
+        let listen = listen.unwrap_or_else(|| all(reader.place()));
         reader.finish();
         let attributes = attributes.resolve(&AttributeOptions::default(), &Attributes::default());
-        Server {
+        let server = Server {
             asn,
             router_id,
-            listen: listen.unwrap_or_else(all),
+            listen: addresses(&listen),
             med,
             attributes,
-        }
+        };
+        (server, listen)
     }
 
     fn scheme(&self, asn: Asn, options: SchemeOptions) -> Option<ControlScheme> {
@@ -242,11 +253,14 @@ impl<'a> Sections<'a> {
     }
 }
 
-fn listen_address(entry: &Entry<'_>) -> Option<SocketAddr> {
-    if let Some(address) = entry.value().as_str().and_then(|text| text.parse().ok()) {
-        return Some(SocketAddr::new(address, BGP_PORT));
-    }
-    entry.parsed("an address and port such as \"192.0.2.1:179\" or \"[2001:db8::1]:179\"")
+fn listen_address(entry: &Entry<'_>) -> Option<Asked> {
+    let place = entry.place();
+    let address = match entry.value().as_str().and_then(|text| text.parse().ok()) {
+        Some(address) => SocketAddr::new(address, BGP_PORT),
+        None => entry
+            .parsed("an address and port such as \"192.0.2.1:179\" or \"[2001:db8::1]:179\"")?,
+    };
+    Some(Asked { address, place })
 }
 
 fn read_router_id(entry: &Entry<'_>) -> Option<Ipv4Addr> {
@@ -275,14 +289,23 @@ fn cores(reader: Option<Reader<'_>>) -> Cores {
     cores
 }
 
-fn api(reader: Option<Reader<'_>>) -> Vec<SocketAddr> {
-    let usual = || vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8179))];
-    let Some(reader) = reader else { return usual() };
+fn api(reader: Option<Reader<'_>>, main: &Reader<'_>) -> Vec<Asked> {
+    let usual = |place: &Place| {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8179));
+        let place = place.clone();
+        vec![Asked { address, place }]
+    };
+    let Some(reader) = reader else {
+        return usual(main.place());
+    };
     let listen = reader.list("listen", |entry| {
-        entry.parsed("an address and port such as \"127.0.0.1:8179\"")
+        let address = entry.parsed("an address and port such as \"127.0.0.1:8179\"")?;
+        let place = entry.place();
+        Some(Asked { address, place })
     });
+    let listen = listen.unwrap_or_else(|| usual(reader.place()));
     reader.finish();
-    listen.unwrap_or_else(usual)
+    listen
 }
 
 fn control(reader: Option<Reader<'_>>, main: &Reader<'_>) -> PathBuf {

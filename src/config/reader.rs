@@ -98,16 +98,18 @@ impl<'a> Reader<'a> {
             .is_some_and(|items| items.is_empty())
     }
 
-    /// A value that must be there.
+    /// A value that must be there; `example` is how it may be written.
     pub fn required<T>(
         &self,
         key: &'static str,
+        example: &str,
         read: impl Fn(&Entry<'a>) -> Option<T>,
     ) -> Option<T> {
         match self.entry(key) {
             Some(entry) => read(&entry),
             None => {
-                self.error_at(key, "is missing".to_owned(), "");
+                let remedy = format!("write {key} = {example}, with your own value");
+                self.error_at(key, "is missing".to_owned(), &remedy);
                 None
             }
         }
@@ -292,7 +294,14 @@ impl<'a> Entry<'a> {
             DeValue::Boolean(value) => value.to_string(),
             other => format!("a value of type {}", other.type_str()),
         };
-        self.error(format!("must be {expected}, and is {found}"), "");
+        let remedy = match self.value.get_ref() {
+            DeValue::String(text) if is_unquoted(text, expected) => "write it without quotes",
+            DeValue::Integer(_) | DeValue::Float(_) if expected.contains('"') => {
+                "write it in quotes"
+            }
+            _ => "",
+        };
+        self.error(format!("must be {expected}, and is {found}"), remedy);
         None
     }
 
@@ -329,6 +338,12 @@ impl<'a> Entry<'a> {
             self.expected(&names.join(" or "))
         })
     }
+}
+
+/// Whether what stands in quotes is of the kind that is expected.
+fn is_unquoted(text: &str, expected: &str) -> bool {
+    expected.starts_with("a number") && text.parse::<i64>().is_ok()
+        || expected.starts_with("true or false") && text.parse::<bool>().is_ok()
 }
 
 /// The known key that is likely meant.

@@ -1,5 +1,6 @@
 //! The files of a configuration: the one that was named and those that it includes.
 
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -27,13 +28,21 @@ impl Source {
                     file: file.to_owned(),
                     line: 1,
                 };
-                let what = format!("cannot read {}: {error}", file.display());
-                problems.error(
-                    asked_at.unwrap_or(&own),
-                    if asked_at.is_some() { "include" } else { "" },
-                    what,
-                    "",
-                );
+                let what = match error.kind() {
+                    ErrorKind::InvalidData => format!("{} is no UTF-8 text", file.display()),
+                    _ => format!("cannot read {}: {error}", file.display()),
+                };
+                let remedy = match error.kind() {
+                    ErrorKind::NotFound => {
+                        "name another with --config, or begin with what rialto check --reference prints"
+                    }
+                    ErrorKind::PermissionDenied => "run as a user who may read it",
+                    ErrorKind::IsADirectory => "name a file in it",
+                    ErrorKind::InvalidData => "is it the right file?",
+                    _ => "",
+                };
+                let key = asked_at.map_or("", |_| "include");
+                problems.error(asked_at.unwrap_or(&own), key, what, remedy);
                 None
             }
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::base::text::row;
 use crate::base::{Asn, Family};
 use crate::rib::MedMode;
 use crate::server::exchange::{LimitAction, PrefixLimits};
@@ -194,6 +195,8 @@ fn limits(client: &ClientConfig) -> Vec<String> {
                 .map(|max| format!("{family} accepted_max {max} ({})", action(accepted_action))),
         );
     }
+    let octets_max = client.attribute_octets_max;
+    limits.extend(octets_max.map(|max| format!("attribute_octets_max {max}")));
     match client.limit_restart {
         Some(after) => limits.push(format!("restart after {} s", after.as_secs())),
         None => limits.push("no restart".to_owned()),
@@ -219,13 +222,13 @@ impl fmt::Display for Summary {
                 .collect::<Vec<_>>()
                 .join(", ")
         };
-        writeln!(
-            f,
-            "server   AS{}, router id {}, listening on {}",
+        let server = format!(
+            "AS{}, router id {}, listening on {}",
             self.asn,
             self.router_id,
             list(&self.listen)
-        )?;
+        );
+        f.write_str(&row("server", &server, 9))?;
         writeln!(
             f,
             "threads  {} for sessions, {} for shards",
@@ -255,8 +258,8 @@ impl fmt::Display for Summary {
             } else {
                 client.import.join(", ")
             };
-            writeln!(f, "  import  {import}")?;
-            writeln!(f, "  limits  {}", client.limits.join(", "))?;
+            f.write_str(&row("  import", &import, 10))?;
+            f.write_str(&row("  limits", &client.limits.join(", "), 10))?;
             let codes = |codes: &[u8]| {
                 codes
                     .iter()

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::{ClientSet, Family, PathId, Prefix, PrefixSlot, ShardId};
+use crate::policy::ControlScheme;
 use crate::wire::{AttributeSet, Variant};
 
 /// A shard's changes, grouped. Within all batches of one flush a client meets each prefix (each
@@ -14,6 +15,9 @@ pub struct DeltaBatch {
     pub shard: ShardId,
     /// Counts the shard's flushes (in the ordinary stream; a walk's stream is one flush of its own).
     pub flush: u32,
+    /// Whose control communities are stripped: that of the generation it was made under, whatever
+    /// the session core has by then.
+    pub scheme: Arc<ControlScheme>,
     pub groups: Vec<DeltaGroup>,
     /// The prefixes of all groups, one group after another.
     pub prefixes: Vec<Prefix>,

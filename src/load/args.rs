@@ -49,7 +49,7 @@ impl Families {
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
     /// The route server's BGP address and port
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:179")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:179", value_parser = target)]
     pub target: SocketAddr,
     /// The route server's ASN
     #[arg(long, value_name = "ASN", default_value_t = 64500)]
@@ -93,6 +93,7 @@ pub struct LoadArgs {
     /// Hold time that clients propose, in seconds
     #[arg(long, value_name = "S", default_value_t = 90)]
     pub hold_time: u16,
+    /// What the clients do
     #[arg(long, value_enum, default_value_t = Scenario::Converge)]
     pub scenario: Scenario,
     /// How much is asked of the server
@@ -117,7 +118,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "OCTETS", default_value_t = 0)]
     pub slow_rate: usize,
     /// Seconds without any change after which a wrong table stays wrong
-    #[arg(long, value_name = "S", default_value_t = 20)]
+    #[arg(long, value_name = "S", default_value_t = 20, value_parser = seconds())]
     pub patience: u32,
     /// Milliseconds of quiet that make a right table final
     #[arg(long, value_name = "MS", default_value_t = 1000)]
@@ -125,11 +126,15 @@ pub struct LoadArgs {
     /// Processes of the server on this machine, to measure their CPU time and memory
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub server_pid: Vec<u32>,
-    #[arg(long, default_value_t = 1)]
+    /// The same seed gives the same table and the same events
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Seconds until all of it must be over
-    #[arg(long, value_name = "S", default_value_t = 300)]
+    #[arg(long, value_name = "S", default_value_t = 300, value_parser = seconds())]
     pub timeout: u32,
+    /// Seconds for a first session to come up; with none by then, it ends and says why
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = seconds())]
+    pub connect_timeout: u32,
     /// The result as JSON
     #[arg(long)]
     pub json: bool,
@@ -139,6 +144,15 @@ pub struct LoadArgs {
     /// Do not connect; write a Rialto configuration for these clients
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
+}
+
+fn seconds() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=1_000_000)
+}
+
+fn target(text: &str) -> Result<SocketAddr, String> {
+    let wrong = |_| "an IPv4 address and port, such as 127.0.0.1:1179".to_owned();
+    text.parse().map_err(wrong)
 }
 
 impl LoadArgs {
@@ -157,10 +171,11 @@ pub struct DemoArgs {
     /// Distinct prefixes, a quarter of them IPv6
     #[arg(long, value_name = "P", default_value_t = 200_000)]
     pub prefixes: usize,
-    #[arg(long, default_value_t = 1)]
+    /// The same seed gives the same table and the same events
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Seconds until all of it must be over
-    #[arg(long, value_name = "S", default_value_t = 180)]
+    #[arg(long, value_name = "S", default_value_t = 180, value_parser = seconds())]
     pub timeout: u32,
     /// Keep it running afterwards, until interrupted
     #[arg(long)]

@@ -1,10 +1,10 @@
 //! `rialto demo`: a route server as a process of its own on loopback, synthetic clients with a full
 //! table in this one, and a table of what happened that needs no knowledge of BGP's corners.
 
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::args::{DemoArgs, Families, LoadArgs, Scenario};
+use super::output;
 use super::progress::Progress;
 use super::report::{Report, grouped};
 use super::swarm::Swarm;
 use super::templates::{self, Daemon};
 use super::{LoadError, drive_on, make_plan};
-use crate::base::Family;
+use crate::base::{Family, text};
 
 /// How long the server may take to answer its API.
 const START_S: u64 = 10;
@@ -92,7 +93,7 @@ pub fn run(
         templates::configuration(&plan, Daemon::Rialto, place.bgp) + &place.tail(),
     )?;
     if !args.json {
-        println!("{}", opening(args, &plan));
+        output::print(&opening(args, &plan));
     }
     let server = Server::start(server()?, &config, &place, remains)?;
     load.server_pid = server.remains.server().iter().map(Child::id).collect();
@@ -104,22 +105,19 @@ pub fn run(
     });
     let (mut swarm, report) = drive_on(plan, &load, &Progress::new(args.json))?;
     match args.json {
-        true => println!(
-            "{}",
-            serde_json::to_string_pretty(&report).map_err(io::Error::other)?
-        ),
-        false => print!("{}", story(&report, counts)),
+        true => output::print(&report.json()?),
+        false => output::print(&story(&report, counts)),
     }
     if !report.ok {
-        eprintln!(
-            "{}\nThe server's log:\n{}",
+        output::tell(&format!(
+            "{}\nThe server's log:\n{}\n",
             report.table(),
             server.log_tail()
-        );
+        ));
     } else if args.serve {
-        serve(&place, &mut swarm, &server)?;
+        serve(&place, &mut swarm, &server, args.json)?;
     } else if !args.json {
-        print!("{}", what_next());
+        output::print(what_next());
     }
     swarm.stop_all();
     Ok(report.ok)
@@ -150,8 +148,7 @@ fn load_args(args: &DemoArgs, target: SocketAddr) -> LoadArgs {
 
 impl Place {
     fn new() -> io::Result<Place> {
-        let folder = std::env::temp_dir().join(format!("rialto-demo-{}", std::process::id()));
-        fs::create_dir_all(&folder)?;
+        let folder = own_folder()?;
         Ok(Place {
             folder,
             bgp: free_port()?,
@@ -167,6 +164,28 @@ impl Place {
             socket.display()
         )
     }
+}
+
+/// A folder that nobody else has or may look into.
+fn own_folder() -> io::Result<PathBuf> {
+    let parent = std::env::temp_dir();
+    let made = (0..100).find_map(|attempt| {
+        let name = format!("rialto-demo-{}-{attempt}", std::process::id());
+        let folder = parent.join(name);
+        match fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => Some(Ok(folder)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+            Err(error) => Some(Err(error)),
+        }
+    });
+    let taken = || Err(io::ErrorKind::AlreadyExists.into());
+    made.unwrap_or_else(taken).map_err(|error| {
+        let why = format!(
+            "cannot make a folder in {}: {error}; name another place with the variable TMPDIR",
+            parent.display()
+        );
+        io::Error::other(why)
+    })
 }
 
 fn free_port() -> io::Result<SocketAddr> {
@@ -226,8 +245,9 @@ impl Server {
 
 fn opening(args: &DemoArgs, plan: &super::plan::Plan) -> String {
     format!(
-        "A route server lets many networks at an exchange swap routes over one BGP session each.\n\
-         This starts one on loopback with {} synthetic networks that announce {} routes to {} prefixes.\n",
+        "A route server lets many networks at an exchange swap routes over one BGP\n\
+         session each. This starts one on loopback with {} synthetic networks that\n\
+         announce {} routes to {} prefixes.\n\n",
         args.clients,
         grouped(plan.route_count()),
         grouped(plan.prefixes.len()),
@@ -247,7 +267,7 @@ fn story(report: &Report, [v4, v6]: [usize; 2]) -> String {
         (
             "Table",
             format!(
-                "{} IPv4 and {} IPv6 prefixes, {} routes from the networks",
+                "{} IPv4 and {} IPv6 prefixes, {} routes",
                 grouped(v4),
                 grouped(v6),
                 grouped(report.routes)
@@ -285,7 +305,7 @@ fn story(report: &Report, [v4, v6]: [usize; 2]) -> String {
         rows.push((
             "Latency",
             format!(
-                "a changed route reaches the others in {:.1} ms (median), {:.1} ms (99 of 100)",
+                "a change reaches the others in {:.1} ms (median), {:.1} ms (99 of 100)",
                 latency.p50, latency.p99
             ),
         ));
@@ -294,7 +314,7 @@ fn story(report: &Report, [v4, v6]: [usize; 2]) -> String {
         rows.push((
             "Cost",
             format!(
-                "{:.1} CPU seconds, {:.0} MB of memory at the peak (the server's process alone)",
+                "{:.1} CPU seconds, {:.0} MB of memory at the peak (the server alone)",
                 server.cpu_s,
                 server.memory_peak as f64 / 1e6
             ),
@@ -315,7 +335,7 @@ fn story(report: &Report, [v4, v6]: [usize; 2]) -> String {
     rows.push(("Verified", verified));
     let mut out = String::from("\nWhat happened\n");
     for (name, value) in rows {
-        writeln!(out, "  {name:<11}{value}").expect("a string takes it");
+        out += &text::row(&format!("  {name}"), &value, 13);
     }
     out
 }
@@ -328,14 +348,16 @@ fn what_next() -> &'static str {
 }
 
 /// Until interrupted, the clients and the server stay as they are.
-fn serve(place: &Place, swarm: &mut Swarm, server: &Server) -> Result<(), LoadError> {
+fn serve(place: &Place, swarm: &mut Swarm, server: &Server, json: bool) -> Result<(), LoadError> {
     let api = place.api;
-    println!(
+    // Standard output is one JSON document then.
+    let tell = if json { output::tell } else { output::print };
+    tell(&format!(
         "\nIt keeps running; Ctrl-C ends it. In another terminal:\n  \
          rialto show summary --api {api}\n  rialto show client AS10000-1 --api {api}\n  \
-         rialto explain {} --to AS10001-1 --api {api}\n  curl http://{api}/metrics",
+         rialto explain {} --to AS10001-1 --api {api}\n  curl http://{api}/metrics\n",
         swarm.plan.prefixes[0],
-    );
+    ));
     let remains = &server.remains;
     remains.serving.store(true, Ordering::SeqCst);
     while !remains.over.load(Ordering::SeqCst) {

@@ -8,6 +8,7 @@ mod clock;
 pub mod demo;
 mod model;
 mod mrt;
+mod output;
 mod plan;
 mod proc;
 mod progress;
@@ -43,6 +44,10 @@ pub enum LoadError {
     Io(#[from] io::Error),
     #[error("{0}")]
     Words(String),
+    #[error("{0}")]
+    GivenUp(String),
+    #[error("cannot write {file}: {error}; see --write-config")]
+    Write { file: String, error: io::Error },
     #[error("cannot read the table {file}: {why}")]
     Mrt { file: String, why: String },
 }
@@ -61,23 +66,25 @@ impl LoadError {
 pub fn run(args: &LoadArgs) -> Result<bool, LoadError> {
     let plan = make_plan(args)?;
     if let Some(daemon) = args.print_config {
-        print!("{}", templates::configuration(&plan, daemon, args.target));
+        output::print(&templates::configuration(&plan, daemon, args.target));
         return Ok(true);
     }
     if let Some(file) = &args.write_config {
-        std::fs::write(
-            file,
-            templates::configuration(&plan, templates::Daemon::Rialto, args.target),
-        )?;
+        let text = templates::configuration(&plan, templates::Daemon::Rialto, args.target);
+        std::fs::write(file, text).map_err(|error| LoadError::Write {
+            file: file.display().to_string(),
+            error,
+        })?;
         return Ok(true);
     }
     let report = drive(plan, args, &Progress::new(args.json))?;
-    match args.json {
-        true => println!(
-            "{}",
-            serde_json::to_string_pretty(&report).map_err(io::Error::other)?
-        ),
-        false => print!("{}", report.table()),
+    if args.json {
+        output::print(&report.json()?);
+    }
+    match report.connect_error {
+        Some(why) if report.given_up => return Err(LoadError::GivenUp(why)),
+        _ if !args.json => output::print(&report.table()),
+        _ => {}
     }
     Ok(report.ok)
 }
@@ -114,7 +121,7 @@ fn check_words(args: &LoadArgs) -> Result<(), LoadError> {
         return wrong("--target must be an IPv4 address: clients bind addresses of --source-net");
     }
     if args.source_net.prefix_len() > 16 {
-        return wrong("--source-net must be a /16 or larger");
+        return wrong("--source-net must be a /16 or larger, such as 127.77.0.0/16");
     }
     let share = 0.0..=1.0;
     if !share.contains(&args.control_share) || !share.contains(&args.unknown_share) {

@@ -22,6 +22,17 @@ pub enum Check {
     HidingAllowed,
 }
 
+impl Check {
+    /// As it is written after --check.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Check::Exact => "exact",
+            Check::Eligible => "eligible",
+            Check::HidingAllowed => "hiding-allowed",
+        }
+    }
+}
+
 /// A number for an attribute set as it leaves the server; [`NOTHING`] is none.
 pub type FormId = u32;
 pub const NOTHING: FormId = 0;

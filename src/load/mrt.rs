@@ -125,7 +125,9 @@ pub fn plan(file: &Path, args: &LoadArgs, mut clients: Vec<Client>) -> Result<Pl
         }
     }
     if plan.prefixes.is_empty() {
-        let why = "it has no routes that an exchange would take".into();
+        let why = "it has no routes that an exchange would take; is it MRT, and does its name end \
+                   in .gz or .bz2 where it is packed?"
+            .into();
         return Err(LoadError::Mrt {
             file: file.display().to_string(),
             why,

@@ -1,6 +1,6 @@
 //! What came of it: a table for people, JSON for scripts.
 
-use std::fmt::Write;
+use std::io;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -10,6 +10,7 @@ use super::model::{Check, NOTHING};
 use super::proc::Usage;
 use super::session::Counters;
 use super::swarm::{Swarm, histogram};
+use crate::base::text;
 
 /// Wrong prefixes that are listed.
 const LISTED_MAX: usize = 10;
@@ -73,7 +74,12 @@ pub struct Report {
     pub latency: Option<Spread>,
     /// While the scenario ran, but memory is the peak since the server began.
     pub server_usage: Option<Usage>,
+    /// Why a session is not up, or none is.
     pub connect_error: Option<String>,
+    /// No session came up, and so it ended before its time.
+    pub given_up: bool,
+    /// What is doubtful about the measurement itself.
+    pub remarks: Vec<String>,
 }
 
 impl Report {
@@ -143,18 +149,24 @@ impl Report {
             latency: spread(&swarm.latency),
             server_usage: server,
             connect_error: swarm
-                .last_connect_error()
-                .map(str::to_owned)
+                .given_up
+                .clone()
+                .or_else(|| swarm.refused())
                 .filter(|_| !ok),
+            given_up: swarm.given_up.is_some(),
+            remarks: remarks(swarm, args),
         }
+    }
+
+    /// For scripts.
+    pub fn json(&self) -> io::Result<String> {
+        Ok(serde_json::to_string_pretty(self).map_err(io::Error::other)? + "\n")
     }
 
     /// For people.
     pub fn table(&self) -> String {
         let mut out = String::new();
-        let mut row = |name: &str, value: String| {
-            writeln!(out, "{name:<22}{value}").expect("a string takes it")
-        };
+        let mut row = |name: &str, value: String| out += &text::row(name, &value, 14);
         row(
             "exchange",
             format!(
@@ -207,19 +219,19 @@ impl Report {
             ),
         );
         if let Some(spread) = &self.client_complete {
-            row("client complete", spread.line());
+            row("complete", spread.line());
         }
         if let Some(spread) = &self.latency {
             row(
-                "change to arrival",
+                "arrival",
                 format!("{}, {} arrivals", spread.line(), grouped(spread.count)),
             );
         }
         if self.messages_confirmed > 0 {
             row(
-                "second decoder",
+                "decoded twice",
                 format!(
-                    "agrees on all {} distinct messages",
+                    "the second decoder agrees on all {} distinct messages",
                     grouped(self.messages_confirmed)
                 ),
             );
@@ -236,8 +248,9 @@ impl Report {
         }
         let verdict = match self.ok {
             true => format!(
-                "every one of the {} clients has what it is owed ({:?})",
-                self.established, self.check
+                "every one of the {} clients has what it is owed ({})",
+                self.established,
+                self.check.name()
             ),
             false => format!(
                 "{} prefixes of {} clients are not what they should be; {} of {} sessions are up, {} dropped",
@@ -252,11 +265,14 @@ impl Report {
             "verdict",
             format!("{}: {verdict}", if self.ok { "right" } else { "WRONG" }),
         );
+        for remark in &self.remarks {
+            row("remark", remark.clone());
+        }
         for drop in self.drops.iter().take(LISTED_MAX) {
             row("dropped", drop.clone());
         }
         if let Some(error) = &self.connect_error {
-            row("last connect error", error.clone());
+            row("not up", error.clone());
         }
         for mismatch in &self.mismatches {
             row(
@@ -268,6 +284,37 @@ impl Report {
         }
         out
     }
+}
+
+fn remarks(swarm: &Swarm, args: &LoadArgs) -> Vec<String> {
+    let heard = swarm.server_asn_heard.filter(|asn| *asn != args.server_asn);
+    let wrong_asn = heard.map(|asn| {
+        format!(
+            "the server's OPEN says AS{asn}, --server-asn is {}: control communities are those of \
+             another server",
+            args.server_asn
+        )
+    });
+    let out_of_time = swarm.is_out_of_time.then(|| {
+        format!(
+            "the time ran out before the last step was over: --timeout {}",
+            args.timeout
+        )
+    });
+    let alone = swarm
+        .sessions
+        .iter()
+        .filter(|session| session.is_refused_add_path());
+    let no_add_path = Some(alone.count()).filter(|count| *count > 0).map(|count| {
+        format!(
+            "{count} clients asked for ADD-PATH and the server did not agree: is add_path on for \
+             them? (--print-config with the same other words)"
+        )
+    });
+    [wrong_asn, out_of_time, no_add_path]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 impl Spread {

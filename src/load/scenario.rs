@@ -164,10 +164,16 @@ impl Run<'_> {
             if announced_at.is_some() && wrong == 0 && (quiet >= settle || but > 0) {
                 break true;
             }
+            if self.is_hopeless(now) {
+                break false;
+            }
             if now >= self.deadline
                 || (quiet >= patience
-                    && (announced_at.is_some() || now.since(since) >= patience * 3))
+                    && (announced_at.is_some()
+                        || self.swarm.are_refused()
+                        || now.since(since) >= patience * 3))
             {
+                self.swarm.is_out_of_time = now >= self.deadline;
                 break false;
             }
         };
@@ -187,6 +193,18 @@ impl Run<'_> {
             },
         });
         Ok(right)
+    }
+
+    /// Gives up where no session came up in the time that is allowed for it.
+    fn is_hopeless(&mut self, now: Time) -> bool {
+        let allowed = Duration::from_secs(self.args.connect_timeout.into());
+        let Some(since) = self.swarm.trying_since() else {
+            return false;
+        };
+        if now.since(since) >= allowed || now >= self.deadline || self.swarm.lacks_sources() {
+            self.swarm.given_up = self.swarm.hopeless();
+        }
+        self.swarm.given_up.is_some()
     }
 
     fn wrong(&self, but: usize) -> usize {

@@ -9,7 +9,7 @@ use super::plan::{Client, Plan, Route};
 use super::update::{self, HEADER_LEN, KEEPALIVE, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE};
 use crate::base::{Family, FamilySet, Time};
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum State {
     Idle,
     Connecting,
@@ -59,6 +59,10 @@ pub struct Session {
     add_path: bool,
     /// Families for which the server sends several paths.
     pub add_path_in: FamilySet,
+    /// As the server's OPEN states it.
+    pub server_asn: Option<u32>,
+    /// The server ended it with a NOTIFICATION.
+    pub is_notified: bool,
 }
 
 /// A message that concerns the tables.
@@ -84,6 +88,8 @@ impl Session {
             cursor: None,
             add_path,
             add_path_in: FamilySet::EMPTY,
+            server_asn: None,
+            is_notified: false,
         }
     }
 
@@ -134,7 +140,10 @@ impl Session {
             }
             (ROUTE_REFRESH, State::Established) if body.get(2) == Some(&0) => self.cursor = Some(0),
             (ROUTE_REFRESH, State::Established) => {}
-            (NOTIFICATION, _) => return fault(notification_text(body)),
+            (NOTIFICATION, _) => {
+                self.is_notified = true;
+                return fault(notification_text(body));
+            }
             (kind, state) => return fault(format!("message type {kind} in state {state:?}")),
         }
         Ok(Heard::Nothing)
@@ -146,7 +155,11 @@ impl Session {
         };
         let hold_time_s = u16::from_be_bytes([head[3], head[4]]);
         self.hold_time = self.hold_time.min(Duration::from_secs(hold_time_s.into()));
+        self.server_asn = Some(u16::from_be_bytes([head[1], head[2]]).into());
         for (code, value) in capabilities(parameters, head[9])? {
+            if let (FOUR_OCTET_ASN, Some(asn)) = (code, value.first_chunk()) {
+                self.server_asn = Some(u32::from_be_bytes(*asn));
+            }
             if code == ADD_PATH {
                 for entry in value.chunks_exact(4) {
                     let family =
@@ -214,6 +227,11 @@ impl Session {
         self.state == State::Established && self.cursor.is_none()
     }
 
+    /// It asked for all paths, and the server's OPEN did not offer them.
+    pub fn is_refused_add_path(&self) -> bool {
+        self.add_path && self.state == State::Established && self.add_path_in == FamilySet::EMPTY
+    }
+
     /// Appends whole messages.
     pub fn send(&mut self, now: Time, write: impl FnOnce(&mut Vec<u8>)) {
         let mut out = Vec::new();
@@ -223,6 +241,7 @@ impl Session {
     }
 }
 
+const FOUR_OCTET_ASN: u8 = 65;
 const ADD_PATH: u8 = 69;
 
 fn encode_open(out: &mut Vec<u8>, client: &Client, families: FamilySet, hold_time_s: u16) {
@@ -236,7 +255,7 @@ fn encode_open(out: &mut Vec<u8>, client: &Client, families: FamilySet, hold_tim
         add_path.extend([0, family.afi() as u8, family.safi(), 1]);
     }
     capabilities.extend([2, 0, 6, 0]);
-    capabilities.extend([65, 4]);
+    capabilities.extend([FOUR_OCTET_ASN, 4]);
     capabilities.extend(client.asn.to_be_bytes());
     if client.add_path {
         capabilities.extend([ADD_PATH, add_path.len() as u8]);
@@ -294,12 +313,37 @@ fn notification_text(body: &[u8]) -> String {
         "ROUTE-REFRESH Message Error",
     ];
     let name = name.get(usize::from(code)).unwrap_or(&"?");
+    let sub_name = subcode_name(code, subcode).map_or(String::new(), |name| format!(" / {name}"));
     let text = match (code, subcode, body.get(3..)) {
         (6, 2 | 4, Some(text)) => format!(": {}", String::from_utf8_lossy(text)),
         (_, _, _) if body.len() > 2 => format!(", data {:02x?}", &body[2..body.len().min(34)]),
         _ => String::new(),
     };
-    format!("the server sent NOTIFICATION {code}/{subcode} {name}{text}")
+    format!("the server sent NOTIFICATION {code}/{subcode} {name}{sub_name}{text}")
+}
+
+/// Those that a session may meet before it is established, or for reasons of configuration
+/// (RFC 4271 §4.5, RFC 4486, RFC 5492, RFC 9234).
+fn subcode_name(code: u8, subcode: u8) -> Option<&'static str> {
+    Some(match (code, subcode) {
+        (2, 1) => "Unsupported Version Number",
+        (2, 2) => "Bad Peer AS",
+        (2, 3) => "Bad BGP Identifier",
+        (2, 4) => "Unsupported Optional Parameter",
+        (2, 6) => "Unacceptable Hold Time",
+        (2, 7) => "Unsupported Capability",
+        (2, 11) => "Role Mismatch",
+        (6, 1) => "Maximum Number of Prefixes Reached",
+        (6, 2) => "Administrative Shutdown",
+        (6, 3) => "Peer De-configured",
+        (6, 4) => "Administrative Reset",
+        (6, 5) => "Connection Rejected",
+        (6, 6) => "Other Configuration Change",
+        (6, 7) => "Connection Collision Resolution",
+        (6, 8) => "Out of Resources",
+        (6, 9) => "Hard Reset",
+        _ => return None,
+    })
 }
 
 /// Length and type of the message that `octets` begin with, once its header is there.

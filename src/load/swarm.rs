@@ -1,6 +1,7 @@
 //! All clients on one thread: sockets, readiness, timers. Moves octets between sockets and
 //! sessions and received prefixes into the tables; what is to happen when is the scenario's.
 
+mod refusal;
 mod traffic;
 
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use self::refusal::{Refusal, Stage};
 use super::attributes::{Attributes, Fault};
 use super::clock::Clock;
 use super::model::{Check, Model};
@@ -86,7 +88,16 @@ pub struct Swarm {
     writing: VecDeque<usize>,
     scratch: Vec<u8>,
     next_tick: Time,
-    last_connect_error: Option<String>,
+    /// By client: how its attempts ended while it has never been up.
+    refusals: Vec<Option<Refusal>>,
+    trying_since: Option<Time>,
+    was_ever_up: bool,
+    /// The ASN that the server's OPEN states.
+    pub server_asn_heard: Option<u32>,
+    /// Why the scenario was given up: no session came up at all.
+    pub given_up: Option<String>,
+    /// The last step was not over when the time of all was.
+    pub is_out_of_time: bool,
 }
 
 impl Swarm {
@@ -115,6 +126,7 @@ impl Swarm {
                 .map(|client| Session::new(client.add_path))
                 .collect(),
             links: plan.clients.iter().map(|_| link()).collect(),
+            refusals: vec![None; plan.clients.len()],
             latency: histogram(),
             awaited: HashMap::new(),
             model,
@@ -131,7 +143,11 @@ impl Swarm {
             writing: VecDeque::new(),
             scratch: vec![0; TURN_OCTETS + (64 << 10)],
             next_tick: Time::ZERO,
-            last_connect_error: None,
+            trying_since: None,
+            was_ever_up: false,
+            server_asn_heard: None,
+            given_up: None,
+            is_out_of_time: false,
         })
     }
 
@@ -143,12 +159,12 @@ impl Swarm {
         self.sessions.len()
     }
 
-    pub fn last_connect_error(&self) -> Option<&str> {
-        self.last_connect_error.as_deref()
-    }
-
     /// These clients connect, announce their table and are owed theirs.
     pub fn start(&mut self, clients: impl Iterator<Item = usize> + Clone) {
+        let now = self.now();
+        if clients.clone().next().is_some() {
+            self.trying_since.get_or_insert(now);
+        }
         for client in clients.clone() {
             for route in &self.plan.clients[client].routes {
                 self.model.announce(client as u16, route.prefix, route.set);
@@ -345,7 +361,9 @@ impl Swarm {
                 connecting += 1;
                 match self.connect(client) {
                     Ok(()) => self.sessions[client].state = State::Connecting,
-                    Err(error) => self.connect_failed(client, &error.to_string()),
+                    Err(error) => {
+                        self.connect_failed(client, refusal::stage_of(&error), &error.to_string())
+                    }
                 }
             }
             if let Err(Fault(why)) = self.sessions[client].handle_tick(now) {
@@ -382,8 +400,8 @@ impl Swarm {
         Ok(())
     }
 
-    fn connect_failed(&mut self, client: usize, why: &str) {
-        self.last_connect_error = Some(format!("{}: {why}", self.plan.clients[client].name()));
+    fn connect_failed(&mut self, client: usize, stage: Stage, why: &str) {
+        self.note_refusal(client, stage, why);
         self.disconnect(client);
         self.links[client].retry_at = self.now() + RETRY;
     }
@@ -403,7 +421,7 @@ impl Swarm {
     fn lose(&mut self, client: usize, why: String) {
         let at = self.now();
         if self.sessions[client].established_at.is_none() {
-            self.connect_failed(client, &why);
+            self.connect_failed(client, self.stage(client), &why);
             return;
         }
         self.disconnect(client);

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::base::{ClientSlot, CoreId, ShardId};
+use crate::base::{ClientSlot, CoreId, Generation, ShardId};
 use crate::server::query::{
     ClientStatus, CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply, ShardStats,
 };
@@ -58,11 +58,45 @@ impl Census {
         census
     }
 
+    /// Whether every thread answers and runs this generation or a later one.
+    pub async fn is_everywhere(data: &dyn DataPath, generation: Generation) -> bool {
+        let cores = (0..data.core_count()).map(CoreId);
+        let cores = cores.map(|core| ask(data.core_command(core, CoreCommand::Generation)));
+        let cores = cores.collect::<Vec<_>>();
+        let shards = (0..data.shard_count()).map(ShardId);
+        let shards = shards.map(|shard| ask(data.shard_query(shard, ShardQuery::Generation)));
+        let shards = shards.collect::<Vec<_>>();
+        for answer in cores {
+            match answer.await {
+                Ok(CoreReply::Generation(own)) if own >= generation => {}
+                _ => return false,
+            }
+        }
+        for answer in shards {
+            match answer.await {
+                Ok(ShardReply::Generation(own)) if own >= generation => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
     pub fn client(&self, slot: ClientSlot) -> Option<&ClientStatus> {
         self.cores
             .iter()
             .flat_map(|core| &core.clients)
             .find(|client| client.slot == slot)
+    }
+
+    /// What import would accept of a quarantined client, by family.
+    pub fn quarantined(&self, slot: ClientSlot) -> [u32; 2] {
+        let counts = self
+            .shards
+            .iter()
+            .map(|shard| shard.counts.get(slot.index()));
+        counts.flatten().fold([0; 2], |sum, counts| {
+            [0, 1].map(|family| sum[family] + counts[family].quarantined.max(0) as u32)
+        })
     }
 
     pub fn is_startup_over(&self) -> bool {

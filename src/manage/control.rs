@@ -53,13 +53,38 @@ pub struct Response {
     /// What a reload changed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub changes: Option<Difference>,
+    /// What is doubtful about the configuration that a reload brought into force.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<String>,
+}
+
+impl Response {
+    fn well(text: String, changes: Option<Difference>) -> Response {
+        Response {
+            ok: true,
+            text,
+            changes,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn refusal(text: String) -> Response {
+        Response {
+            ok: false,
+            ..Response::well(text, None)
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    #[error("another server answers at the control socket {0}")]
+    #[error(
+        "another server answers at the control socket {0}: end it, or name another one in [control] socket"
+    )]
     InUse(PathBuf),
-    #[error("cannot open the control socket {file}: {error}")]
+    #[error(
+        "cannot open the control socket {file}: {error}; [control] socket names another place, which this user may write to"
+    )]
     Open {
         file: PathBuf,
         error: std::io::Error,
@@ -86,7 +111,7 @@ impl ControlSocket {
             Ok(metadata) if is_socket(&metadata) => std::fs::remove_file(file).map_err(open)?,
             Ok(_) => {
                 return Err(open(std::io::Error::other(
-                    "a file that is no socket is in the way",
+                    "a file that is no socket is in the way: remove it",
                 )));
             }
             Err(_) => {}
@@ -161,21 +186,13 @@ async fn answer(plane: &Plane, line: &str, asker: &str) -> Response {
     let request = match serde_json::from_str::<Request>(line) {
         Ok(request) => request,
         Err(error) => {
-            return Response {
-                ok: false,
-                text: format!("not understood: {error}"),
-                changes: None,
-            };
+            return Response::refusal(format!("not understood: {error}"));
         }
     };
     info!(asker, ?request, "asked over the control socket");
     let response = match perform(plane, request).await {
         Ok(response) => response,
-        Err(error) => Response {
-            ok: false,
-            text: error.to_string(),
-            changes: None,
-        },
+        Err(error) => Response::refusal(error.to_string()),
     };
     match response.ok {
         true => info!(asker, ok = true, "{}", response.text),
@@ -190,11 +207,13 @@ async fn perform(plane: &Plane, request: Request) -> Result<Response, ChangeErro
             super::notify_reloading();
             let result = plane.reload().await;
             super::notify_ready();
-            let changes = result?;
+            let (changes, warnings) = result?;
+            let mut text = vec![changes.to_string()];
+            text.extend(warnings.iter().cloned());
             return Ok(Response {
-                ok: true,
-                text: changes.to_string(),
-                changes: Some(changes),
+                ok: changes.problems.is_empty(),
+                warnings,
+                ..Response::well(text.join("\n"), Some(changes))
             });
         }
         Request::Disable { message, .. } | Request::Reset { message, .. }
@@ -212,9 +231,5 @@ async fn perform(plane: &Plane, request: Request) -> Result<Response, ChangeErro
         Request::Quarantine { client, on } => (client, Verb::Quarantine(on)),
     };
     let text = plane.change_client(&client, verb).await?;
-    Ok(Response {
-        ok: true,
-        text,
-        changes: None,
-    })
+    Ok(Response::well(text, None))
 }

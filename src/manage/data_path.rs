@@ -57,7 +57,9 @@ impl DataPath for RuntimeHandle {
         let handle = self.clone();
         Box::pin(async move {
             let errors = handle.reload(exchange).await.map_err(stopped)?;
-            Ok(errors.iter().map(ToString::to_string).collect())
+            let refused =
+                |error| format!("{error}; until a reload sets it, its connections are refused");
+            Ok(errors.iter().map(refused).collect())
         })
     }
 

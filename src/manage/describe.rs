@@ -10,6 +10,7 @@ use crate::server::exchange::{Client, Exchange, LimitAction};
 use crate::server::query::{ClientStatus, CoreStats, Explanation, PathFate, PathRow, ShardStats};
 use crate::wire::{AttributeSet, NextHop, Origin, code};
 
+use super::census::Census;
 use super::view::{
     AttributesView, ClientView, CoreView, ExplainView, FateView, OtherAttributeView, PathView,
     RejectView, ShardView, ThreadView, families,
@@ -25,7 +26,7 @@ pub enum Side {
 pub fn path(exchange: &Exchange, row: &PathRow, side: Side) -> PathView {
     let from = exchange.client(row.announcer);
     let asn = from.map_or(Asn::default(), |client| client.asn);
-    let outgoing = (side == Side::Sent).then_some((&exchange.scheme, row.variant.prepend, asn));
+    let outgoing = (side == Side::Sent).then_some((&*exchange.scheme, row.variant.prepend, asn));
     let reject = match row.verdict {
         Verdict::Accepted => None,
         Verdict::Rejected(reason) => Some(RejectView {
@@ -133,7 +134,13 @@ fn hexadecimal(octets: &[u8]) -> String {
     })
 }
 
-pub fn client(client: &Client, status: Option<&ClientStatus>, now_us: u64) -> ClientView {
+/// A client as its session core, the shards (`census`) and the configuration know it.
+pub fn client(
+    client: &Client,
+    status: Option<&ClientStatus>,
+    census: &Census,
+    now_us: u64,
+) -> ClientView {
     let unknown = ClientStatus {
         slot: client.slot,
         state: "Unknown",
@@ -162,6 +169,7 @@ pub fn client(client: &Client, status: Option<&ClientStatus>, now_us: u64) -> Cl
             .map(|family| status.accepted[family] - blocked[family])
             .into(),
         blocked: blocked.into(),
+        would_be_accepted: census.quarantined(client.slot).into(),
         updates_in: status.updates_in,
         updates_out: status.updates_out,
         octets_in: status.octets_in,
@@ -228,12 +236,13 @@ fn answer(name: &str, prefix: Option<&str>, to: &Client, live: bool, paths: &[Fa
     let would = if live { "has" } else { "would have" };
     let told = match &has[..] {
         [] => format!(
-            "{name} {} {prefix}: no path may go to it.",
+            "{name} {} {prefix}: no path may go to it{}.",
             if live {
                 "does not have"
             } else {
                 "would not have"
-            }
+            },
+            quarantined(paths)
         ),
         [one] => format!("{name} {would} {prefix} from {}.", one.path.from),
         many => format!(
@@ -247,6 +256,17 @@ fn answer(name: &str, prefix: Option<&str>, to: &Client, live: bool, paths: &[Fa
         (false, None) => format!(
             "{name} is not served now: its session is down, or still being brought up. {told}"
         ),
+    }
+}
+
+/// Who announces it in vain, because of quarantine.
+fn quarantined(paths: &[FateView]) -> String {
+    let held = paths.iter().filter(|fate| fate.path.is_quarantined());
+    let names = held.map(|fate| fate.path.from.as_str()).collect::<Vec<_>>();
+    match &names[..] {
+        [] => String::new(),
+        [one] => format!(" ({one} is quarantined)"),
+        many => format!(" ({} are quarantined)", many.join(", ")),
     }
 }
 
@@ -293,6 +313,10 @@ fn fate_text(fate: PathFate, path: &PathView, to: &str) -> String {
         }
         PathFate::Additional => "sent beside the others (ADD-PATH)".to_owned(),
         PathFate::Lost(step) => format!("not sent: a better one has {}", step_words(step)),
+        PathFate::Rejected if path.is_quarantined() => format!(
+            "would be accepted; relayed to none, because {} is quarantined",
+            path.from
+        ),
         PathFate::Rejected => {
             let reason = path
                 .reject
@@ -391,7 +415,8 @@ mod tests {
                 accepted: counted,
                 ..ClientStatus::default()
             };
-            let view = client(exchange.clients().next().expect("one"), Some(&status), 0);
+            let one = exchange.clients().next().expect("one");
+            let view = client(one, Some(&status), &Census::default(), 0);
             assert_eq!(view.accepted, accepted.into(), "{name}");
             assert_eq!(view.blocked, blocked.into(), "{name}");
         }

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Family, Prefix, PrefixSlot, ShardId, shard_of};
 use crate::config::{ClientSummary, Summary};
-use crate::server::exchange::{Client, Exchange};
+use crate::server::exchange::Client;
 use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
 
 use super::census::{Census, within};
 use super::data_path::Unavailable;
 use super::describe::{self, Side};
 use super::metrics;
+use super::named::{NoClient, named};
 use super::plane::Plane;
 use super::view::{
     ClientsView, CoreView, CoresView, ErrorView, HealthView, ReadyView, RouteView, RoutesView,
@@ -58,12 +59,14 @@ enum ApiError {
     Words(String),
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
+    #[error("{0}")]
+    NoClient(#[from] NoClient),
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = match self {
-            ApiError::NotFound(_) => StatusCode::NOT_FOUND,
+            ApiError::NotFound(_) | ApiError::NoClient(_) => StatusCode::NOT_FOUND,
             ApiError::Words(_) => StatusCode::BAD_REQUEST,
             ApiError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -199,8 +202,10 @@ async fn clients(State(plane): Shared) -> Json<ClientsView> {
     let by_slot = statuses
         .map(|status| (status.slot, status))
         .collect::<std::collections::HashMap<_, _>>();
-    let view =
-        |client: &Arc<Client>| describe::client(client, by_slot.get(&client.slot).copied(), now_us);
+    let view = |client: &Arc<Client>| {
+        let status = by_slot.get(&client.slot).copied();
+        describe::client(client, status, &census, now_us)
+    };
     Json(ClientsView {
         clients: exchange.clients().map(view).collect(),
     })
@@ -226,15 +231,11 @@ async fn client(State(plane): Shared, Path(name): Path<String>) -> Reply<OneClie
         client: describe::client(
             client,
             census.client(client.slot),
+            &census,
             plane.data().now().as_micros(),
         ),
         configured: configured.map(ClientSummary::of),
     }))
-}
-
-fn named<'e>(exchange: &'e Exchange, name: &str) -> Result<&'e Arc<Client>, ApiError> {
-    let missing = || ApiError::NotFound(format!("there is no client '{name}'"));
-    exchange.client_named(name).ok_or_else(missing)
 }
 
 #[derive(Deserialize)]

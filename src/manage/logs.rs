@@ -15,6 +15,8 @@ pub fn start(format: LogFormat, level: &str) {
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A log that nobody reads any more must not end the server: it would say so on the log.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // It fails only where logging is set up already.
     let _ = match format {

@@ -12,6 +12,8 @@ use crate::server::exchange::Exchange;
 use crate::server::query::{ClientStatus, CoreStats, ShardStats};
 
 use super::census::Census;
+use super::describe;
+use super::view::{ByFamily, ClientView};
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -58,7 +60,7 @@ fn collect(exchange: &Exchange, census: &Census, now: Time) -> Vec<Metric> {
     let mut metrics = server(exchange, census, now);
     metrics.extend(cores(&census.cores));
     metrics.extend(shards(&census.shards));
-    metrics.extend(clients(exchange, census));
+    metrics.extend(clients(exchange, census, now));
     metrics
 }
 
@@ -242,10 +244,15 @@ fn shards(shards: &[ShardStats]) -> Vec<Metric> {
     ]
 }
 
-fn clients(exchange: &Exchange, census: &Census) -> Vec<Metric> {
+fn clients(exchange: &Exchange, census: &Census, now: Time) -> Vec<Metric> {
     let all = census.cores.iter().flat_map(|core| &core.clients);
     let known = all
         .filter_map(|status| Some((exchange.client(status.slot)?, status)))
+        .collect::<Vec<_>>();
+    // As the API shows them, so that the two never disagree.
+    let views = known
+        .iter()
+        .map(|(client, status)| describe::client(client, Some(status), census, now.as_micros()))
         .collect::<Vec<_>>();
     let labels = |client: &crate::server::exchange::Client| {
         vec![
@@ -259,13 +266,13 @@ fn clients(exchange: &Exchange, census: &Census) -> Vec<Metric> {
             .map(|(client, status)| (labels(client), field(status)))
             .collect::<Vec<_>>()
     };
-    let by_family = |field: fn(&ClientStatus) -> [u32; 2]| {
+    let by_family = |field: fn(&ClientView) -> ByFamily| {
         let mut values = Vec::new();
-        for (client, status) in &known {
-            for family in status.families.iter() {
+        for ((client, _), view) in known.iter().zip(&views) {
+            for &family in &view.families {
                 let mut labels = labels(client);
                 labels.push(("family", Family::name(family).to_owned()));
-                values.push((labels, field(status)[family.index()].into()));
+                values.push((labels, field(view).of(family)));
             }
         }
         values
@@ -278,13 +285,23 @@ fn clients(exchange: &Exchange, census: &Census) -> Vec<Metric> {
         ),
         gauge(
             "client_received_prefixes",
-            "Prefixes received",
-            by_family(|status| status.received),
+            "Prefixes received, before policy",
+            by_family(|view| view.received),
         ),
         gauge(
             "client_accepted_prefixes",
-            "Prefixes that import accepts",
-            by_family(|status| status.accepted),
+            "Prefixes accepted and relayed: after policy, and after accepted_max where its action is block",
+            by_family(|view| view.accepted),
+        ),
+        gauge(
+            "client_blocked_prefixes",
+            "Prefixes that policy accepts and accepted_max keeps back (action block); not among the accepted",
+            by_family(|view| view.blocked),
+        ),
+        gauge(
+            "client_quarantined_prefixes",
+            "Prefixes of a quarantined client that policy would accept; relayed to none, not among the accepted",
+            by_family(|view| view.would_be_accepted),
         ),
         counter(
             "client_updates_in",

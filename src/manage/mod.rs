@@ -8,6 +8,7 @@ mod describe;
 mod http;
 pub mod logs;
 mod metrics;
+mod named;
 mod plane;
 pub mod view;
 
@@ -24,11 +25,14 @@ pub use census::Census;
 pub use control::{ControlError, ControlSocket, Request, Response};
 pub use data_path::{Answer, DataPath, Unavailable};
 pub use http::router;
+pub use named::{NoClient, named};
 pub use plane::{ChangeError, Current, Plane, Verb};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {
-    #[error("cannot listen for the API on {address}: {error}; see [api] listen")]
+    #[error(
+        "cannot listen for the API on {address}: {error}; give it another place in [api] listen"
+    )]
     Api {
         address: SocketAddr,
         error: std::io::Error,
@@ -110,7 +114,8 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
 async fn reload_by_signal(plane: Arc<Plane>) {
     notify_reloading();
     match plane.reload().await {
-        Ok(difference) => info!("SIGHUP: {difference}"),
+        Ok((difference, _)) if difference.problems.is_empty() => info!("SIGHUP: {difference}"),
+        Ok((difference, _)) => error!("SIGHUP: {difference}"),
         Err(error) => error!("SIGHUP: {error}"),
     }
     notify_ready();

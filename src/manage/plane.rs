@@ -14,6 +14,7 @@ use crate::server::query::{CoreCommand, CoreReply};
 
 use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
+use super::named::{NoClient, named};
 
 /// How long a change waits for the one before it to be everywhere.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
@@ -32,6 +33,8 @@ pub struct Plane {
 pub struct Current {
     pub config: Config,
     pub exchange: Arc<Exchange>,
+    /// What of it is not in force; tried again by the next change or reload.
+    pub problems: Vec<String>,
 }
 
 /// A change to one client.
@@ -50,10 +53,13 @@ pub enum Verb {
 pub enum ChangeError {
     #[error("the configuration has errors, nothing was changed\n{0}")]
     Configuration(Problems),
-    #[error("{} changed, which needs a restart; nothing was changed", .0.join(", "))]
+    #[error(
+        "{} changed, which needs a restart; nothing was changed. Undo that, or restart the server",
+        .0.join(", ")
+    )]
     NeedsRestart(Vec<&'static str>),
-    #[error("there is no client '{0}'")]
-    NoClient(String),
+    #[error("{0}")]
+    NoClient(#[from] NoClient),
     #[error("{0}")]
     Refused(String),
     #[error("the change before this one is not everywhere yet; try again in a while")]
@@ -66,7 +72,11 @@ impl Plane {
     /// `exchange` is the compiled form of `config` that `data` runs with.
     pub fn new(config: Config, exchange: Arc<Exchange>, data: Arc<dyn DataPath>) -> Plane {
         let file = config.files.first().cloned().unwrap_or_default();
-        let current = RwLock::new(Arc::new(Current { config, exchange }));
+        let current = RwLock::new(Arc::new(Current {
+            config,
+            exchange,
+            problems: Vec::new(),
+        }));
         Plane {
             file,
             data,
@@ -94,11 +104,13 @@ impl Plane {
         Census::take(self.data()).await
     }
 
-    /// Reads the files again.
-    pub async fn reload(&self) -> Result<Difference, ChangeError> {
+    /// Reads the files again. What changed, and the warnings about what is in force now.
+    pub async fn reload(&self) -> Result<(Difference, Vec<String>), ChangeError> {
         let mut overrides = self.overrides.lock().await;
         let config = config::load(&self.file).map_err(ChangeError::Configuration)?;
-        for warning in config.warnings.iter() {
+        let warnings = config.warnings.iter().map(ToString::to_string);
+        let warnings = warnings.collect::<Vec<_>>();
+        for warning in &warnings {
             warn!("{warning}");
         }
         let needs_restart = config::needs_restart(&self.current().config, &config);
@@ -114,15 +126,14 @@ impl Plane {
         });
         let difference = self.change_to(config, &kept).await?;
         *overrides = kept;
-        Ok(difference)
+        Ok((difference, warnings))
     }
 
     /// Does one of the verbs; the answer is a sentence for the operator.
     pub async fn change_client(&self, name: &str, verb: Verb) -> Result<String, ChangeError> {
         let mut overrides = self.overrides.lock().await;
         let current = self.current();
-        let no_client = || ChangeError::NoClient(name.to_owned());
-        let client = current.exchange.client_named(name).ok_or_else(no_client)?;
+        let client = named(&current.exchange, name)?;
         let mut changed = overrides.clone();
         let change = changed.entry(client.address);
         let told = match verb {
@@ -143,7 +154,7 @@ impl Plane {
             Verb::Quarantine(on) => {
                 change.quarantine = Some(on);
                 let what = if on {
-                    "quarantined: its routes are shown, none is relayed"
+                    "quarantined: its routes are evaluated and shown, and relayed to none"
                 } else {
                     "not quarantined any more"
                 };
@@ -158,8 +169,8 @@ impl Plane {
     async fn reset(&self, client: &Client, message: String) -> Result<String, ChangeError> {
         if client.disabled.is_some() {
             return Err(ChangeError::Refused(format!(
-                "{} is disabled; enable it",
-                client.name
+                "{name} is disabled; let it back first: rialto client {name} enable",
+                name = client.name
             )));
         }
         let command = CoreCommand::Reset {
@@ -199,7 +210,7 @@ impl Plane {
     async fn command(&self, client: &Client, command: CoreCommand) -> Result<(), ChangeError> {
         match within(self.data.core_command(client.core, command)).await? {
             CoreReply::Refused(why) => Err(ChangeError::Refused(format!("{}: {why}", client.name))),
-            CoreReply::Done | CoreReply::Stats(_) => Ok(()),
+            CoreReply::Done | CoreReply::Stats(_) | CoreReply::Generation(_) => Ok(()),
         }
     }
 
@@ -211,11 +222,13 @@ impl Plane {
     ) -> Result<Difference, ChangeError> {
         let old = self.current();
         let exchange = Arc::new(config::compile(&config, overrides, Some(&old.exchange)));
-        let difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
-        let exchange = if difference.concerns_data_path() {
+        let mut difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
+        // With problems, the remedy may lie outside the files.
+        let exchange = if difference.concerns_data_path() || !old.problems.is_empty() {
             self.settle().await?;
-            for complaint in self.data.reload(exchange.clone()).await? {
-                warn!("{complaint}");
+            difference.problems = self.data.reload(exchange.clone()).await?;
+            for problem in &difference.problems {
+                warn!("{problem}");
             }
             info!(
                 generation = exchange.generation.0,
@@ -225,7 +238,11 @@ impl Plane {
         } else {
             old.exchange.clone()
         };
-        let current = Arc::new(Current { config, exchange });
+        let current = Arc::new(Current {
+            config,
+            exchange,
+            problems: difference.problems.clone(),
+        });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
         Ok(difference)
     }
@@ -235,13 +252,7 @@ impl Plane {
     async fn settle(&self) -> Result<(), ChangeError> {
         let generation = self.current().exchange.generation;
         let settled = async {
-            loop {
-                let census = self.census().await;
-                let behind = census.cores.iter().map(|core| core.generation);
-                let mut behind = behind.chain(census.shards.iter().map(|shard| shard.generation));
-                if census.silent.is_empty() && behind.all(|other| other >= generation) {
-                    return;
-                }
+            while !Census::is_everywhere(self.data(), generation).await {
                 tokio::time::sleep(SETTLE_LOOK).await;
             }
         };

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Asn, Family, FamilySet};
+use crate::policy::RejectReason;
 
 /// A number for each family.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -23,6 +24,13 @@ impl From<[u32; 2]> for ByFamily {
 }
 
 impl ByFamily {
+    pub const fn of(self, family: Family) -> u64 {
+        match family {
+            Family::Ipv4 => self.ipv4,
+            Family::Ipv6 => self.ipv6,
+        }
+    }
+
     pub const fn sum(self) -> u64 {
         self.ipv4 + self.ipv6
     }
@@ -102,6 +110,9 @@ pub struct ClientView {
     /// Acceptable, and kept back by accepted_max (`accepted_action = "block"`).
     #[serde(default)]
     pub blocked: ByFamily,
+    /// Of a quarantined client: what import would accept. Relayed to none.
+    #[serde(default)]
+    pub would_be_accepted: ByFamily,
     pub updates_in: u64,
     pub updates_out: u64,
     pub octets_in: u64,
@@ -170,6 +181,16 @@ pub struct PathView {
     /// How many clients have it.
     pub advertised_to: u32,
     pub attributes: AttributesView,
+}
+
+impl PathView {
+    /// Nothing is wrong with it but that its client is quarantined.
+    pub fn is_quarantined(&self) -> bool {
+        let reason = RejectReason::Quarantined.name();
+        self.reject
+            .as_ref()
+            .is_some_and(|reject| reject.name == reason)
+    }
 }
 
 /// `/api/v1/route`

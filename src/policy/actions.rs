@@ -32,6 +32,14 @@ impl Actions {
         self.to_none && self.only_to.is_empty()
     }
 
+    /// What it takes beside itself, about.
+    pub fn octets(&self) -> usize {
+        let asns = self.not_to.len() + self.only_to.len() + self.hidden_from.len();
+        size_of::<Actions>()
+            + asns * size_of::<Asn>()
+            + self.prepend_to.len() * size_of::<(Asn, u8)>()
+    }
+
     /// Whether the path goes unchanged to everybody but its announcer.
     pub fn is_default(&self) -> bool {
         *self == Actions::default()

@@ -1,7 +1,7 @@
 //! Import checks. What an attribute set and a prefix are judged by; every check has a switch.
 //! Data from outside (IRR, VRPs) joins here as further fields and reasons.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -22,7 +22,8 @@ pub struct ImportChecks {
     pub server_asn: Asn,
     pub client_asn: Asn,
     /// The next hops that may be: the client's addresses ("strict"), or those of all sessions of
-    /// its ASN ("same_as"). RFC 7948 §4.8.
+    /// its ASN ("same_as"). RFC 7948 §4.8. Link-local ones among them may stand beside a global
+    /// one.
     pub next_hops: Option<Vec<IpAddr>>,
     /// The AS_PATH begins with the client's ASN (RFC 4271 §6.3); neither empty nor with an AS_SET.
     pub leftmost_as: bool,
@@ -90,6 +91,8 @@ pub struct ImportPolicy {
     as_path_len_max: u16,
     bogon_asns: Vec<RangeInclusive<Asn>>,
     next_hops: Option<SmallVec<[IpAddr; 2]>>,
+    /// Those of them that are link-local.
+    link_locals: Vec<Ipv6Addr>,
     /// Shortest and longest, by [`Family::index`].
     prefix_lengths: [(u8, u8); 2],
     bogon_prefixes: Option<Arc<PrefixList>>,
@@ -113,12 +116,20 @@ impl ImportPolicy {
             addresses.dedup();
             addresses
         };
+        let link_local = |address: &IpAddr| match address {
+            IpAddr::V6(address) if address.is_unicast_link_local() => Some(*address),
+            _ => None,
+        };
+        let next_hops = checks.next_hops.map(next_hops);
         ImportPolicy {
+            link_locals: (next_hops.iter().flatten())
+                .filter_map(link_local)
+                .collect(),
             leftmost_as: checks.leftmost_as.then_some(checks.client_asn),
             own_as: checks.own_as.then_some(checks.server_asn),
             as_path_len_max: checks.as_path_len_max.unwrap_or(u16::MAX),
             bogon_asns: checks.bogon_asns,
-            next_hops: checks.next_hops.map(next_hops),
+            next_hops,
             prefix_lengths: checks.prefix_lengths.map(lengths),
             bogon_prefixes: checks.bogon_prefixes,
             quarantined: checks.quarantined,
@@ -134,6 +145,11 @@ impl ImportPolicy {
             .or_else(|| self.check_asns(set))
             .or_else(|| self.check_next_hop(set));
         reason.map_or(Verdict::Accepted, Verdict::Rejected)
+    }
+
+    /// The link-local next hops that decoding leaves in a set; `None`: all, nothing is checked.
+    pub fn link_locals(&self) -> Option<&[Ipv6Addr]> {
+        self.next_hops.as_ref().map(|_| &self.link_locals[..])
     }
 
     /// The checks of one prefix; asked when [`Self::check_attributes`] accepts.
@@ -182,13 +198,17 @@ impl ImportPolicy {
             .then_some(RejectReason::BogonAsn)
     }
 
-    /// With a link-local address beside it, the global address is the next hop (RFC 2545 §3).
+    /// Receivers may take either address of a pair (RFC 2545 §3). Decoding has dropped a link-local
+    /// one that may not be; it is still there where the set was heard under another configuration.
     fn check_next_hop(&self, set: &AttributeSet) -> Option<RejectReason> {
         let allowed = self.next_hops.as_ref()?;
-        let next_hop = match set.next_hop() {
-            NextHop::V4(address) => IpAddr::V4(address),
-            NextHop::V6(address) | NextHop::V6LinkLocal(address, _) => IpAddr::V6(address),
+        let may_be = match set.next_hop() {
+            NextHop::V4(address) => allowed.contains(&IpAddr::V4(address)),
+            NextHop::V6(address) => allowed.contains(&IpAddr::V6(address)),
+            NextHop::V6LinkLocal(address, link_local) => {
+                allowed.contains(&IpAddr::V6(address)) && self.link_locals.contains(&link_local)
+            }
         };
-        (!allowed.contains(&next_hop)).then_some(RejectReason::NextHop)
+        (!may_be).then_some(RejectReason::NextHop)
     }
 }

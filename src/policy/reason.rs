@@ -15,7 +15,7 @@ pub enum RejectReason {
     OwnAs = 7,
     /// The client's `accepted_max` is reached and its action is "block".
     AcceptedLimit = 8,
-    /// The client is quarantined: its routes are evaluated and shown, none is relayed.
+    /// Nothing else is wrong with it; the client is quarantined, and none of its routes is relayed.
     Quarantined = 9,
     EmptyAsPath = 10,
 }
@@ -78,7 +78,7 @@ impl RejectReason {
                 "The client's limit of accepted prefixes is reached, and this one is over it."
             }
             RejectReason::Quarantined => {
-                "The client is quarantined: its routes are shown, none is relayed."
+                "The client is quarantined: the route would be accepted, and is relayed to none."
             }
             RejectReason::EmptyAsPath => "The AS_PATH is empty.",
         }

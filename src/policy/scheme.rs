@@ -239,6 +239,12 @@ impl ControlScheme {
         requests.into_actions(prepends)
     }
 
+    /// Whether a community is let in now that the scheme before removed on import.
+    pub fn hears_more_than(&self, before: &ControlScheme) -> bool {
+        let known: Vec<String> = before.forms().map(|(_, form)| form).collect();
+        self.forms().any(|(_, form)| !known.contains(&form))
+    }
+
     /// What goes on import: communities under the server's ASN that are no control communities.
     pub fn import_scrub(&self) -> &dyn CommunityScrub {
         &self.import

@@ -71,7 +71,7 @@ impl Capacities {
         path: &Path,
         variant: Variant,
         family: Family,
-        scrub: &dyn CommunityScrub,
+        scrub: (u32, &dyn CommunityScrub),
     ) -> ClientSet {
         let mut excluded = ClientSet::new();
         for (class, members) in &self.members[family.index()] {
@@ -126,7 +126,9 @@ pub struct Tables<'a> {
     pub eligibilities: &'a EligibilityTable,
     pub announcers: &'a [super::AnnouncerOrder],
     pub capacities: &'a Capacities,
-    pub scrub: &'a dyn CommunityScrub,
+    /// What goes on export, by the last bit of the scheme's version: paths that a reload has not
+    /// reached are still of the one before.
+    pub scrubs: [&'a dyn CommunityScrub; 2],
 }
 
 impl<'a> Tables<'a> {
@@ -168,13 +170,16 @@ impl<'a> Tables<'a> {
             .enumerate()
             .take_while(|(_, path)| path.verdict.is_accepted())
         {
-            for (variant, audience) in &eligibilities.eligibility(path.eligibility).audiences {
+            let eligibility = eligibilities.eligibility(path.eligibility);
+            let version = eligibility.scheme_version;
+            let scrub = (version, self.scrubs[version as usize % 2]);
+            for (variant, audience) in &eligibility.audiences {
                 prepended |= variant.prepend > 0;
                 let mut audience = Cow::Borrowed(audience);
                 if !self.sets.fits_everybody(path.set) {
                     let excluded = self
                         .capacities
-                        .excluded(self.sets, path, *variant, family, self.scrub);
+                        .excluded(self.sets, path, *variant, family, scrub);
                     audience.to_mut().subtract(&excluded);
                 }
                 let rank = path.rank.prepended(variant.prepend);

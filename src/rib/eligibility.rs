@@ -8,6 +8,8 @@ use crate::base::{ClientSet, ClientSlot};
 use crate::policy::{Actions, Directory, audiences};
 use crate::wire::Variant;
 
+use super::charges::Charges;
+
 /// An eligibility's place in its shard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EligibilityId(pub u32);
@@ -26,6 +28,8 @@ pub struct Eligibility {
     pub scheme_version: u32,
     key: Option<Key>,
     refs: u32,
+    /// What its announcer pays for it.
+    octets: usize,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -40,6 +44,8 @@ pub struct EligibilityTable {
     entries: Vec<Eligibility>,
     index: HashMap<Key, u32, foldhash::fast::RandomState>,
     free: Vec<u32>,
+    audience_count: usize,
+    charges: Charges,
 }
 
 /// What an eligibility is made under.
@@ -58,11 +64,14 @@ impl Default for EligibilityTable {
             scheme_version: 0,
             key: None,
             refs: 1,
+            octets: 0,
         };
         EligibilityTable {
             entries: vec![nobody],
             index: HashMap::default(),
             free: Vec::new(),
+            audience_count: 0,
+            charges: Charges::default(),
         }
     }
 }
@@ -86,11 +95,21 @@ impl EligibilityTable {
             return EligibilityId(id);
         }
         let none = Actions::default();
+        let audiences = audiences(announcer, actions.unwrap_or(&none), directory);
+        let octets = audiences
+            .iter()
+            .map(|(_, clients)| clients.octets())
+            .sum::<usize>()
+            + 2 * actions.map_or(0, Actions::octets)
+            + size_of::<Eligibility>();
+        self.audience_count += audiences.len();
+        self.charges.add(announcer, octets);
         let eligibility = Eligibility {
-            audiences: audiences(announcer, actions.unwrap_or(&none), directory),
+            audiences,
             scheme_version: versions.scheme,
             key: Some(key.clone()),
             refs: 1,
+            octets,
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -120,8 +139,10 @@ impl EligibilityTable {
         entry.refs -= 1;
         if entry.refs == 0 {
             if let Some(key) = entry.key.take() {
+                self.charges.give_back(key.announcer, entry.octets);
                 self.index.remove(&key);
             }
+            self.audience_count -= entry.audiences.len();
             entry.audiences.clear();
             self.free.push(id.0);
         }
@@ -141,6 +162,59 @@ impl EligibilityTable {
 
     /// How many distinct audiences and how many variants with prepends there are.
     pub fn audience_count(&self) -> usize {
-        self.entries.iter().map(|entry| entry.audiences.len()).sum()
+        self.audience_count
+    }
+
+    /// Octets of the eligibilities of an announcer's paths: many distinct requests cost more than
+    /// the communities that make them.
+    pub fn charge_of(&self, announcer: ClientSlot) -> usize {
+        self.charges.of(announcer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Asn;
+    use crate::policy::DirectoryEntry;
+
+    #[test]
+    fn an_announcer_pays_for_each_distinct_request_as_long_as_it_is_held() {
+        let entry = |slot| DirectoryEntry {
+            slot: ClientSlot(slot),
+            asn: Asn(100 + u32::from(slot)),
+            hide_own_as: false,
+        };
+        let directory: Directory = (0..2_000).map(entry).collect();
+        let not_to = |asn: u32| Actions {
+            not_to: [Asn(asn)].into_iter().collect(),
+            ..Actions::default()
+        };
+        let versions = Versions {
+            eligibility: 1,
+            scheme: 1,
+        };
+        let mut table = EligibilityTable::default();
+        let mut intern = |slot: u16, asn: u32| {
+            let actions = not_to(asn);
+            let id = table.intern(ClientSlot(slot), Some(&actions), versions, &directory);
+            (
+                id,
+                table.charge_of(ClientSlot(slot)),
+                table.audience_count(),
+            )
+        };
+        let (first, one, _) = intern(3, 100);
+        assert!(one >= 2_000 / 8, "its bitmap counts: {one}");
+        let (again, same, _) = intern(3, 100);
+        assert_eq!((again, same), (first, one), "equal requests are one");
+        let (second, two, audiences) = intern(3, 101);
+        assert!((2 * one - 32..=2 * one + 32).contains(&two));
+        assert_eq!(audiences, 2);
+        for id in [first, first, second] {
+            table.release(id);
+        }
+        assert_eq!(table.charge_of(ClientSlot(3)), 0);
+        assert_eq!(table.audience_count(), 0);
     }
 }

@@ -3,6 +3,7 @@
 //! Knows nothing of sessions, queues or messages, and never calls policy but for audiences.
 
 mod assignment;
+mod charges;
 mod decision;
 mod delta;
 mod eligibility;

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use rustc_hash::FxHashMap;
 
-use crate::base::{Asn, Family, FamilySet};
+use crate::base::{Asn, ClientSlot, Family, FamilySet};
 use crate::policy::Actions;
 use crate::wire::{
     AttributeSet, CommunityScrub, EncodingClass, NextHop, Variant, encode_attributes, fits,
 };
+
+use super::charges::Charges;
 
 /// A set's place in its shard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -21,24 +24,22 @@ pub struct SetTable {
     index: HashTable<u32>,
     free: Vec<u32>,
     octets: usize,
+    /// For which receivers the outgoing form of a large set fits, a bit for each [`fit_bit`]; by set
+    /// and last bit of the scheme's version (which stands beside it), made when first asked.
+    fits: FxHashMap<(u32, u32), (u32, u32)>,
+    charges: Charges,
 }
 
 struct Entry {
     set: Option<Arc<AttributeSet>>,
     refs: u32,
+    /// Who pays for its octets.
+    charged: ClientSlot,
     /// Under which version of the control scheme `actions` was made.
     actions_version: u32,
     actions: Option<Box<Actions>>,
-    fit: Fit,
-}
-
-/// For which receivers the outgoing form fits; made when first asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fit {
-    Everybody,
-    Unknown,
-    /// A bit for each [`fit_bit`].
-    Some(u32),
+    /// It fits every message, whatever the receiver.
+    always_fits: bool,
 }
 
 /// Sets up to this many octets fit every message, whatever the receiver makes longer: AS4_PATH at
@@ -46,8 +47,8 @@ enum Fit {
 const ALWAYS_FITS_OCTETS: usize = 1_900;
 
 impl SetTable {
-    /// Takes a reference on the set with this content.
-    pub fn intern(&mut self, set: &Arc<AttributeSet>) -> SetId {
+    /// Takes a reference on the set with this content, at the announcer's charge if it is new.
+    pub fn intern(&mut self, set: &Arc<AttributeSet>, announcer: ClientSlot) -> SetId {
         let hash = set.hash();
         let entries = &mut self.entries;
         let found = self.index.find(hash, |&id| {
@@ -60,17 +61,13 @@ impl SetTable {
             entries[id as usize].refs += 1;
             return SetId(id);
         }
-        let fit = if set.octets().len() <= ALWAYS_FITS_OCTETS {
-            Fit::Everybody
-        } else {
-            Fit::Unknown
-        };
         let entry = Entry {
             set: Some(set.clone()),
             refs: 1,
+            charged: announcer,
             actions_version: 0,
             actions: None,
-            fit,
+            always_fits: set.octets().len() <= ALWAYS_FITS_OCTETS,
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -83,6 +80,7 @@ impl SetTable {
             }
         };
         self.octets += set.octets().len();
+        self.charges.add(announcer, set.octets().len());
         let entries = &self.entries;
         self.index.insert_unique(hash, id, |&id| {
             entries[id as usize]
@@ -109,8 +107,14 @@ impl SetTable {
         let Some(set) = self.entries[id as usize].set.take() else {
             return;
         };
-        self.entries[id as usize].actions = None;
+        let entry = &mut self.entries[id as usize];
+        entry.actions = None;
+        if !entry.always_fits {
+            self.fits.remove(&(id, 0));
+            self.fits.remove(&(id, 1));
+        }
         self.octets -= set.octets().len();
+        (self.charges).give_back(self.entries[id as usize].charged, set.octets().len());
         if let Ok(found) = self.index.find_entry(set.hash(), |&other| other == id) {
             found.remove();
         }
@@ -146,41 +150,32 @@ impl SetTable {
 
     /// Whether every receiver can be sent this set.
     pub fn fits_everybody(&self, id: SetId) -> bool {
-        self.entries[id.0 as usize].fit == Fit::Everybody
+        self.entries[id.0 as usize].always_fits
     }
 
-    /// Whether a set can be encoded for a receiver of this class.
+    /// Whether a set can be encoded for a receiver of this class, without what the scheme of that
+    /// version strips.
     pub fn fits(
         &mut self,
         id: SetId,
         variant: Variant,
         class: &EncodingClass,
-        scrub: &dyn CommunityScrub,
+        (scheme_version, scrub): (u32, &dyn CommunityScrub),
     ) -> bool {
-        let entry = &mut self.entries[id.0 as usize];
-        let bits = match entry.fit {
-            Fit::Everybody => return true,
-            Fit::Some(bits) => bits,
-            Fit::Unknown => {
-                let set = entry
-                    .set
-                    .as_ref()
-                    .expect("whoever names a set holds a reference");
-                let bits = measure_fits(set, scrub);
-                entry.fit = Fit::Some(bits);
-                bits
-            }
-        };
-        bits & (1 << fit_bit(variant, class)) != 0
-    }
-
-    /// Forgets which sets fit: the control communities that are stripped have changed.
-    pub fn forget_fits(&mut self) {
-        for entry in &mut self.entries {
-            if entry.fit != Fit::Everybody {
-                entry.fit = Fit::Unknown;
-            }
+        let entry = &self.entries[id.0 as usize];
+        if entry.always_fits {
+            return true;
         }
+        let set = entry
+            .set
+            .as_ref()
+            .expect("whoever names a set holds a reference");
+        let known = self.fits.entry((id.0, scheme_version % 2));
+        let known = known.or_insert((scheme_version.wrapping_sub(2), 0));
+        if known.0 != scheme_version {
+            *known = (scheme_version, measure_fits(set, scrub));
+        }
+        known.1 & (1 << fit_bit(variant, class)) != 0
     }
 
     pub fn len(&self) -> usize {
@@ -194,6 +189,12 @@ impl SetTable {
     /// Octets of all sets.
     pub fn octets(&self) -> usize {
         self.octets
+    }
+
+    /// Octets of the sets that an announcer pays for. What else a set costs is bounded by them and
+    /// by the number of paths: its actions take no more than its communities.
+    pub fn charge_of(&self, announcer: ClientSlot) -> usize {
+        self.charges.of(announcer)
     }
 }
 
@@ -236,4 +237,30 @@ fn measure_fits(set: &AttributeSet, scrub: &dyn CommunityScrub) -> u32 {
         }
     }
     bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::SetBuilder;
+
+    #[test]
+    fn a_set_is_charged_to_who_brought_it_first_until_nobody_holds_it() {
+        let set = |med| SetBuilder::new().as_path(&[1, 2]).med(med).build();
+        let len = set(1).octets().len();
+        let [first, second] = [0, 7].map(ClientSlot);
+        let mut sets = SetTable::default();
+        let charges = |sets: &SetTable| [first, second].map(|slot| sets.charge_of(slot) / len);
+        let shared = sets.intern(&set(1), first);
+        assert_eq!(sets.intern(&set(1), second), shared);
+        let own = sets.intern(&set(2), second);
+        assert_eq!(charges(&sets), [1, 1]);
+        sets.release(shared);
+        assert_eq!(charges(&sets), [1, 1], "the second still holds it");
+        sets.release(shared);
+        assert_eq!(charges(&sets), [0, 1]);
+        sets.intern(&set(1), second);
+        sets.release(own);
+        assert_eq!(charges(&sets), [0, 1]);
+    }
 }

@@ -62,6 +62,10 @@ fn route<C: CoreStep>(core: &Rc<Core<C>>, stream: TcpStream, log: &RefusalLog) {
             format_args!("a connection ended before it was accepted"),
         );
     };
+    if let Some(why) = core.unkeyed.borrow().get(&remote.ip()) {
+        core.step.borrow_mut().handle_refused();
+        return log.note(core.now(), format_args!("{why}; then `rialto reload`"));
+    }
     let owner = core
         .exchange
         .borrow()

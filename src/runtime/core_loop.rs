@@ -92,6 +92,7 @@ fn take_mail<C: CoreStep>(core: &Rc<Core<C>>) -> bool {
         };
         match mail {
             CoreMail::Accepted(socket) => accept::take(core, sys::into_stream(socket.into())),
+            CoreMail::Unkeyed(unkeyed) => *core.unkeyed.borrow_mut() = unkeyed,
             CoreMail::Command(command, answer) => {
                 if let CoreCommand::Reload(exchange) = &command {
                     *core.exchange.borrow_mut() = exchange.clone();

@@ -24,6 +24,7 @@ use super::clock::Clock;
 use super::connection::{Connection, serve};
 use super::mailbox::{Bell, Mailbox, Outlet};
 use super::shard_thread::ShardMail;
+use super::sockets::Unkeyed;
 use super::step::CoreStep;
 use super::sys;
 use super::thread_state::ThreadState;
@@ -41,6 +42,8 @@ const UNSENT_MAX: usize = 64 << 10;
 pub enum CoreMail {
     Command(CoreCommand, oneshot::Sender<CoreReply>),
     Accepted(OwnedFd),
+    /// To the core that accepts.
+    Unkeyed(Arc<Unkeyed>),
 }
 
 /// How a session core's thread reaches everybody else.
@@ -80,6 +83,8 @@ pub struct Core<C: CoreStep> {
     pub clock: Clock,
     pub step: RefCell<C>,
     pub exchange: RefCell<Arc<Exchange>>,
+    /// In the core that accepts: whom it must not let in.
+    pub unkeyed: RefCell<Arc<Unkeyed>>,
     pub connections: RefCell<HashMap<C::ConnId, Rc<Connection>, FxBuildHasher>>,
     /// Outgoing connections under way; a newer attempt makes an older one void.
     pub attempts: RefCell<HashMap<ClientSlot, u64, FxBuildHasher>>,
@@ -117,6 +122,7 @@ impl<C: CoreStep> Core<C> {
             clock,
             step: RefCell::new(C::new(id, Arc::clone(&exchange), seed, clock.now())),
             exchange: RefCell::new(exchange),
+            unkeyed: RefCell::default(),
             connections: RefCell::default(),
             attempts: RefCell::default(),
             next_attempt: Cell::new(0),

@@ -47,16 +47,19 @@ pub enum RuntimeError {
 
 fn bind_words(address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "another process listens there".to_owned(),
+        io::ErrorKind::AddrInUse => {
+            "another process listens there (ss -ltnp shows which): end it, or change [server] listen"
+                .to_owned()
+        }
         io::ErrorKind::AddrNotAvailable => {
-            "no interface of this machine has that address".to_owned()
+            "no interface of this machine has that address; see [server] listen".to_owned()
         }
         io::ErrorKind::PermissionDenied if address.port() < 1024 => format!(
             "ports under 1024 are for root or CAP_NET_BIND_SERVICE (in the systemd unit: \
              AmbientCapabilities=CAP_NET_BIND_SERVICE); port {} is",
             address.port()
         ),
-        _ => error.to_string(),
+        _ => format!("{error}; see [server] listen"),
     }
 }
 

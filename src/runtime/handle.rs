@@ -105,14 +105,21 @@ impl RuntimeHandle {
     }
 
     /// A new generation, for every shard first: what a session core judges by it reaches no shard
-    /// that has not got it. Returns the TCP MD5 keys that could not be set.
+    /// that has not got it. Returns the TCP MD5 keys that could not be set: those clients are
+    /// refused, from before anybody knows the generation, until a reload sets their keys.
     pub async fn reload(&self, exchange: Arc<Exchange>) -> Result<Vec<RuntimeError>, Stopped> {
-        let errors = self
-            .0
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .update(&exchange);
+        let (errors, unkeyed) = {
+            let listeners = &self.0.listeners;
+            let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
+            (listeners.update(&exchange), listeners.unkeyed())
+        };
+        let accepting = &self.0.cores[0];
+        post(
+            &accepting.mail,
+            &accepting.thread,
+            CoreMail::Unkeyed(unkeyed),
+        )
+        .await?;
         for door in &self.0.shards {
             let message = ToShard::Reload(Arc::clone(&exchange));
             post(&door.mail, &door.thread, ShardMail::Message(message)).await?;

@@ -30,6 +30,10 @@ impl CoreStep for SessionCore {
         self.handle_accepted(now, remote, local)
     }
 
+    fn handle_refused(&mut self) {
+        self.handle_refused();
+    }
+
     fn handle_connected(
         &mut self,
         now: Time,

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -13,24 +15,34 @@ use super::RuntimeError;
 use super::sys;
 
 const BACKLOG: i32 = 4096;
+const BIND_RETRIES: u32 = 100;
+const BIND_PAUSE: Duration = Duration::from_millis(20);
 
 /// The listening sockets and the TCP MD5 keys that are on them.
 pub struct Listeners {
     sockets: Vec<(SocketAddr, TcpListener)>,
     keys: HashMap<IpAddr, Secret>,
+    unkeyed: Arc<Unkeyed>,
 }
+
+/// Clients whose TCP MD5 key is configured but not on every listener, with why. Their connections
+/// are refused: a listener without the key, or with the one before, takes what is not signed as
+/// the operator says.
+pub type Unkeyed = HashMap<IpAddr, String>;
 
 impl Listeners {
     /// Binds all of `exchange.listen` and sets the keys of all clients.
     pub fn bind(exchange: &Exchange) -> Result<Listeners, RuntimeError> {
         let mut sockets = Vec::with_capacity(exchange.listen.len());
         for &address in &exchange.listen {
-            let socket = listen(address).map_err(|error| RuntimeError::Bind { address, error })?;
+            let socket =
+                listen_patiently(address).map_err(|error| RuntimeError::Bind { address, error })?;
             sockets.push((socket.local_addr().unwrap_or(address), socket));
         }
         let mut listeners = Listeners {
             sockets,
             keys: HashMap::new(),
+            unkeyed: Arc::default(),
         };
         match listeners.update(exchange).into_iter().next() {
             Some(error) => Err(error),
@@ -51,15 +63,19 @@ impl Listeners {
             .collect()
     }
 
+    /// Whose connections are to be refused, as of the last update.
+    pub fn unkeyed(&self) -> Arc<Unkeyed> {
+        Arc::clone(&self.unkeyed)
+    }
+
     /// Brings keys and TTL to what `exchange` says; goes on after an error.
     pub fn update(&mut self, exchange: &Exchange) -> Vec<RuntimeError> {
         let wanted: HashMap<IpAddr, Secret> = exchange
             .clients()
             .filter_map(|client| Some((client.address, client.password.clone()?)))
             .collect();
-        let gone: Vec<IpAddr> = self
-            .keys
-            .keys()
+        // Of those without all their keys, some listeners may have one.
+        let gone: Vec<IpAddr> = (self.keys.keys().chain(self.unkeyed.keys()))
             .filter(|peer| !wanted.contains_key(peer))
             .copied()
             .collect();
@@ -69,15 +85,20 @@ impl Listeners {
                 .for_each(|(_, socket)| drop(sys::set_md5_key(socket, peer, &[])));
         }
         let mut errors = Vec::new();
+        let mut unkeyed = Unkeyed::new();
         let wanted_count = wanted.len();
         for (peer, key) in wanted {
             if self.keys.get(&peer) != Some(&key) {
                 match self.set_key(peer, &key, wanted_count) {
                     Ok(()) => drop(self.keys.insert(peer, key)),
-                    Err(error) => errors.push(error),
+                    Err(error) => {
+                        unkeyed.insert(peer, error.to_string());
+                        errors.push(error);
+                    }
                 }
             }
         }
+        self.unkeyed = Arc::new(unkeyed);
         self.update_ttl(exchange);
         errors
     }
@@ -141,6 +162,20 @@ impl Listeners {
 /// Of what comes from at most so many hops away (RFC 5082 §3); a neighbour is one hop away.
 fn least_ttl(hops: u8) -> u8 {
     255 - hops.saturating_sub(1)
+}
+
+/// The sockets of a server that was killed outlive it until the kernel has taken down its rings; the
+/// one that is started in its place waits for that.
+fn listen_patiently(address: SocketAddr) -> io::Result<TcpListener> {
+    for _ in 0..BIND_RETRIES {
+        match listen(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                std::thread::sleep(BIND_PAUSE)
+            }
+            other => return other,
+        }
+    }
+    listen(address)
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -44,6 +44,8 @@ pub trait CoreStep: 'static {
         remote: SocketAddr,
         local: SocketAddr,
     ) -> Option<Self::ConnId>;
+    /// A connection was refused before the session core was asked: it only counts.
+    fn handle_refused(&mut self);
     fn handle_connected(
         &mut self,
         now: Time,

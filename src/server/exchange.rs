@@ -23,7 +23,8 @@ pub struct Exchange {
     pub shard_count: u16,
     pub med: MedMode,
     /// Control communities and what is scrubbed.
-    pub scheme: ControlScheme,
+    /// One value for as long as it does not change: what is encoded under the same is put together.
+    pub scheme: Arc<ControlScheme>,
     /// Who is there, for audiences.
     pub directory: Directory,
     /// By slot; `None` is a free slot.
@@ -47,6 +48,8 @@ pub struct Client {
     pub import: Arc<ImportPolicy>,
     /// By [`Family::index`].
     pub limits: [PrefixLimits; 2],
+    /// Octets of distinct attribute sets, over all shards; over it Cease / Out of Resources.
+    pub attribute_octets_max: Option<u32>,
     /// How long a session stays down after a limit closed it; `None`: until the operator enables it.
     pub limit_restart: Option<Duration>,
     /// `attributes.discard` and `attributes.treat_as_withdraw`.
@@ -178,6 +181,24 @@ impl Exchange {
 }
 
 impl Client {
+    /// Whether a slot still means the same neighbour.
+    pub fn is_same_peer(&self, other: &Client) -> bool {
+        self.address == other.address && self.asn == other.asn
+    }
+
+    /// Whether something is heard now that was left out of its UPDATEs under the settings before.
+    pub fn hears_more_than(&self, before: &Client) -> bool {
+        self.discard.lacks_any_of(&before.discard)
+            || self
+                .treat_as_withdraw
+                .lacks_any_of(&before.treat_as_withdraw)
+            || match (before.import.link_locals(), self.import.link_locals()) {
+                (None, _) => false,
+                (Some(_), None) => true,
+                (Some(before), Some(now)) => now.iter().any(|address| !before.contains(address)),
+            }
+    }
+
     pub fn prefix_limits(&self, family: Family) -> &PrefixLimits {
         &self.limits[family.index()]
     }

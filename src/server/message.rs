@@ -148,6 +148,13 @@ pub enum ToCore {
         epoch: SessionEpoch,
         counts: Vec<CountChange>,
     },
+    /// The client's attribute sets take so many octets on this shard, more than its part of
+    /// `attribute_octets_max`; said once in a session.
+    OverBudget {
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        octets: u64,
+    },
     /// The answers to one [`ToShard::Resync`] are in the ordinary stream before this.
     Resynced {
         slot: ClientSlot,
@@ -174,7 +181,7 @@ pub enum ToCore {
 }
 
 /// What one UPDATE, all parts of it, did to a client's counts in one shard.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct CountChange {
     /// [`RouteUpdate::seq`]; 0 for what a reload changed.
     pub seq: u64,

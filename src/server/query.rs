@@ -33,6 +33,8 @@ pub enum ShardQuery {
         to: ClientSlot,
     },
     Stats,
+    /// Which one it runs.
+    Generation,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +56,7 @@ pub enum ShardReply {
     },
     Explain(Explanation),
     Stats(Box<ShardStats>),
+    Generation(Generation),
 }
 
 /// One path of a prefix, or one as a client gets it.
@@ -97,9 +100,28 @@ pub enum PathFate {
     FamilyNotNegotiated,
 }
 
+/// Prefixes of one client's present session in one family. "Block" is not looked at: what it keeps
+/// back counts as accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PrefixCounts {
+    pub received: i32,
+    pub accepted: i32,
+    /// Not among the accepted ones, and would be were the client not quarantined.
+    pub quarantined: i32,
+}
+
+impl PrefixCounts {
+    pub fn add(&mut self, other: &PrefixCounts) {
+        self.received += other.received;
+        self.accepted += other.accepted;
+        self.quarantined += other.quarantined;
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct ShardStats {
     pub shard: ShardId,
+    /// That have a path.
     pub prefixes: u64,
     pub paths: u64,
     pub attribute_sets: u64,
@@ -113,8 +135,8 @@ pub struct ShardStats {
     pub free_slots: u64,
     /// Prefixes without a path that await reuse of their slots.
     pub dead_prefixes: u64,
-    /// (received, accepted) by client slot and family.
-    pub counts: Vec<[(u32, u32); 2]>,
+    /// What each client announces, by slot and family.
+    pub counts: Vec<[PrefixCounts; 2]>,
     /// Octets of attribute sets held.
     pub attribute_octets: u64,
     pub generation: Generation,
@@ -139,6 +161,8 @@ pub enum CoreCommand {
         message: String,
     },
     Stats,
+    /// Which one it runs.
+    Generation,
 }
 
 #[derive(Clone, Debug)]
@@ -146,6 +170,7 @@ pub enum CoreReply {
     Done,
     Refused(String),
     Stats(Box<CoreStats>),
+    Generation(Generation),
 }
 
 #[derive(Clone, Debug, Default)]

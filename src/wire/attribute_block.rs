@@ -287,7 +287,7 @@ fn asks_for_shutdown(attribute: &[u8]) -> bool {
         .is_ok_and(|(attribute, _)| attribute.value.as_chunks::<4>().0.contains(&[a, b, c, d]))
 }
 
-fn is_mandatory(code: u8) -> bool {
+pub(super) fn is_mandatory(code: u8) -> bool {
     matches!(code, code::ORIGIN | code::AS_PATH | code::NEXT_HOP)
 }
 

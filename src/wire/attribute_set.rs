@@ -93,6 +93,20 @@ pub enum NextHop {
     V6LinkLocal(Ipv6Addr, Ipv6Addr),
 }
 
+impl NextHop {
+    /// Without a link-local address that is none of these; `None` leaves all.
+    pub fn with_link_local_of(self, allowed: Option<&[Ipv6Addr]>) -> NextHop {
+        match (self, allowed) {
+            (NextHop::V6LinkLocal(global, link_local), Some(allowed))
+                if !allowed.contains(&link_local) =>
+            {
+                NextHop::V6(global)
+            }
+            _ => self,
+        }
+    }
+}
+
 impl From<[u8; 4]> for NextHop {
     fn from(octets: [u8; 4]) -> NextHop {
         NextHop::V4(octets.into())

@@ -21,6 +21,7 @@ mod community;
 mod encode;
 mod fault;
 mod header;
+mod hear_again;
 mod nlri;
 mod notification;
 mod open;
@@ -47,6 +48,7 @@ pub use header::{
     EXTENDED_MESSAGE_MAX, HEADER_LEN, Header, MESSAGE_MAX, MessageType, decode_header,
     encode_keepalive,
 };
+pub use hear_again::HeardAgain;
 pub use nlri::{Nlri, NlriError, NlriIter};
 pub use notification::{
     CEASE, CeaseSubcode, HOLD_TIMER_EXPIRED, Notification, SEND_HOLD_TIMER_EXPIRED,

@@ -18,6 +18,11 @@ impl TypeCodes {
         word & (1 << (code % 64)) != 0
     }
 
+    /// Whether one of those is not in it.
+    pub fn lacks_any_of(&self, other: &TypeCodes) -> bool {
+        self.0.iter().zip(other.0).any(|(own, of)| of & !own != 0)
+    }
+
     /// Says whether it was not in the set before.
     pub fn insert(&mut self, code: u8) -> bool {
         let is_new = !self.contains(code);

@@ -33,6 +33,10 @@ pub struct DecodeContext<'a> {
     pub treat_as_withdraw: &'a TypeCodes,
     /// Communities removed on import.
     pub scrub: &'a dyn CommunityScrub,
+    /// The link-local next hops that are kept beside a global one (RFC 2545 §3), any other is
+    /// dropped: receivers may prefer it, and a stranger's would lead them astray (RFC 7948 §4.8).
+    /// `None` keeps all.
+    pub link_locals: Option<&'a [Ipv6Addr]>,
     /// The same for the whole process.
     pub hash_seed: u64,
 }
@@ -171,6 +175,7 @@ fn announce<'a>(
     let mut facts = None;
     for Announcement { next_hop, nlri } in announced.into_iter().flatten() {
         let Some(next_hop) = next_hop else { continue };
+        let next_hop = next_hop.with_link_local_of(context.link_locals);
         let facts = *facts.get_or_insert_with(|| block.canonicalize(context, scratch));
         let octets = scratch.octets.as_slice();
         let hash = content_hash(context.hash_seed, next_hop, octets);

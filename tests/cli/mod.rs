@@ -66,11 +66,20 @@ fn check_ends_with_one_where_something_is_wrong_and_says_what() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rialto.toml");
     let name = file.to_str().unwrap();
-    assert_eq!(
-        status(&["check", "--config", name]),
-        1,
-        "there is no such file"
-    );
+    for command in ["check", "run"] {
+        let output = rialto(&[command, "--config", name]);
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(
+            text.contains(&format!("{name}:1: error: cannot read {name}: "))
+                && text.contains("name another with --config"),
+            "{text}"
+        );
+    }
+    fs::write(&file, [0xff, 0xfe]).unwrap();
+    let output = rialto(&["check", "--config", name]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("is no UTF-8 text"), "{text}");
 
     fs::write(&file, "[server]\nasn = 64500\nrouter_id = \"192.0.2.254\"\n[[client]]\nasn = 1\naddres = \"192.0.2.1\"\n").unwrap();
     let output = rialto(&["check", "--config", name]);

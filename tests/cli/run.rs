@@ -175,3 +175,30 @@ fn what_hinders_a_start_is_told_and_ends_it_with_one() {
         "rialto.toml:12: error: client.asn: is missing",
     );
 }
+
+#[test]
+fn a_log_that_nobody_reads_any_more_does_not_end_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    write(folder.path(), api, bgp, ONE);
+    let mut running = start(folder.path(), api);
+    drop(running.child.stderr.take());
+    for _ in 0..2 {
+        let output = rialto(&["reload", "--api", &running.api]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+    signal(&running.child, "-TERM");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_server_that_was_killed_can_be_started_again_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    write(folder.path(), api, bgp, ONE);
+    for _ in 0..6 {
+        let mut running = start(folder.path(), api);
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+    }
+}

@@ -35,6 +35,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(v4.import, ImportConfig::EXCHANGE);
     assert_eq!(v4.limits[0].received_max, Some(RECEIVED_MAX[0]));
     assert_eq!(v4.limit_restart, Some(Duration::from_secs(900)));
+    assert_eq!(v4.attribute_octets_max, Some(512 << 20));
     let listen = config
         .server
         .listen
@@ -56,7 +57,7 @@ fn a_client_overrides_what_it_says_and_inherits_the_rest() {
          [[client]]\nasn = 1\naddress = \"192.0.2.1\"\n\
          [[client]]\nasn = 1\naddress = \"192.0.2.2\"\nhold_time = 0\nadd_path = false\nttl_security = false\n\
          attributes.discard = []\nimport = { next_hop = \"off\", prefix_length.ipv4 = [0, 32] }\n\
-         limits = { ipv4.accepted_max = \"none\", ipv4.accepted_action = \"warn\", restart = 60 }\n",
+         limits = { ipv4.accepted_max = \"none\", ipv4.accepted_action = \"warn\", restart = 60, attribute_octets_max = 65536 }\n",
     );
     let [inherits, overrides] = &config.clients[..] else {
         panic!("two clients")
@@ -104,6 +105,10 @@ fn a_client_overrides_what_it_says_and_inherits_the_rest() {
         (overrides.limits[0], overrides.limit_restart),
         (limits, Some(Duration::from_secs(60)))
     );
+    assert_eq!(
+        [inherits, overrides].map(|client| client.attribute_octets_max),
+        [Some(512 << 20), Some(65_536)]
+    );
     assert!(inherits.attributes.discard.contains(40) && !overrides.attributes.discard.contains(40));
 }
 
@@ -122,6 +127,7 @@ fn the_preset_lab_checks_nothing_but_what_is_said() {
         }
     );
     assert_eq!(config.clients[0].limits[0].received_max, None);
+    assert_eq!(config.clients[0].attribute_octets_max, None);
     assert_eq!(
         config.clients[1].import,
         ImportConfig {

@@ -142,6 +142,12 @@ const CASES: &[Case] = &[
         )],
     },
     Case {
+        name: "a link-local address does not do for the address of the other family",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\nfamilies = [\"ipv4\", \"ipv6\"]\nnext_hops = [\"fe80::7\"]\n",
+        problems: &[(4, "client.next_hops", "no ipv6 address of AS1-1 is known")],
+    },
+    Case {
         name: "families are named, and at least one",
         text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults]\nfamilies = [\"ipv4\", \"ipx\"]\n\
                [[client]]\nasn = 1\naddress = \"192.0.2.7\"\nfamilies = []\n",
@@ -254,6 +260,92 @@ const CASES: &[Case] = &[
         problems: &[
             (5, "log.level", "'rialto=loud' is no level"),
             (6, "log.format", "\"human\" or \"json\""),
+        ],
+    },
+    Case {
+        name: "an address is listened on once, alone or with a wildcard",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlisten = [\n\"192.0.2.1:179\",\n\
+               \"[2001:db8::1]:179\",\n\"192.0.2.1\",\n\"[::]:179\",\n\"192.0.2.1:1790\"]\n",
+        problems: &[
+            (
+                7,
+                "server.listen",
+                "192.0.2.1:179 is listed twice; leave one of them out",
+            ),
+            (
+                8,
+                "server.listen",
+                "[::]:179 and [2001:db8::1]:179 cannot both be listened on",
+            ),
+        ],
+    },
+    Case {
+        name: "the two wildcards do not collide",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlisten = [\"0.0.0.0:179\", \"[::]:179\"]\n",
+        problems: &[],
+    },
+    Case {
+        name: "the API has a port of its own",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlisten = [\"192.0.2.1:179\", \"[::]:1790\"]\n\
+               [api]\nlisten = [\n\"192.0.2.1:179\",\n\"0.0.0.0:179\",\n\"[::1]:1790\",\n\"[::]:179\",\n\
+               \"127.0.0.1:179\",\n\"127.0.0.1:1790\"]\n",
+        problems: &[
+            (
+                7,
+                "api.listen",
+                "192.0.2.1:179 and the BGP address 192.0.2.1:179 of server.listen (x.toml:4)",
+            ),
+            (8, "api.listen", "0.0.0.0:179 and the BGP address"),
+            (9, "api.listen", "and the BGP address [::]:1790"),
+            (10, "api.listen", "give the API another port"),
+            (
+                11,
+                "api.listen",
+                "127.0.0.1:179 and 0.0.0.0:179 cannot both be listened on",
+            ),
+        ],
+    },
+    Case {
+        name: "the API may collide with what BGP listens on unasked",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[api]\nlisten = \"127.0.0.1:179\"\n",
+        problems: &[(
+            5,
+            "api.listen",
+            "and the BGP address 0.0.0.0:179 of server.listen (x.toml:1)",
+        )],
+    },
+    Case {
+        name: "a passive client of a family that is not listened for can never connect",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlisten = [\"192.0.2.1:179\"]\n\
+               [[client]]\nasn = 1\naddress = \"2001:db8::7\"\n\
+               [[client]]\nasn = 2\naddress = \"2001:db8::8\"\npassive = false\n\
+               [[client]]\nasn = 3\naddress = \"192.0.2.9\"\n",
+        problems: &[(
+            5,
+            "client.address",
+            "warning: client.address: 2001:db8::7 can never connect: server.listen has no IPv6 address, \
+             and the client is passive; add the server's IPv6 address (or \"[::]:179\") to server.listen",
+        )],
+    },
+    Case {
+        name: "what is missing is told with how to write it",
+        text: "[server]\n",
+        problems: &[
+            (1, "server.asn", "is missing; write asn = 64500"),
+            (
+                1,
+                "server.router_id",
+                "is missing; write router_id = \"192.0.2.254\"",
+            ),
+        ],
+    },
+    Case {
+        name: "quotes that are too many or too few are told",
+        text: "[server]\nasn = \"64500\"\nrouter_id = 7\n[defaults]\npassive = \"true\"\n",
+        problems: &[
+            (2, "server.asn", "and is \"64500\"; write it without quotes"),
+            (3, "server.router_id", "and is 7; write it in quotes"),
+            (5, "defaults.passive", "write it without quotes"),
         ],
     },
     Case {

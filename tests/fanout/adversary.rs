@@ -5,7 +5,7 @@ use std::time::Duration;
 use rialto::base::*;
 use rialto::server::exchange::*;
 use rialto::server::query::CoreCommand;
-use rialto::wire::RefreshSubtype;
+use rialto::wire::{GracefulRestart, RefreshSubtype};
 
 use crate::assert_same;
 use crate::peer::{Heard, prefixes};
@@ -193,4 +193,97 @@ fn what_a_client_does_not_say_again_by_its_eorr_is_gone_and_counts_no_more() {
         world.run();
         assert!(world.peer(0).is_up && world.peer(2).table.len() == 16);
     }
+}
+
+#[test]
+fn a_borr_before_the_clients_end_of_rib_is_ignored() {
+    let mut world = World::new(exchange(3, 1));
+    world.peer(0).capabilities.graceful_restart = Some(GracefulRestart::default());
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..8));
+    for rounds in [8, 4] {
+        world.peer(0).say_refresh(RefreshSubtype::Begin);
+        world.peer(0).announce(1, prefixes(0..4));
+        world.peer(0).say_refresh(RefreshSubtype::End);
+        world.run();
+        assert_eq!(world.peer(2).table.len(), rounds);
+        world.peer(0).end_of_rib();
+        world.run();
+    }
+}
+
+/// It is lost while its first table is under way: had the BoRR come first, it would be ignored.
+#[test]
+fn a_client_that_is_lost_before_its_end_of_rib_gets_that_first() {
+    let mut exchange = exchange(3, 1);
+    exchange.limits.stalled_octets_max = 2_000;
+    exchange.limits.dead_prefixes_max = 2_000;
+    exchange.limits.dead_patience = Duration::from_secs(2);
+    let mut world = World::new(exchange);
+    world.connect(0);
+    world.connect(2);
+    world.run();
+    world.peer(0).announce(1, prefixes(0..4_000));
+    world.run();
+    world.peer(1).socket_max = 1_000;
+    world.connect(1);
+    while !world.peer(1).is_up {
+        assert!(world.step());
+    }
+    world.peer(1).is_reading = false;
+    world.run_for(Duration::from_secs(5));
+    world.peer(0).withdraw(prefixes(0..4_000));
+    world.peer(0).announce(2, prefixes(10_000..10_100));
+    world.run_for(Duration::from_secs(5));
+    world.peer(1).is_reading = true;
+    world.run();
+    let marks: Vec<&Heard> = world.peers[1]
+        .heard
+        .iter()
+        .filter(|heard| matches!(heard, Heard::EndOfRib(_) | Heard::Refresh(_)))
+        .collect();
+    assert_eq!(
+        marks,
+        [
+            &Heard::EndOfRib(Family::Ipv4),
+            &Heard::Refresh(RefreshSubtype::Begin),
+            &Heard::Refresh(RefreshSubtype::End)
+        ]
+    );
+    assert_same(&world, 1, 2);
+    assert_eq!(world.peer(1).table.len(), 100);
+}
+
+#[test]
+fn a_reload_withdraws_what_an_attribute_makes_a_withdrawal_from_now_on() {
+    let mut world = World::new(exchange(3, 2));
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..50));
+    world.run();
+    let mut next = exchange(3, 2);
+    next.generation = Generation(2);
+    with_client(&mut next, 0, |client| {
+        client.treat_as_withdraw.insert(8);
+    });
+    world.reload(next);
+    assert_eq!(world.peer(2).table.len(), 0);
+    let held: u64 = [0, 1]
+        .map(|shard| world.shard_stats(shard).paths)
+        .iter()
+        .sum();
+    assert_eq!(held, 0, "it is no route any more");
+    // Nor is what was on its way under the settings before.
+    world.peer(0).announce(2, prefixes(50..60));
+    world.run();
+    assert!(world.peer(0).is_up && world.peer(2).table.is_empty());
+    let mut next = exchange(3, 2);
+    next.generation = Generation(3);
+    world.reload(next);
+    let asked = |heard: &Heard| *heard == Heard::Refresh(RefreshSubtype::Request);
+    assert_eq!(
+        world.peer(0).count(asked),
+        1,
+        "the rest can only come again"
+    );
+    assert_eq!(world.peer(1).count(asked), 0);
 }

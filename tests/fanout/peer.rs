@@ -209,6 +209,7 @@ impl Peer {
             discard: &none,
             treat_as_withdraw: &none,
             scrub: &KeepAll,
+            link_locals: None,
             hash_seed: HASH_SEED,
         };
         let mut scratch = Scratch::default();

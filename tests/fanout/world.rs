@@ -39,6 +39,8 @@ pub struct World {
     pub mailbox_max: usize,
     /// Shards do nothing meanwhile.
     pub are_shards_asleep: bool,
+    /// What this shard says stays in its mailboxes.
+    pub unheard: Option<usize>,
     pub peers: Vec<Peer>,
     /// Messages reach some shards a turn later than others.
     pub cores_disagree: bool,
@@ -77,7 +79,7 @@ pub fn exchange_of_cores(client_count: u16, shard_count: u16, core_count: u16) -
         core_count,
         shard_count,
         med: MedMode::default(),
-        scheme: ControlScheme::standard(RS),
+        scheme: Arc::new(ControlScheme::standard(RS)),
         directory: directory.collect(),
         by_address: clients
             .iter()
@@ -117,6 +119,7 @@ pub fn client(slot: ClientSlot) -> Client {
         },
         import: Arc::new(ImportPolicy::default()),
         limits: [PrefixLimits::default(); 2],
+        attribute_octets_max: None,
         limit_restart: None,
         discard: TypeCodes::default(),
         treat_as_withdraw: TypeCodes::default(),
@@ -135,6 +138,7 @@ pub fn with_client(exchange: &mut Exchange, slot: u16, change: impl FnOnce(&mut 
     if let Some(before) = place {
         client.limits = before.limits;
         client.limit_restart = before.limit_restart;
+        client.attribute_octets_max = before.attribute_octets_max;
         client.disabled.clone_from(&before.disabled);
     }
     change(&mut client);
@@ -166,6 +170,7 @@ impl World {
             shards,
             mailbox_max: 16,
             are_shards_asleep: false,
+            unheard: None,
             cores_disagree: false,
             late: Vec::new(),
             peers,
@@ -363,7 +368,7 @@ impl World {
     fn deliver(&mut self, index: usize) -> bool {
         let mut is_busy = false;
         for (shard, mailbox) in self.to_core[index].iter_mut().enumerate() {
-            while self.cores[index].wants_deltas() {
+            while self.unheard != Some(shard) && self.cores[index].wants_deltas() {
                 let Some(message) = mailbox.pop_front() else {
                     break;
                 };

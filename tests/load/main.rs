@@ -27,6 +27,8 @@ fn free_port() -> u16 {
         .port()
 }
 
+mod refused;
+
 fn load(words: &[&str]) -> Output {
     Command::new(RIALTO)
         .arg("load")
@@ -51,6 +53,8 @@ fn run(plan: &[&str], scenario: &[&str], edit: fn(String) -> String) -> (bool, V
         true => &[],
         false => &["--patience", "4"],
     };
+    // The server has only just been started, on a machine that may have much to do.
+    let patience = &[patience, &["--connect-timeout", "20"]].concat();
     let output = load(&[&plan[..], &["--json"], patience, scenario].concat());
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
@@ -219,6 +223,8 @@ fn the_demo_runs_and_is_right() {
         text.contains("6 of 6 BGP sessions up") && text.contains("each is the best one"),
         "{text}"
     );
+    let widest = text.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80), "{widest:?}:\n{text}");
 }
 
 /// The first child process of `pid`.

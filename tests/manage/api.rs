@@ -123,8 +123,30 @@ fn clients_are_shown_by_name_and_address() {
     assert_eq!(server.get("/api/v1/clients/fourth").0, 404);
     assert_eq!(
         server.says(&["show", "client", "fourth"]),
-        (1, "rialto: there is no client 'fourth'\n".to_owned())
+        (
+            1,
+            "rialto: there is no client 'fourth'; rialto show clients lists them\n".to_owned()
+        )
     );
+    let cases = [
+        ("thrid", "did you mean third?"),
+        ("AS10001", "did you mean AS10001-1?"),
+        ("10002", "did you mean AS10002-1?"),
+        ("as10002-1", "did you mean AS10002-1"),
+        ("192.0.2.33", "did you mean third"),
+    ];
+    for (name, hint) in cases {
+        let asked: [&[&str]; 4] = [
+            &["show", "client", name],
+            &["explain", "8.8.8.0/24", "--to", name],
+            &["show", "routes", "--received", "--client", name],
+            &["client", name, "reset"],
+        ];
+        for words in asked {
+            let (status, text) = server.says(words);
+            assert!(status == 1 && text.contains(hint), "{words:?}: {text}");
+        }
+    }
 }
 
 #[test]
@@ -331,6 +353,11 @@ fn cores_and_metrics_name_every_thread_and_client() {
         status == 0 && text.contains("shard-1") && text.contains("1.50 s"),
         "{text}"
     );
+    for words in [&["show", "cores"][..], &["show", "client", "third"]] {
+        let (_, text) = server.says(words);
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80), "{widest:?}:\n{text}");
+    }
 
     let (status, text) = server.get("/metrics");
     assert_eq!(status, 200);

@@ -80,7 +80,10 @@ fn a_client_is_disabled_until_it_is_enabled_whatever_is_reloaded() {
     assert_eq!(disabled().as_deref(), Some("see ticket 7"));
     assert_eq!(
         server.says(&["client", "third", "reset"]),
-        (1, "third is disabled; enable it\n".to_owned())
+        (
+            1,
+            "third is disabled; let it back first: rialto client third enable\n".to_owned()
+        )
     );
 
     assert_eq!(
@@ -147,7 +150,10 @@ fn reset_and_refresh_go_to_the_session_core_of_the_client() {
     );
     assert_eq!(
         server.says(&["client", "fourth", "enable"]),
-        (1, "there is no client 'fourth'\n".to_owned())
+        (
+            1,
+            "there is no client 'fourth'; rialto show clients lists them\n".to_owned()
+        )
     );
 }
 
@@ -187,6 +193,43 @@ fn a_reload_says_what_it_changed_and_keeps_the_slots_of_the_others() {
 }
 
 #[test]
+fn what_a_reload_could_not_do_is_a_problem_until_a_reload_can() {
+    let server = Server::start(THREE);
+    let complain = |count: usize| {
+        let complaints = (0..count).map(|index| format!("no key {index}")).collect();
+        server.data.with(|state| state.complaints = complaints);
+    };
+    complain(1);
+    server.write_clients(&THREE.replace("third", "3rd"));
+    let (status, text) = server.says(&["reload"]);
+    assert_eq!(
+        (status, text.as_str()),
+        (1, "changed: 3rd (name)\nPROBLEM: no key 0\n")
+    );
+    assert_eq!(
+        server.says(&["reload"]),
+        (1, "PROBLEM: no key 0\n".to_owned()),
+        "tried again, though the file is the same"
+    );
+    complain(7);
+    let (status, text) = server.says(&["reload"]);
+    assert_eq!((status, text.lines().count()), (1, 6), "{text}");
+    assert!(text.contains("2 more"), "{text}");
+    complain(0);
+    assert_eq!(
+        server.says(&["reload"]),
+        (0, "nothing changed\n".to_owned())
+    );
+    let reload_count = || server.data.with(|state| state.reload_count);
+    assert_eq!(reload_count(), 4);
+    let stats_count = server.data.with(|state| state.stats_count);
+    // Each command looks at the summary once, which asks two shards.
+    assert_eq!(stats_count, 4 * 2, "waiting for threads asks for none");
+    server.says(&["reload"]);
+    assert_eq!(reload_count(), 4, "nothing is left to be done");
+}
+
+#[test]
 fn a_reload_that_cannot_be_changes_nothing() {
     let server = Server::start(THREE);
     std::fs::write(server.file(), "[server]\nasn = 64500\n").unwrap();
@@ -202,7 +245,8 @@ fn a_reload_that_cannot_be_changes_nothing() {
         .replace("shards = 2", "shards = 3")
         .replace("asn = 64500", "asn = 64501");
     std::fs::write(server.file(), format!("{other}{THREE}")).unwrap();
-    let expected = "server.asn, cores changed, which needs a restart; nothing was changed\n";
+    let expected = "server.asn, cores changed, which needs a restart; nothing was changed. \
+                    Undo that, or restart the server\n";
     assert_eq!(server.says(&["reload"]), (1, expected.to_owned()));
 
     let other = super::HEAD.replace("[api]", "[log]\nlevel = \"debug\"\n[api]");
@@ -233,6 +277,44 @@ fn commands_find_the_socket_by_configuration_too() {
         (output.status.code(), &answer["ok"]),
         (Some(0), &json!(true))
     );
-    let output = crate::cli::rialto(&["reload", "--control", "/nowhere/rialto.sock"]);
-    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_control_socket_that_does_not_answer_is_told_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = folder.path().join("left.sock");
+    drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
+    let left = left.to_str().unwrap();
+    let cases: [(&[&str], &str); 3] = [
+        (
+            &["--control", "/nowhere/rialto.sock"],
+            "is this its [control] socket? (--control SOCKET or --config FILE)",
+        ),
+        (&["--control", left], "has left it: start one"),
+        (
+            &["--api", "127.0.0.1:1"],
+            "name its socket with --control SOCKET or its configuration with --config FILE",
+        ),
+    ];
+    for (words, remedy) in cases {
+        let output = crate::cli::rialto(&[&["reload"], words].concat());
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(remedy), "{text}");
+    }
+}
+
+#[test]
+fn a_reload_passes_on_what_is_doubtful() {
+    let server = Server::start(THREE);
+    server.write_clients(&format!(
+        "{THREE}[[client]]\nasn = 10004\naddress = \"2001:db8::4\"\n"
+    ));
+    let (status, text) = server.says(&["reload"]);
+    assert_eq!(status, 0, "{text}");
+    assert!(
+        text.starts_with("added: AS10004-1\n")
+            && text.contains("warning: client.address: 2001:db8::4 can never connect"),
+        "{text}"
+    );
 }

@@ -27,6 +27,10 @@ pub struct State {
     /// Commands but for Stats and Reload.
     pub commands: Vec<CoreCommand>,
     pub reload_count: usize,
+    /// The answer to a reload.
+    pub complaints: Vec<String>,
+    /// How often a shard was asked for its statistics.
+    pub stats_count: usize,
     /// The answer to the next command.
     pub refusal: Option<String>,
     pub is_silent: bool,
@@ -52,6 +56,8 @@ impl Fake {
             exchange,
             commands: Vec::new(),
             reload_count: 0,
+            complaints: Vec::new(),
+            stats_count: 0,
             refusal: None,
             is_silent: false,
         }))
@@ -135,6 +141,7 @@ impl State {
     }
 
     fn query(&mut self, shard: ShardId, query: ShardQuery) -> ShardReply {
+        self.stats_count += usize::from(matches!(query, ShardQuery::Stats));
         self.step(shard.index(), ToShard::Query { id: 1, query });
         self.shards[shard.index()]
             .poll_reply()
@@ -145,6 +152,7 @@ impl State {
     fn command(&mut self, command: CoreCommand) -> CoreReply {
         match command {
             CoreCommand::Stats => return CoreReply::Stats(Box::new(self.core.clone())),
+            CoreCommand::Generation => return CoreReply::Generation(self.core.generation),
             other => self.commands.push(other),
         }
         self.refusal
@@ -192,8 +200,11 @@ impl DataPath for Fake {
     }
 
     fn reload(&self, exchange: Arc<Exchange>) -> Answer<Vec<String>> {
-        self.with(|state| state.reload(exchange));
-        Box::pin(async { Ok(Vec::new()) })
+        let complaints = self.with(|state| {
+            state.reload(exchange);
+            state.complaints.clone()
+        });
+        Box::pin(async { Ok(complaints) })
     }
 
     fn threads(&self) -> Vec<ThreadRow> {

@@ -3,6 +3,7 @@
 
 mod api;
 mod changes;
+mod counts;
 mod fake;
 
 use std::io::{Read, Write};

@@ -16,7 +16,7 @@ fn v6(text: &str) -> Ipv6Addr {
 }
 
 fn exchange() -> ImportChecks {
-    let addresses = ["10.77.1.1", "10.77.1.2", "2001:7f8::1"];
+    let addresses = ["10.77.1.1", "10.77.1.2", "2001:7f8::1", "fe80::1"];
     ImportChecks::exchange(
         SERVER,
         CLIENT,
@@ -165,9 +165,19 @@ fn attribute_sets_at_an_exchange() {
             Verdict::Accepted,
         ),
         (
-            "a link-local address beside the global one does not matter",
+            "a link-local address that is not listed is no next hop, beside the global one either",
             to(wire::NextHop::V6LinkLocal(global, v6("fe80::bad"))),
+            reject(NextHop),
+        ),
+        (
+            "a link-local address that is listed may stand beside the global one",
+            to(wire::NextHop::V6LinkLocal(global, v6("fe80::1"))),
             Verdict::Accepted,
+        ),
+        (
+            "a global address in the place of a link-local one is none, though it is listed",
+            to(wire::NextHop::V6LinkLocal(global, global)),
+            reject(NextHop),
         ),
         (
             "a good link-local address does not make up for the global one",

@@ -18,6 +18,7 @@ pub const WIDE_RS: u32 = 4_200_000_500;
 
 pub fn options(server_asn: u32) -> Options {
     Options {
+        other_forms: false,
         server_asn,
         med: Med::SameAs,
         large_first: false,

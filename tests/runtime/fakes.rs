@@ -92,6 +92,7 @@ pub fn client(index: u16, core: CoreId) -> Client {
         },
         import: Default::default(),
         limits: Default::default(),
+        attribute_octets_max: None,
         limit_restart: None,
         discard: Default::default(),
         treat_as_withdraw: Default::default(),
@@ -241,6 +242,10 @@ impl CoreStep for EchoCore {
         slot.map(|slot| self.add(slot))
     }
 
+    fn handle_refused(&mut self) {
+        self.stats.refused_connections += 1;
+    }
+
     fn handle_connected(&mut self, _now: Time, slot: ClientSlot, local: SocketAddr) -> Option<u32> {
         assert!(local.port() != 0);
         let conn = self.add(slot);
@@ -311,6 +316,7 @@ impl CoreStep for EchoCore {
                 };
                 return CoreReply::Stats(Box::new(stats));
             }
+            CoreCommand::Generation => return CoreReply::Generation(self.exchange.generation),
             CoreCommand::Reset { .. } | CoreCommand::Refresh { .. } => {
                 return CoreReply::Refused(self.connect_failure.clone());
             }

@@ -1,11 +1,14 @@
 //! TCP MD5 (RFC 2385) and GTSM (RFC 5082) on real sockets.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::ops::Range;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rialto::runtime::sys;
+use rialto::base::CoreId;
+use rialto::runtime::{RuntimeHandle, sys};
+use rialto::server::query::{CoreCommand, CoreReply};
 use socket2::Socket;
 
 use super::*;
@@ -98,11 +101,7 @@ fn our_own_connections_carry_the_key() {
     shut_down(runtime);
 }
 
-#[test]
-fn more_keys_than_the_kernel_has_room_for_are_an_error_with_a_remedy() {
-    if !has_md5() {
-        return;
-    }
+fn more_keys_than_fit() -> Option<usize> {
     let room: usize = std::fs::read_to_string("/proc/sys/net/core/optmem_max")
         .unwrap()
         .trim()
@@ -112,8 +111,16 @@ fn more_keys_than_the_kernel_has_room_for_are_an_error_with_a_remedy() {
     let count = room / 100;
     if count > 12_000 {
         eprintln!("SKIPPED: net.core.optmem_max is {room}, too large to be filled with clients");
-        return;
+        return None;
     }
+    Some(count)
+}
+
+#[test]
+fn more_keys_than_the_kernel_has_room_for_are_an_error_with_a_remedy() {
+    let Some(count) = has_md5().then(more_keys_than_fit).flatten() else {
+        return;
+    };
     let mut exchange = exchange(1, 1, count as u16);
     (0..count).for_each(|index| {
         change(&mut exchange, index, |client| {
@@ -129,6 +136,73 @@ fn more_keys_than_the_kernel_has_room_for_are_an_error_with_a_remedy() {
         "{error}"
     );
     println!("{error}");
+}
+
+/// A reload must not stop the server, and must not leave the door open.
+#[test]
+fn a_client_whose_key_a_reload_cannot_set_is_refused_until_it_can() {
+    let Some(count) = has_md5().then(more_keys_than_fit).flatten() else {
+        return;
+    };
+    let configured = |keyed: Range<usize>| {
+        let mut exchange = exchange(1, 1, count as u16);
+        keyed.for_each(|index| {
+            change(&mut exchange, index, |client| {
+                client.password = secret("sesame")
+            })
+        });
+        Arc::new(exchange)
+    };
+    let (runtime, server) = start(exchange(1, 1, count as u16));
+    let handle = runtime.handle();
+    let reload = |keyed| wait_for(handle.reload(configured(keyed))).unwrap();
+    let errors = reload(0..count);
+    let unset: Vec<IpAddr> = errors
+        .iter()
+        .map(|error| match error {
+            RuntimeError::Md5Key { peer, .. } => *peer,
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert!(errors[0].to_string().contains("net.core.optmem_max"));
+    let index_of = |peers: &dyn Fn(&IpAddr) -> bool| {
+        (0..count as u16)
+            .find(|&index| peers(&fakes::address_of(index).into()))
+            .unwrap()
+    };
+    let open = index_of(&|peer| unset.contains(peer));
+    let guarded = index_of(&|peer| !unset.contains(peer));
+    let refused_before = refused_connections(handle);
+    let mut stream = connect(open, server);
+    assert!(
+        echo(&mut stream, 0, 100).is_err(),
+        "an unsigned connection of a client that has a key"
+    );
+    assert_eq!(refused_connections(handle), refused_before + 1);
+    echo(
+        &mut connect_with_key(guarded, server, "sesame").unwrap(),
+        0,
+        100,
+    )
+    .unwrap();
+    let open_only = usize::from(open)..usize::from(open) + 1;
+    assert!(reload(open_only).is_empty(), "there is room again");
+    echo(
+        &mut connect_with_key(open, server, "sesame").unwrap(),
+        0,
+        100,
+    )
+    .unwrap();
+    assert!(reload(0..0).is_empty());
+    echo(&mut connect(open, server), 0, 100).expect("it has no key any more");
+    shut_down(runtime);
+}
+
+fn refused_connections(handle: &RuntimeHandle) -> u64 {
+    match wait_for(handle.core_command(CoreId(0), CoreCommand::Stats)).unwrap() {
+        CoreReply::Stats(stats) => stats.refused_connections,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// A network namespace has its own `net.core.optmem_max` (Linux 6.8): the test runs itself in one.

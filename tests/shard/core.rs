@@ -10,6 +10,7 @@ use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::exchange::{self, Client, FanoutLimits, PrefixLimits, Startup};
 use rialto::server::message::*;
+use rialto::server::query::{ShardQuery, ShardReply};
 use rialto::session::SessionSettings;
 use rialto::wire::{AttributeSet, TypeCodes, Variant};
 
@@ -29,8 +30,9 @@ pub fn asn_of(slot: ClientSlot) -> Asn {
     Asn(1000 + u32::from(slot.0 / 2))
 }
 
+/// Every other session of a client has another one than the last.
 pub fn router_id_of(slot: ClientSlot, epoch: u32) -> Ipv4Addr {
-    let number = (u32::from(slot.0) * 7 + epoch * 5) % 11 + 1;
+    let number = (u32::from(slot.0) * 7 + epoch / 2 * 5) % 11 + 1;
     Ipv4Addr::from(number << 28 | number)
 }
 
@@ -70,7 +72,7 @@ pub fn compile(exchange: &Exchange, generation: u32, shards: u16) -> Arc<exchang
         core_count: 1,
         shard_count: shards,
         med: exchange.med,
-        scheme: scheme(),
+        scheme: Arc::new(scheme()),
         directory: directory(exchange),
         clients,
         by_address,
@@ -103,6 +105,7 @@ fn client(slot: ClientSlot) -> Client {
         },
         import: Arc::new(ImportPolicy::default()),
         limits: [PrefixLimits::default(); 2],
+        attribute_octets_max: None,
         limit_restart: None,
         discard: TypeCodes::default(),
         treat_as_withdraw: TypeCodes::default(),
@@ -432,6 +435,7 @@ impl World {
             }
             ToCore::Hurry { .. }
             | ToCore::Hashes { .. }
+            | ToCore::OverBudget { .. }
             | ToCore::Resynced { .. }
             | ToCore::Reloaded { .. } => {}
         }
@@ -556,6 +560,22 @@ impl World {
             steps += 1;
             assert!(steps < SETTLE_STEPS_MAX, "it never comes to rest");
         }
+        self.check_prefix_count();
+    }
+
+    /// The shards' own count of prefixes that have a path.
+    fn check_prefix_count(&mut self) {
+        let prefixes: BTreeSet<Prefix> = self.announced.keys().map(|(_, prefix)| *prefix).collect();
+        let mut count = 0;
+        for shard in &mut self.shards {
+            let query = ShardQuery::Stats;
+            shard.handle(self.now, ToShard::Query { id: 7, query });
+            match shard.poll_reply() {
+                Some((7, ShardReply::Stats(stats))) => count += stats.prefixes,
+                other => panic!("no statistics but {other:?}"),
+            }
+        }
+        assert_eq!(count, prefixes.len() as u64, "prefixes counted");
     }
 
     pub fn check(&self, seed: u64) {

@@ -2,7 +2,9 @@
 //! sessions, walks, resyncs and reloads, on one to four shards.
 
 mod adversary;
+mod bench;
 mod core;
+mod moments;
 mod naive;
 
 use std::net::Ipv4Addr;
@@ -119,7 +121,11 @@ fn run(seed: u64, shards: u16) {
             }
             60..75 => world.withdraw(slot, &[prefix(&mut random, prefixes)]),
             75..78 => world.client_down(slot),
-            78..82 => world.client_up(slot, random.chance(25)),
+            78..81 => world.client_up(slot, random.chance(25)),
+            81..82 => {
+                world.client_down(slot);
+                world.client_up(slot, random.chance(25));
+            }
             82..85 => world.refresh(slot),
             85..90 => world.lose_deltas(slot),
             90..91 => {

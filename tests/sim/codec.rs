@@ -26,6 +26,8 @@ pub struct Hello {
     pub agreed: Agreed,
     /// Leaves the capability for IPv4 unicast out, which is then understood (RFC 4760 §8).
     pub silent_about_ipv4: bool,
+    /// Says that it will send End-of-RIB (RFC 4724, without families).
+    pub graceful: bool,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,9 @@ pub fn encode_open(hello: &Hello) -> Vec<u8> {
     if hello.agreed.enhanced_refresh {
         capability(70, &[]);
     }
+    if hello.graceful {
+        capability(64, &[0, 0]);
+    }
     let asn = u16::try_from(hello.asn).unwrap_or(23_456);
     let mut body = vec![4];
     body.extend(asn.to_be_bytes());
@@ -118,24 +123,26 @@ pub fn encode_end_of_rib(family: usize) -> Vec<u8> {
 
 /// One UPDATE that withdraws, or as many as it takes for so many prefixes of one family.
 pub fn encode_withdrawals(nets: &[Net], by_mp: bool) -> Vec<u8> {
-    let mut out = Vec::new();
-    for chunk in nets.chunks(150) {
-        if family_of(&chunk[0]) == 0 && !by_mp {
-            let mut body = vec![0, 0];
-            encode_nlri(chunk, &mut body);
-            let len = body.len() as u16 - 2;
-            body[..2].copy_from_slice(&len.to_be_bytes());
-            body.extend([0, 0]);
-            out.extend(message(2, &body));
-        } else {
-            let mut value = vec![0, family_of(&chunk[0]) as u8 + 1, 1];
-            encode_nlri(chunk, &mut value);
-            let mut block = Vec::new();
-            attribute(&mut block, 0x80, 15, &value);
-            out.extend(update(&[], &block, &[]));
+    let updates = nets.chunks(150).map(|chunk| {
+        let (field, unreach) = withdrawn(chunk, by_mp);
+        update(&field, &unreach, &[])
+    });
+    updates.flatten().collect()
+}
+
+/// The withdrawn routes of an UPDATE, or an MP_UNREACH_NLRI that says the same.
+fn withdrawn(nets: &[Net], by_mp: bool) -> (Vec<u8>, Vec<u8>) {
+    let (mut field, mut unreach) = (Vec::new(), Vec::new());
+    match nets.first() {
+        None => {}
+        Some(net) if family_of(net) == 0 && !by_mp => encode_nlri(nets, &mut field),
+        Some(net) => {
+            let mut value = vec![0, family_of(net) as u8 + 1, 1];
+            encode_nlri(nets, &mut value);
+            attribute(&mut unreach, 0x80, 15, &value);
         }
     }
-    out
+    (field, unreach)
 }
 
 /// How an announcement is written, which means the same every way.
@@ -151,14 +158,17 @@ pub struct Style {
     pub broken_origin: bool,
 }
 
-/// UPDATEs that announce prefixes of one family.
+/// UPDATEs that announce prefixes of one family; the first one withdraws those of `gone`, few and
+/// of one family, as well.
 pub fn encode_announcements(
+    gone: &[Net],
     nets: &[Net],
     attributes: &Attributes,
     agreed: &Agreed,
     style: Style,
 ) -> Vec<u8> {
     let mut out = Vec::new();
+    let mut gone = withdrawn(gone, style.by_mp);
     for chunk in nets.chunks(style.pack_max) {
         let in_body = chunk[0].0.is_ipv4() && !style.by_mp;
         let mut reach = Vec::new();
@@ -171,7 +181,7 @@ pub fn encode_announcements(
             encode_nlri(chunk, &mut value);
             attribute(&mut reach, 0x80, 14, &value);
         }
-        let mut block = Vec::new();
+        let (field, mut block) = std::mem::take(&mut gone);
         if !style.mp_last {
             block.extend_from_slice(&reach);
         }
@@ -183,7 +193,7 @@ pub fn encode_announcements(
         if in_body {
             encode_nlri(chunk, &mut nlri);
         }
-        out.extend(update(&[], &block, &nlri));
+        out.extend(update(&field, &block, &nlri));
     }
     out
 }

@@ -30,10 +30,15 @@ pub struct Member {
     pub add_path: bool,
     pub hide_own_as: bool,
     pub is_lab: bool,
+    /// Its link-local address is among its next hops.
+    pub lists_link_local: bool,
     pub quarantined: bool,
     pub disabled: bool,
     /// `accepted_max` with the action "block".
     pub block: Option<usize>,
+    /// `attributes.discard` and `attributes.treat_as_withdraw`.
+    pub discard: Vec<u8>,
+    pub treat_as_withdraw: Vec<u8>,
     pub hold_time_s: u16,
     pub extended: bool,
     /// What its router says.
@@ -48,6 +53,8 @@ pub struct Plan {
     pub shards: u16,
     pub med: Med,
     pub large_first: bool,
+    /// Some control communities have other forms than the contract's (see [`Options`]).
+    pub other_forms: bool,
     pub interpret_well_known: bool,
     pub startup_wait: bool,
     pub fanout: FanoutLimits,
@@ -73,6 +80,14 @@ pub fn addresses(number: usize) -> (IpAddr, IpAddr) {
     )
 }
 
+pub fn link_local_of(addresses: [IpAddr; 2]) -> Ipv6Addr {
+    let ends = addresses.iter().find_map(|address| match address {
+        IpAddr::V6(address) => Some(address.segments()[7]),
+        IpAddr::V4(_) => None,
+    });
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, ends.expect("one of each family"))
+}
+
 impl Plan {
     /// The next generation, compiled from a text as `rialto run` would.
     pub fn compile(&self, previous: Option<&Exchange>) -> Arc<Exchange> {
@@ -96,12 +111,20 @@ impl Plan {
         } else {
             "merged"
         };
+        let forms = match self.other_forms {
+            true => {
+                "do_not_announce_to_peer = [\"0:peer_as\", \"rs_as:0:peer_as\", \"rs_as:77:peer_as\"]\n\
+                 do_not_announce_to_any = [\"0:rs_as\", \"rs_as:0:0\", \"3356:1:2\"]\n\
+                 prepend_once_to_peer = []\n"
+            }
+            false => "",
+        };
         let mut text = format!(
             "[server]\nasn = {SERVER_ASN}\nrouter_id = \"10.77.255.254\"\nmed = \"{med}\"\n\
              [cores]\nsessions = {}\nshards = {}\n\
              [communities]\nprecedence = \"{precedence}\"\ninterpret_well_known = {}\n\
-             [startup]\nwait = {}\n[defaults]\nidle_hold = 1\nidle_hold_max = 2\n",
-            self.cores, self.shards, self.interpret_well_known, self.startup_wait
+             {}[startup]\nwait = {}\n[defaults]\nidle_hold = 1\nidle_hold_max = 2\n",
+            self.cores, self.shards, self.interpret_well_known, forms, self.startup_wait
         );
         for member in self.members.iter().filter(|member| !member.is_absent) {
             member.write_config(&mut text);
@@ -129,6 +152,7 @@ impl Plan {
             server_asn: SERVER_ASN,
             med: self.med,
             large_first: self.large_first,
+            other_forms: self.other_forms,
             interpret_well_known: self.interpret_well_known,
             block_order: |net| prefix_of(net).shard_hash(),
         });
@@ -231,12 +255,18 @@ impl Member {
             .collect();
         write!(
             text,
-            "[[client]]\nasn = {}\naddress = \"{}\"\nnext_hops = [\"{}\"]\nfamilies = [{}]\nhold_time = {}\n\
+            "[[client]]\nasn = {}\naddress = \"{}\"\nnext_hops = [\"{}\"{}]\nfamilies = [{}]\nhold_time = {}\n\
              add_path = {}\nhide_own_as = {}\nextended_messages = {}\nquarantine = {}\ndisabled = {}\n\
-             import = {{ preset = \"{}\" }}\n",
+             import = {{ preset = \"{}\" }}\n\
+             attributes = {{ discard = {:?}, treat_as_withdraw = {:?} }}\n",
             self.asn,
             self.address,
             self.other_address,
+            if self.lists_link_local {
+                format!(", \"{}\"", self.link_local())
+            } else {
+                String::new()
+            },
             names.join(", "),
             self.hold_time_s,
             self.add_path,
@@ -245,6 +275,8 @@ impl Member {
             self.quarantined,
             self.disabled,
             if self.is_lab { "lab" } else { "exchange" },
+            self.discard,
+            self.treat_as_withdraw,
         )
         .unwrap();
         if let Some(max) = self.block {
@@ -253,14 +285,24 @@ impl Member {
         }
     }
 
+    /// As its global IPv6 address ends.
+    pub fn link_local(&self) -> Ipv6Addr {
+        link_local_of([self.address, self.other_address])
+    }
+
     fn oracle_client(&self) -> oracle::Client {
         let strict = !self.is_lab;
+        let mut next_hops = vec![self.address, self.other_address];
+        next_hops.extend(
+            self.lists_link_local
+                .then(|| IpAddr::from(self.link_local())),
+        );
         oracle::Client {
             asn: self.asn,
             address: self.address,
             hide_own_as: self.hide_own_as,
             checks: Checks {
-                next_hops: strict.then(|| vec![self.address, self.other_address]),
+                next_hops: strict.then_some(next_hops),
                 leftmost_as: strict,
                 as_path_max: strict.then_some(32),
                 prefix_lengths: strict,
@@ -270,8 +312,8 @@ impl Member {
                 quarantined: self.quarantined,
             },
             block: [self.block; 2],
-            discard: Vec::new(),
-            treat_as_withdraw: Vec::new(),
+            discard: self.discard.clone(),
+            treat_as_withdraw: self.treat_as_withdraw.clone(),
         }
     }
 }

@@ -50,6 +50,9 @@ pub struct Options {
     pub med: Med,
     /// `precedence = "large_first"`.
     pub large_first: bool,
+    /// The same community under 77 is also "not to a peer", 3356:1:2 "to no one", and nothing
+    /// prepends once to a peer.
+    pub other_forms: bool,
     pub interpret_well_known: bool,
     /// Lowest first is what the action "block" keeps.
     pub block_order: fn(&Net) -> u64,
@@ -232,7 +235,7 @@ impl Oracle {
             return None;
         }
         let prepends = self.prepends_if_wanted(receiver.asn, heard)?;
-        let sent = self.outgoing(heard, self.clients[&announcer].asn, prepends);
+        let sent = self.outgoing(heard, &self.clients[&announcer], prepends);
         let message_max = if session.extended { 65_535 } else { 4_096 };
         let fits = sent.message_len(session.four_octet, add_path) <= message_max;
         fits.then_some(Eligible {
@@ -357,27 +360,45 @@ impl Oracle {
             standard(0, rs),
             standard(rs, rs),
         ];
-        let l = [large(0, peer), large(1, peer), large(0, 0), large(1, 0)];
+        let other = self.options.other_forms;
+        let l = [
+            large(0, peer) || (other && large(77, peer)),
+            large(1, peer),
+            large(0, 0) || (other && heard.large.contains(&(3_356, 1, 2))),
+            large(1, 0),
+        ];
         let merged = [s[0] || l[0], s[1] || l[1], s[2] || l[2], s[3] || l[3]];
         let goes = match self.options.large_first {
             true => first_word(l).or(first_word(s)),
             false => first_word(merged),
         };
-        let most = |last: u32| (1..=3).rev().find(|count| large(100 + count, last));
-        let prepends = most(peer).or(most(0)).unwrap_or(0);
+        let most = |least: u32, last: u32| {
+            let counts = (least..=3).rev();
+            counts.into_iter().find(|count| large(100 + count, last))
+        };
+        let least = if other { 2 } else { 1 };
+        let prepends = most(least, peer).or(most(1, 0)).unwrap_or(0);
         goes.unwrap_or(true).then_some(prepends as usize)
     }
 
-    /// Without control communities, and without what is under the server's ASN beside them.
-    fn outgoing(&self, heard: &Attributes, announcer: u32, prepends: usize) -> Attributes {
+    /// Without control communities, without what is under the server's ASN beside them, and without
+    /// a link-local next hop that is not configured where next hops are checked.
+    fn outgoing(&self, heard: &Attributes, announcer: &Client, prepends: usize) -> Attributes {
         let rs = self.options.server_asn;
         let mut sent = heard.clone();
         sent.communities
             .retain(|(high, _)| *high != 0 && u32::from(*high) != rs);
-        sent.large.retain(|(first, _, _)| *first != rs);
+        let other = self.options.other_forms;
+        sent.large
+            .retain(|whole| whole.0 != rs && !(other && *whole == (3_356, 1, 2)));
+        if let Some(allowed) = &announcer.checks.next_hops {
+            sent.link_local = sent
+                .link_local
+                .filter(|address| allowed.contains(&IpAddr::V6(*address)));
+        }
         if prepends > 0 {
             sent.as_path
-                .insert(0, (AS_SEQUENCE, vec![announcer; prepends]));
+                .insert(0, (AS_SEQUENCE, vec![announcer.asn; prepends]));
         }
         sent
     }

@@ -8,7 +8,9 @@ use rialto::server::exchange::FanoutLimits;
 use rialto::server::query::CoreCommand;
 
 use super::codec::{Agreed, Hello, family_of};
-use super::exchange::{Member, Plan, SERVER_ASN, addresses, canonical_dump, tight_fanout};
+use super::exchange::{
+    Member, Plan, SERVER_ASN, addresses, canonical_dump, link_local_of, tight_fanout,
+};
 use super::oracle::{Attributes, Med, Net};
 use super::rng::Rng;
 use super::speaker::Speaker;
@@ -132,9 +134,18 @@ impl Scenario {
 
     fn announce(&mut self, client: usize) {
         let (nets, attributes) = self.random_route(client);
-        self.world.clients[client]
-            .speaker
-            .announce(&nets, &attributes);
+        let speaker = &mut self.world.clients[client].speaker;
+        let family = self.rng.below(2);
+        let others = speaker.announced.keys().copied();
+        let others: Vec<Net> = others
+            .filter(|net| family_of(net) == family && !nets.contains(net))
+            .collect();
+        if self.rng.percent(20) && !others.is_empty() {
+            let gone = self.rng.some(&others, 4);
+            speaker.replace(&gone, &nets, &attributes);
+        } else {
+            speaker.announce(&nets, &attributes);
+        }
     }
 
     fn announce_amiss(&mut self, client: usize) {
@@ -240,8 +251,12 @@ impl Scenario {
     fn reload(&mut self, client: usize) {
         for _ in 0..*self.rng.pick(&[1, 1, 1, 3]) {
             let member = &mut self.plan.members[client];
-            match self.rng.below(9) {
-                0 => member.hide_own_as = !member.hide_own_as,
+            let rng = &mut self.rng;
+            match rng.below(13) {
+                0 => {
+                    member.hide_own_as = !member.hide_own_as;
+                    member.lists_link_local = !member.lists_link_local;
+                }
                 1 => member.quarantined = !member.quarantined,
                 2 => member.is_lab = !member.is_lab,
                 3 => member.disabled = !member.disabled,
@@ -251,10 +266,13 @@ impl Scenario {
                     member.block = if member.block.is_some() {
                         None
                     } else {
-                        Some(self.rng.between(1, 20))
+                        Some(rng.between(1, 20))
                     }
                 }
-                7 => self.plan.med = *self.rng.pick(&[Med::SameAs, Med::Always, Med::Ignore]),
+                7 => self.plan.med = *rng.pick(&[Med::SameAs, Med::Always, Med::Ignore]),
+                8 => toggle(&mut member.discard, *rng.pick(&[4, 6, 200, 201])),
+                9 => toggle(&mut member.treat_as_withdraw, *rng.pick(&[6, 201, 250])),
+                10 | 11 => self.plan.other_forms = !self.plan.other_forms,
                 _ => self.plan.large_first = !self.plan.large_first,
             }
         }
@@ -277,12 +295,22 @@ impl Scenario {
     }
 }
 
+/// Puts it in, or takes it out.
+fn toggle(codes: &mut Vec<u8>, code: u8) {
+    let before = codes.len();
+    codes.retain(|known| *known != code);
+    if codes.len() == before {
+        codes.push(code);
+    }
+}
+
 fn random_plan(rng: &mut Rng, cores: u16, shards: u16, size: Size) -> Plan {
     let mut plan = Plan {
         cores,
         shards,
         med: *rng.pick(&[Med::SameAs, Med::SameAs, Med::Always, Med::Ignore]),
         large_first: rng.percent(20),
+        other_forms: rng.percent(20),
         interpret_well_known: rng.percent(20),
         startup_wait: rng.percent(60),
         is_close: rng.percent(30),
@@ -341,6 +369,7 @@ fn random_member(rng: &mut Rng, number: usize) -> Member {
             enhanced_refresh: rng.percent(60),
         },
         silent_about_ipv4: false,
+        graceful: number % 7 != 3 && rng.percent(60),
     };
     Member {
         asn,
@@ -350,9 +379,12 @@ fn random_member(rng: &mut Rng, number: usize) -> Member {
         add_path: rng.percent(35),
         hide_own_as: rng.percent(20),
         is_lab: rng.percent(40),
+        lists_link_local: number.is_multiple_of(2),
         quarantined: rng.percent(4),
         disabled: rng.percent(4),
         block: rng.percent(10).then(|| rng.between(1, 20)),
+        discard: Vec::new(),
+        treat_as_withdraw: Vec::new(),
         hold_time_s,
         extended: rng.percent(70),
         hello,
@@ -410,8 +442,7 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
             if family == 0 { v4 } else { v6 }
         }
     };
-    let link_local = (family == 1 && rng.percent(25))
-        .then(|| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, client as u16 + 1));
+    let has_link_local = family == 1 && rng.percent(25);
     let as_path = random_as_path(rng, member.asn, plan.is_close);
     let mut attributes = Attributes {
         origin: if plan.is_close {
@@ -421,7 +452,7 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
         },
         as_path,
         next_hop,
-        link_local,
+        link_local: None,
         med: rng
             .percent(60)
             .then(|| *rng.pick(&[0, 1, 5, 5, 90, u32::MAX])),
@@ -430,6 +461,9 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
         extended: Vec::new(),
         other: Default::default(),
     };
+    // Some are a neighbour's: those with a MED of 1.
+    let (v4, v6) = addresses(client + usize::from(attributes.med == Some(1)));
+    attributes.link_local = has_link_local.then(|| link_local_of([v4, v6]));
     if rng.percent(55) {
         random_communities(rng, plan, &mut attributes);
     }
@@ -442,7 +476,8 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
             (*rng.pick(&[0xc0, 0x80, 0xe0]), vec![7; rng.between(0, 300)]),
         );
     }
-    if member.extended && member.hello.agreed.extended && rng.percent(6) {
+    // RFC 8654 §4: what the server understands it may be sent, whatever the client understands.
+    if member.extended && rng.percent(6) {
         // Over 4,096 octets: not for everybody.
         attributes.large = (0..400).map(|number| (3_356, number, 1)).collect();
     }

@@ -30,6 +30,8 @@ pub struct Speaker {
     pub end_of_rib: [bool; 2],
     /// Between the server's BoRR and EoRR: what was not announced again (RFC 7313).
     stale: [Option<BTreeSet<(Net, u32)>>; 2],
+    /// It has ignored a BoRR that came too early.
+    ignores: [bool; 2],
     inbox: Vec<u8>,
     pub outbox: VecDeque<u8>,
     /// It has ended the connection.
@@ -55,6 +57,7 @@ impl Speaker {
             announced: BTreeMap::new(),
             end_of_rib: [false; 2],
             stale: [None, None],
+            ignores: [false; 2],
             inbox: Vec::new(),
             outbox: VecDeque::new(),
             is_closing: false,
@@ -82,6 +85,7 @@ impl Speaker {
         self.table.clear();
         self.end_of_rib = [false; 2];
         self.stale = [None, None];
+        self.ignores = [false; 2];
         self.inbox.clear();
         self.outbox.clear();
         self.is_closing = false;
@@ -189,11 +193,17 @@ impl Speaker {
     fn refresh(&mut self, family: usize, subtype: u8) -> Result<(), String> {
         match subtype {
             0 => self.answer_refresh(family),
+            // RFC 7313 §4: before the End-of-RIB it is ignored.
+            1 if !self.end_of_rib[family] => self.ignores[family] = true,
             1 => {
+                self.ignores[family] = false;
                 let of_family = |key: &&(Net, u32)| codec::family_of(&key.0) == family;
                 self.stale[family] = Some(self.table.keys().filter(of_family).copied().collect());
             }
             2 => {
+                if std::mem::take(&mut self.ignores[family]) {
+                    return Ok(());
+                }
                 let stale = self.stale[family].take().ok_or("EoRR without BoRR")?;
                 stale.iter().for_each(|key| drop(self.table.remove(key)));
             }
@@ -256,7 +266,7 @@ impl Speaker {
         }
         self.rng.shuffle(&mut by_attributes);
         for (attributes, nets) in by_attributes {
-            self.write_announcement(&nets, &attributes, false);
+            self.write_announcement(&[], &nets, &attributes, false);
         }
     }
 
@@ -269,12 +279,19 @@ impl Speaker {
         }
     }
 
-    fn write_announcement(&mut self, nets: &[Net], attributes: &Attributes, broken_origin: bool) {
+    fn write_announcement(
+        &mut self,
+        gone: &[Net],
+        nets: &[Net],
+        attributes: &Attributes,
+        broken_origin: bool,
+    ) {
         let style = Style {
             broken_origin,
             ..self.style()
         };
         self.outbox.extend(codec::encode_announcements(
+            gone,
             nets,
             attributes,
             &self.agreed,
@@ -288,15 +305,28 @@ impl Speaker {
             self.announced.insert(*net, attributes.clone());
         }
         if self.speaks(nets) {
-            self.write_announcement(nets, attributes, false);
+            self.write_announcement(&[], nets, attributes, false);
         }
+    }
+
+    /// Announces prefixes in UPDATEs that withdraw a few others of one family, too.
+    pub fn replace(&mut self, gone: &[Net], nets: &[Net], attributes: &Attributes) {
+        if !self.speaks(nets) || !self.speaks(gone) {
+            self.withdraw(gone);
+            return self.announce(nets, attributes);
+        }
+        gone.iter().for_each(|net| drop(self.announced.remove(net)));
+        for net in nets {
+            self.announced.insert(*net, attributes.clone());
+        }
+        self.write_announcement(gone, nets, attributes, false);
     }
 
     /// Announces them in an UPDATE that the server must take for a withdrawal (RFC 7606).
     pub fn announce_amiss(&mut self, nets: &[Net], attributes: &Attributes) {
         nets.iter().for_each(|net| drop(self.announced.remove(net)));
         if self.speaks(nets) {
-            self.write_announcement(nets, attributes, true);
+            self.write_announcement(&[], nets, attributes, true);
         }
     }
 

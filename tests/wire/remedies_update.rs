@@ -1,8 +1,10 @@
 //! RFC 7606 beyond single attributes: what is missing or repeated, lengths, NLRI, families, and
 //! what the operator configures.
 
+use std::net::Ipv6Addr;
+
 use rialto::base::{Family, FamilySet};
-use rialto::wire::{DecodeContext, Scratch, TypeCodes, decode_update};
+use rialto::wire::{DecodeContext, NextHop, Scratch, TypeCodes, decode_update};
 
 use super::outcome::{Outcome::*, check_all, outcome, outcome_in, with};
 use super::support::*;
@@ -354,6 +356,47 @@ fn next_hops_of_ipv6() {
             Withdrawn(14),
         ),
     ]);
+}
+
+#[test]
+fn a_link_local_next_hop_that_may_not_be_is_dropped_and_the_route_kept() {
+    let (global, own) = ("2001:db8::1", "fe80::1");
+    let v6 = |text: &str| text.parse::<Ipv6Addr>().unwrap();
+    let heard = |link_local: &str, allowed: Option<&[Ipv6Addr]>| {
+        let next_hop = [v6(global).octets(), v6(link_local).octets()].concat();
+        let value = [&[0, 2, 1, 32][..], &next_hop, &[0], NLRI_6].concat();
+        let attributes = [attribute(0x80, 14, &value), origin(), as_path(&[1])].concat();
+        let body = body(&[], &attributes, &[]);
+        let context = DecodeContext {
+            link_locals: allowed,
+            ..context()
+        };
+        let update = decode_update(&body, &context, &mut Scratch::default()).unwrap();
+        assert_eq!(update.announced.len(), 1, "{update:?}");
+        assert!(update.discarded.is_empty(), "{update:?}");
+        update.announced[0].0.clone()
+    };
+    let alone = NextHop::V6(v6(global));
+    let beside = |link_local| NextHop::V6LinkLocal(v6(global), v6(link_local));
+    for (case, link_local, allowed, expected) in [
+        ("nothing is checked", "fe80::bad", None, beside("fe80::bad")),
+        ("its own", own, Some(&[v6(own)][..]), beside(own)),
+        ("a stranger's", "fe80::bad", Some(&[v6(own)][..]), alone),
+        ("none may be", own, Some(&[][..]), alone),
+        (
+            "a second global address",
+            "2001:db8::2",
+            Some(&[v6(own)][..]),
+            alone,
+        ),
+        ("the unspecified address", "::", Some(&[v6(own)][..]), alone),
+    ] {
+        let set = heard(link_local, allowed);
+        assert_eq!(set.next_hop(), expected, "{case}");
+        if expected == alone {
+            assert_eq!(set, heard("fe80::2", Some(&[])), "{case}: the same set");
+        }
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub fn context() -> DecodeContext<'static> {
         discard: &NONE,
         treat_as_withdraw: &NONE,
         scrub: &KeepAll,
+        link_locals: None,
         hash_seed: testing::HASH_SEED,
     }
 }

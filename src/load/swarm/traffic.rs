@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 
+use super::refusal::Stage;
 use super::{OUTBOX_MAX, Swarm, TURN_OCTETS};
 use crate::base::Time;
 use crate::load::attributes::Fault;
@@ -33,7 +34,9 @@ impl Swarm {
                     );
                 }
                 Err(error) if error.kind() == ErrorKind::NotConnected => return,
-                Err(error) => return self.connect_failed(client, &error.to_string()),
+                Err(error) => {
+                    return self.connect_failed(client, Stage::NotConnected, &error.to_string());
+                }
             }
         }
         let mut written = 0;
@@ -129,7 +132,12 @@ impl Swarm {
             let heard = self.sessions[client].handle_message(now, kind, body)?;
             match heard {
                 Heard::Update(body) => self.take_update(now, client, body)?,
-                Heard::Established => self.last_change = now,
+                Heard::Established => {
+                    self.last_change = now;
+                    self.was_ever_up = true;
+                    self.refusals[client] = None;
+                    self.server_asn_heard = self.sessions[client].server_asn;
+                }
                 Heard::Nothing => {}
             }
             self.queue_write(client);

@@ -58,6 +58,7 @@ impl SessionCore {
                     discard: &client.discard,
                     treat_as_withdraw: &client.treat_as_withdraw,
                     scrub: exchange.scheme.import_scrub(),
+                    link_locals: client.import.link_locals(),
                     hash_seed: self.seed,
                 };
                 match decode_update(body, &context, scratch) {
@@ -127,6 +128,10 @@ impl SessionCore {
         };
         let epoch = state.epoch;
         let Some(up) = &mut state.up else { return };
+        if !is_end && up.negotiated.sends_end_of_rib && !up.end_of_rib.contains(family) {
+            // It comes before its End-of-RIB (RFC 7313 §4).
+            return;
+        }
         if !is_end && !up.marks.take(now) {
             if !std::mem::replace(&mut up.marks.has_warned, true) {
                 tracing::warn!(

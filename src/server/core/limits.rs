@@ -119,10 +119,7 @@ impl SessionCore {
         let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
-        let hold = match state.client.limit_restart.filter(|_| comes_back) {
-            Some(wait) => StopHold::For(wait),
-            None => StopHold::UntilStart,
-        };
+        let (hold, wait) = hold(state.client.limit_restart.filter(|_| comes_back));
         let limits = state.client.prefix_limits(family);
         let counts = state.up.as_ref().map(|up| &up.counts);
         let [received, accepted] = counts.map_or([0; 2], |counts| {
@@ -131,10 +128,6 @@ impl SessionCore {
                 counts.accepted[family.index()],
             ]
         });
-        let wait = match hold {
-            StopHold::For(wait) => format!("comes back in {} s", Duration::as_secs(&wait)),
-            _ => "stays down until enabled".to_owned(),
-        };
         let message = format!(
             "{family} prefix limit passed: {received} received{}, {accepted} accepted{}; {wait}",
             shown(limits.received_max),
@@ -149,6 +142,36 @@ impl SessionCore {
                 hold,
             },
         );
+    }
+
+    /// A shard keeps more for a client than its part of the client's budget.
+    pub(super) fn handle_over_budget(
+        &mut self,
+        now: Time,
+        shard: ShardId,
+        (slot, epoch): (ClientSlot, SessionEpoch),
+        octets: u64,
+    ) {
+        let shard_count = self.links.shard_count();
+        let Some(state) = self.clients.up_of_mut(slot, epoch) else {
+            return;
+        };
+        // A reload may have raised it meanwhile.
+        let Some(max) = state.client.attribute_octets_max else {
+            return;
+        };
+        let (hold, wait) = hold(state.client.limit_restart);
+        let message = format!(
+            "attribute_octets_max passed: {octets} octets of distinct attribute sets on shard {shard}, at most {} on \
+             each of {shard_count} ({max} in all); {wait}",
+            u64::from(max) / u64::from(shard_count)
+        );
+        let stop = Stop {
+            subcode: CeaseSubcode::OutOfResources,
+            message,
+            hold,
+        };
+        self.stop(now, slot, stop);
     }
 
     /// Asks for the hashes that decide what "block" keeps, or lifts it.
@@ -244,6 +267,17 @@ impl SessionCore {
         if std::mem::take(&mut block.is_stale) {
             self.review_block(now, slot, family);
         }
+    }
+}
+
+/// How long a limit keeps a session down, and the same in words.
+fn hold(restart: Option<Duration>) -> (StopHold, String) {
+    match restart {
+        Some(wait) => (
+            StopHold::For(wait),
+            format!("comes back in {} s", wait.as_secs()),
+        ),
+        None => (StopHold::UntilStart, "stays down until enabled".to_owned()),
     }
 }
 

@@ -10,8 +10,9 @@ use crate::wire::AttributeSet;
 
 /// Prefixes in one batch, about.
 const BATCH_PREFIXES: usize = 4096;
-/// Over so many waiting messages for one shard, sessions are not read on.
+/// Over so many waiting messages for one shard, or prefixes in them, sessions are not read on.
 const BACKLOG_MAX: usize = 64;
+const BACKLOG_PREFIXES_MAX: usize = 16 * BATCH_PREFIXES;
 
 /// Whose routes they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(super) struct Links {
 #[derive(Default)]
 struct Link {
     messages: VecDeque<ToShard>,
+    /// In all of `messages`.
+    waiting_prefixes: usize,
     /// Its mailbox refused one.
     blocked: bool,
     updates: Vec<RouteUpdate>,
@@ -60,7 +63,9 @@ impl Links {
     /// Whether sessions should not be read on.
     pub fn is_pressed(&self) -> bool {
         self.links.iter().any(|link| {
-            link.messages.len() > BACKLOG_MAX || (link.blocked && !link.messages.is_empty())
+            link.messages.len() > BACKLOG_MAX
+                || link.waiting_prefixes > BACKLOG_PREFIXES_MAX
+                || (link.blocked && !link.messages.is_empty())
         })
     }
 
@@ -85,6 +90,7 @@ impl Links {
             if !link.blocked
                 && let Some(message) = link.messages.pop_front()
             {
+                link.waiting_prefixes -= prefix_count(&message);
                 return Some((ShardId(index as u16), message));
             }
         }
@@ -93,6 +99,7 @@ impl Links {
 
     pub fn put_back(&mut self, shard: ShardId, message: ToShard) {
         if let Some(link) = self.links.get_mut(shard.index()) {
+            link.waiting_prefixes += prefix_count(&message);
             link.messages.push_front(message);
             link.blocked = true;
         }
@@ -104,7 +111,8 @@ impl Links {
         }
     }
 
-    /// Adds prefixes of one UPDATE, split over the shards; says which shards got a share.
+    /// Adds prefixes of one UPDATE, split over the shards; says which shards got a share. A prefix
+    /// that follows itself means nothing more, and would make much of few octets.
     pub fn add(
         &mut self,
         source: Source,
@@ -124,6 +132,8 @@ impl Links {
                 link.flush(source);
             }
         }
+        let mut last = None;
+        let prefixes = prefixes.filter(|(prefix, _)| last.replace(*prefix) != Some(*prefix));
         let shard_count = self.shard_count();
         for (prefix, verdict) in prefixes {
             self.links[shard_of(&prefix, shard_count).index()]
@@ -162,6 +172,7 @@ impl Link {
             return;
         }
         self.closed = 0;
+        self.waiting_prefixes += self.prefixes.len();
         self.messages.push_back(ToShard::Routes(RouteBatch {
             slot: source.slot,
             epoch: source.epoch,
@@ -172,25 +183,72 @@ impl Link {
     }
 }
 
+fn prefix_count(message: &ToShard) -> usize {
+    match message {
+        ToShard::Routes(batch) => batch.prefixes.len(),
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
 
+    const SOURCE: Source = Source {
+        slot: ClientSlot(0),
+        epoch: SessionEpoch(1),
+        generation: Generation(1),
+    };
+
+    fn prefixes(from: u32, count: usize) -> impl Iterator<Item = (Prefix, Verdict)> {
+        (from..).take(count).map(|index| {
+            let address = Ipv4Addr::from(0x0a00_0000 + (index << 8));
+            (Prefix::v4(address, 24), Verdict::Accepted)
+        })
+    }
+
+    #[test]
+    fn a_prefix_that_follows_itself_is_sent_once() {
+        let mut links = Links::new(2);
+        let again = |from| (0..60_000).flat_map(move |_| prefixes(from, 1));
+        links.add(SOURCE, 1, None, again(0).chain(again(1)).chain(again(0)));
+        let shares = links.add(SOURCE, 2, None, again(0));
+        assert_eq!(shares.count_ones(), 1, "the next UPDATE is another one");
+        links.flush();
+        let mut counts = [0; 2];
+        while let Some((_, ToShard::Routes(batch))) = links.poll() {
+            for update in &batch.updates {
+                counts[update.seq as usize - 1] += update.prefixes.len();
+            }
+        }
+        assert_eq!(counts, [3, 1]);
+    }
+
+    #[test]
+    fn many_prefixes_press_as_many_messages_do() {
+        let mut links = Links::new(1);
+        let mut seq = 0;
+        while !links.is_pressed() {
+            seq += 1;
+            links.add(SOURCE, seq, None, prefixes(0, 20_000));
+            links.flush();
+        }
+        let messages = 1 + BACKLOG_PREFIXES_MAX / 20_000;
+        assert_eq!(seq as usize, messages, "long before {BACKLOG_MAX} messages");
+        let (shard, message) = links.poll().unwrap();
+        assert!(!links.is_pressed());
+        links.put_back(shard, message);
+        links.handle_room(shard);
+        assert!(links.is_pressed(), "what came back counts again");
+        while links.poll().is_some() {}
+        assert_eq!(links.links[0].waiting_prefixes, 0);
+    }
+
     #[test]
     fn all_parts_of_an_update_come_in_one_batch() {
-        let source = Source {
-            slot: ClientSlot(0),
-            epoch: SessionEpoch(1),
-            generation: Generation(1),
-        };
-        let prefixes = |from: u32, count: usize| {
-            (from..).take(count).map(|index| {
-                let address = Ipv4Addr::from(0x0a00_0000 + (index << 8));
-                (Prefix::v4(address, 24), Verdict::Accepted)
-            })
-        };
+        let source = SOURCE;
         let mut links = Links::new(1);
         links.add(source, 1, None, prefixes(0, BATCH_PREFIXES - 1));
         links.add(source, 2, None, prefixes(0, 10));

@@ -148,6 +148,11 @@ impl SessionCore {
         conn
     }
 
+    /// A connection was refused before it came here.
+    pub fn handle_refused(&mut self) {
+        self.stats.refused_connections += 1;
+    }
+
     /// Our connection to a client succeeded. If it is not wanted any more, a Close follows.
     pub fn handle_connected(
         &mut self,
@@ -192,6 +197,11 @@ impl SessionCore {
                 epoch,
                 counts,
             } => self.handle_counts(now, shard, (slot, epoch), &counts),
+            ToCore::OverBudget {
+                slot,
+                epoch,
+                octets,
+            } => self.handle_over_budget(now, shard, (slot, epoch), octets),
             ToCore::Resynced { slot, epoch } => {
                 if let Some(up) = self
                     .clients

@@ -8,7 +8,6 @@ use crate::fanout::{
     Classes, DeltaBatch, DeltaGroup, DirtyPrefix, Gather, Gauge, Packer, Periods, Run,
 };
 use crate::server::exchange::FanoutLimits;
-use crate::wire::CommunityScrub;
 
 use super::clients::Clients;
 use super::{CoreAction, SessionCore};
@@ -90,7 +89,7 @@ pub(super) fn deliver(
     scope: &ClientSet,
     stalled: &ClientSet,
     clients: &mut Clients,
-    packing: (&mut Packer, &Classes, &dyn CommunityScrub),
+    (packer, classes): (&mut Packer, &Classes),
 ) {
     let Some((_, first)) = alike.first() else {
         return;
@@ -115,8 +114,10 @@ pub(super) fn deliver(
         to.subtract(stalled);
     }
     if !to.is_empty() {
-        let (packer, classes, scrub) = packing;
-        packer.push(alike, &to, classes, scrub);
+        // In the middle of a reload shards may differ.
+        for alike in alike.chunk_by(|(a, _), (b, _)| Arc::ptr_eq(&a.scheme, &b.scheme)) {
+            packer.push(alike, &to, classes, alike[0].0.scheme.export_scrub());
+        }
     }
 }
 
@@ -152,10 +153,7 @@ impl SessionCore {
             return;
         }
         let SessionCore {
-            output,
-            clients,
-            exchange,
-            ..
+            output, clients, ..
         } = self;
         let Output {
             gather,
@@ -164,9 +162,7 @@ impl SessionCore {
             stalled,
             ..
         } = output;
-        let scrub = exchange.scheme.export_scrub();
-        gather
-            .drain(|alike, live| deliver(alike, live, stalled, clients, (packer, classes, scrub)));
+        gather.drain(|alike, live| deliver(alike, live, stalled, clients, (packer, classes)));
         self.hand_out(now);
     }
 

@@ -33,6 +33,7 @@ impl SessionCore {
                 self.shut_down(now, &message);
                 CoreReply::Done
             }
+            CoreCommand::Generation => CoreReply::Generation(self.exchange.generation),
             CoreCommand::Stats => CoreReply::Stats(Box::new(self.statistics())),
         }
     }
@@ -68,6 +69,18 @@ impl SessionCore {
         CoreReply::Done
     }
 
+    /// What was left out of a client's routes as they came can only come again.
+    fn hear_anew(&mut self, slot: ClientSlot) {
+        if let CoreReply::Refused(why) = self.request_refresh(slot)
+            && let Some(state) = self.clients.get(slot).filter(|state| state.up.is_some())
+        {
+            tracing::warn!(
+                client = state.name(),
+                "{why}; what was left out of its routes comes back when its session is reset"
+            );
+        }
+    }
+
     fn shut_down(&mut self, now: Time, message: &str) {
         self.is_shutting_down = true;
         for slot in self.clients.slots() {
@@ -77,11 +90,15 @@ impl SessionCore {
 
     fn reload(&mut self, now: Time, exchange: Arc<Exchange>) {
         let old = std::mem::replace(&mut self.exchange, exchange.clone());
+        let hears_more = exchange.scheme.hears_more_than(&old.scheme);
         for slot in self.clients.slots() {
             let is_ours = |client: &&Arc<Client>| client.core == self.core;
             match (old.client(slot), exchange.client(slot).filter(is_ours)) {
-                (Some(before), Some(after)) if is_same_peer(before, after) => {
-                    self.change_client(now, after)
+                (Some(before), Some(after)) if before.is_same_peer(after) => {
+                    self.change_client(now, after);
+                    if after.hears_more_than(before) || hears_more {
+                        self.hear_anew(slot);
+                    }
                 }
                 (_, _) => self.remove_client(now, slot),
             }
@@ -149,11 +166,6 @@ fn shutdown(message: &str) -> Stop {
         message: message.to_owned(),
         hold: StopHold::UntilStart,
     }
-}
-
-/// Whether a slot still means the same neighbour.
-fn is_same_peer(before: &Client, after: &Client) -> bool {
-    before.address == after.address && before.asn == after.asn
 }
 
 /// What is set on a socket before it connects, and cannot be changed after.

@@ -377,8 +377,16 @@ impl SessionCore {
             return;
         };
         let is_clean = up.is_clean();
-        let is_due = |marker: &Marker| is_clean || matches!(marker, Marker::RefreshBegin(_));
-        let due: SmallVec<[Marker; 4]> = up.owed.iter().copied().filter(is_due).collect();
+        // A BoRR before the End-of-RIB would have to be ignored (RFC 7313 §4).
+        let owed = up.owed.clone();
+        let is_due = |marker: &Marker| match marker {
+            _ if is_clean => true,
+            Marker::RefreshBegin(_) => true,
+            Marker::EndOfRib(family) => owed.contains(&Marker::RefreshBegin(*family)),
+            Marker::RefreshEnd(_) => false,
+        };
+        let mut due: SmallVec<[Marker; 4]> = owed.iter().copied().filter(is_due).collect();
+        due.sort_by_key(|marker| !matches!(marker, Marker::EndOfRib(_)));
         up.owed.retain(|marker| !is_due(marker));
         for marker in due {
             let run = self.marker_run(marker);

@@ -263,10 +263,7 @@ impl SessionCore {
         let mut last = Step::Groups;
         while last == Step::Groups && prefix_count < PREFIXES_AT_ONCE && !self.is_over_budget() {
             let SessionCore {
-                output,
-                clients,
-                exchange,
-                ..
+                output, clients, ..
             } = self;
             let Output {
                 packer,
@@ -274,19 +271,12 @@ impl SessionCore {
                 stalled,
                 ..
             } = output;
-            let scrub = exchange.scheme.export_scrub();
             last = walk.merge.step(|alike| {
                 prefix_count += alike
                     .iter()
                     .map(|(_, group)| group.prefixes.len())
                     .sum::<usize>();
-                deliver(
-                    alike,
-                    &walk.members,
-                    stalled,
-                    clients,
-                    (packer, classes, scrub),
-                );
+                deliver(alike, &walk.members, stalled, clients, (packer, classes));
             });
         }
         self.hand_out(now);
@@ -322,7 +312,8 @@ impl SessionCore {
             let families = walk.families.intersection(up.negotiated.families);
             let is_wanted = match marker(Family::Ipv4) {
                 Marker::EndOfRib(_) => true,
-                _ => walk.kind == Kind::Refresh && up.negotiated.enhanced_refresh,
+                // One that is lost in the middle gets another refresh, with its own markers.
+                _ => walk.kind == Kind::Refresh && up.negotiated.enhanced_refresh && !up.is_lost,
             };
             if is_wanted {
                 up.owed.extend(families.iter().map(marker));

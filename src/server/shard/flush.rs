@@ -6,6 +6,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::base::{ClientSet, ClientSlot, CoreId, PathId, PrefixSlot, SessionEpoch, ShardId, Time};
+use crate::policy::ControlScheme;
 use crate::rib::{At, Changes, Form, Marks, Record, Scope, SetTable, Table, difference, present};
 use crate::server::message::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix, ToCore};
 
@@ -88,8 +89,7 @@ impl Shard {
         while from < count {
             let batch;
             (batch, from) = build_batch(
-                self.shard,
-                self.flush_count,
+                (self.shard, self.flush_count, &self.exchange.scheme),
                 &changes,
                 &self.sets,
                 &self.table,
@@ -258,8 +258,7 @@ impl Shard {
 
 /// Makes a batch of sorted records from `from` on; returns where the next one begins.
 pub(super) fn build_batch(
-    shard: ShardId,
-    flush: u32,
+    (shard, flush, scheme): (ShardId, u32, &Arc<ControlScheme>),
     changes: &Changes,
     sets: &SetTable,
     table: &Table,
@@ -270,6 +269,7 @@ pub(super) fn build_batch(
     let mut batch = DeltaBatch {
         shard,
         flush,
+        scheme: scheme.clone(),
         groups: Vec::new(),
         prefixes: Vec::with_capacity(count),
         slots: Vec::with_capacity(count),

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{ClientSet, ClientSlot, CoreId, Family, PrefixSlot, ShardId, Time};
+use crate::policy::ControlScheme;
 use crate::rib::{
     AnnouncerOrder, Capacities, Decision, EligibilityTable, Marks, MedMode, PathList, Scope,
     SetTable, Stamp, Table, Versions,
@@ -37,6 +38,8 @@ pub struct Shard {
     seed: u64,
     exchange: Arc<Exchange>,
     versions: Versions,
+    /// By the last bit of the scheme's version: the present one and the one before.
+    schemes: [Arc<ControlScheme>; 2],
     table: Table,
     sets: SetTable,
     eligibilities: EligibilityTable,
@@ -75,6 +78,8 @@ struct Announcer {
     path_count: u32,
     /// `accepted_max` with action "block": paths above this hash are rejected.
     block_above: [Option<u64>; 2],
+    /// Its core was told, in this session.
+    is_over_budget: bool,
 }
 
 /// What a prefix's paths were when its clients were last told.
@@ -114,6 +119,7 @@ impl Shard {
                 eligibility: 1,
                 scheme: 1,
             },
+            schemes: [exchange.scheme.clone(), exchange.scheme.clone()],
             table: Table::default(),
             sets: SetTable::default(),
             eligibilities: EligibilityTable::default(),
@@ -261,7 +267,9 @@ impl Shard {
         let announcer = &mut self.announcers[slot.index()];
         announcer.epoch = up.epoch.0;
         announcer.phases = Default::default();
+        self.sweep.forget_counts(slot);
         announcer.block_above = [None; 2];
+        announcer.is_over_budget = false;
         announcer.up = Some(up);
     }
 
@@ -274,6 +282,7 @@ impl Shard {
         }
         announcer.up = None;
         announcer.phases = Default::default();
+        self.sweep.forget_counts(slot);
         if announcer.path_count > 0 {
             self.sweep.restart(self.table.slot_count());
         }
@@ -333,7 +342,10 @@ macro_rules! tables {
             eligibilities: &$shard.eligibilities,
             announcers: &$shard.orders,
             capacities: &$shard.capacities,
-            scrub: $shard.exchange.scheme.export_scrub(),
+            scrubs: $shard
+                .schemes
+                .each_ref()
+                .map(|scheme| scheme.export_scrub()),
         }
     };
 }

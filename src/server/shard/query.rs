@@ -1,12 +1,14 @@
 //! Answers for the management plane: read-only, each bounded.
 
 use crate::base::{ClientSet, ClientSlot, Prefix, PrefixSlot};
-use crate::rib::{Assigned, Assignments, Marks, Path, Scope};
+use crate::rib::{Assigned, Assignments, DecidedBy, Marks, MedMode, Path, Rank, Scope};
 use crate::server::query::{
     Explanation, PathFate, PathRow, ShardQuery, ShardReply, ShardStats, Which,
 };
 use crate::wire::Variant;
 
+use super::refresh::Phases;
+use super::routes::is_quarantined;
 use super::{Shard, tables};
 
 impl Shard {
@@ -21,6 +23,7 @@ impl Shard {
             } => self.routes(*slot, *which, *cursor, *limit),
             ShardQuery::Explain { prefix, to } => ShardReply::Explain(self.explain(prefix, *to)),
             ShardQuery::Stats => ShardReply::Stats(Box::new(self.statistics())),
+            ShardQuery::Generation => ShardReply::Generation(self.exchange.generation),
         }
     }
 
@@ -173,6 +176,7 @@ impl Shard {
             };
             fates.push((variant.unwrap_or_default(), fate));
         }
+        self.note_third_paths(med, paths, &mut fates);
         let decided = fates.iter().find_map(|&(_, fate)| match fate {
             PathFate::Lost(step) => Some(step),
             _ => None,
@@ -183,6 +187,28 @@ impl Shard {
             }
         }
         fates
+    }
+
+    /// A path may lose by MED to one that is not the best either (RFC 4271 §9.1.2.2 (c)).
+    fn note_third_paths(&self, med: MedMode, paths: &[Path], fates: &mut [(Variant, PathFate)]) {
+        let decision = self.decision(med);
+        let runs: Vec<(&Path, Rank)> = paths
+            .iter()
+            .zip(fates.iter())
+            .filter(|(_, (_, fate))| matches!(fate, PathFate::Best(_) | PathFate::Lost(_)))
+            .map(|(path, (variant, _))| (path, path.rank.prepended(variant.prepend)))
+            .collect();
+        for (path, (variant, fate)) in paths.iter().zip(fates) {
+            let rank = path.rank.prepended(variant.prepend);
+            let is_beaten = |(other, tied): &(&Path, Rank)| {
+                *tied == rank && decision.med_eliminates(path, other)
+            };
+            if matches!(fate, PathFate::Lost(step) if *step > DecidedBy::Med)
+                && runs.iter().any(is_beaten)
+            {
+                *fate = PathFate::Lost(DecidedBy::Med);
+            }
+        }
     }
 
     /// The variant in which the client may have the path, if it may.
@@ -216,11 +242,6 @@ impl Shard {
     fn statistics(&self) -> ShardStats {
         ShardStats {
             shard: self.shard,
-            prefixes: self
-                .table
-                .entries()
-                .filter(|(_, entry)| !entry.paths.is_empty())
-                .count() as u64,
             attribute_sets: self.sets.len() as u64,
             attribute_octets: self.sets.octets() as u64,
             audiences: self.eligibilities.audience_count() as u64,
@@ -231,12 +252,7 @@ impl Shard {
             counts: self
                 .announcers
                 .iter()
-                .map(|announcer| {
-                    announcer.phases.each_ref().map(|phases| {
-                        let total = phases.total();
-                        (total.received.max(0) as u32, total.accepted.max(0) as u32)
-                    })
-                })
+                .map(|announcer| announcer.phases.each_ref().map(Phases::total))
                 .collect(),
             generation: self.exchange.generation,
             ..self.stats.clone()
@@ -244,11 +260,13 @@ impl Shard {
     }
 }
 
+/// What quarantine alone holds back is shown with the accepted ones: import would accept it.
 fn is_wanted(path: &Path, which: Which) -> bool {
+    let passes = path.verdict.is_accepted() || is_quarantined(path.verdict);
     match which {
         Which::Received => true,
-        Which::Accepted => path.verdict.is_accepted(),
-        Which::Rejected => !path.verdict.is_accepted(),
+        Which::Accepted => passes,
+        Which::Rejected => !passes,
         Which::Advertised => false,
     }
 }

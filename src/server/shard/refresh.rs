@@ -7,15 +7,9 @@
 use crate::base::{ClientSlot, Family};
 use crate::rib::{Path, Stamp};
 use crate::server::message::{CountChange, RefreshMark, ToCore};
+use crate::server::query::PrefixCounts;
 
 use super::Shard;
-
-/// Received and accepted paths of one phase.
-#[derive(Clone, Copy, Default)]
-pub(super) struct PhaseCount {
-    pub received: i32,
-    pub accepted: i32,
-}
 
 /// The phases of one client and family.
 #[derive(Clone, Copy)]
@@ -27,7 +21,7 @@ pub(super) struct Phases {
     doomed: u8,
     /// Between BoRR and EoRR.
     is_open: bool,
-    pub counts: [PhaseCount; Stamp::PHASES],
+    pub counts: [PrefixCounts; Stamp::PHASES],
 }
 
 impl Default for Phases {
@@ -66,8 +60,8 @@ impl Phases {
     }
 
     /// EoRR: the counts of what is doomed by it.
-    fn end(&mut self) -> PhaseCount {
-        let mut gone = PhaseCount::default();
+    fn end(&mut self) -> PrefixCounts {
+        let mut gone = PrefixCounts::default();
         if !std::mem::take(&mut self.is_open) {
             return gone;
         }
@@ -76,8 +70,7 @@ impl Phases {
             if old & 1 << phase != 0 && count.received > 0 {
                 self.doomed |= 1 << phase;
                 let count = std::mem::take(count);
-                gone.received += count.received;
-                gone.accepted += count.accepted;
+                gone.add(&count);
             }
         }
         gone
@@ -88,12 +81,10 @@ impl Phases {
         self.doomed = 0;
     }
 
-    pub fn total(&self) -> PhaseCount {
-        let add = |sum: PhaseCount, count: &PhaseCount| PhaseCount {
-            received: sum.received + count.received,
-            accepted: sum.accepted + count.accepted,
-        };
-        self.counts.iter().fold(PhaseCount::default(), add)
+    pub fn total(&self) -> PrefixCounts {
+        let mut total = PrefixCounts::default();
+        self.counts.iter().for_each(|count| total.add(count));
+        total
     }
 }
 

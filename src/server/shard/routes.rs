@@ -6,7 +6,7 @@ use crate::base::{ClientSlot, Family, Prefix, PrefixSlot, SessionEpoch};
 use crate::policy::{RejectReason, Verdict};
 use crate::rib::{EligibilityId, Marks, Path, Rank, SetId, Stamp};
 use crate::server::message::{CountChange, RouteBatch, ToCore};
-use crate::wire::AttributeSet;
+use crate::wire::{AttributeSet, HeardAgain};
 
 use super::{PreImage, Shard};
 
@@ -29,7 +29,11 @@ impl Shard {
             let prefixes =
                 &batch.prefixes[update.prefixes.start as usize..update.prefixes.end as usize];
             self.stats.routes_in += prefixes.len() as u64;
-            match &update.set {
+            let set = match &update.set {
+                Some(set) if judge_again => self.heard_again(batch.slot, set),
+                set => set.clone(),
+            };
+            match &set {
                 Some(set) => self.announce_all(batch.slot, set, prefixes, judge_again, &mut change),
                 None => prefixes
                     .iter()
@@ -50,6 +54,28 @@ impl Shard {
                 },
             );
         }
+        self.check_budget(batch.slot, batch.epoch);
+    }
+
+    /// Each shard watches over its part of a client's budget: prefixes are spread evenly.
+    fn check_budget(&mut self, slot: ClientSlot, epoch: SessionEpoch) {
+        let Some(client) = self.exchange.client(slot) else {
+            return;
+        };
+        let Some(max) = client.attribute_octets_max else {
+            return;
+        };
+        let share = max as usize / usize::from(self.exchange.shard_count);
+        let octets = self.sets.charge_of(slot) + self.eligibilities.charge_of(slot);
+        let announcer = &mut self.announcers[slot.index()];
+        if octets > share && !std::mem::replace(&mut announcer.is_over_budget, true) {
+            let over = ToCore::OverBudget {
+                slot,
+                epoch,
+                octets: octets as u64,
+            };
+            self.outbox.push(client.core, over);
+        }
     }
 
     fn announce_all(
@@ -60,7 +86,7 @@ impl Shard {
         judge_again: bool,
         change: &mut CountChange,
     ) {
-        let id = self.sets.intern(set);
+        let id = self.sets.intern(set, slot);
         let eligibility = self.intern_eligibility(slot, id);
         for (prefix, verdict) in prefixes {
             let verdict = if judge_again {
@@ -74,10 +100,33 @@ impl Shard {
         self.eligibilities.release(eligibility);
     }
 
+    /// The set as the present generation hears it; `None`: as a withdrawal.
+    pub(super) fn heard_again(
+        &self,
+        slot: ClientSlot,
+        set: &Arc<AttributeSet>,
+    ) -> Option<Arc<AttributeSet>> {
+        let Some(client) = self.exchange.client(slot) else {
+            return Some(set.clone());
+        };
+        let heard = set.hear_again(
+            self.seed,
+            &client.discard,
+            &client.treat_as_withdraw,
+            client.import.link_locals(),
+            self.exchange.scheme.import_scrub(),
+        );
+        match heard {
+            HeardAgain::Same => Some(set.clone()),
+            HeardAgain::Without(set) => Some(Arc::new(set)),
+            HeardAgain::Withdrawn => None,
+        }
+    }
+
     /// The verdict of import under the present generation.
     pub(super) fn judge(&self, slot: ClientSlot, set: &AttributeSet, prefix: &Prefix) -> Verdict {
         let Some(client) = self.exchange.client(slot) else {
-            return Verdict::Accepted;
+            return Verdict::Rejected(RejectReason::Quarantined);
         };
         match client.import.check_attributes(set) {
             Verdict::Accepted => client.import.check_prefix(prefix),
@@ -195,6 +244,7 @@ impl Shard {
             paths.len()
         };
         self.table.entry_mut(slot).paths.insert(place, path);
+        self.stats.prefixes += u64::from(self.table.entry(slot).paths.len() == 1);
         self.stats.paths += 1;
     }
 
@@ -206,6 +256,7 @@ impl Shard {
         if paths.len() == 1 {
             paths.shrink_to_fit();
         }
+        self.stats.prefixes -= u64::from(paths.is_empty());
         self.sets.release(path.set);
         self.eligibilities.release(path.eligibility);
         self.announcers[announcer.index()].path_count -= 1;
@@ -262,6 +313,7 @@ impl Shard {
             let count = &mut counts[usize::from(stamp.phase())];
             count.received += one;
             count.accepted += accepted;
+            count.quarantined += if is_quarantined(verdict) { one } else { 0 };
             change.received[family.index()] += one;
             change.accepted[family.index()] += accepted;
         }
@@ -330,6 +382,11 @@ impl Shard {
             },
         );
     }
+}
+
+/// Would be accepted, were its client not quarantined.
+pub(super) fn is_quarantined(verdict: Verdict) -> bool {
+    verdict == Verdict::Rejected(RejectReason::Quarantined)
 }
 
 /// Accepted by import, whether or not "block" lets it through.

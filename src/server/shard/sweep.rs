@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{ClientSet, ClientSlot, PrefixSlot, SessionEpoch};
+use crate::base::{ClientSet, ClientSlot, Family, PrefixSlot, SessionEpoch};
 use crate::policy::Verdict;
-use crate::rib::{EligibilityId, Marks, Path, PathList};
+use crate::rib::{EligibilityId, Marks, Path, PathList, Rank};
 use crate::server::exchange::Exchange;
 use crate::server::message::{CountChange, ToCore};
 
-use super::{Shard, refresh::Phases, routes::is_acceptable};
+use super::Shard;
+use super::refresh::Phases;
+use super::routes::{is_acceptable, is_quarantined};
 
 /// Table entries that one turn of a sweep looks at.
 const PIECE_ENTRIES: u32 = 16_384;
@@ -28,8 +30,8 @@ pub(super) struct Sweep {
     all: bool,
     /// Generations to report when the pass is over.
     reload: bool,
-    /// How accepted counts changed, by client.
-    recounted: BTreeMap<ClientSlot, [i32; 2]>,
+    /// How the counts of a client's present session changed.
+    recounted: BTreeMap<ClientSlot, CountChange>,
 }
 
 impl Sweep {
@@ -40,6 +42,11 @@ impl Sweep {
     pub(super) fn restart(&mut self, slot_count: u32) {
         self.remaining = slot_count;
         self.end = slot_count;
+    }
+
+    /// The session that was counted is over.
+    pub(super) fn forget_counts(&mut self, slot: ClientSlot) {
+        self.recounted.remove(&slot);
     }
 
     pub(super) fn judge_again(&mut self, slot: ClientSlot, slot_count: u32) {
@@ -81,20 +88,15 @@ impl Shard {
         for announcer in &mut self.announcers {
             announcer.phases.iter_mut().for_each(Phases::handle_swept);
         }
-        for (slot, accepted) in std::mem::take(&mut self.sweep.recounted) {
+        for (slot, change) in std::mem::take(&mut self.sweep.recounted) {
             let epoch = SessionEpoch(self.announcers[slot.index()].epoch);
             if let Some(client) = self.exchange.client(slot) {
-                let counts = vec![CountChange {
-                    seq: 0,
-                    received: [0; 2],
-                    accepted,
-                }];
                 self.outbox.push(
                     client.core,
                     ToCore::Counts {
                         slot,
                         epoch,
-                        counts,
+                        counts: vec![change],
                     },
                 );
             }
@@ -131,61 +133,89 @@ impl Shard {
             .collect();
         let new: PathList = new
             .iter()
-            .map(|path| self.judged_again(slot, path))
+            .filter_map(|path| self.judged_again(slot, path))
             .collect();
         if new == old && !wrong_mode {
-            new.iter()
-                .for_each(|path| self.eligibilities.release(path.eligibility));
+            new.iter().for_each(|path| self.let_go(path));
             return;
         }
         self.keep_pre_image(slot);
-        new.iter().for_each(|path| self.sets.retain(path.set));
         for path in &old {
             self.remove_path(slot, path.announcer);
         }
         self.adopt_med_mode(slot);
         for path in &new {
             self.insert_path(slot, *path);
-            self.sets.release(path.set);
-            self.eligibilities.release(path.eligibility);
+            self.let_go(path);
         }
         self.note_if_empty(slot);
     }
 
-    /// The path as the present generation sees it; takes a reference on its eligibility. Its set
-    /// stays referenced through the pre-image or the old path.
-    fn judged_again(&mut self, slot: PrefixSlot, path: &Path) -> Path {
+    fn let_go(&mut self, path: &Path) {
+        self.sets.release(path.set);
+        self.eligibilities.release(path.eligibility);
+    }
+
+    /// The path as the present generation sees it; takes references on its set and eligibility.
+    /// `None`: with such an attribute it is no route any more.
+    fn judged_again(&mut self, slot: PrefixSlot, path: &Path) -> Option<Path> {
         let judge_again = self.sweep.judge_again.contains(path.announcer);
         if !judge_again && !self.sweep.all {
+            self.sets.retain(path.set);
             self.eligibilities.retain(path.eligibility);
-            return *path;
+            return Some(*path);
         }
         let prefix = self.table.entry(slot).prefix;
-        let verdict = match path.verdict {
+        let family = prefix.family();
+        let (set, verdict) = match path.verdict {
             _ if judge_again => {
-                self.judge(path.announcer, &self.sets.set(path.set).clone(), &prefix)
+                let set = self.sets.set(path.set).clone();
+                let Some(set) = self.heard_again(path.announcer, &set) else {
+                    self.recount(path, family, None);
+                    return None;
+                };
+                let verdict = self.judge(path.announcer, &set, &prefix);
+                (self.sets.intern(&set, path.announcer), verdict)
             }
-            verdict if is_acceptable(verdict) => Verdict::Accepted,
-            rejected => rejected,
+            verdict => {
+                self.sets.retain(path.set);
+                let accepted = is_acceptable(verdict).then_some(Verdict::Accepted);
+                (path.set, accepted.unwrap_or(verdict))
+            }
         };
-        let accepted = i32::from(is_acceptable(verdict)) - i32::from(is_acceptable(path.verdict));
-        if accepted != 0 {
-            let family = prefix.family().index();
-            let phases = &mut self.announcers[path.announcer.index()].phases[family];
-            phases.counts[usize::from(path.stamp.phase())].accepted += accepted;
-            self.sweep.recounted.entry(path.announcer).or_default()[family] += accepted;
-        }
+        self.recount(path, family, Some(verdict));
         let verdict = self.blocked_or(path.announcer, &prefix, verdict);
         let eligibility = if verdict.is_accepted() {
-            self.intern_eligibility(path.announcer, path.set)
+            self.intern_eligibility(path.announcer, set)
         } else {
             EligibilityId::NOBODY
         };
-        Path {
+        Some(Path {
+            set,
             verdict,
             eligibility,
+            rank: Rank::of(self.sets.set(set).facts()),
             ..*path
+        })
+    }
+
+    /// Notes what a path counts for now.
+    fn recount(&mut self, path: &Path, family: Family, verdict: Option<Verdict>) {
+        let received = i32::from(verdict.is_some()) - 1;
+        let accepted =
+            i32::from(verdict.is_some_and(is_acceptable)) - i32::from(is_acceptable(path.verdict));
+        let phases = &mut self.announcers[path.announcer.index()].phases[family.index()];
+        let count = &mut phases.counts[usize::from(path.stamp.phase())];
+        count.received += received;
+        count.accepted += accepted;
+        count.quarantined += i32::from(verdict.is_some_and(is_quarantined))
+            - i32::from(is_quarantined(path.verdict));
+        if (received, accepted) == (0, 0) {
+            return;
         }
+        let change = self.sweep.recounted.entry(path.announcer).or_default();
+        change.received[family.index()] += received;
+        change.accepted[family.index()] += accepted;
     }
 
     /// An entry without paths takes the present MED mode.
@@ -199,6 +229,21 @@ impl Shard {
         }
     }
 
+    /// Whoever is not configured any more, or whose slot means somebody else now, is down at once: what
+    /// is still under way from it is judged by nobody's rules.
+    fn end_sessions_of_others(&mut self, old: &Exchange) {
+        for index in 0..self.announcers.len() {
+            let slot = ClientSlot(index as u16);
+            let is_same = match (old.client(slot), self.exchange.client(slot)) {
+                (Some(before), Some(after)) => before.is_same_peer(after),
+                (before, after) => before.is_none() && after.is_some(),
+            };
+            if !is_same {
+                self.handle_client_down(slot, self.announcers[index].epoch);
+            }
+        }
+    }
+
     pub(super) fn handle_reload(&mut self, exchange: Arc<Exchange>) {
         if exchange.generation <= self.exchange.generation {
             return;
@@ -206,12 +251,15 @@ impl Shard {
         // At most two MED modes, and one reload, are under way at a time.
         self.sweep_all();
         let old = std::mem::replace(&mut self.exchange, exchange);
+        self.end_sessions_of_others(&old);
         self.fit_slots();
         let new = self.exchange.clone();
         let scheme_changed = old.scheme != new.scheme;
         if scheme_changed {
+            // What is pending is of the one before, as everything is that the sweep has yet to reach.
+            self.flush();
             self.versions.scheme += 1;
-            self.sets.forget_fits();
+            self.schemes[self.versions.scheme as usize % 2] = new.scheme.clone();
         }
         if scheme_changed || old.directory != new.directory {
             self.versions.eligibility += 1;
@@ -225,7 +273,12 @@ impl Shard {
         }
         for client in new.clients() {
             let known = old.client(client.slot);
-            if known.is_none_or(|known| known.import != client.import) {
+            let is_as_before = known.is_some_and(|known| {
+                known.import == client.import
+                    && known.discard == client.discard
+                    && known.treat_as_withdraw == client.treat_as_withdraw
+            });
+            if !is_as_before || scheme_changed {
                 self.sweep.judge_again.insert(client.slot);
             }
         }

@@ -231,7 +231,13 @@ impl Shard {
     fn send(&mut self, asked: &Request, from: usize, changes: Changes) -> Stage {
         let mut from = from;
         while from < changes.len() && !self.outbox.is_full() {
-            let (batch, end) = build_batch(self.shard, 0, &changes, &self.sets, &self.table, from);
+            let (batch, end) = build_batch(
+                (self.shard, 0, &self.exchange.scheme),
+                &changes,
+                &self.sets,
+                &self.table,
+                from,
+            );
             for set in changes.records()[from..end]
                 .iter()
                 .filter_map(|record| record.set)

@@ -1,0 +1,304 @@
+//! One shard whose every step is in the test's hands.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rialto::base::*;
+use rialto::policy::{ImportChecks, ImportPolicy, Verdict};
+use rialto::rib::MedMode;
+use rialto::server::Shard;
+use rialto::server::message::*;
+use rialto::server::query::{ShardQuery, ShardReply, ShardStats};
+use rialto::wire::{AttributeSet, testing::SetBuilder};
+
+use crate::RS;
+use crate::core::{self, Exchange};
+
+/// One shard and what it said; time is in the test's hands.
+pub struct Bench {
+    pub shard: Shard,
+    pub now: Time,
+    pub said: Vec<ToCore>,
+    seq: u64,
+    epochs: [u32; 4],
+}
+
+const EXCHANGE: Exchange = Exchange {
+    clients: 4,
+    med: MedMode::SameAs,
+    hide_own_as: 0,
+};
+
+pub fn prefix(index: u32) -> Prefix {
+    Prefix::v4(Ipv4Addr::from(0x0a00_0000 + (index << 8)), 24)
+}
+
+pub fn set(slot: u16, tag: u16) -> Arc<AttributeSet> {
+    builder(slot, tag).build()
+}
+
+pub fn set_with_med(slot: u16, tag: u16, med: u32) -> Arc<AttributeSet> {
+    builder(slot, tag).med(med).build()
+}
+
+/// Its announcer is prepended once for everybody.
+pub fn set_with_prepend(slot: u16, tag: u16) -> Arc<AttributeSet> {
+    builder(slot, tag).large(&[(RS, 101, 0)]).build()
+}
+
+pub fn set_too_long(slot: u16) -> Arc<AttributeSet> {
+    let large: Vec<_> = (0..400).map(|number| (3356, number, 1)).collect();
+    builder(slot, 0).large(&large).build()
+}
+
+fn builder(slot: u16, tag: u16) -> SetBuilder {
+    SetBuilder::new()
+        .next_hop(Ipv4Addr::new(10, 77, 1, slot as u8 + 1))
+        .as_path(&[core::asn_of(ClientSlot(slot)).0])
+        .communities(&[(1, tag)])
+}
+
+impl Bench {
+    /// Clients 0 to 3 are up.
+    pub fn new() -> Bench {
+        let shard = Shard::new(ShardId(0), core::compile(&EXCHANGE, 1, 1), 1);
+        let mut bench = Bench {
+            shard,
+            now: Time::ZERO,
+            said: Vec::new(),
+            seq: 0,
+            epochs: [0; 4],
+        };
+        (0..4).for_each(|slot| bench.up(slot));
+        bench
+    }
+
+    /// A new session, with the router identifier that the client always has.
+    pub fn up(&mut self, slot: u16) {
+        self.up_as(slot, Ipv4Addr::new(192, 0, 2, slot as u8 + 1));
+    }
+
+    pub fn up_as(&mut self, slot: u16, router_id: Ipv4Addr) {
+        let families = FamilySet::only(Family::Ipv4);
+        self.epochs[usize::from(slot)] += 1;
+        self.tell(ToShard::ClientUp(ClientUp {
+            slot: ClientSlot(slot),
+            epoch: self.epoch(slot),
+            families,
+            add_path: FamilySet::EMPTY,
+            extended_messages: false,
+            four_octet: true,
+            router_id,
+        }));
+    }
+
+    pub fn down(&mut self, slot: u16) {
+        self.tell(ToShard::ClientDown {
+            slot: ClientSlot(slot),
+            epoch: self.epoch(slot),
+        });
+    }
+
+    /// A client asks for the present state of prefixes; their slots are in the order they came in.
+    pub fn resync(&mut self, slot: u16, range: std::ops::Range<u32>) {
+        let dirty = range.map(|index| DirtyPrefix {
+            prefix: PrefixSlot(index),
+            path_id: None,
+        });
+        self.tell(ToShard::Resync {
+            slot: ClientSlot(slot),
+            epoch: self.epoch(slot),
+            dirty: dirty.collect(),
+        });
+    }
+
+    fn epoch(&self, slot: u16) -> SessionEpoch {
+        SessionEpoch(self.epochs[usize::from(slot)])
+    }
+
+    pub fn tell(&mut self, message: ToShard) {
+        self.shard.handle(self.now, message);
+    }
+
+    pub fn turn(&mut self) {
+        while self.shard.turn(self.now) {
+            self.hear();
+        }
+        self.hear();
+    }
+
+    pub fn hear(&mut self) {
+        while let Some((_, message)) = self.shard.poll_to_core() {
+            self.said.push(message);
+        }
+    }
+
+    pub fn turn_after(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.turn();
+    }
+
+    pub fn walk(&mut self, id: u32, slot: u16) {
+        self.tell(ToShard::Walk {
+            core: CoreId(0),
+            walk: WalkId(id),
+            clients: Arc::new(ClientSet::only(ClientSlot(slot))),
+            families: FamilySet::only(Family::Ipv4),
+        });
+    }
+
+    pub fn promote(&mut self, id: u32) {
+        let (core, walk) = (CoreId(0), WalkId(id));
+        self.tell(ToShard::Promote { core, walk });
+    }
+
+    /// The parts of one UPDATE.
+    pub fn update(&mut self, slot: u16, parts: Vec<(Option<Arc<AttributeSet>>, Vec<Prefix>)>) {
+        self.seq += 1;
+        let (mut updates, mut prefixes) = (Vec::new(), Vec::new());
+        for (set, named) in parts {
+            let start = prefixes.len() as u32;
+            prefixes.extend(named.into_iter().map(|prefix| (prefix, Verdict::Accepted)));
+            updates.push(RouteUpdate {
+                seq: self.seq,
+                set,
+                prefixes: start..prefixes.len() as u32,
+            });
+        }
+        self.tell(ToShard::Routes(RouteBatch {
+            slot: ClientSlot(slot),
+            epoch: self.epoch(slot),
+            generation: Generation(1),
+            updates,
+            prefixes,
+        }));
+    }
+
+    pub fn announce(&mut self, slot: u16, tag: u16, range: std::ops::Range<u32>) {
+        self.announce_set(slot, set(slot, tag), range);
+    }
+
+    pub fn announce_set(&mut self, slot: u16, set: Arc<AttributeSet>, range: std::ops::Range<u32>) {
+        let prefixes = range.map(prefix).collect();
+        self.update(slot, vec![(Some(set), prefixes)]);
+    }
+
+    pub fn withdraw(&mut self, slot: u16, range: std::ops::Range<u32>) {
+        self.update(slot, vec![(None, range.map(prefix).collect())]);
+    }
+
+    pub fn stats(&mut self) -> ShardStats {
+        self.tell(ToShard::Query {
+            id: 1,
+            query: ShardQuery::Stats,
+        });
+        match self.shard.poll_reply() {
+            Some((_, ShardReply::Stats(stats))) => *stats,
+            other => panic!("no statistics but {other:?}"),
+        }
+    }
+
+    pub fn reload_with_nothing_accepted_from(&mut self, slot: u16) {
+        let mut exchange = core::compile(&EXCHANGE, 2, 1);
+        let clients = &mut Arc::get_mut(&mut exchange)
+            .expect("nobody else has it")
+            .clients;
+        let client = clients[usize::from(slot)].as_mut().and_then(Arc::get_mut);
+        client.expect("there is such a client").import =
+            Arc::new(ImportPolicy::new(ImportChecks {
+                quarantined: true,
+                ..ImportChecks::lab(Asn(0), Asn(0))
+            }));
+        self.tell(ToShard::Reload(exchange));
+    }
+
+    pub fn reload_without(&mut self, slot: u16) {
+        let mut exchange = core::compile(&EXCHANGE, 2, 1);
+        let edited = Arc::get_mut(&mut exchange).expect("nobody else has it");
+        edited.clients[usize::from(slot)] = None;
+        self.tell(ToShard::Reload(exchange));
+    }
+
+    /// Walks to a client, and lets what is due be said.
+    pub fn join(&mut self, id: u32, slot: u16) {
+        self.walk(id, slot);
+        self.turn();
+        self.promote(id);
+        self.turn_after(Duration::from_secs(1));
+    }
+
+    /// What a client holds after all that was said, in walks and in the ordinary stream.
+    pub fn held_by(&self, slot: u16) -> BTreeMap<Prefix, Arc<AttributeSet>> {
+        let mut held = BTreeMap::new();
+        for message in &self.said {
+            let (ToCore::Deltas(batch) | ToCore::WalkDeltas { batch, .. }) = message else {
+                continue;
+            };
+            let due = |group: &&DeltaGroup| group.audience.contains(ClientSlot(slot));
+            for group in batch.groups.iter().filter(due) {
+                for index in group.prefixes.start as usize..group.prefixes.end as usize {
+                    match &group.content {
+                        DeltaContent::Announce { set, .. } => {
+                            held.insert(batch.prefixes[index], set.clone())
+                        }
+                        DeltaContent::Withdraw => held.remove(&batch.prefixes[index]),
+                    };
+                }
+            }
+        }
+        held
+    }
+
+    /// Received and accepted prefixes of a client's present session, as it was told.
+    pub fn counted(&self, client: u16) -> [i32; 2] {
+        let mut total = [0; 2];
+        for message in &self.said {
+            match message {
+                ToCore::Counts {
+                    slot,
+                    epoch,
+                    counts,
+                } if *slot == ClientSlot(client) && *epoch == self.epoch(client) => {
+                    for change in counts {
+                        total[0] += change.received[0];
+                        total[1] += change.accepted[0];
+                    }
+                }
+                _ => {}
+            }
+        }
+        total
+    }
+
+    /// Batches of freed slots that the shard offers, taken out of what it said.
+    pub fn reclaims(&mut self) -> Vec<u32> {
+        let mut batches = Vec::new();
+        self.said.retain(|message| match message {
+            ToCore::Reclaim { batch, .. } => {
+                batches.push(*batch);
+                false
+            }
+            _ => true,
+        });
+        batches
+    }
+
+    /// Slots and prefixes in the ordinary stream, taken out of what the shard said.
+    pub fn named(&mut self) -> Vec<(PrefixSlot, Prefix)> {
+        let mut named = Vec::new();
+        for message in self.said.drain(..) {
+            if let ToCore::Deltas(batch) = message {
+                named.extend(
+                    batch
+                        .slots
+                        .iter()
+                        .copied()
+                        .zip(batch.prefixes.iter().copied()),
+                );
+            }
+        }
+        named
+    }
+}
