@@ -1,5 +1,10 @@
 //! FRR: one table, a route map a client on the way out. What the best path may not reach, gets
 //! nothing (path hiding). No prepends.
+//!
+//! The order matters to FRR: whatever ends a batch of route-map lines makes it validate all of its
+//! configuration anew, for minutes with 200 clients (its issue 15706). So the route maps stand
+//! together, between marks that ask for a batch, and no `exit` is among them. Peers come last, as
+//! FRR listens from the first line about them.
 
 use super::Exchange;
 use crate::base::Family;
@@ -11,8 +16,18 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
         router_id,
         ..
     } = exchange;
+    let control = format!(
+        "bgp community-list standard to-no-one permit 0:{rs}\n\
+         bgp large-community-list standard to-no-one permit {rs}:0:0\n\
+         bgp community-list expanded control permit ^0:|^{rs}:\n\
+         bgp large-community-list expanded control permit ^{rs}:\n"
+    );
+    let asns = || plan.clients.iter().map(|client| client.asn);
+    let lists: String = asns().map(|asn| client_lists(*rs, asn)).collect();
+    let maps: String = asns().map(route_map).collect();
     let mut out = format!(
-        "log file frr.log warnings\nrouter bgp {rs}\n bgp router-id {router_id}\n no bgp ebgp-requires-policy\n \
+        "log file frr.log warnings\nXFRR_start_configuration\n{control}{lists}{maps}XFRR_end_configuration\n\
+         router bgp {rs}\n bgp router-id {router_id}\n no bgp ebgp-requires-policy\n \
          no bgp default ipv4-unicast\n bgp bestpath compare-routerid\n no bgp network import-check\n"
     );
     for client in &plan.clients {
@@ -37,30 +52,24 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
         }
         out += " exit-address-family\n";
     }
-    out += "exit\n";
-    out += &format!(
-        "bgp community-list standard to-no-one permit 0:{rs}\n\
-         bgp large-community-list standard to-no-one permit {rs}:0:0\n\
-         bgp community-list expanded control permit ^0:|^{rs}:\n\
-         bgp large-community-list expanded control permit ^{rs}:\n"
-    );
-    for client in &plan.clients {
-        out += &route_map(*rs, client.asn);
-    }
-    out
+    out + "exit\n"
 }
 
-/// First match decides, as in the contract's scheme.
-fn route_map(rs: u32, asn: u32) -> String {
-    // FRR would send a client its own path back.
-    let mut out = format!(
+/// What the client's route map matches.
+fn client_lists(rs: u32, asn: u32) -> String {
+    format!(
         "bgp as-path access-list own-{asn} permit ^{asn}_\n\
-         route-map to-{asn} deny 5\n match as-path own-{asn}\nexit\n\
          bgp community-list standard not-{asn} permit 0:{asn}\n\
          bgp large-community-list standard not-{asn} permit {rs}:0:{asn}\n\
          bgp community-list standard yes-{asn} permit {rs}:{asn}\n\
          bgp large-community-list standard yes-{asn} permit {rs}:1:{asn}\n"
-    );
+    )
+}
+
+/// First match decides, as in the contract's scheme.
+fn route_map(asn: u32) -> String {
+    // FRR would send a client its own path back.
+    let mut out = format!("route-map to-{asn} deny 5\n match as-path own-{asn}\n");
     let strip = " set comm-list control delete\n set large-comm-list control delete\n";
     let entries = [
         ("deny", "community", format!("not-{asn}")),
@@ -72,8 +81,7 @@ fn route_map(rs: u32, asn: u32) -> String {
     ];
     for ((verdict, kind, list), number) in entries.into_iter().zip(1..) {
         let strip = if verdict == "permit" { strip } else { "" };
-        out +=
-            &format!("route-map to-{asn} {verdict} {number}0\n match {kind} {list}\n{strip}exit\n");
+        out += &format!("route-map to-{asn} {verdict} {number}0\n match {kind} {list}\n{strip}");
     }
-    out + &format!("route-map to-{asn} permit 100\n{strip}exit\n")
+    out + &format!("route-map to-{asn} permit 100\n{strip}")
 }

@@ -69,19 +69,23 @@ mod tests {
     use crate::base::FamilySet;
     use crate::load::plan::Client;
 
-    #[test]
-    fn every_configuration_names_every_client() {
+    fn plan() -> Plan {
         let net = "10.77.0.0/16".parse().unwrap();
-        let clients: Vec<Client> = (0..3)
+        let clients = (0..3)
             .map(|i| Client::new(i, net, "fd77::".parse().unwrap()))
             .collect();
-        let plan = Plan {
+        Plan {
             server_asn: 64500,
             families: FamilySet::ALL,
             clients,
             prefixes: vec![],
             sets: vec![],
-        };
+        }
+    }
+
+    #[test]
+    fn every_configuration_names_every_client() {
+        let plan = plan();
         for &daemon in Daemon::value_variants() {
             let text = configuration(&plan, daemon, "10.77.255.254:179".parse().unwrap());
             for client in &plan.clients {
@@ -93,5 +97,16 @@ mod tests {
                 "{daemon:?}"
             );
         }
+    }
+
+    #[test]
+    fn nothing_ends_frrs_batch_of_route_maps() {
+        let text = configuration(&plan(), Daemon::Frr, "10.77.255.254:179".parse().unwrap());
+        let (_, after) = text.split_once("XFRR_start_configuration\n").unwrap();
+        let (batch, peers) = after.split_once("XFRR_end_configuration\n").unwrap();
+        assert!(!batch.contains("exit"));
+        assert!(!peers.contains("\nroute-map"));
+        let maps = batch.find("\nroute-map").unwrap();
+        assert!(!batch[maps..].contains("\nbgp "));
     }
 }

@@ -2,6 +2,7 @@
 //! cannot tell the announcer's ASN.
 
 use super::Exchange;
+use crate::base::Family;
 
 pub fn configuration(exchange: &Exchange<'_>) -> String {
     let Exchange {
@@ -21,6 +22,10 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
             "neighbor {} {{\n  remote-as {}\n  passive\n",
             client.address, client.asn
         );
+        // Without, it keeps next hops only of the subnet of the session's own addresses, which are IPv4.
+        if plan.families.contains(Family::Ipv6) {
+            out += "  multihop 2\n";
+        }
         for family in exchange.families() {
             let name = if family.afi() == 1 { "IPv4" } else { "IPv6" };
             out += &format!("  announce {name} unicast\n");
