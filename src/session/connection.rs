@@ -93,7 +93,7 @@ impl Connection {
     /// Longest message that may come now, in octets.
     pub fn message_max(&self) -> u16 {
         match &self.progress {
-            Progress::Established(negotiated) if negotiated.extended_receive => {
+            Progress::Established(negotiated) if negotiated.extended_messages => {
                 EXTENDED_MESSAGE_MAX
             }
             _ => MESSAGE_MAX,
@@ -113,7 +113,7 @@ impl Connection {
         }
     }
 
-    /// A message came from the peer. The wait for its OPEN goes on regardless.
+    /// Something came from the peer. The wait for its OPEN goes on regardless.
     pub fn handle_life(&mut self, now: Time) {
         let Some(negotiated) = self.negotiated() else {
             return;

@@ -64,10 +64,8 @@ pub struct Negotiated {
     pub add_path_send: FamilySet,
     /// RFC 6793.
     pub four_octet: bool,
-    /// It may be sent messages of up to 65,535 octets (RFC 8654 §4).
+    /// RFC 8654.
     pub extended_messages: bool,
-    /// We announced that we understand them, so it may send them whatever it announced itself.
-    pub extended_receive: bool,
     /// RFC 7313.
     pub enhanced_refresh: bool,
     /// The peer can be asked for its routes again (RFC 2918).

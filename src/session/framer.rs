@@ -8,8 +8,6 @@ pub(super) struct Framer {
     buffer: Vec<u8>,
     /// Where the first message begins.
     start: usize,
-    /// Where the first message begins that is not whole.
-    whole: usize,
 }
 
 /// A whole message: where its body lies, until the next [`Framer::push`].
@@ -20,8 +18,7 @@ pub(super) struct Frame {
 }
 
 impl Framer {
-    /// Says whether that completes a message.
-    pub fn push(&mut self, octets: &[u8]) -> bool {
+    pub fn push(&mut self, octets: &[u8]) {
         let left = self.len();
         if left == 0 && self.buffer.capacity() / 8 > octets.len() {
             // A quiet session does not keep the room that its full table took.
@@ -30,24 +27,9 @@ impl Framer {
             // Less is moved than was consumed, so segments of any size cost linear time.
             self.buffer.copy_within(self.start.., 0);
             self.buffer.truncate(left);
-            self.whole -= self.start;
             self.start = 0;
         }
         self.buffer.extend_from_slice(octets);
-        let before = self.whole;
-        while let Some(len) = self.len_at(self.whole).filter(|len| *len >= HEADER_LEN)
-            && self.buffer.len() - self.whole >= len
-        {
-            self.whole += len;
-        }
-        self.whole != before
-    }
-
-    /// What the header there says.
-    fn len_at(&self, at: usize) -> Option<usize> {
-        let header = self.buffer.get(at..)?.first_chunk::<HEADER_LEN>()?;
-        let [.., high, low, _] = *header;
-        Some(usize::from(u16::from_be_bytes([high, low])))
     }
 
     /// The next whole message; the error is the NOTIFICATION that the octets call for.

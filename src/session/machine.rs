@@ -180,15 +180,14 @@ impl Session {
     }
 
     /// Before Established each message is judged at once, so that no more than part of one is kept.
-    /// `now` is when the octets were received: a message that they complete is a sign of life from then
-    /// on, whenever it is polled.
+    /// `now` is when the octets were received: they are a sign of life from then on, whenever their
+    /// messages are polled.
     pub fn handle_octets(&mut self, now: Time, way: Way, octets: &[u8]) {
         let Some(connection) = self.connection_mut(way) else {
             return;
         };
-        if connection.framer.push(octets) {
-            connection.handle_life(now);
-        }
+        connection.handle_life(now);
+        connection.framer.push(octets);
         while self
             .connection(way)
             .is_some_and(|connection| !connection.is_established())

@@ -174,15 +174,11 @@ pub(super) fn check_attribute<'a>(
 pub(super) fn check_flags<'a>(attribute: &RawAttribute<'a>) -> Result<(), Fault<'a>> {
     match flags_of(attribute.code) {
         Some(flags) if attribute.flags & FIXED == flags => Ok(()),
-        // Whatever remedy other faults of the attribute have, but for those of RFC 4760.
-        Some(_) => {
-            let fault = fault_of(attribute, "flags are wrong", subcode::ATTRIBUTE_FLAGS);
-            let remedy = match fault.remedy {
-                Remedy::AttributeDiscard => Remedy::TreatAsWithdraw,
-                remedy => remedy,
-            };
-            Err(Fault { remedy, ..fault })
-        }
+        Some(_) => Err(fault_of(
+            attribute,
+            "flags are wrong",
+            subcode::ATTRIBUTE_FLAGS,
+        )),
         None if attribute.flags & flag::OPTIONAL != 0 => Ok(()),
         None => Err(Fault {
             remedy: Remedy::SessionReset,

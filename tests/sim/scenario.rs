@@ -476,8 +476,7 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
             (*rng.pick(&[0xc0, 0x80, 0xe0]), vec![7; rng.between(0, 300)]),
         );
     }
-    // RFC 8654 §4: what the server understands it may be sent, whatever the client understands.
-    if member.extended && rng.percent(6) {
+    if member.extended && member.hello.agreed.extended && rng.percent(6) {
         // Over 4,096 octets: not for everybody.
         attributes.large = (0..400).map(|number| (3_356, number, 1)).collect();
     }

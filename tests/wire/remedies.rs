@@ -153,9 +153,9 @@ fn each_attribute_has_its_remedy() {
             Discarded(vec![6]),
         ),
         (
-            "an optional ATOMIC_AGGREGATE makes a withdrawal (RFC 7606 §3 (c))",
+            "an optional ATOMIC_AGGREGATE is discarded",
             with(0xc0, 6, &[]),
-            Withdrawn(6),
+            Discarded(vec![6]),
         ),
         (
             "AGGREGATOR is kept",

@@ -1,7 +1,7 @@
 //! Answers for the management plane: read-only, each bounded.
 
 use crate::base::{ClientSet, ClientSlot, Prefix, PrefixSlot};
-use crate::rib::{Assigned, Assignments, DecidedBy, Marks, MedMode, Path, Rank, Scope};
+use crate::rib::{Assigned, Assignments, Marks, Path, Scope};
 use crate::server::query::{
     Explanation, PathFate, PathRow, ShardQuery, ShardReply, ShardStats, Which,
 };
@@ -176,7 +176,6 @@ impl Shard {
             };
             fates.push((variant.unwrap_or_default(), fate));
         }
-        self.note_third_paths(med, paths, &mut fates);
         let decided = fates.iter().find_map(|&(_, fate)| match fate {
             PathFate::Lost(step) => Some(step),
             _ => None,
@@ -187,28 +186,6 @@ impl Shard {
             }
         }
         fates
-    }
-
-    /// A path may lose by MED to one that is not the best either (RFC 4271 §9.1.2.2 (c)).
-    fn note_third_paths(&self, med: MedMode, paths: &[Path], fates: &mut [(Variant, PathFate)]) {
-        let decision = self.decision(med);
-        let runs: Vec<(&Path, Rank)> = paths
-            .iter()
-            .zip(fates.iter())
-            .filter(|(_, (_, fate))| matches!(fate, PathFate::Best(_) | PathFate::Lost(_)))
-            .map(|(path, (variant, _))| (path, path.rank.prepended(variant.prepend)))
-            .collect();
-        for (path, (variant, fate)) in paths.iter().zip(fates) {
-            let rank = path.rank.prepended(variant.prepend);
-            let is_beaten = |(other, tied): &(&Path, Rank)| {
-                *tied == rank && decision.med_eliminates(path, other)
-            };
-            if matches!(fate, PathFate::Lost(step) if *step > DecidedBy::Med)
-                && runs.iter().any(is_beaten)
-            {
-                *fate = PathFate::Lost(DecidedBy::Med);
-            }
-        }
     }
 
     /// The variant in which the client may have the path, if it may.
