@@ -54,9 +54,16 @@ pub(super) enum Expiry {
 }
 
 impl Connection {
-    pub fn new(now: Time) -> Connection {
+    /// `extended`: we offer RFC 8654, so that from our OPEN on long messages may come, whatever the
+    /// peer offers (§4); its offer says what we may send.
+    pub fn new(now: Time, extended: bool) -> Connection {
+        let message_max = if extended {
+            EXTENDED_MESSAGE_MAX
+        } else {
+            MESSAGE_MAX
+        };
         Connection {
-            framer: Framer::default(),
+            framer: Framer::new(message_max),
             progress: Progress::OpenSent,
             hold: now + seconds(OPEN_WAIT_S),
             graced: false,
@@ -87,16 +94,6 @@ impl Connection {
             Progress::OpenConfirm(negotiated) | Progress::Established(negotiated) => {
                 Some(negotiated)
             }
-        }
-    }
-
-    /// Longest message that may come now, in octets.
-    pub fn message_max(&self) -> u16 {
-        match &self.progress {
-            Progress::Established(negotiated) if negotiated.extended_messages => {
-                EXTENDED_MESSAGE_MAX
-            }
-            _ => MESSAGE_MAX,
         }
     }
 

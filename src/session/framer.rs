@@ -1,10 +1,12 @@
 //! Octets as they arrive, cut into messages. Lends bodies, copies nothing out.
 
-use crate::wire::{HEADER_LEN, MessageType, Notification, decode_header};
+use crate::wire::{HEADER_LEN, Header, MessageType, Notification, decode_header};
 
 /// Octets received and not consumed yet: part of one message, or what the caller has not asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Framer {
+    /// Longest message that may come, in octets.
+    message_max: u16,
     buffer: Vec<u8>,
     /// Where the first message begins.
     start: usize,
@@ -18,11 +20,19 @@ pub(super) struct Frame {
 }
 
 impl Framer {
+    pub fn new(message_max: u16) -> Framer {
+        Framer {
+            message_max,
+            buffer: Vec::new(),
+            start: 0,
+        }
+    }
+
     pub fn push(&mut self, octets: &[u8]) {
         let left = self.len();
         if left == 0 && self.buffer.capacity() / 8 > octets.len() {
             // A quiet session does not keep the room that its full table took.
-            *self = Framer::default();
+            *self = Framer::new(self.message_max);
         } else if self.start > self.buffer.len() / 2 {
             // Less is moved than was consumed, so segments of any size cost linear time.
             self.buffer.copy_within(self.start.., 0);
@@ -33,27 +43,27 @@ impl Framer {
     }
 
     /// The next whole message; the error is the NOTIFICATION that the octets call for.
-    pub fn next(&mut self, message_max: u16) -> Result<Option<Frame>, Notification> {
-        let Some(header) = self
-            .buffer
-            .get(self.start..)
-            .and_then(|rest| rest.first_chunk::<HEADER_LEN>())
-        else {
+    pub fn next(&mut self) -> Result<Option<Frame>, Notification> {
+        let Some(header) = self.message_at(self.start)? else {
             return Ok(None);
         };
-        let header = decode_header(header, message_max)?;
-        if self.len() < usize::from(header.len) {
-            return Ok(None);
-        }
-        let body = (
-            self.start + HEADER_LEN,
-            self.start + usize::from(header.len),
-        );
-        self.start += usize::from(header.len);
+        let end = self.start + usize::from(header.len);
+        let body = (self.start + HEADER_LEN, end);
+        self.start = end;
         Ok(Some(Frame {
             kind: header.kind,
             body,
         }))
+    }
+
+    /// The header of the message that begins there, if that is whole.
+    fn message_at(&self, start: usize) -> Result<Option<Header>, Notification> {
+        let rest = self.buffer.get(start..).unwrap_or_default();
+        let Some(header) = rest.first_chunk() else {
+            return Ok(None);
+        };
+        let header = decode_header(header, self.message_max)?;
+        Ok((usize::from(header.len) <= rest.len()).then_some(header))
     }
 
     pub fn body(&self, frame: Frame) -> &[u8] {
@@ -82,12 +92,12 @@ mod tests {
 
     /// Bodies of what comes out when `octets` come in pieces of `len`; and the most octets held.
     fn bodies(octets: &[u8], len: usize) -> (Vec<Vec<u8>>, usize) {
-        let mut framer = Framer::default();
+        let mut framer = Framer::new(EXTENDED_MESSAGE_MAX);
         let (mut bodies, mut held_max) = (vec![], 0);
         for segment in octets.chunks(len) {
             framer.push(segment);
             held_max = held_max.max(framer.buffer.len());
-            while let Some(frame) = framer.next(EXTENDED_MESSAGE_MAX).unwrap() {
+            while let Some(frame) = framer.next().unwrap() {
                 bodies.push(framer.body(frame).to_vec());
             }
         }
@@ -116,11 +126,11 @@ mod tests {
 
     #[test]
     fn a_quiet_session_keeps_no_room() {
-        let mut framer = Framer::default();
+        let mut framer = Framer::new(EXTENDED_MESSAGE_MAX);
         framer.push(&message(60_000));
-        assert!(framer.next(EXTENDED_MESSAGE_MAX).unwrap().is_some());
+        assert!(framer.next().unwrap().is_some());
         framer.push(&message(4));
         assert!(framer.buffer.capacity() < 1000);
-        assert!(framer.next(EXTENDED_MESSAGE_MAX).unwrap().is_some());
+        assert!(framer.next().unwrap().is_some());
     }
 }

@@ -341,7 +341,7 @@ impl Session {
     /// TCP is up: OpenSent.
     fn open(&mut self, now: Time, way: Way) {
         if let Some(place) = self.connections.get_mut(way.index()) {
-            *place = Some(Connection::new(now));
+            *place = Some(Connection::new(now, self.settings.extended_messages));
         }
         let mut octets = Vec::new();
         local_open(&self.settings).encode(&mut octets);

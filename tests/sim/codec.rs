@@ -13,7 +13,10 @@ pub struct Agreed {
     pub four_octet: bool,
     /// The server sends path identifiers: IPv4, IPv6.
     pub add_path: [bool; 2],
-    pub extended: bool,
+    /// The client takes long messages (RFC 8654).
+    pub extended_in: bool,
+    /// So does the server.
+    pub extended_out: bool,
     pub enhanced_refresh: bool,
 }
 
@@ -75,7 +78,7 @@ pub fn encode_open(hello: &Hello) -> Vec<u8> {
         }
     }
     capability(2, &[]);
-    if hello.agreed.extended {
+    if hello.agreed.extended_in {
         capability(6, &[]);
     }
     if hello.agreed.four_octet {
@@ -151,7 +154,7 @@ pub struct Style {
     pub broken_origin: bool,
 }
 
-/// UPDATEs that announce prefixes of one family.
+/// UPDATEs that announce prefixes of one family; too long a set has to be agreed on.
 pub fn encode_announcements(
     nets: &[Net],
     attributes: &Attributes,
@@ -183,7 +186,9 @@ pub fn encode_announcements(
         if in_body {
             encode_nlri(chunk, &mut nlri);
         }
-        out.extend(update(&[], &block, &nlri));
+        let update = update(&[], &block, &nlri);
+        assert!(agreed.extended_out || update.len() <= 4_096);
+        out.extend(update);
     }
     out
 }
@@ -312,7 +317,7 @@ pub fn decode(octets: &[u8], agreed: &Agreed) -> Result<Option<(Message, usize)>
         return Err("the marker is not all ones".to_owned());
     }
     let len = usize::from(u16::from_be_bytes([header[16], header[17]]));
-    let max = if agreed.extended && header[18] != 1 && header[18] != 4 {
+    let max = if agreed.extended_in && header[18] != 1 && header[18] != 4 {
         65_535
     } else {
         4_096
@@ -393,7 +398,7 @@ fn decode_open(body: &mut Reader<'_>) -> Result<Agreed, String> {
             let mut value = parameter.sub(len)?;
             match code {
                 1 => said.families[usize::from(value.u16()?) - 1] = true,
-                6 => said.extended = true,
+                6 => said.extended_out = true,
                 65 => said.four_octet = true,
                 69 => {
                     while !value.0.is_empty() {
