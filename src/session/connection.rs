@@ -110,7 +110,7 @@ impl Connection {
         }
     }
 
-    /// Something came from the peer. The wait for its OPEN goes on regardless.
+    /// A whole message came from the peer. The wait for its OPEN goes on regardless.
     pub fn handle_life(&mut self, now: Time) {
         let Some(negotiated) = self.negotiated() else {
             return;

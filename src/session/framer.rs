@@ -10,6 +10,8 @@ pub(super) struct Framer {
     buffer: Vec<u8>,
     /// Where the first message begins.
     start: usize,
+    /// Where the first message begins that is not whole, or wrong.
+    whole: usize,
 }
 
 /// A whole message: where its body lies, until the next [`Framer::push`].
@@ -25,10 +27,12 @@ impl Framer {
             message_max,
             buffer: Vec::new(),
             start: 0,
+            whole: 0,
         }
     }
 
-    pub fn push(&mut self, octets: &[u8]) {
+    /// Says whether a message has become whole by these octets.
+    pub fn push(&mut self, octets: &[u8]) -> bool {
         let left = self.len();
         if left == 0 && self.buffer.capacity() / 8 > octets.len() {
             // A quiet session does not keep the room that its full table took.
@@ -37,9 +41,15 @@ impl Framer {
             // Less is moved than was consumed, so segments of any size cost linear time.
             self.buffer.copy_within(self.start.., 0);
             self.buffer.truncate(left);
+            self.whole -= self.start;
             self.start = 0;
         }
         self.buffer.extend_from_slice(octets);
+        let whole = self.whole;
+        while let Ok(Some(header)) = self.message_at(self.whole) {
+            self.whole += usize::from(header.len);
+        }
+        self.whole != whole
     }
 
     /// The next whole message; the error is the NOTIFICATION that the octets call for.
@@ -95,11 +105,13 @@ mod tests {
         let mut framer = Framer::new(EXTENDED_MESSAGE_MAX);
         let (mut bodies, mut held_max) = (vec![], 0);
         for segment in octets.chunks(len) {
-            framer.push(segment);
+            let is_whole = framer.push(segment);
             held_max = held_max.max(framer.buffer.len());
+            let known = bodies.len();
             while let Some(frame) = framer.next().unwrap() {
                 bodies.push(framer.body(frame).to_vec());
             }
+            assert_eq!(is_whole, bodies.len() > known);
         }
         assert_eq!(framer.len(), 0);
         (bodies, held_max)
@@ -132,5 +144,37 @@ mod tests {
         framer.push(&message(4));
         assert!(framer.buffer.capacity() < 1000);
         assert!(framer.next().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_message_becomes_whole_once_however_late_it_is_taken() {
+        let mut framer = Framer::new(EXTENDED_MESSAGE_MAX);
+        let octets = message(30);
+        let (head, tail) = octets.split_at(25);
+        assert!(!framer.push(head));
+        assert!(framer.push(tail), "its last octet");
+        assert!(!framer.push(head), "only part of the next");
+        assert!(framer.next().unwrap().is_some());
+        assert!(!framer.push(&[]));
+        assert!(
+            framer.push(&[tail, octets.as_slice(), head].concat()),
+            "two at once"
+        );
+        assert!(!framer.push(&[0; 9]), "part of the fourth");
+        assert!(framer.next().unwrap().is_some() && framer.next().unwrap().is_some());
+        assert!(!framer.push(&[0; 10]) && !framer.push(&[]));
+        assert!(framer.push(&[0; 5]));
+        assert!(framer.next().unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_wrong_never_becomes_whole() {
+        let mut framer = Framer::new(4096);
+        assert!(framer.push(&message(4)));
+        for octet in message(4078) {
+            assert!(!framer.push(&[octet]));
+        }
+        assert!(framer.next().unwrap().is_some());
+        assert!(framer.next().is_err());
     }
 }

@@ -180,14 +180,15 @@ impl Session {
     }
 
     /// Before Established each message is judged at once, so that no more than part of one is kept.
-    /// `now` is when the octets were received: they are a sign of life from then on, whenever their
-    /// messages are polled.
+    /// `now` is when the octets were received: a message whose last octet is among them is a sign of
+    /// life from then on, whenever it is polled. Part of one is none (RFC 4271 §8.2.2).
     pub fn handle_octets(&mut self, now: Time, way: Way, octets: &[u8]) {
         let Some(connection) = self.connection_mut(way) else {
             return;
         };
-        connection.handle_life(now);
-        connection.framer.push(octets);
+        if connection.framer.push(octets) {
+            connection.handle_life(now);
+        }
         while self
             .connection(way)
             .is_some_and(|connection| !connection.is_established())

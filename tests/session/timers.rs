@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use rialto::base::Time;
-use rialto::session::{Session, SessionSettings, Way};
+use rialto::session::{DownReason, Session, SessionEvent, SessionSettings, Way};
 use rialto::wire::Open;
 
-use super::script::{Script, keepalive, open, peer_open, settings, update};
+use super::script::{Script, keepalive, message, open, peer_open, settings, update};
 
 #[test]
 fn silence_for_the_hold_time_ends_the_session() {
@@ -50,25 +50,72 @@ fn the_smaller_hold_time_counts() {
 }
 
 #[test]
-fn octets_are_life_when_they_are_received() {
+fn a_message_is_life_when_its_last_octet_is_received() {
     let mut script = Script::established();
-    for octet in update(4) {
-        script.pass(Duration::from_secs(60));
-        script.hear(Way::Accepted, &[octet]);
-    }
+    let octets = update(40);
+    let (head, tail) = octets.split_at(30);
+    script.pass(Duration::from_secs(60));
+    script.hear(Way::Accepted, head);
+    script.pass(Duration::from_secs(29));
+    script.hear(Way::Accepted, tail);
+    script.pass(Duration::from_secs(89));
     assert_eq!(script.session.state().name(), "Established");
+    script.pass(Duration::from_secs(1));
+    assert_eq!(script.session.state().name(), "Idle");
+}
+
+#[test]
+fn part_of_a_message_is_no_life() {
+    let every_message = [update(4), keepalive(), message(5, &[0, 1, 0, 1])];
+    for octets in every_message {
+        let mut script = Script::established();
+        let mut drops = 0;
+        while script.session.state().name() == "Established" && drops < octets.len() {
+            script.hear(Way::Accepted, &octets[drops..=drops]);
+            script.pass(Duration::from_secs(80));
+            drops += 1;
+        }
+        assert_eq!(drops, 2, "one octet every 80 s is silence for 90 s");
+        assert_eq!(
+            script.said.events.last(),
+            Some(&SessionEvent::Down {
+                reason: DownReason::HoldTimer { hold_time_s: 90 }
+            })
+        );
+    }
+}
+
+#[test]
+fn any_whole_message_is_life() {
+    for octets in [update(4), keepalive(), message(5, &[0, 1, 0, 1])] {
+        let mut script = Script::established();
+        for _ in 0..5 {
+            script.pass(Duration::from_secs(80));
+            script.hear(Way::Accepted, &octets);
+        }
+        assert_eq!(script.session.state().name(), "Established");
+    }
 }
 
 #[test]
 fn unpolled_messages_do_not_age_the_peer() {
     let mut script = Script::established();
-    script.pass(Duration::from_secs(80));
-    script
-        .session
-        .handle_octets(script.now, Way::Accepted, &update(40));
-    script.now = script.now + Duration::from_secs(80);
-    script.session.handle_timeout(script.now);
-    assert_eq!(script.session.state().name(), "Established");
+    let octets = [update(40), update(40)].concat();
+    let mut hear_unpolled = |octets: &[u8]| {
+        script.now = script.now + Duration::from_secs(80);
+        script
+            .session
+            .handle_octets(script.now, Way::Accepted, octets);
+        script.session.handle_timeout(script.now);
+        script.session.state().name()
+    };
+    assert_eq!(hear_unpolled(&octets[..70]), "Established");
+    assert_eq!(
+        hear_unpolled(&octets[70..]),
+        "Established",
+        "the first counts from when it was received"
+    );
+    assert_eq!(hear_unpolled(&[]), "Established", "so does the second");
 }
 
 #[test]
