@@ -3,6 +3,7 @@
 
 mod adversary;
 mod core;
+mod explain;
 mod naive;
 
 use std::net::Ipv4Addr;
