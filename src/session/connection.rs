@@ -177,8 +177,11 @@ impl Connection {
     }
 }
 
-/// RFC 9687 SendHoldTime, always more than the hold time (§4.4); `None` is none.
+/// RFC 9687 SendHoldTime, always more than the hold time (§4.4) and none without one (§4.3).
 pub(super) fn send_hold_time_s(settings: &SessionSettings, hold_time_s: u16) -> Option<u16> {
+    if hold_time_s == 0 {
+        return None;
+    }
     let time_s = settings
         .send_hold_time_s
         .unwrap_or(hold_time_s.saturating_mul(2).max(SEND_HOLD_S));

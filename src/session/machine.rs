@@ -414,11 +414,15 @@ impl Session {
         }
     }
 
-    /// A third of the hold time, with jitter; `None` without one or before it is negotiated.
+    /// A third of the hold time, with jitter, and not under a second (RFC 4271 §4.4); `None` without
+    /// one or before it is negotiated.
     fn keepalive_interval(&mut self, way: Way) -> Option<Duration> {
         match self.connection(way)?.negotiated()?.hold_time_s {
             0 => None,
-            hold_time_s => Some(self.jitter.apply(seconds(hold_time_s) / 3)),
+            hold_time_s => {
+                let interval = self.jitter.apply(seconds(hold_time_s) / 3);
+                Some(interval.max(seconds(1)))
+            }
         }
     }
 

@@ -153,8 +153,12 @@ fn our_own_late_waking_leaves_time_to_read_the_socket() {
 
 #[test]
 fn keepalives_go_out_every_third_of_the_hold_time_with_jitter() {
-    let spacing = |seed| {
-        let mut session = Session::new(settings(), seed);
+    let spacing = |seed, hold_time_s| {
+        let settings = SessionSettings {
+            hold_time_s,
+            ..settings()
+        };
+        let mut session = Session::new(settings, seed);
         let mut now = Time::ZERO;
         session.handle_start(now);
         session.handle_accepted(now);
@@ -175,13 +179,20 @@ fn keepalives_go_out_every_third_of_the_hold_time_with_jitter() {
         }
         sent
     };
-    let sent = spacing(1);
-    for pair in sent.windows(2) {
-        let gap = pair[1].since(pair[0]).as_millis();
-        assert!((22_500..=30_000).contains(&gap), "{gap} ms");
+    // Of the least hold time it would be less than a second (RFC 4271 §4.4).
+    for (hold_time_s, gaps_ms) in [
+        (90, 22_500..=30_000),
+        (4, 1_000..=1_334),
+        (3, 1_000..=1_000),
+    ] {
+        for pair in spacing(1, hold_time_s).windows(2) {
+            let gap = pair[1].since(pair[0]).as_millis();
+            assert!(gaps_ms.contains(&gap), "{gap} ms of {hold_time_s} s");
+        }
     }
-    assert_eq!(sent, spacing(1), "the same seed gives the same times");
-    assert_ne!(sent, spacing(2), "another seed gives others");
+    let sent = spacing(1, 90);
+    assert_eq!(sent, spacing(1, 90), "the same seed gives the same times");
+    assert_ne!(sent, spacing(2, 90), "another seed gives others");
 }
 
 #[test]
@@ -276,10 +287,20 @@ fn a_session_without_hold_time_has_no_timers() {
         hold_time_s: 0,
         ..peer_open()
     };
-    let mut script = Script::established_with(settings(), &peer);
-    assert_eq!(script.session.poll_timeout(), None);
-    script.pass(Duration::from_secs(100_000));
-    assert_eq!(script.session.state().name(), "Established");
+    for send_hold_time_s in [None, Some(100)] {
+        let settings = SessionSettings {
+            send_hold_time_s,
+            ..settings()
+        };
+        let mut script = Script::established_with(settings, &peer);
+        assert_eq!(script.session.poll_timeout(), None);
+        // RFC 9687 §4.3: without hold time there is no SendHoldTimer.
+        script.step(|session, now| session.handle_written(now, Way::Accepted, true));
+        script.blocked = true;
+        assert_eq!(script.session.poll_timeout(), None);
+        script.pass(Duration::from_secs(100_000));
+        assert_eq!(script.session.state().name(), "Established");
+    }
 }
 
 #[test]
