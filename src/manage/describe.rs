@@ -329,7 +329,7 @@ fn fate_text(fate: PathFate, path: &PathView, to: &str) -> String {
             format!("not sent: control communities, or hide_own_as, keep it from {to}")
         }
         PathFate::TooLong => {
-            format!("not sent: too long for a message to {to} (RFC 8654 was not negotiated)")
+            format!("not sent: too long for the longest message that {to} takes")
         }
         PathFate::FamilyNotNegotiated => format!("not sent: {to} did not negotiate the family"),
     }

@@ -104,8 +104,14 @@ impl Decision<'_> {
         }
     }
 
-    /// The first step at which `best` (with so many prepends) beats `other`.
-    pub fn decided_by(&self, best: (&Path, u8), other: (&Path, u8)) -> DecidedBy {
+    /// The first step at which `other` (with so many prepends) is behind, where `best` is the best
+    /// of the `eligible`: by MED it may be taken out by a third one, which then loses to `best`.
+    pub fn decided_by(
+        &self,
+        best: (&Path, u8),
+        other: (&Path, u8),
+        eligible: &[(&Path, u8)],
+    ) -> DecidedBy {
         let (a, b) = (
             best.0.rank.prepended(best.1),
             other.0.rank.prepended(other.1),
@@ -116,7 +122,9 @@ impl Decision<'_> {
             DecidedBy::AsPathLength
         } else if a != b {
             DecidedBy::Origin
-        } else if self.med_eliminates(other.0, best.0) {
+        } else if eligible.iter().any(|third| {
+            third.0.rank.prepended(third.1) == b && self.med_eliminates(other.0, third.0)
+        }) {
             DecidedBy::Med
         } else if self.announcers[best.0.announcer.index()].router_id
             != self.announcers[other.0.announcer.index()].router_id

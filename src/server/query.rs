@@ -83,11 +83,11 @@ pub struct Explanation {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PathFate {
-    /// The client has it; decided against the next one by this step (none where it was alone).
+    /// The client has it; this step took out the last of the others (none where it was alone).
     Best(Option<DecidedBy>),
     /// It has it beside others (ADD-PATH).
     Additional,
-    /// A better one was there; this step decided.
+    /// Better ones were there; at this step it was out.
     Lost(DecidedBy),
     Rejected,
     /// It is the client's own.

@@ -54,9 +54,16 @@ pub(super) enum Expiry {
 }
 
 impl Connection {
-    pub fn new(now: Time) -> Connection {
+    /// `extended`: we offer RFC 8654, so that from our OPEN on long messages may come, whatever the
+    /// peer offers (§4); its offer says what we may send.
+    pub fn new(now: Time, extended: bool) -> Connection {
+        let message_max = if extended {
+            EXTENDED_MESSAGE_MAX
+        } else {
+            MESSAGE_MAX
+        };
         Connection {
-            framer: Framer::default(),
+            framer: Framer::new(message_max),
             progress: Progress::OpenSent,
             hold: now + seconds(OPEN_WAIT_S),
             graced: false,
@@ -90,16 +97,6 @@ impl Connection {
         }
     }
 
-    /// Longest message that may come now, in octets.
-    pub fn message_max(&self) -> u16 {
-        match &self.progress {
-            Progress::Established(negotiated) if negotiated.extended_messages => {
-                EXTENDED_MESSAGE_MAX
-            }
-            _ => MESSAGE_MAX,
-        }
-    }
-
     pub fn confirm(&mut self, now: Time, negotiated: Negotiated) {
         self.progress = Progress::OpenConfirm(negotiated);
         self.hold = Time::NEVER;
@@ -113,7 +110,7 @@ impl Connection {
         }
     }
 
-    /// Something came from the peer. The wait for its OPEN goes on regardless.
+    /// A whole message came from the peer. The wait for its OPEN goes on regardless.
     pub fn handle_life(&mut self, now: Time) {
         let Some(negotiated) = self.negotiated() else {
             return;
@@ -180,8 +177,11 @@ impl Connection {
     }
 }
 
-/// RFC 9687 SendHoldTime, always more than the hold time (§4.4); `None` is none.
+/// RFC 9687 SendHoldTime, always more than the hold time (§4.4) and none without one (§4.3).
 pub(super) fn send_hold_time_s(settings: &SessionSettings, hold_time_s: u16) -> Option<u16> {
+    if hold_time_s == 0 {
+        return None;
+    }
     let time_s = settings
         .send_hold_time_s
         .unwrap_or(hold_time_s.saturating_mul(2).max(SEND_HOLD_S));

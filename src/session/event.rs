@@ -56,7 +56,7 @@ impl State {
     }
 }
 
-/// What both sides agreed on.
+/// What both sides agreed on, and what the peer alone offered for us to use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Negotiated {
     pub families: FamilySet,
@@ -64,7 +64,8 @@ pub struct Negotiated {
     pub add_path_send: FamilySet,
     /// RFC 6793.
     pub four_octet: bool,
-    /// RFC 8654.
+    /// The peer takes messages of up to 65,535 octets (RFC 8654 §4). Whether they may come from it is
+    /// a matter of what we offered: [`super::SessionSettings::extended_messages`].
     pub extended_messages: bool,
     /// RFC 7313.
     pub enhanced_refresh: bool,

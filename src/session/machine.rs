@@ -180,14 +180,15 @@ impl Session {
     }
 
     /// Before Established each message is judged at once, so that no more than part of one is kept.
-    /// `now` is when the octets were received: they are a sign of life from then on, whenever their
-    /// messages are polled.
+    /// `now` is when the octets were received: a message whose last octet is among them is a sign of
+    /// life from then on, whenever it is polled. Part of one is none (RFC 4271 §8.2.2).
     pub fn handle_octets(&mut self, now: Time, way: Way, octets: &[u8]) {
         let Some(connection) = self.connection_mut(way) else {
             return;
         };
-        connection.handle_life(now);
-        connection.framer.push(octets);
+        if connection.framer.push(octets) {
+            connection.handle_life(now);
+        }
         while self
             .connection(way)
             .is_some_and(|connection| !connection.is_established())
@@ -341,7 +342,7 @@ impl Session {
     /// TCP is up: OpenSent.
     fn open(&mut self, now: Time, way: Way) {
         if let Some(place) = self.connections.get_mut(way.index()) {
-            *place = Some(Connection::new(now));
+            *place = Some(Connection::new(now, self.settings.extended_messages));
         }
         let mut octets = Vec::new();
         local_open(&self.settings).encode(&mut octets);
@@ -413,11 +414,15 @@ impl Session {
         }
     }
 
-    /// A third of the hold time, with jitter; `None` without one or before it is negotiated.
+    /// A third of the hold time, with jitter, and not under a second (RFC 4271 §4.4); `None` without
+    /// one or before it is negotiated.
     fn keepalive_interval(&mut self, way: Way) -> Option<Duration> {
         match self.connection(way)?.negotiated()?.hold_time_s {
             0 => None,
-            hold_time_s => Some(self.jitter.apply(seconds(hold_time_s) / 3)),
+            hold_time_s => {
+                let interval = self.jitter.apply(seconds(hold_time_s) / 3);
+                Some(interval.max(seconds(1)))
+            }
         }
     }
 

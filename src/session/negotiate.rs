@@ -65,7 +65,7 @@ pub(super) fn negotiate(
             .intersection(peer.capabilities.add_path_receive)
             .intersection(families),
         four_octet: peer.capabilities.four_octet_asn.is_some(),
-        extended_messages: settings.extended_messages && peer.capabilities.extended_messages,
+        extended_messages: peer.capabilities.extended_messages,
         enhanced_refresh: peer.capabilities.enhanced_refresh,
         route_refresh: peer.capabilities.route_refresh,
         sends_end_of_rib: peer.capabilities.graceful_restart.is_some(),

@@ -17,7 +17,7 @@ pub struct SessionSettings {
     pub passive: bool,
     /// Families for which Rialto offers to send several paths (RFC 7911), never to receive them.
     pub add_path_send: FamilySet,
-    /// Offer messages of up to 65,535 octets (RFC 8654).
+    /// Offer to take messages of up to 65,535 octets (RFC 8654); sent are such to whoever offers it.
     pub extended_messages: bool,
     pub connect_retry_s: u16,
     /// First and largest IdleHold back-off after a failed session.

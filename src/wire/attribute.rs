@@ -170,15 +170,18 @@ pub(super) fn check_attribute<'a>(
     }
 }
 
-/// RFC 7606 §3 (c); an unknown attribute that says it is well-known: RFC 4271 §6.3.
+/// RFC 7606 §3 (c): treat-as-withdraw at least, for §7.6, §7.7 and RFC 6793 §6 discard only what is
+/// malformed in length or value. An unknown attribute that says it is well-known: RFC 4271 §6.3.
 pub(super) fn check_flags<'a>(attribute: &RawAttribute<'a>) -> Result<(), Fault<'a>> {
     match flags_of(attribute.code) {
         Some(flags) if attribute.flags & FIXED == flags => Ok(()),
-        Some(_) => Err(fault_of(
-            attribute,
-            "flags are wrong",
-            subcode::ATTRIBUTE_FLAGS,
-        )),
+        Some(_) => {
+            let fault = fault_of(attribute, "flags are wrong", subcode::ATTRIBUTE_FLAGS);
+            Err(Fault {
+                remedy: fault.remedy.max(Remedy::TreatAsWithdraw),
+                ..fault
+            })
+        }
         None if attribute.flags & flag::OPTIONAL != 0 => Ok(()),
         None => Err(Fault {
             remedy: Remedy::SessionReset,
@@ -212,7 +215,8 @@ fn check_len(code: u8, len: usize, four_octet: bool) -> Result<(), &'static str>
     if well { Ok(()) } else { Err(what) }
 }
 
-/// A fault of this attribute with the remedy its type calls for (RFC 7606 §3 (e), (f), RFC 6793 §6).
+/// A fault of this attribute's length or value with the remedy its type calls for (RFC 7606
+/// §3 (e), (f), RFC 6793 §6).
 pub(super) fn fault_of<'a>(
     attribute: &RawAttribute<'a>,
     what: &'static str,

@@ -287,3 +287,26 @@ fn a_reload_withdraws_what_an_attribute_makes_a_withdrawal_from_now_on() {
     );
     assert_eq!(world.peer(1).count(asked), 0);
 }
+
+#[test]
+fn a_reload_takes_a_discarded_attribute_out_of_what_is_held() {
+    let mut world = World::new(exchange(3, 2));
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..50));
+    world.run();
+    let has_communities = |world: &mut World| {
+        let sets = world.peer(2).table.values();
+        sets.map(|set| set.facts().has_communities)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(has_communities(&mut world), [true; 50]);
+    let mut next = exchange(3, 2);
+    next.generation = Generation(2);
+    with_client(&mut next, 0, |client| {
+        client.discard.insert(8);
+    });
+    world.reload(next);
+    assert_eq!(has_communities(&mut world), [false; 50]);
+    let asked = |heard: &Heard| *heard == Heard::Refresh(RefreshSubtype::Request);
+    assert_eq!(world.peer(0).count(asked), 0, "nothing need come again");
+}

@@ -2,8 +2,8 @@
 
 mod adversary;
 mod budget;
-mod merge;
 mod link_locals;
+mod merge;
 mod peer;
 mod reuse;
 mod world;

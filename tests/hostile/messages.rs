@@ -1,10 +1,10 @@
 //! Malformed headers and OPENs, messages at the wrong time, ROUTE-REFRESH and NOTIFICATION.
 
 use super::inputs::At::{Established, OpenConfirm, OpenSent};
-use super::inputs::Outcome::{Announced, Notified, NotifiedWith, Silence};
+use super::inputs::Outcome::{Announced, Notified, NotifiedWith, Silence, Withdrawn};
 use super::inputs::{Case, again, case, fixed};
 use super::octets::*;
-use super::tables::{address_of, asn_of};
+use super::tables::{address_of, asn_of, prefix_of};
 
 /// A good OPEN with one octet of its body changed.
 fn open_but(position: usize, octet: u8) -> impl Fn(u16) -> Vec<u8> {
@@ -66,8 +66,8 @@ pub fn headers() -> Vec<Case> {
             "a million ones in Established",
             Established,
             fixed(vec![0xff; 1_000_000]),
-            Notified(1, 2, vec![0xff; 2]),
-            "a length of 65535 octets",
+            Notified(1, 3, vec![0xff]),
+            "a message has type 255",
         ),
         case(
             "noise after a good message",
@@ -91,9 +91,16 @@ pub fn headers() -> Vec<Case> {
             "a length of 0 octets",
         ),
         case(
-            "a length over 4096 without RFC 8654",
+            "an UPDATE over 4096 octets, from one that does not take such itself (RFC 8654 §4)",
             Established,
-            fixed(with_len(UPDATE, 4097, &[0; 4078])),
+            |index| withdraw(&[prefix_of(index, 1); 1100]),
+            Withdrawn,
+            "",
+        ),
+        case(
+            "a huge KEEPALIVE",
+            Established,
+            fixed(with_len(KEEPALIVE, 4097, &[0; 4078])),
             Notified(1, 2, vec![0x10, 1]),
             "a length of 4097 octets",
         ),

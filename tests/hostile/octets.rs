@@ -41,6 +41,11 @@ pub fn open_extended(asn: u16, router_id: [u8; 4]) -> Vec<u8> {
     open_that_can(asn, router_id, &[6, 0])
 }
 
+/// The same of one that sends End-of-RIB (RFC 4724).
+pub fn open_graceful(asn: u16, router_id: [u8; 4]) -> Vec<u8> {
+    open_that_can(asn, router_id, &[64, 2, 0, 0])
+}
+
 fn open_that_can(asn: u16, router_id: [u8; 4], more: &[u8]) -> Vec<u8> {
     let usual = [1, 4, 0, 1, 0, 1, 2, 0, 70, 0, 65, 4, 0, 0];
     let capabilities = [more, &usual].concat();

@@ -192,3 +192,39 @@ fn three_hundred_thousand_prefixes_end_the_session_that_may_have_a_thousand() {
     assert!(!again.heard().has_open);
     lan.end();
 }
+
+#[test]
+fn a_refresh_that_begins_before_end_of_rib_purges_nothing() {
+    let mut lan = Lan::start("early", 2, "");
+    for (index, is_graceful) in [(INDEX, true), (INDEX + 1, false)] {
+        let (asn, address) = (asn_of(index), address_of(index));
+        let mut speaker = lan.connect(index);
+        if is_graceful {
+            speaker.establish_graceful(asn, address);
+        } else {
+            speaker.establish(asn, address);
+        }
+        let attributes = mandatory(asn);
+        let prefixes = [1, 2, 3].map(|number| prefix_of(index, number));
+        let mark = |subtype| message(ROUTE_REFRESH, &[0, 1, subtype, 1]);
+        // The first is not announced again; the last is the sign that all was read.
+        let refresh = |kept: &[Prefix]| [mark(1), announce(&attributes, kept), mark(2)].concat();
+        speaker.say(&announce(&attributes, &prefixes[..2]));
+        speaker.say(&refresh(&prefixes[1..2]));
+        speaker.say(&announce(&attributes, &prefixes[2..]));
+        // RFC 7313 §4: of a client that announced Graceful Restart it is ignored.
+        let left = if is_graceful { 0 } else { 1 };
+        let table = |from: usize| {
+            let left = prefixes[from..].iter();
+            left.map(|prefix| (*prefix, attributes.clone())).collect()
+        };
+        lan.only_also(&table(left), "a refresh before End-of-RIB");
+        speaker.say(&end_of_rib());
+        speaker.say(&refresh(&prefixes[1..]));
+        lan.only_also(&table(1), "a refresh after it");
+        speaker.say(&message(NOTIFICATION, &[6, 2]));
+        assert!(speaker.until(|heard| heard.is_closed));
+        lan.nobody_else("afterwards");
+    }
+    lan.end();
+}

@@ -122,6 +122,12 @@ impl Speaker {
         self.say(&keepalive());
     }
 
+    /// With RFC 4724.
+    pub fn establish_graceful(&mut self, asn: u16, router_id: Ipv4Addr) {
+        self.confirm_with(&open_graceful(asn, router_id.octets()));
+        self.say(&keepalive());
+    }
+
     pub fn pause(&self, is_paused: bool) {
         self.heard().is_paused = is_paused;
         self.heard.1.notify_all();

@@ -4,6 +4,7 @@ mod back_to_back;
 mod collision;
 mod conversations;
 mod errors;
+mod extended;
 mod properties;
 mod script;
 mod timers;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use rialto::base::Time;
-use rialto::session::{Session, SessionSettings, Way};
+use rialto::session::{DownReason, Session, SessionEvent, SessionSettings, Way};
 use rialto::wire::Open;
 
-use super::script::{Script, keepalive, open, peer_open, settings, update};
+use super::script::{Script, keepalive, message, open, peer_open, settings, update};
 
 #[test]
 fn silence_for_the_hold_time_ends_the_session() {
@@ -50,25 +50,72 @@ fn the_smaller_hold_time_counts() {
 }
 
 #[test]
-fn octets_are_life_when_they_are_received() {
+fn a_message_is_life_when_its_last_octet_is_received() {
     let mut script = Script::established();
-    for octet in update(4) {
-        script.pass(Duration::from_secs(60));
-        script.hear(Way::Accepted, &[octet]);
-    }
+    let octets = update(40);
+    let (head, tail) = octets.split_at(30);
+    script.pass(Duration::from_secs(60));
+    script.hear(Way::Accepted, head);
+    script.pass(Duration::from_secs(29));
+    script.hear(Way::Accepted, tail);
+    script.pass(Duration::from_secs(89));
     assert_eq!(script.session.state().name(), "Established");
+    script.pass(Duration::from_secs(1));
+    assert_eq!(script.session.state().name(), "Idle");
+}
+
+#[test]
+fn part_of_a_message_is_no_life() {
+    let every_message = [update(4), keepalive(), message(5, &[0, 1, 0, 1])];
+    for octets in every_message {
+        let mut script = Script::established();
+        let mut drops = 0;
+        while script.session.state().name() == "Established" && drops < octets.len() {
+            script.hear(Way::Accepted, &octets[drops..=drops]);
+            script.pass(Duration::from_secs(80));
+            drops += 1;
+        }
+        assert_eq!(drops, 2, "one octet every 80 s is silence for 90 s");
+        assert_eq!(
+            script.said.events.last(),
+            Some(&SessionEvent::Down {
+                reason: DownReason::HoldTimer { hold_time_s: 90 }
+            })
+        );
+    }
+}
+
+#[test]
+fn any_whole_message_is_life() {
+    for octets in [update(4), keepalive(), message(5, &[0, 1, 0, 1])] {
+        let mut script = Script::established();
+        for _ in 0..5 {
+            script.pass(Duration::from_secs(80));
+            script.hear(Way::Accepted, &octets);
+        }
+        assert_eq!(script.session.state().name(), "Established");
+    }
 }
 
 #[test]
 fn unpolled_messages_do_not_age_the_peer() {
     let mut script = Script::established();
-    script.pass(Duration::from_secs(80));
-    script
-        .session
-        .handle_octets(script.now, Way::Accepted, &update(40));
-    script.now = script.now + Duration::from_secs(80);
-    script.session.handle_timeout(script.now);
-    assert_eq!(script.session.state().name(), "Established");
+    let octets = [update(40), update(40)].concat();
+    let mut hear_unpolled = |octets: &[u8]| {
+        script.now = script.now + Duration::from_secs(80);
+        script
+            .session
+            .handle_octets(script.now, Way::Accepted, octets);
+        script.session.handle_timeout(script.now);
+        script.session.state().name()
+    };
+    assert_eq!(hear_unpolled(&octets[..70]), "Established");
+    assert_eq!(
+        hear_unpolled(&octets[70..]),
+        "Established",
+        "the first counts from when it was received"
+    );
+    assert_eq!(hear_unpolled(&[]), "Established", "so does the second");
 }
 
 #[test]
@@ -106,8 +153,12 @@ fn our_own_late_waking_leaves_time_to_read_the_socket() {
 
 #[test]
 fn keepalives_go_out_every_third_of_the_hold_time_with_jitter() {
-    let spacing = |seed| {
-        let mut session = Session::new(settings(), seed);
+    let spacing = |seed, hold_time_s| {
+        let settings = SessionSettings {
+            hold_time_s,
+            ..settings()
+        };
+        let mut session = Session::new(settings, seed);
         let mut now = Time::ZERO;
         session.handle_start(now);
         session.handle_accepted(now);
@@ -128,13 +179,20 @@ fn keepalives_go_out_every_third_of_the_hold_time_with_jitter() {
         }
         sent
     };
-    let sent = spacing(1);
-    for pair in sent.windows(2) {
-        let gap = pair[1].since(pair[0]).as_millis();
-        assert!((22_500..=30_000).contains(&gap), "{gap} ms");
+    // Of the least hold time it would be less than a second (RFC 4271 §4.4).
+    for (hold_time_s, gaps_ms) in [
+        (90, 22_500..=30_000),
+        (4, 1_000..=1_334),
+        (3, 1_000..=1_000),
+    ] {
+        for pair in spacing(1, hold_time_s).windows(2) {
+            let gap = pair[1].since(pair[0]).as_millis();
+            assert!(gaps_ms.contains(&gap), "{gap} ms of {hold_time_s} s");
+        }
     }
-    assert_eq!(sent, spacing(1), "the same seed gives the same times");
-    assert_ne!(sent, spacing(2), "another seed gives others");
+    let sent = spacing(1, 90);
+    assert_eq!(sent, spacing(1, 90), "the same seed gives the same times");
+    assert_ne!(sent, spacing(2, 90), "another seed gives others");
 }
 
 #[test]
@@ -229,10 +287,20 @@ fn a_session_without_hold_time_has_no_timers() {
         hold_time_s: 0,
         ..peer_open()
     };
-    let mut script = Script::established_with(settings(), &peer);
-    assert_eq!(script.session.poll_timeout(), None);
-    script.pass(Duration::from_secs(100_000));
-    assert_eq!(script.session.state().name(), "Established");
+    for send_hold_time_s in [None, Some(100)] {
+        let settings = SessionSettings {
+            send_hold_time_s,
+            ..settings()
+        };
+        let mut script = Script::established_with(settings, &peer);
+        assert_eq!(script.session.poll_timeout(), None);
+        // RFC 9687 §4.3: without hold time there is no SendHoldTimer.
+        script.step(|session, now| session.handle_written(now, Way::Accepted, true));
+        script.blocked = true;
+        assert_eq!(script.session.poll_timeout(), None);
+        script.pass(Duration::from_secs(100_000));
+        assert_eq!(script.session.state().name(), "Established");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::exchange::{self, Client, FanoutLimits, PrefixLimits, Startup};
 use rialto::server::message::*;
-use rialto::server::query::{ShardQuery, ShardReply};
+use rialto::server::query::{Explanation, ShardQuery, ShardReply};
 use rialto::session::SessionSettings;
 use rialto::wire::{AttributeSet, TypeCodes, Variant};
 
@@ -148,7 +148,7 @@ struct Walk {
 }
 
 pub struct World {
-    exchange: Exchange,
+    pub exchange: Exchange,
     generation: u32,
     shards: Vec<Shard>,
     to_shard: Vec<VecDeque<ToShard>>,
@@ -237,6 +237,17 @@ impl World {
     pub fn refresh(&mut self, slot: ClientSlot) {
         if self.peers[slot.index()].up {
             self.joining.insert(slot);
+        }
+    }
+
+    /// What the shards say of the fates of a prefix's paths, once settled.
+    pub fn explain(&mut self, prefix: Prefix, to: ClientSlot) -> Explanation {
+        let shard = &mut self.shards[shard_of(&prefix, self.to_shard.len() as u16).index()];
+        let query = ShardQuery::Explain { prefix, to };
+        shard.handle(self.now, ToShard::Query { id: 1, query });
+        match shard.poll_reply() {
+            Some((1, ShardReply::Explain(explanation))) => explanation,
+            other => panic!("{other:?} is no explanation"),
         }
     }
 

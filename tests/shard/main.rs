@@ -4,6 +4,7 @@
 mod adversary;
 mod bench;
 mod core;
+mod explain;
 mod moments;
 mod naive;
 

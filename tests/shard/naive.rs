@@ -6,25 +6,28 @@ use std::sync::Arc;
 
 use rialto::base::{Asn, ClientSlot, PathId, Prefix};
 use rialto::policy::{Verdict, audiences};
-use rialto::rib::MedMode;
+use rialto::rib::{DecidedBy, MedMode};
 use rialto::wire::{AttributeSet, Variant};
 
 use crate::core::{Exchange, Held, directory, scheme};
 
-struct Candidate<'a> {
-    announcer: ClientSlot,
+pub struct Candidate<'a> {
+    pub announcer: ClientSlot,
     set: &'a Arc<AttributeSet>,
     variant: Variant,
 }
 
-/// Everything `client` is owed.
-pub fn due(
-    announced: &HashMap<(ClientSlot, Prefix), (Arc<AttributeSet>, Verdict)>,
+/// Less is preferred.
+type Key<'k> = &'k dyn Fn(&Candidate<'_>) -> u32;
+
+type Announced = HashMap<(ClientSlot, Prefix), (Arc<AttributeSet>, Verdict)>;
+
+/// The paths that `client` may have.
+pub fn eligible<'a>(
+    announced: &'a Announced,
     client: ClientSlot,
-    add_path: bool,
     exchange: &Exchange,
-    order: &dyn Fn(ClientSlot) -> (Ipv4Addr, IpAddr),
-) -> BTreeMap<(Prefix, Option<PathId>), Held> {
+) -> BTreeMap<Prefix, Vec<Candidate<'a>>> {
     let directory = directory(exchange);
     let mut eligible: BTreeMap<Prefix, Vec<Candidate<'_>>> = BTreeMap::new();
     for ((announcer, prefix), (set, verdict)) in announced {
@@ -40,8 +43,19 @@ pub fn due(
             });
         }
     }
+    eligible
+}
+
+/// Everything `client` is owed.
+pub fn due(
+    announced: &Announced,
+    client: ClientSlot,
+    add_path: bool,
+    exchange: &Exchange,
+    order: &dyn Fn(ClientSlot) -> (Ipv4Addr, IpAddr),
+) -> BTreeMap<(Prefix, Option<PathId>), Held> {
     let mut due = BTreeMap::new();
-    for (prefix, candidates) in eligible {
+    for (prefix, candidates) in eligible(announced, client, exchange) {
         if add_path {
             for c in &candidates {
                 due.insert(
@@ -50,42 +64,60 @@ pub fn due(
                 );
             }
         } else {
-            let best = best(candidates, exchange.med, order);
+            let (best, _) = best(candidates, exchange.med, order);
             due.insert((prefix, None), (best.set.clone(), best.variant));
         }
     }
     due
 }
 
-fn best<'a>(
+/// The one that is left, and at which step each of the others was taken out.
+pub fn best<'a>(
     mut left: Vec<Candidate<'a>>,
     med_mode: MedMode,
     order: &dyn Fn(ClientSlot) -> (Ipv4Addr, IpAddr),
-) -> Candidate<'a> {
-    keep_lowest(&mut left, |c| u32::from(c.set.facts().graceful_shutdown));
-    keep_lowest(&mut left, |c| {
-        u32::from(c.set.facts().as_path_len) + u32::from(c.variant.prepend)
-    });
-    keep_lowest(&mut left, |c| c.set.facts().origin as u32);
-    let med = |c: &Candidate<'_>| c.set.facts().med.unwrap_or(0);
-    match med_mode {
-        MedMode::Ignore => {}
-        MedMode::Always => keep_lowest(&mut left, med),
-        MedMode::SameAs => {
-            let mut lowest: HashMap<Option<Asn>, u32> = HashMap::new();
-            for c in &left {
-                let known = lowest.entry(c.set.facts().leftmost_as).or_insert(u32::MAX);
-                *known = med(c).min(*known);
+) -> (Candidate<'a>, BTreeMap<ClientSlot, DecidedBy>) {
+    let mut out = BTreeMap::new();
+    let mut keep = |step, left: &mut Vec<Candidate<'a>>, stays: &dyn Fn(&Candidate<'_>) -> bool| {
+        left.retain(|c| {
+            let stays = stays(c);
+            if !stays {
+                out.insert(c.announcer, step);
             }
-            left.retain(|c| med(c) == lowest[&c.set.facts().leftmost_as]);
-        }
+            stays
+        });
+    };
+    let len =
+        |c: &Candidate<'_>| u32::from(c.set.facts().as_path_len) + u32::from(c.variant.prepend);
+    let med = |c: &Candidate<'_>| c.set.facts().med.unwrap_or(0);
+    let steps: [(DecidedBy, Key<'_>); 3] = [
+        (DecidedBy::Preference, &|c| {
+            u32::from(c.set.facts().graceful_shutdown)
+        }),
+        (DecidedBy::AsPathLength, &len),
+        (DecidedBy::Origin, &|c| c.set.facts().origin as u32),
+    ];
+    for (step, of) in steps {
+        let lowest = left.iter().map(of).min();
+        keep(step, &mut left, &|c| Some(of(c)) == lowest);
     }
-    left.into_iter()
-        .min_by_key(|c| order(c.announcer))
-        .expect("somebody is left")
-}
-
-fn keep_lowest(left: &mut Vec<Candidate<'_>>, of: impl Fn(&Candidate<'_>) -> u32) {
-    let lowest = left.iter().map(&of).min();
-    left.retain(|c| Some(of(c)) == lowest);
+    let mut lowest: HashMap<Option<Option<Asn>>, u32> = HashMap::new();
+    let group =
+        |c: &Candidate<'_>| (med_mode == MedMode::SameAs).then_some(c.set.facts().leftmost_as);
+    for c in &left {
+        let known = lowest.entry(group(c)).or_insert(u32::MAX);
+        *known = med(c).min(*known);
+    }
+    keep(DecidedBy::Med, &mut left, &|c| {
+        med_mode == MedMode::Ignore || med(c) == lowest[&group(c)]
+    });
+    let lowest = left.iter().map(|c| order(c.announcer).0).min();
+    keep(DecidedBy::RouterId, &mut left, &|c| {
+        Some(order(c.announcer).0) == lowest
+    });
+    let lowest = left.iter().map(|c| order(c.announcer).1).min();
+    keep(DecidedBy::PeerAddress, &mut left, &|c| {
+        Some(order(c.announcer).1) == lowest
+    });
+    (left.pop().expect("somebody is left"), out)
 }

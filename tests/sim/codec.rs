@@ -13,7 +13,10 @@ pub struct Agreed {
     pub four_octet: bool,
     /// The server sends path identifiers: IPv4, IPv6.
     pub add_path: [bool; 2],
-    pub extended: bool,
+    /// The client takes long messages (RFC 8654).
+    pub extended_in: bool,
+    /// So does the server.
+    pub extended_out: bool,
     pub enhanced_refresh: bool,
 }
 
@@ -77,7 +80,7 @@ pub fn encode_open(hello: &Hello) -> Vec<u8> {
         }
     }
     capability(2, &[]);
-    if hello.agreed.extended {
+    if hello.agreed.extended_in {
         capability(6, &[]);
     }
     if hello.agreed.four_octet {
@@ -159,7 +162,7 @@ pub struct Style {
 }
 
 /// UPDATEs that announce prefixes of one family; the first one withdraws those of `gone`, few and
-/// of one family, as well.
+/// of one family, as well. Too long a set has to be agreed on.
 pub fn encode_announcements(
     gone: &[Net],
     nets: &[Net],
@@ -193,7 +196,9 @@ pub fn encode_announcements(
         if in_body {
             encode_nlri(chunk, &mut nlri);
         }
-        out.extend(update(&field, &block, &nlri));
+        let update = update(&field, &block, &nlri);
+        assert!(agreed.extended_out || update.len() <= 4_096);
+        out.extend(update);
     }
     out
 }
@@ -322,7 +327,7 @@ pub fn decode(octets: &[u8], agreed: &Agreed) -> Result<Option<(Message, usize)>
         return Err("the marker is not all ones".to_owned());
     }
     let len = usize::from(u16::from_be_bytes([header[16], header[17]]));
-    let max = if agreed.extended && header[18] != 1 && header[18] != 4 {
+    let max = if agreed.extended_in && header[18] != 1 && header[18] != 4 {
         65_535
     } else {
         4_096
@@ -403,7 +408,7 @@ fn decode_open(body: &mut Reader<'_>) -> Result<Agreed, String> {
             let mut value = parameter.sub(len)?;
             match code {
                 1 => said.families[usize::from(value.u16()?) - 1] = true,
-                6 => said.extended = true,
+                6 => said.extended_out = true,
                 65 => said.four_octet = true,
                 69 => {
                     while !value.0.is_empty() {

@@ -167,7 +167,7 @@ impl Plan {
                     router_id: speaker.hello.router_id,
                     families: speaker.agreed.families,
                     add_path: speaker.agreed.add_path,
-                    extended: speaker.agreed.extended,
+                    extended: speaker.agreed.extended_in,
                     four_octet: speaker.agreed.four_octet,
                 };
                 oracle.up(client.slot.0, session);

@@ -92,6 +92,7 @@ pub struct Session {
     /// IPv4, IPv6.
     pub families: [bool; 2],
     pub add_path: [bool; 2],
+    /// It takes long messages.
     pub extended: bool,
     pub four_octet: bool,
 }

@@ -365,7 +365,8 @@ fn random_member(rng: &mut Rng, number: usize) -> Member {
             },
             four_octet,
             add_path: both(rng, 50),
-            extended: rng.percent(50),
+            extended_in: rng.percent(50),
+            extended_out: false,
             enhanced_refresh: rng.percent(60),
         },
         silent_about_ipv4: false,
@@ -476,7 +477,7 @@ fn random_attributes(rng: &mut Rng, plan: &Plan, client: usize, family: usize) -
             (*rng.pick(&[0xc0, 0x80, 0xe0]), vec![7; rng.between(0, 300)]),
         );
     }
-    if member.extended && member.hello.agreed.extended && rng.percent(6) {
+    if member.extended && rng.percent(6) {
         // Over 4,096 octets: not for everybody.
         attributes.large = (0..400).map(|number| (3_356, number, 1)).collect();
     }

@@ -159,7 +159,9 @@ impl Speaker {
                 both(own.add_path, said.add_path),
                 both(own.families, said.families),
             ),
-            extended: own.extended && said.extended,
+            // Each direction hangs on what its receiver said (RFC 8654 §4).
+            extended_in: own.extended_in,
+            extended_out: said.extended_out,
             enhanced_refresh: own.enhanced_refresh && said.enhanced_refresh,
         };
     }

@@ -1,6 +1,8 @@
 //! RFC 7606, attribute by attribute: what each fault costs.
 
-use super::outcome::{Outcome::*, check_all, instead, with};
+use rialto::wire::DecodeContext;
+
+use super::outcome::{Outcome::*, check_all, instead, outcome_in, with};
 use super::support::*;
 
 #[test]
@@ -133,6 +135,11 @@ fn each_attribute_has_its_remedy() {
             Withdrawn(4),
         ),
         (
+            "an optional LOCAL_PREF is discarded, as any from an external peer (RFC 7606 §7.5)",
+            with(0xc0, 5, &[0, 0, 0, 100]),
+            Discarded(vec![5]),
+        ),
+        (
             "LOCAL_PREF is discarded",
             with(0x40, 5, &[0, 0, 0, 100]),
             Discarded(vec![5]),
@@ -153,9 +160,14 @@ fn each_attribute_has_its_remedy() {
             Discarded(vec![6]),
         ),
         (
-            "an optional ATOMIC_AGGREGATE is discarded",
+            "an optional ATOMIC_AGGREGATE withdraws",
             with(0xc0, 6, &[]),
-            Discarded(vec![6]),
+            Withdrawn(6),
+        ),
+        (
+            "a non-transitive ATOMIC_AGGREGATE with a value withdraws: the stronger remedy",
+            with(0x00, 6, &[1]),
+            Withdrawn(6),
         ),
         (
             "AGGREGATOR is kept",
@@ -171,6 +183,16 @@ fn each_attribute_has_its_remedy() {
             "AS 0 in AGGREGATOR discards it",
             with(0xc0, 7, &[0, 0, 0, 0, 1, 1, 1, 1]),
             Discarded(vec![7]),
+        ),
+        (
+            "a non-transitive AGGREGATOR withdraws",
+            with(0x80, 7, &[0, 0, 1, 0, 1, 1, 1, 1]),
+            Withdrawn(7),
+        ),
+        (
+            "a well-known AGGREGATOR of wrong length withdraws",
+            with(0x40, 7, &[1, 0, 1, 1, 1, 1]),
+            Withdrawn(7),
         ),
         (
             "COMMUNITIES are kept",
@@ -220,6 +242,11 @@ fn each_attribute_has_its_remedy() {
         (
             "AS4_PATH from a four-octet speaker is discarded",
             with(0xc0, 17, &as_path_value),
+            Discarded(vec![17]),
+        ),
+        (
+            "a non-transitive AS4_PATH from a four-octet speaker is discarded (RFC 6793 §4.1)",
+            with(0x80, 17, &as_path_value),
             Discarded(vec![17]),
         ),
         (
@@ -317,4 +344,29 @@ fn each_attribute_has_its_remedy() {
             Withdrawn(4),
         ),
     ]);
+}
+
+#[test]
+fn of_a_two_octet_speaker_wrong_values_are_discarded_and_wrong_flags_withdraw() {
+    let context = DecodeContext {
+        four_octet: false,
+        ..context()
+    };
+    let mandatory = [origin(), attribute(0x40, 2, &[2, 1, 0, 1]), next_hop()].concat();
+    let path = sequence(&[64500]);
+    let cases: [(&str, u8, u8, &[u8], _); 8] = [
+        ("AS4_PATH is merged", 0xc0, 17, &path, Announced(vec![1, 2])),
+        ("its value", 0xc0, 17, &path[1..], Discarded(vec![17])),
+        ("AS4_PATH is well-known", 0x40, 17, &path, Withdrawn(17)),
+        ("both", 0x80, 17, &path[1..], Withdrawn(17)),
+        ("AS4_AGGREGATOR", 0xc0, 18, &[1; 8], Announced(vec![1, 2])),
+        ("its length", 0xc0, 18, &[1; 6], Discarded(vec![18])),
+        ("it is not transitive", 0x80, 18, &[1; 8], Withdrawn(18)),
+        ("AGGREGATOR, well-known", 0x40, 7, &[1; 6], Withdrawn(7)),
+    ];
+    for (name, flags, code, value, expected) in cases {
+        let attributes = [mandatory.clone(), attribute(flags, code, value)].concat();
+        let found = outcome_in(&context, &body(&[], &attributes, NLRI));
+        assert_eq!(found, expected, "{name}");
+    }
 }

@@ -128,15 +128,18 @@ impl SessionCore {
         };
         let epoch = state.epoch;
         let Some(up) = &mut state.up else { return };
-        if !is_end && up.negotiated.sends_end_of_rib && !up.end_of_rib.contains(family) {
-            // It comes before its End-of-RIB (RFC 7313 §4).
-            return;
-        }
-        if !is_end && !up.marks.take(now) {
+        // RFC 7313 §4: such a BoRR is ignored, and with it the EoRR that follows.
+        let is_early = up.negotiated.sends_end_of_rib && !up.end_of_rib.contains(family);
+        if !is_end && (is_early || !up.marks.take(now)) {
             if !std::mem::replace(&mut up.marks.has_warned, true) {
                 tracing::warn!(
                     client = state.client.name.as_str(),
-                    "sends BoRR again and again; some are ignored, and stale routes kept"
+                    "{}; some are ignored, and stale routes kept",
+                    if is_early {
+                        "sends BoRR before End-of-RIB"
+                    } else {
+                        "sends BoRR again and again"
+                    }
                 );
             }
             return;

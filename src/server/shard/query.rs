@@ -1,7 +1,7 @@
 //! Answers for the management plane: read-only, each bounded.
 
 use crate::base::{ClientSet, ClientSlot, Prefix, PrefixSlot};
-use crate::rib::{Assigned, Assignments, Marks, Path, Scope};
+use crate::rib::{Assigned, Assignments, Marks, MedMode, Path, Scope};
 use crate::server::query::{
     Explanation, PathFate, PathRow, ShardQuery, ShardReply, ShardStats, Which,
 };
@@ -140,12 +140,10 @@ impl Shard {
         assignments: &Assignments,
         negotiated: bool,
     ) -> Vec<(Variant, PathFate)> {
-        let family = self.table.entry(slot).prefix.family();
-        let med = self.entry_med(slot);
         let best = assignments
             .best
             .first()
-            .map(|assigned| (usize::from(assigned.path), assigned.variant));
+            .map(|assigned| usize::from(assigned.path));
         let mut fates = Vec::with_capacity(paths.len());
         for (index, path) in paths.iter().enumerate() {
             let variant = self.variant_for(path, to);
@@ -153,39 +151,65 @@ impl Shard {
                 .all
                 .iter()
                 .any(|assigned| usize::from(assigned.path) == index);
-            let fate = match (variant, best) {
-                _ if !path.verdict.is_accepted() => PathFate::Rejected,
-                _ if path.announcer == to => PathFate::Own,
-                (None, _) => PathFate::NotInAudience,
-                _ if !negotiated => PathFate::FamilyNotNegotiated,
-                _ if additional => PathFate::Additional,
-                (_, Some((best, _))) if best == index => PathFate::Best(None),
-                (Some(variant), Some((best, best_variant))) => {
-                    let mut scope = Scope::default();
-                    scope.best.insert(to);
-                    let alone =
-                        tables!(self).assign(std::slice::from_ref(path), family, med, &scope);
-                    if alone.best.is_empty() {
-                        PathFate::TooLong
-                    } else {
-                        let best = (&paths[best], best_variant.prepend);
-                        PathFate::Lost(self.decision(med).decided_by(best, (path, variant.prepend)))
-                    }
-                }
-                (Some(_), None) => PathFate::TooLong,
+            let fate = match variant {
+                _ if !path.verdict.is_accepted() => Some(PathFate::Rejected),
+                _ if path.announcer == to => Some(PathFate::Own),
+                None => Some(PathFate::NotInAudience),
+                _ if !negotiated => Some(PathFate::FamilyNotNegotiated),
+                _ if additional => Some(PathFate::Additional),
+                _ if best == Some(index) => Some(PathFate::Best(None)),
+                _ if best.is_none() || self.is_too_long(slot, to, path) => Some(PathFate::TooLong),
+                _ => None,
             };
             fates.push((variant.unwrap_or_default(), fate));
         }
-        let decided = fates.iter().find_map(|&(_, fate)| match fate {
-            PathFate::Lost(step) => Some(step),
-            _ => None,
-        });
-        for (_, fate) in &mut fates {
-            if *fate == PathFate::Best(None) {
-                *fate = PathFate::Best(decided);
-            }
-        }
-        fates
+        self.told_why(self.entry_med(slot), paths, fates)
+    }
+
+    /// Whether the client could not have the path if it were the only one.
+    fn is_too_long(&mut self, slot: PrefixSlot, to: ClientSlot, path: &Path) -> bool {
+        let family = self.table.entry(slot).prefix.family();
+        let med = self.entry_med(slot);
+        let mut scope = Scope::default();
+        scope.best.insert(to);
+        let alone = tables!(self).assign(std::slice::from_ref(path), family, med, &scope);
+        alone.best.is_empty()
+    }
+
+    /// Says which step decided against those that are `None`, and for the best one.
+    fn told_why(
+        &self,
+        med: MedMode,
+        paths: &[Path],
+        fates: Vec<(Variant, Option<PathFate>)>,
+    ) -> Vec<(Variant, PathFate)> {
+        let decision = self.decision(med);
+        let with_fate = || paths.iter().zip(&fates);
+        let candidate = |(path, (variant, _)): (_, &(Variant, _))| (path, variant.prepend);
+        let best = with_fate()
+            .find(|(_, (_, fate))| *fate == Some(PathFate::Best(None)))
+            .map(candidate);
+        let eligible: Vec<_> = with_fate()
+            .filter(|(_, (_, fate))| matches!(fate, None | Some(PathFate::Best(_))))
+            .map(candidate)
+            .collect();
+        let step_against = |path, variant: &Variant| {
+            best.map(|best| decision.decided_by(best, (path, variant.prepend), &eligible))
+        };
+        // The step that took out the last of the others.
+        let decided = with_fate()
+            .filter(|(_, (_, fate))| fate.is_none())
+            .filter_map(|(path, (variant, _))| step_against(path, variant))
+            .max();
+        let told = |(path, (variant, fate)): (_, &(Variant, Option<PathFate>))| {
+            let fate = match fate {
+                Some(PathFate::Best(_)) => PathFate::Best(decided),
+                Some(fate) => *fate,
+                None => step_against(path, variant).map_or(PathFate::TooLong, PathFate::Lost),
+            };
+            (*variant, fate)
+        };
+        with_fate().map(told).collect()
     }
 
     /// The variant in which the client may have the path, if it may.

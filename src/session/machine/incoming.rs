@@ -15,8 +15,7 @@ impl Session {
     /// Takes the next message from the framer; what is no message ends the connection.
     pub(super) fn next_frame(&mut self, now: Time, way: Way) -> Option<Frame> {
         let connection = self.connection_mut(way)?;
-        let message_max = connection.message_max();
-        match connection.framer.next(message_max) {
+        match connection.framer.next() {
             Ok(frame) => frame,
             Err(notification) => {
                 let what = describe_header_error(&notification);
