@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Asn, ClientSlot, CoreId, Family, Generation};
+use crate::base::{Asn, ClientSlot, CoreId, Family, FamilySet, Generation};
 use crate::policy::{ControlScheme, Directory, ImportPolicy};
 use crate::rib::MedMode;
 use crate::session::SessionSettings;
@@ -186,17 +186,23 @@ impl Client {
         self.address == other.address && self.asn == other.asn
     }
 
-    /// Whether something is heard now that was left out of its UPDATEs under the settings before.
-    pub fn hears_more_than(&self, before: &Client) -> bool {
-        self.discard.lacks_any_of(&before.discard)
+    /// Families of which something is heard now that was left out of its UPDATEs under the settings
+    /// before.
+    pub fn hears_more_than(&self, before: &Client) -> FamilySet {
+        let codes = self.discard.lacks_any_of(&before.discard)
             || self
                 .treat_as_withdraw
-                .lacks_any_of(&before.treat_as_withdraw)
-            || match (before.import.link_locals(), self.import.link_locals()) {
-                (None, _) => false,
-                (Some(_), None) => true,
-                (Some(before), Some(now)) => now.iter().any(|address| !before.contains(address)),
-            }
+                .lacks_any_of(&before.treat_as_withdraw);
+        let link_locals = match (before.import.link_locals(), self.import.link_locals()) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(before), Some(now)) => now.iter().any(|address| !before.contains(address)),
+        };
+        match (codes, link_locals) {
+            (true, _) => FamilySet::ALL,
+            (false, true) => FamilySet::only(Family::Ipv6),
+            (false, false) => FamilySet::EMPTY,
+        }
     }
 
     pub fn prefix_limits(&self, family: Family) -> &PrefixLimits {

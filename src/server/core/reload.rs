@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{ClientSlot, Time};
+use crate::base::{ClientSlot, FamilySet, Time};
 use crate::server::exchange::{Client, Exchange};
 use crate::server::query::{CoreCommand, CoreReply};
 use crate::session::{State, Stop, StopHold};
@@ -28,7 +28,7 @@ impl SessionCore {
                 self.let_back(now, slot);
                 CoreReply::Done
             }
-            CoreCommand::Refresh { slot } => self.request_refresh(slot),
+            CoreCommand::Refresh { slot } => self.request_refresh(slot, FamilySet::ALL),
             CoreCommand::Shutdown { message } => {
                 self.shut_down(now, &message);
                 CoreReply::Done
@@ -51,7 +51,7 @@ impl SessionCore {
         }
     }
 
-    fn request_refresh(&mut self, slot: ClientSlot) -> CoreReply {
+    fn request_refresh(&mut self, slot: ClientSlot, families: FamilySet) -> CoreReply {
         let Some(up) = self.clients.get(slot).and_then(|state| state.up.as_ref()) else {
             return CoreReply::Refused("the session is not established".to_owned());
         };
@@ -60,7 +60,8 @@ impl SessionCore {
                 "the client did not announce route refresh (RFC 2918)".to_owned(),
             );
         }
-        let (conn, families) = (up.conn, up.negotiated.families);
+        let conn = up.conn;
+        let families = families.intersection(up.negotiated.families);
         for family in families.iter() {
             let mut octets = Vec::new();
             encode_route_refresh(&mut octets, family, RefreshSubtype::Request);
@@ -70,8 +71,9 @@ impl SessionCore {
     }
 
     /// What was left out of a client's routes as they came can only come again.
-    fn hear_anew(&mut self, slot: ClientSlot) {
-        if let CoreReply::Refused(why) = self.request_refresh(slot)
+    fn hear_anew(&mut self, slot: ClientSlot, families: FamilySet) {
+        if !families.is_empty()
+            && let CoreReply::Refused(why) = self.request_refresh(slot, families)
             && let Some(state) = self.clients.get(slot).filter(|state| state.up.is_some())
         {
             tracing::warn!(
@@ -96,9 +98,11 @@ impl SessionCore {
             match (old.client(slot), exchange.client(slot).filter(is_ours)) {
                 (Some(before), Some(after)) if before.is_same_peer(after) => {
                     self.change_client(now, after);
-                    if after.hears_more_than(before) || hears_more {
-                        self.hear_anew(slot);
-                    }
+                    let families = match hears_more {
+                        true => FamilySet::ALL,
+                        false => after.hears_more_than(before),
+                    };
+                    self.hear_anew(slot, families);
                 }
                 (_, _) => self.remove_client(now, slot),
             }
