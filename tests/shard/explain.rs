@@ -49,8 +49,8 @@ fn fates(world: &mut World, number: u64, to: ClientSlot) -> BTreeMap<ClientSlot,
 #[test]
 fn a_path_that_a_third_one_takes_out_by_med_lost_by_med() {
     // Of one AS, the first with the lowest router identifier, the second with the highest.
-    let (a, b) = (ClientSlot(1), ClientSlot(0));
-    let (c, to) = (ClientSlot(3), ClientSlot(4));
+    let (a, b) = (ClientSlot(0), ClientSlot(1));
+    let (c, to) = (ClientSlot(2), ClientSlot(4));
     let [id_a, id_b, id_c] = [a, b, c].map(|slot| router_id_of(slot, 1));
     assert!(id_a < id_c && id_c < id_b && asn_of(a) == asn_of(b));
     let cases = [

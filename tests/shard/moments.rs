@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rialto::base::*;
-use rialto::rib::DecidedBy;
 use rialto::server::message::*;
-use rialto::server::query::{PathFate, ShardQuery, ShardReply};
-use rialto::wire::{AttributeSet, testing::SetBuilder};
+use rialto::wire::AttributeSet;
 
 use crate::bench::{Bench, prefix, set, set_too_long, set_with_prepend};
 use crate::core::asn_of;
@@ -259,37 +257,4 @@ fn what_is_under_way_from_a_client_that_a_reload_removed_reaches_nobody() {
     });
     assert!(!announced, "not for a moment");
     assert_eq!(bench.stats().paths, 0);
-}
-
-/// A loses to B by MED, B to C and C to A by identifier: C is the best, and B is why it is not A.
-#[test]
-fn explain_names_med_where_a_third_path_eliminates() {
-    let mut bench = Bench::new();
-    let set = |neighbour: u32, med| {
-        let builder = SetBuilder::new().next_hop(Ipv4Addr::new(10, 77, 1, 1));
-        builder.as_path(&[neighbour, 65_000]).med(med).build()
-    };
-    for (slot, set) in [(0, set(3356, 10)), (1, set(174, 0)), (2, set(3356, 5))] {
-        bench.announce_set(slot, set, 0..1);
-    }
-    bench.turn_after(Duration::from_secs(1));
-    let (prefix, to) = (prefix(0), ClientSlot(3));
-    let query = ShardQuery::Explain { prefix, to };
-    bench.tell(ToShard::Query { id: 7, query });
-    let Some((7, ShardReply::Explain(explanation))) = bench.shard.poll_reply() else {
-        panic!("no explanation");
-    };
-    let mut fates: Vec<(u16, PathFate)> = (explanation.paths.iter())
-        .map(|(row, fate)| (row.announcer.0, *fate))
-        .collect();
-    fates.sort_by_key(|(announcer, _)| *announcer);
-    let lost = PathFate::Lost;
-    assert_eq!(
-        fates,
-        [
-            (0, lost(DecidedBy::Med)),
-            (1, PathFate::Best(Some(DecidedBy::Med))),
-            (2, lost(DecidedBy::RouterId)),
-        ]
-    );
 }
