@@ -152,6 +152,14 @@ impl ImportPolicy {
         self.next_hops.as_ref().map(|_| &self.link_locals[..])
     }
 
+    /// The verdict on a prefix that comes with attributes of this verdict.
+    pub fn judge(&self, of_attributes: Verdict, prefix: &Prefix) -> Verdict {
+        match of_attributes {
+            Verdict::Accepted => self.check_prefix(prefix),
+            rejected => rejected,
+        }
+    }
+
     /// The checks of one prefix; asked when [`Self::check_attributes`] accepts.
     pub fn check_prefix(&self, prefix: &Prefix) -> Verdict {
         if self

@@ -210,10 +210,7 @@ fn split(
     }
     for (set, nlri) in &update.announced {
         let of_set = client.import.check_attributes(set);
-        let judge = |prefix: Prefix| match of_set {
-            Verdict::Accepted => (prefix, client.import.check_prefix(&prefix)),
-            rejected => (prefix, rejected),
-        };
+        let judge = |prefix: Prefix| (prefix, client.import.judge(of_set, &prefix));
         shares |= links.add(source, seq, Some(set), nlri.iter().map(judge));
     }
     (shares != 0).then_some(shares)

@@ -6,7 +6,7 @@
 
 use crate::base::{ClientSlot, Family};
 use crate::rib::{Path, Stamp};
-use crate::server::message::{CountChange, RefreshMark, ToCore};
+use crate::server::message::{CountChange, RefreshMark};
 use crate::server::query::PrefixCounts;
 
 use super::Shard;
@@ -114,22 +114,11 @@ impl Shard {
         }
         let mut change = CountChange {
             seq,
-            received: [0; 2],
-            accepted: [0; 2],
+            ..CountChange::default()
         };
         change.received[family.index()] = -gone.received;
         change.accepted[family.index()] = -gone.accepted;
-        if let Some(client) = self.exchange.client(slot) {
-            let counts = vec![change];
-            self.outbox.push(
-                client.core,
-                ToCore::Counts {
-                    slot,
-                    epoch,
-                    counts,
-                },
-            );
-        }
+        self.tell_counts(slot, epoch, vec![change]);
     }
 
     /// Whether a path is of the announcer's present session, and not doomed.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::base::{ClientSlot, Family, Prefix, PrefixSlot, SessionEpoch};
-use crate::policy::{RejectReason, Verdict};
+use crate::policy::{ImportPolicy, RejectReason, Verdict};
 use crate::rib::{EligibilityId, Marks, Path, Rank, SetId, Stamp};
+use crate::server::exchange::Client;
 use crate::server::message::{CountChange, RouteBatch, ToCore};
 use crate::wire::{AttributeSet, HeardAgain};
 
@@ -18,23 +19,33 @@ impl Shard {
         if announcer.up.is_none() || announcer.epoch != batch.epoch.0 {
             return;
         }
+        // One that is configured no more loses its session as soon as its core hears of it.
+        let Some(client) = self.exchange.client(batch.slot).cloned() else {
+            return;
+        };
         let judge_again = batch.generation < self.exchange.generation;
         let mut counts: Vec<CountChange> = Vec::with_capacity(batch.updates.len());
         for update in &batch.updates {
             let mut change = CountChange {
                 seq: update.seq,
-                received: [0; 2],
-                accepted: [0; 2],
+                ..CountChange::default()
             };
             let prefixes =
                 &batch.prefixes[update.prefixes.start as usize..update.prefixes.end as usize];
             self.stats.routes_in += prefixes.len() as u64;
+            let heard;
             let set = match &update.set {
-                Some(set) if judge_again => self.heard_again(batch.slot, set),
-                set => set.clone(),
+                Some(set) if judge_again => {
+                    heard = self.heard_again(&client, set);
+                    heard.as_ref()
+                }
+                set => set.as_ref(),
             };
-            match &set {
-                Some(set) => self.announce_all(batch.slot, set, prefixes, judge_again, &mut change),
+            match set {
+                Some(set) => {
+                    let again = judge_again.then_some(&*client.import);
+                    self.announce_all(batch.slot, set, prefixes, again, &mut change);
+                }
                 None => prefixes
                     .iter()
                     .for_each(|(prefix, _)| self.withdraw(batch.slot, prefix, &mut change)),
@@ -44,24 +55,30 @@ impl Shard {
                 None => counts.push(change),
             }
         }
-        if let Some(client) = self.exchange.client(batch.slot) {
-            self.outbox.push(
-                client.core,
-                ToCore::Counts {
-                    slot: batch.slot,
-                    epoch: batch.epoch,
-                    counts,
-                },
-            );
+        self.tell_counts(batch.slot, batch.epoch, counts);
+        self.check_budget(&client, batch.epoch);
+    }
+
+    /// Tells a client's core how its counts changed.
+    pub(super) fn tell_counts(
+        &mut self,
+        slot: ClientSlot,
+        epoch: SessionEpoch,
+        counts: Vec<CountChange>,
+    ) {
+        if let Some(client) = self.exchange.client(slot) {
+            let message = ToCore::Counts {
+                slot,
+                epoch,
+                counts,
+            };
+            self.outbox.push(client.core, message);
         }
-        self.check_budget(batch.slot, batch.epoch);
     }
 
     /// Each shard watches over its part of a client's budget: prefixes are spread evenly.
-    fn check_budget(&mut self, slot: ClientSlot, epoch: SessionEpoch) {
-        let Some(client) = self.exchange.client(slot) else {
-            return;
-        };
+    fn check_budget(&mut self, client: &Client, epoch: SessionEpoch) {
+        let slot = client.slot;
         let Some(max) = client.attribute_octets_max else {
             return;
         };
@@ -83,16 +100,16 @@ impl Shard {
         slot: ClientSlot,
         set: &Arc<AttributeSet>,
         prefixes: &[(Prefix, Verdict)],
-        judge_again: bool,
+        again: Option<&ImportPolicy>,
         change: &mut CountChange,
     ) {
         let id = self.sets.intern(set, slot);
         let eligibility = self.intern_eligibility(slot, id);
+        let again = again.map(|import| (import, import.check_attributes(set)));
         for (prefix, verdict) in prefixes {
-            let verdict = if judge_again {
-                self.judge(slot, set, prefix)
-            } else {
-                *verdict
+            let verdict = match again {
+                Some((import, of_set)) => import.judge(of_set, prefix),
+                None => *verdict,
             };
             self.announce(slot, (id, eligibility), prefix, verdict, change);
         }
@@ -103,12 +120,9 @@ impl Shard {
     /// The set as the present generation hears it; `None`: as a withdrawal.
     pub(super) fn heard_again(
         &self,
-        slot: ClientSlot,
+        client: &Client,
         set: &Arc<AttributeSet>,
     ) -> Option<Arc<AttributeSet>> {
-        let Some(client) = self.exchange.client(slot) else {
-            return Some(set.clone());
-        };
         let heard = set.hear_again(
             self.seed,
             &client.discard,
@@ -120,17 +134,6 @@ impl Shard {
             HeardAgain::Same => Some(set.clone()),
             HeardAgain::Without(set) => Some(Arc::new(set)),
             HeardAgain::Withdrawn => None,
-        }
-    }
-
-    /// The verdict of import under the present generation.
-    pub(super) fn judge(&self, slot: ClientSlot, set: &AttributeSet, prefix: &Prefix) -> Verdict {
-        let Some(client) = self.exchange.client(slot) else {
-            return Verdict::Rejected(RejectReason::Quarantined);
-        };
-        match client.import.check_attributes(set) {
-            Verdict::Accepted => client.import.check_prefix(prefix),
-            rejected => rejected,
         }
     }
 

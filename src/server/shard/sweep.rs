@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use crate::base::{ClientSet, ClientSlot, Family, PrefixSlot, SessionEpoch};
 use crate::policy::Verdict;
-use crate::rib::{EligibilityId, Marks, Path, PathList, Rank};
+use crate::rib::{EligibilityId, Marks, Path, PathList, Rank, SetId};
 use crate::server::exchange::Exchange;
 use crate::server::message::{CountChange, ToCore};
 
@@ -32,6 +34,9 @@ pub(super) struct Sweep {
     reload: bool,
     /// How the counts of a client's present session changed.
     recounted: BTreeMap<ClientSlot, CountChange>,
+    /// What a client's sets are heard as, and their verdicts, each worked out once in a pass; holds
+    /// references on both. `None`: a withdrawal.
+    heard: FxHashMap<(ClientSlot, SetId), Option<(SetId, Verdict)>>,
 }
 
 impl Sweep {
@@ -90,16 +95,13 @@ impl Shard {
         }
         for (slot, change) in std::mem::take(&mut self.sweep.recounted) {
             let epoch = SessionEpoch(self.announcers[slot.index()].epoch);
-            if let Some(client) = self.exchange.client(slot) {
-                self.outbox.push(
-                    client.core,
-                    ToCore::Counts {
-                        slot,
-                        epoch,
-                        counts: vec![change],
-                    },
-                );
-            }
+            self.tell_counts(slot, epoch, vec![change]);
+        }
+        for ((_, held), heard) in std::mem::take(&mut self.sweep.heard) {
+            self.sets.release(held);
+            heard
+                .into_iter()
+                .for_each(|(set, _)| self.sets.release(set));
         }
         if std::mem::take(&mut self.sweep.reload) {
             self.flush();
@@ -169,13 +171,14 @@ impl Shard {
         let family = prefix.family();
         let (set, verdict) = match path.verdict {
             _ if judge_again => {
-                let set = self.sets.set(path.set).clone();
-                let Some(set) = self.heard_again(path.announcer, &set) else {
+                let heard = self.heard_set(path.announcer, path.set);
+                let client = self.exchange.client(path.announcer);
+                let (Some((set, of_set)), Some(client)) = (heard, client) else {
                     self.recount(path, family, None);
                     return None;
                 };
-                let verdict = self.judge(path.announcer, &set, &prefix);
-                (self.sets.intern(&set, path.announcer), verdict)
+                self.sets.retain(set);
+                (set, client.import.judge(of_set, &prefix))
             }
             verdict => {
                 self.sets.retain(path.set);
@@ -197,6 +200,20 @@ impl Shard {
             rank: Rank::of(self.sets.set(set).facts()),
             ..*path
         })
+    }
+
+    /// A client's set as the present generation hears it, with its verdict.
+    fn heard_set(&mut self, slot: ClientSlot, held: SetId) -> Option<(SetId, Verdict)> {
+        if let Some(known) = self.sweep.heard.get(&(slot, held)) {
+            return *known;
+        }
+        let client = self.exchange.client(slot)?;
+        let heard = self.heard_again(client, self.sets.set(held));
+        let judged = heard.map(|set| (client.import.check_attributes(&set), set));
+        let heard = judged.map(|(verdict, set)| (self.sets.intern(&set, slot), verdict));
+        self.sets.retain(held);
+        self.sweep.heard.insert((slot, held), heard);
+        heard
     }
 
     /// Notes what a path counts for now.
