@@ -259,7 +259,6 @@ impl SendQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fanout::run::Named;
 
     fn message(len: u16, fill: u8) -> Vec<u8> {
         let mut octets = vec![0xff; 16];
@@ -273,15 +272,7 @@ mod tests {
             .iter()
             .flat_map(|&(len, fill)| message(len, fill))
             .collect();
-        Arc::new(Run {
-            bytes: octets.into(),
-            named: Named::default(),
-            updates: messages.len() as u32,
-            nlri: messages.len() as u32,
-            marker: None,
-            period: Arc::default(),
-            share: None,
-        })
+        Arc::new(Run::nameless(octets.into()))
     }
 
     /// Writes `octets` the way a socket would, and says what went out.

@@ -25,28 +25,31 @@ pub struct Run {
 }
 
 impl Run {
-    /// The same octets, without what they name.
-    pub fn bare(&self) -> Run {
+    /// Mere octets: they name nothing, so nothing need wait until they are written.
+    pub fn nameless(bytes: Bytes) -> Run {
         Run {
-            marker: self.marker,
-            bytes: self.bytes.clone(),
-            ..self.remnant(0, 0)
-        }
-    }
-
-    /// A copy of some of its messages that names nothing.
-    pub fn remnant(&self, start: usize, end: usize) -> Run {
-        let octets = self.bytes.get(start..end).unwrap_or_default();
-        Run {
-            bytes: Bytes::copy_from_slice(octets),
+            bytes,
             named: Named::default(),
             updates: 0,
             nlri: 0,
             marker: None,
-            // It names nothing, so nothing need wait until it is written.
             period: Arc::default(),
             share: None,
         }
+    }
+
+    /// The same octets, without what they name.
+    pub fn bare(&self) -> Run {
+        Run {
+            marker: self.marker,
+            ..Run::nameless(self.bytes.clone())
+        }
+    }
+
+    /// A copy of some of its messages.
+    pub fn remnant(&self, start: usize, end: usize) -> Run {
+        let octets = self.bytes.get(start..end).unwrap_or_default();
+        Run::nameless(Bytes::copy_from_slice(octets))
     }
 }
 

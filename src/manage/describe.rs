@@ -380,6 +380,7 @@ impl ShardView {
             flushes: stats.flushes,
             pending: stats.pending,
             free_slots: stats.free_slots,
+            dead_prefixes: stats.dead_prefixes,
             generation: stats.generation.0,
         }
     }

@@ -279,6 +279,7 @@ pub struct ShardView {
     pub flushes: u64,
     pub pending: u64,
     pub free_slots: u64,
+    pub dead_prefixes: u64,
     pub generation: u32,
 }
 

@@ -170,10 +170,11 @@ impl SetTable {
             .set
             .as_ref()
             .expect("whoever names a set holds a reference");
+        let measure = || (scheme_version, measure_fits(set, scrub));
         let known = self.fits.entry((id.0, scheme_version % 2));
-        let known = known.or_insert((scheme_version.wrapping_sub(2), 0));
+        let known = known.or_insert_with(measure);
         if known.0 != scheme_version {
-            *known = (scheme_version, measure_fits(set, scrub));
+            *known = measure();
         }
         known.1 & (1 << fit_bit(variant, class)) != 0
     }

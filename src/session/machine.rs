@@ -490,19 +490,25 @@ impl Session {
         } else {
             SessionEvent::Failed { reason }
         });
-        let mut next = next;
-        if established {
-            if now.since(self.established_at) >= STABLE {
-                (self.failures, self.short_sessions) = (0, 0);
-            } else if next == Next::Retry {
-                self.short_sessions = self.short_sessions.saturating_add(1);
-            }
-            if self.short_sessions > SHORT_MAX && next == Next::Retry {
-                next = Next::Hold(StopHold::Backoff);
-            }
-        }
+        let next = match established {
+            true => self.damped(now, next),
+            false => next,
+        };
         if self.phase == Phase::Running && self.connections.iter().all(Option::is_none) {
             self.move_on(now, next);
+        }
+    }
+
+    /// What becomes of a session that was established, in view of those before it.
+    fn damped(&mut self, now: Time, next: Next) -> Next {
+        if now.since(self.established_at) >= STABLE {
+            (self.failures, self.short_sessions) = (0, 0);
+        } else if next == Next::Retry {
+            self.short_sessions = self.short_sessions.saturating_add(1);
+        }
+        match next {
+            Next::Retry if self.short_sessions > SHORT_MAX => Next::Hold(StopHold::Backoff),
+            next => next,
         }
     }
 

@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::base::{ClientSet, ClientSlot, FamilySet, Time};
-use crate::fanout::{Marker, Named, Run};
+use crate::fanout::{Marker, Run};
 use crate::server::exchange::FanoutLimits;
 use crate::server::message::ToShard;
 use crate::session::{Stop, StopHold};
@@ -406,14 +405,9 @@ impl SessionCore {
             }
         }
         Run {
-            bytes: Bytes::from(octets),
-            named: Named::default(),
             updates: u32::from(matches!(marker, Marker::EndOfRib(_))),
-            nlri: 0,
             marker: Some(marker),
-            // It names nothing.
-            period: Arc::default(),
-            share: None,
+            ..Run::nameless(octets.into())
         }
     }
 }

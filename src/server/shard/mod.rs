@@ -247,8 +247,8 @@ impl Shard {
         }
         let wraps = up.epoch.0.is_multiple_of(Stamp::EPOCHS / 2);
         if self.orders[slot.index()].router_id != up.router_id || wraps {
-            // Epochs are told apart by a few bits. Path lists, those of pre-images too, are sorted by router id: the old session's paths
-            // go before it changes.
+            // Path lists, those of pre-images too, are sorted by router id: the old session's paths
+            // go before it changes. They go now and then anyway, as few epochs are told apart.
             self.sweep_all();
             self.flush();
         }
