@@ -356,6 +356,7 @@ impl CoreView {
             octets_retained: stats.octets_retained,
             octets_retained_max: stats.octets_retained_max,
             refused_connections: stats.refused_connections,
+            whole_resyncs: stats.whole_resyncs,
             startup_over: stats.startup_over,
             startup_wait_ms: stats.startup_wait_ms,
             generation: stats.generation.0,

@@ -177,8 +177,13 @@ fn cores(cores: &[CoreStats]) -> Vec<Metric> {
         ),
         counter(
             "core_refused_connections",
-            "Connections from unknown addresses",
+            "Connections refused: from unknown addresses, or where a key is missing",
             each(|core| core.refused_connections),
+        ),
+        counter(
+            "core_whole_resyncs",
+            "Times that a client far behind got everything anew",
+            each(|core| core.whole_resyncs),
         ),
     ]
 }

@@ -258,6 +258,7 @@ pub struct CoreView {
     pub octets_retained: u64,
     pub octets_retained_max: u64,
     pub refused_connections: u64,
+    pub whole_resyncs: u64,
     pub startup_over: bool,
     pub startup_wait_ms: u64,
     pub generation: u32,

@@ -189,6 +189,8 @@ pub struct CoreStats {
     pub octets_retained: u64,
     pub octets_retained_max: u64,
     pub refused_connections: u64,
+    /// Times that a client far behind was brought up to date as a whole (RFC 7313).
+    pub whole_resyncs: u64,
     pub startup_over: bool,
     /// How long the start-up wait took, once it is over.
     pub startup_wait_ms: u64,

@@ -75,6 +75,21 @@ impl Scenario {
         dumps
     }
 
+    /// Drowns one client after another; how often one was brought up to date as a whole for it.
+    pub fn drown_all(mut self) -> u64 {
+        for client in 0..self.plan.members.len() {
+            let outcome = self.drown(client);
+            let outcome = outcome.and_then(|()| self.world.run_until_quiet());
+            if let Err(fault) = outcome.and_then(|()| self.plan.check(&self.world)) {
+                panic!(
+                    "RIALTO_SEED={}, client {client} drowned: {fault}",
+                    self.seed
+                );
+            }
+        }
+        self.world.whole_resyncs()
+    }
+
     fn phase(&mut self, phase: usize, size: Size) -> Result<(), String> {
         if phase == 0 {
             for client in 0..self.plan.members.len() {
@@ -194,7 +209,7 @@ impl Scenario {
                 .announce(&nets, &attributes);
         }
         self.world.run_until_quiet()?;
-        self.world.clients[client].deaf_until = self.world.now + Duration::from_secs(4);
+        self.world.deafen(client, Duration::from_secs(4));
         for (other, family) in others.iter().flat_map(|other| [(*other, 0), (*other, 1)]) {
             let own = self.world.clients[other].speaker.announced.keys().copied();
             let own: Vec<Net> = own.filter(|net| family_of(net) == family).collect();

@@ -152,6 +152,18 @@ impl World {
         self.exchange = exchange;
     }
 
+    /// The client reads nothing for a while, and its network holds next to nothing.
+    pub fn deafen(&mut self, client: usize, pause: Duration) {
+        self.clients[client].deaf_until = self.now + pause;
+        self.clients[client].window = 300;
+    }
+
+    /// Times that a client was brought up to date as a whole.
+    pub fn whole_resyncs(&mut self) -> u64 {
+        let cores = 0..self.cores.len();
+        cores.map(|core| self.core_stats(core).whole_resyncs).sum()
+    }
+
     pub fn command(&mut self, core: CoreId, command: CoreCommand) {
         self.posts.push_back(Post::Core(core.index(), command));
     }

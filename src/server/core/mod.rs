@@ -99,6 +99,7 @@ struct Stats {
     nlri_out: u64,
     refused_connections: u64,
     octets_retained_max: u64,
+    whole_resyncs: u64,
 }
 
 /// How often what cannot be told from an event alone is looked at.

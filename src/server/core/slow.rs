@@ -205,6 +205,7 @@ impl SessionCore {
         );
         up.dirty.clear();
         up.is_lost = true;
+        self.stats.whole_resyncs += 1;
         // Those of a refresh that this one makes void.
         up.owed
             .retain(|marker| matches!(marker, Marker::EndOfRib(_)));

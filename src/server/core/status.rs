@@ -25,6 +25,7 @@ impl SessionCore {
             octets_retained: self.output.gauge.retained() as u64,
             octets_retained_max: self.stats.octets_retained_max,
             refused_connections: self.stats.refused_connections,
+            whole_resyncs: self.stats.whole_resyncs,
             startup_over: self.startup.is_over(),
             startup_wait_ms: self
                 .startup
