@@ -310,3 +310,27 @@ fn a_reload_takes_a_discarded_attribute_out_of_what_is_held() {
     let asked = |heard: &Heard| *heard == Heard::Refresh(RefreshSubtype::Request);
     assert_eq!(world.peer(0).count(asked), 0, "nothing need come again");
 }
+
+#[test]
+fn a_set_that_two_clients_share_is_heard_by_the_rules_of_each() {
+    let mut world = World::new(exchange(3, 1));
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..10));
+    world.run();
+    // The same attributes to the octet.
+    world.peer(0).announce(1, prefixes(10..20));
+    let said = std::mem::take(&mut world.peer(0).says);
+    world.peer(1).says.extend(said);
+    world.run();
+    let mut next = exchange(3, 1);
+    next.generation = Generation(2);
+    for (slot, code) in [(0, 8), (1, 99)] {
+        with_client(&mut next, slot, |client| {
+            client.discard.insert(code);
+        });
+    }
+    world.reload(next);
+    let table = &world.peer(2).table;
+    let with_communities = table.values().filter(|set| set.facts().has_communities);
+    assert_eq!((table.len(), with_communities.count()), (20, 10));
+}
