@@ -5,7 +5,9 @@ mod budget;
 mod link_locals;
 mod merge;
 mod peer;
+mod reload;
 mod reuse;
+mod slow;
 mod world;
 
 use std::time::Duration;
@@ -135,175 +137,6 @@ fn changes_of_four_shards_in_one_window_share_their_messages() {
         updates <= 3,
         "{updates} UPDATEs for 700 prefixes of one attribute set"
     );
-}
-
-#[test]
-fn a_client_that_does_not_read_costs_the_others_nothing_and_ends_with_the_present_state() {
-    for shard_count in [1, 4] {
-        let mut exchange = exchange(3, shard_count);
-        exchange.limits.stalled_octets_max = 20_000;
-        let mut world = World::new(exchange);
-        world.connect_all();
-        world.peer(1).is_reading = false;
-        world.peer(1).socket_max = 5_000;
-        for tag in 0..40u16 {
-            world.peer(0).announce(tag, prefixes(0..2000));
-            world.run_for(Duration::from_millis(100));
-        }
-        let stats = world.stats();
-        assert!(
-            stats.clients[1].dirty_prefixes >= 2000,
-            "{:?}",
-            stats.clients[1]
-        );
-        assert!(
-            stats.clients[1].queue_octets < 20_000,
-            "{:?}",
-            stats.clients[1]
-        );
-        assert_eq!(world.peer(2).table.len(), 2000);
-        world.peer(0).withdraw(prefixes(1500..2000));
-        world.run();
-        let before = world.peer(1).octets_heard;
-        world.peer(1).is_reading = true;
-        world.run();
-        assert_same(&world, 1, 2);
-        assert_eq!(world.peers[1].table.len(), 1500);
-        let read = world.peer(1).octets_heard - before;
-        assert!(
-            read < 40_000,
-            "{read} octets: each dirty prefix once, not forty times"
-        );
-        assert_eq!(world.stats().clients[1].dirty_prefixes, 0);
-    }
-}
-
-#[test]
-fn a_client_that_stalls_while_it_joins_gets_end_of_rib_after_the_last_dirty_prefix() {
-    let mut exchange = exchange(2, 2);
-    exchange.limits.stalled_octets_max = 5_000;
-    let mut world = World::new(exchange);
-    world.connect(0);
-    world.run();
-    for tag in 0..50u32 {
-        world
-            .peer(0)
-            .announce(tag as u16, prefixes(tag * 50..tag * 50 + 50));
-    }
-    world.run();
-    world.peer(1).socket_max = 3_000;
-    world.connect(1);
-    while !world.peers[1].is_up {
-        world.step();
-    }
-    world.peer(1).is_reading = false;
-    world.run();
-    world.run();
-    let status = world.stats().clients[1].clone();
-    assert!(status.dirty_prefixes > 0, "{status:?}");
-    world.peer(0).announce(77, prefixes(0..10));
-    world.run();
-    world.peer(1).is_reading = true;
-    world.run();
-    let peer = world.peer(1);
-    assert_eq!(peer.table.len(), 2500);
-    assert_eq!(peer.heard.last(), Some(&Heard::EndOfRib(Family::Ipv4)));
-    assert_eq!(peer.count(|heard| matches!(heard, Heard::EndOfRib(_))), 1);
-}
-
-#[test]
-fn over_the_budget_the_core_leaves_the_mailboxes_alone_until_octets_are_written() {
-    let mut exchange = exchange(3, 2);
-    exchange.limits.core_octets_max = 30_000;
-    let mut world = World::new(exchange);
-    world.connect(0);
-    world.run();
-    for tag in 0..200u32 {
-        world
-            .peer(0)
-            .announce(tag as u16, prefixes(tag * 50..tag * 50 + 50));
-    }
-    world.run();
-    for slot in [1, 2] {
-        world.connect(slot);
-        world.peer(slot).socket_max = 2_000;
-    }
-    let mut was_over = false;
-    for _ in 0..20_000 {
-        world.step();
-        was_over |= !world.cores[0].wants_deltas();
-    }
-    world.run();
-    assert!(was_over, "the budget was never reached");
-    let stats = world.stats();
-    assert!(
-        stats.octets_retained_max < 200_000,
-        "{} octets",
-        stats.octets_retained_max
-    );
-    for slot in [1, 2] {
-        assert_eq!(world.peer(slot).table.len(), 10_000);
-        assert_eq!(
-            world.peer(slot).heard.last(),
-            Some(&Heard::EndOfRib(Family::Ipv4))
-        );
-    }
-}
-
-#[test]
-fn one_that_dribbles_does_not_hold_up_the_others_over_the_budget() {
-    let mut exchange = exchange(5, 1);
-    exchange.limits.core_octets_max = 30_000;
-    exchange.limits.stalled_octets_max = 10 << 20;
-    let mut world = World::new(exchange);
-    world.connect_all();
-    world.peer(1).socket_max = 500;
-    for tag in 0..20u16 {
-        world.peer(0).announce(tag, prefixes(0..3000));
-        for _ in 0..100 {
-            // It reads, but now and then only.
-            world.peer(1).is_reading = world.now.as_micros() % 50_000 < 2_000;
-            world.run_for(Duration::from_micros(500));
-        }
-    }
-    let last = world.peers[0].set(19);
-    for slot in [2, 3, 4] {
-        let up_to_date = world.peers[slot]
-            .table
-            .values()
-            .filter(|set| **set == last)
-            .count();
-        assert_eq!(up_to_date, 3000, "client {slot}");
-    }
-    world.peer(1).is_reading = true;
-    world.run_for(Duration::from_secs(20));
-    assert_same(&world, 1, 2);
-}
-
-#[test]
-fn full_mailboxes_slow_the_announcer_down_and_lose_nothing() {
-    let mut world = World::new(exchange(3, 2));
-    world.connect_all();
-    world.mailbox_max = 1;
-    world.are_shards_asleep = true;
-    for tag in 0..400u32 {
-        world
-            .peer(0)
-            .announce(tag as u16, prefixes(tag * 20..tag * 20 + 20));
-    }
-    world.run();
-    assert!(
-        !world.peer(0).says.is_empty(),
-        "the announcer is made to wait"
-    );
-    let conn = world.peer(0).conn.unwrap();
-    assert!(!world.cores[0].wants_octets(conn));
-    // Longer than the hold time: silence is not held against those we do not read.
-    world.run_for(Duration::from_secs(200));
-    world.are_shards_asleep = false;
-    world.run_for(Duration::from_secs(5));
-    assert!(world.peer(0).is_up && world.peer(0).says.is_empty());
-    assert_all_have(&world, 0, 8000);
 }
 
 #[test]
@@ -531,47 +364,6 @@ fn a_session_that_comes_back_gets_nothing_that_a_slow_shard_said_for_the_one_bef
     world.run();
     assert_same(&world, 1, 2);
     assert_eq!(world.peer(1).table.len(), 100);
-}
-
-#[test]
-fn a_reload_touches_only_the_sessions_it_concerns() {
-    let mut world = World::new(exchange(5, 2));
-    world.connect_all();
-    world.peer(0).announce(1, prefixes(0..50));
-    world.run();
-    let mut next = exchange(5, 2);
-    next.generation = Generation(2);
-    with_client(&mut next, 1, |client| {
-        client.disabled = Some("unpaid".into())
-    });
-    with_client(&mut next, 2, |client| client.session.hold_time_s = 30);
-    let gone = next.clients[3].take().unwrap();
-    next.by_address.remove(&gone.address);
-    world.reload(next);
-    let expected = [None, Some((6, 2)), Some((6, 6)), Some((6, 3)), None];
-    for (peer, expected) in world.peers.iter().zip(expected) {
-        let told = peer.heard.iter().find_map(|heard| match heard {
-            Heard::Notification(code, subcode) => Some((*code, *subcode)),
-            _ => None,
-        });
-        assert_eq!(told, expected, "client {}", peer.slot);
-    }
-    for slot in [1, 2, 3] {
-        world.connect(slot);
-    }
-    world.run();
-    let up: Vec<bool> = world.peers.iter().map(|peer| peer.is_up).collect();
-    assert_eq!(up, [true, false, true, false, true]);
-    assert_eq!(world.peer(2).table.len(), 50);
-    let mut next = exchange(5, 2);
-    next.generation = Generation(3);
-    world.reload(next);
-    for slot in [1, 2, 3] {
-        world.connect(slot);
-    }
-    world.run();
-    assert!(world.peers.iter().all(|peer| peer.is_up));
-    assert_all_have(&world, 0, 50);
 }
 
 #[test]

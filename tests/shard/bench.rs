@@ -14,7 +14,7 @@ use rialto::server::query::{ShardQuery, ShardReply, ShardStats};
 use rialto::wire::{AttributeSet, testing::SetBuilder};
 
 use crate::RS;
-use crate::core::{self, Exchange};
+use crate::exchange::{self, Exchange};
 
 /// One shard and what it said; time is in the test's hands.
 pub struct Bench {
@@ -52,14 +52,14 @@ pub fn set_too_long(slot: u16) -> Arc<AttributeSet> {
 fn builder(slot: u16, tag: u16) -> SetBuilder {
     SetBuilder::new()
         .next_hop(Ipv4Addr::new(10, 77, 1, slot as u8 + 1))
-        .as_path(&[core::asn_of(ClientSlot(slot)).0])
+        .as_path(&[exchange::asn_of(ClientSlot(slot)).0])
         .communities(&[(1, tag)])
 }
 
 impl Bench {
     /// Clients 0 to 3 are up.
     pub fn new() -> Bench {
-        let shard = Shard::new(ShardId(0), core::compile(&EXCHANGE, 1, 1), 1);
+        let shard = Shard::new(ShardId(0), exchange::compile(&EXCHANGE, 1, 1), 1);
         let mut bench = Bench {
             shard,
             now: Time::ZERO,
@@ -197,7 +197,7 @@ impl Bench {
     }
 
     pub fn reload_with_nothing_accepted_from(&mut self, slot: u16) {
-        let mut exchange = core::compile(&EXCHANGE, 2, 1);
+        let mut exchange = exchange::compile(&EXCHANGE, 2, 1);
         let clients = &mut Arc::get_mut(&mut exchange)
             .expect("nobody else has it")
             .clients;
@@ -211,7 +211,7 @@ impl Bench {
     }
 
     pub fn reload_without(&mut self, slot: u16) {
-        let mut exchange = core::compile(&EXCHANGE, 2, 1);
+        let mut exchange = exchange::compile(&EXCHANGE, 2, 1);
         let edited = Arc::get_mut(&mut exchange).expect("nobody else has it");
         edited.clients[usize::from(slot)] = None;
         self.tell(ToShard::Reload(exchange));

@@ -10,7 +10,8 @@ use rialto::rib::{DecidedBy, MedMode};
 use rialto::server::query::PathFate;
 use rialto::wire::{AttributeSet, testing::SetBuilder};
 
-use crate::core::{Exchange, World, address_of, asn_of, router_id_of};
+use crate::core::World;
+use crate::exchange::{Exchange, address_of, asn_of, router_id_of};
 use crate::{Random, attributes, naive, numbered, verdict};
 
 const CLIENTS: u16 = 6;

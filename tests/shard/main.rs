@@ -4,6 +4,7 @@
 mod adversary;
 mod bench;
 mod core;
+mod exchange;
 mod explain;
 mod moments;
 mod naive;
@@ -16,7 +17,8 @@ use rialto::policy::{ControlScheme, RejectReason, Verdict};
 use rialto::rib::MedMode;
 use rialto::wire::{AttributeSet, Origin, testing::SetBuilder};
 
-use crate::core::{Exchange, World};
+use crate::core::World;
+use crate::exchange::Exchange;
 
 /// xorshift: the whole test hangs on its seed.
 pub struct Random(u64);
@@ -49,7 +51,7 @@ fn numbered(number: u64) -> Prefix {
 }
 
 fn attributes(random: &mut Random, slot: ClientSlot, clients: u64) -> Arc<AttributeSet> {
-    let first = core::asn_of(slot).0;
+    let first = exchange::asn_of(slot).0;
     let mut path = vec![first];
     for _ in 0..random.below(3) {
         path.push(100 + random.below(3) as u32);
@@ -67,7 +69,7 @@ fn attributes(random: &mut Random, slot: ClientSlot, clients: u64) -> Arc<Attrib
     }
     if random.chance(40) {
         let peer =
-            |random: &mut Random| core::asn_of(ClientSlot(random.below(clients + 2) as u16)).0;
+            |random: &mut Random| exchange::asn_of(ClientSlot(random.below(clients + 2) as u16)).0;
         let mut large = Vec::new();
         for _ in 0..1 + random.below(3) {
             let peer = peer(random);
@@ -217,5 +219,5 @@ fn every_client_holds_what_a_naive_server_would_give_it() {
 
 #[test]
 fn a_scheme_of_the_contract_is_what_these_tests_use() {
-    assert_eq!(core::scheme(), ControlScheme::standard(Asn(RS)));
+    assert_eq!(exchange::scheme(), ControlScheme::standard(Asn(RS)));
 }

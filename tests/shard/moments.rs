@@ -10,7 +10,7 @@ use rialto::server::message::*;
 use rialto::wire::AttributeSet;
 
 use crate::bench::{Bench, prefix, set, set_too_long, set_with_prepend};
-use crate::core::asn_of;
+use crate::exchange::asn_of;
 
 fn table(
     range: std::ops::Range<u32>,

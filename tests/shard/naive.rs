@@ -9,7 +9,8 @@ use rialto::policy::{Verdict, audiences};
 use rialto::rib::{DecidedBy, MedMode};
 use rialto::wire::{AttributeSet, Variant};
 
-use crate::core::{Exchange, Held, directory, scheme};
+use crate::core::Held;
+use crate::exchange::{Exchange, directory, scheme};
 
 pub struct Candidate<'a> {
     pub announcer: ClientSlot,
