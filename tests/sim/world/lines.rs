@@ -1,0 +1,180 @@
+//! The connections between clients and session cores: octets carried in pieces of any size, and ends.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::{Conn, World};
+
+impl World {
+    pub(super) fn step_client(&mut self, index: usize) -> Result<bool, String> {
+        let now = self.now;
+        if self.clients[index].conn.is_none() {
+            return Ok(self.connect(index));
+        }
+        let mut progressed = false;
+        let host = &mut self.clients[index];
+        if host.speaker.poll_timeout() <= now {
+            host.speaker.handle_timeout(now);
+        }
+        let conn = host.conn.as_mut().expect("checked above");
+        if !conn.client_done {
+            let sent: Vec<u8> = host.speaker.outbox.drain(..).collect();
+            self.moves += u64::from(sent.len() > 19);
+            progressed |= !sent.is_empty();
+            conn.to_server.extend(sent);
+        }
+        progressed |= self.carry_to_server(index);
+        progressed |= self.carry_to_client(index)?;
+        progressed |= self.close(index);
+        Ok(progressed)
+    }
+
+    fn connect(&mut self, index: usize) -> bool {
+        let now = self.now;
+        let host = &self.clients[index];
+        if !host.is_on || host.retry_at > now {
+            return false;
+        }
+        // The core that owns a client is known to whoever accepts the connection.
+        let Some(client) = self.exchange.client_at(host.address) else {
+            self.pause(index);
+            return false;
+        };
+        let core = client.core.index();
+        let remote = SocketAddr::new(host.address, 40_000);
+        let local = SocketAddr::from(([10, 77, 255, 254], 179));
+        let accepted = self.cores[core].core.handle_accepted(now, remote, local);
+        let Some(id) = accepted else {
+            self.drain_core(core);
+            self.pause(index);
+            return false;
+        };
+        self.cores[core].conns.insert(id, index);
+        let host = &mut self.clients[index];
+        host.conn = Some(Conn {
+            core,
+            id,
+            to_server: VecDeque::new(),
+            to_client: VecDeque::new(),
+            may_write: false,
+            server_closes: false,
+            server_done: false,
+            client_done: false,
+        });
+        host.speaker.handle_connected(now);
+        self.drain_core(core);
+        true
+    }
+
+    fn carry_to_server(&mut self, index: usize) -> bool {
+        let conn = self.clients[index]
+            .conn
+            .as_mut()
+            .expect("there is a connection");
+        let (core, id) = (conn.core, conn.id);
+        if conn.server_done || conn.to_server.is_empty() || !self.cores[core].core.wants_octets(id)
+        {
+            return false;
+        }
+        let most = conn
+            .to_server
+            .len()
+            .min(*self.rng.pick(&[1, 20, 600, 5_000, 70_000]));
+        let octets: Vec<u8> = conn.to_server.drain(..most).collect();
+        self.moves += u64::from(octets.len() != 19 || octets[18] != 4);
+        self.cores[core].core.handle_octets(self.now, id, &octets);
+        self.drain_core(core);
+        true
+    }
+
+    fn carry_to_client(&mut self, index: usize) -> Result<bool, String> {
+        let now = self.now;
+        let host = &mut self.clients[index];
+        let conn = host.conn.as_mut().expect("there is a connection");
+        let (core, id) = (conn.core, conn.id);
+        let mut progressed = false;
+        let room = host.window.saturating_sub(conn.to_client.len());
+        if (conn.may_write || conn.server_closes)
+            && !conn.server_done
+            && (room > 0 || conn.client_done)
+        {
+            let mut pieces: Vec<Bytes> = Vec::new();
+            self.cores[core]
+                .core
+                .transmit(id, &mut pieces, self.rng.between(1, 12));
+            conn.may_write &= !pieces.is_empty();
+            let all: usize = pieces.iter().map(Bytes::len).sum();
+            let most = if self.rng.percent(30) {
+                room.min(self.rng.between(1, 3_000))
+            } else {
+                room
+            };
+            // A connection that the other side has dropped swallows a little.
+            let mut left = all.min(most);
+            let written = left;
+            self.moves += u64::from(written > 0 && written != 19);
+            for piece in pieces {
+                let part = left.min(piece.len());
+                conn.to_client.extend(&piece[..part]);
+                left -= part;
+            }
+            if written > 0 {
+                progressed = true;
+                self.cores[core].core.handle_written(now, id, written);
+                self.drain_core(core);
+            }
+        }
+        let host = &mut self.clients[index];
+        let conn = host.conn.as_mut().expect("there is a connection");
+        if conn.client_done {
+            conn.to_client.clear();
+        } else if host.deaf_until <= now && !conn.to_client.is_empty() {
+            let most = conn
+                .to_client
+                .len()
+                .min(*self.rng.pick(&[1, 50, 4_000, 70_000]));
+            let octets: Vec<u8> = conn.to_client.drain(..most).collect();
+            self.moves += u64::from(octets.len() != 19);
+            host.speaker.handle_octets(&octets)?;
+            progressed = true;
+        }
+        Ok(progressed)
+    }
+
+    /// Carries the end of the connection from either side to the other.
+    fn close(&mut self, index: usize) -> bool {
+        let now = self.now;
+        let host = &mut self.clients[index];
+        let conn = host.conn.as_mut().expect("there is a connection");
+        let (core, id) = (conn.core, conn.id);
+        let mut progressed = false;
+        if host.speaker.is_closing && !conn.client_done && host.speaker.outbox.is_empty() {
+            conn.client_done = true;
+            progressed = true;
+        }
+        let server_gives_up = conn.server_closes && (!conn.may_write || self.rng.percent(10));
+        let client_is_gone = conn.client_done && (conn.to_server.is_empty() || conn.server_closes);
+        if !conn.server_done && (server_gives_up || client_is_gone) {
+            conn.server_done = true;
+            progressed = true;
+            self.cores[core].conns.remove(&id);
+            self.cores[core]
+                .core
+                .handle_closed(now, id, "closed by the simulation");
+            self.drain_core(core);
+        }
+        let host = &mut self.clients[index];
+        let conn = host.conn.as_mut().expect("there is a connection");
+        // The rest of what the server sent is read before the end of the stream is seen.
+        if conn.server_done && (conn.client_done || conn.to_client.is_empty()) {
+            host.speaker.handle_closed();
+            host.conn = None;
+            self.moves += 1;
+            self.pause(index);
+            progressed = true;
+        }
+        progressed
+    }
+}
