@@ -74,6 +74,14 @@ impl SendQueue {
         self.run_octets
     }
 
+    /// Octets of runs that are kept for this queue: what many wait for counts a part each.
+    pub fn own_octets(&self) -> usize {
+        self.runs
+            .iter()
+            .map(|run| run.bytes.len() / Arc::strong_count(run))
+            .sum()
+    }
+
     /// Shows the head of the queue, `pieces_max` pieces at most, in the order it must be written.
     /// What is written is reported before anything else happens to the queue; only a write of the
     /// first piece alone may still be under way meanwhile.

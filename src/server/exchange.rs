@@ -93,7 +93,9 @@ pub enum LimitAction {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Startup {
     pub wait: bool,
+    /// Nothing was heard for so long, or (where some clients are not there) no session came up.
     pub quiet: Duration,
+    /// From the first session on.
     pub wait_max: Duration,
 }
 
@@ -101,8 +103,8 @@ impl Default for Startup {
     fn default() -> Startup {
         Startup {
             wait: true,
-            quiet: Duration::from_millis(300),
-            wait_max: Duration::from_secs(5),
+            quiet: Duration::from_secs(1),
+            wait_max: Duration::from_secs(30),
         }
     }
 }
@@ -112,7 +114,8 @@ impl Default for Startup {
 pub struct FanoutLimits {
     /// Octets retained for all clients of a core together; over it, the core takes no more deltas.
     pub core_octets_max: usize,
-    /// Octets queued for a client that does not read, before its queue becomes a dirty record.
+    /// Octets kept for a client that does not read (what many wait for counts a part each), before
+    /// its queue becomes a dirty record.
     pub stalled_octets_max: usize,
     /// How long a client may read nothing before it counts as stalled.
     pub stall: Duration,

@@ -215,8 +215,12 @@ pub enum CoreNotice {
 pub struct StartupReport {
     /// Sessions that are established.
     pub up: u32,
-    /// Those of them that owe an End-of-RIB, and those that are half open.
+    /// Clients that may have one and have none.
+    pub absent: u32,
+    /// Established ones that owe an End-of-RIB, and sessions that are half open.
     pub waiting: u32,
+    /// When a session first came up.
+    pub first_up: Option<Time>,
     /// When a session last came up.
     pub last_up: Time,
     /// When a session last came up or an UPDATE last came.

@@ -69,6 +69,8 @@ pub(super) struct Up {
     pub marks: RefreshMarks,
     /// When octets were last written, or began to wait.
     pub progress: Time,
+    /// When it was last looked at what is kept for it alone.
+    pub looked_at: Time,
     /// Octets written since the core went over its budget.
     pub written_over_budget: u64,
 }
@@ -177,6 +179,7 @@ impl Up {
             },
             marks: RefreshMarks::new(now),
             progress: now,
+            looked_at: Time::ZERO,
             written_over_budget: 0,
         }
     }

@@ -120,25 +120,34 @@ impl SessionCore {
         }
     }
 
-    /// Clients that have read nothing for a while and have more than their bound queued.
-    fn stalled_by_silence(&self, now: Time) -> Vec<ClientSlot> {
+    /// Clients that have read nothing for a while, and for whom more than their bound is kept that
+    /// others do not wait for.
+    fn stalled_by_silence(&mut self, now: Time) -> Vec<ClientSlot> {
         let limits: &FanoutLimits = &self.exchange.limits;
-        let queued = |conn: ConnId| self.connections.get(conn).map_or(0, |c| c.out.run_octets());
-        let is_stalled = |slot: &ClientSlot| {
-            self.clients
-                .get(*slot)
-                .and_then(|state| state.up.as_ref())
-                .is_some_and(|up| {
-                    !up.is_stalled
-                        && now >= up.progress + limits.stall
-                        && queued(up.conn) > limits.stalled_octets_max
-                })
+        let connections = &self.connections;
+        let kept = |conn: ConnId| {
+            connections.get(conn).map_or(0, |connection| {
+                match connection.out.run_octets() > limits.stalled_octets_max {
+                    true => connection.out.own_octets(),
+                    false => 0,
+                }
+            })
         };
-        self.clients
-            .slots()
-            .into_iter()
-            .filter(is_stalled)
-            .collect()
+        let mut stalled = Vec::new();
+        for state in self.clients.iter_mut() {
+            let slot = state.slot();
+            let Some(up) = state.up.as_mut().filter(|up| !up.is_stalled) else {
+                continue;
+            };
+            // Each look is one at all that waits for the client.
+            if now >= up.progress.max(up.looked_at) + limits.stall {
+                up.looked_at = now;
+                if kept(up.conn) > limits.stalled_octets_max {
+                    stalled.push(slot);
+                }
+            }
+        }
+        stalled
     }
 
     /// Clients whose dirty record has outgrown its bound.

@@ -10,8 +10,8 @@ use crate::session::State;
 
 use super::SessionCore;
 
-/// Sessions that come up one after another count as one start, if no further apart than this.
-const SESSIONS_APART: Duration = Duration::from_millis(100);
+/// When everyone who is configured is up, the last may have come this long ago before all is said.
+const ALL_UP: Duration = Duration::from_millis(10);
 const TICK: Duration = Duration::from_millis(10);
 
 /// Waits once in the life of a server. Core 0 decides for all.
@@ -61,6 +61,7 @@ impl StartupWait {
     }
 
     pub fn handle_up(&mut self, now: Time) {
+        self.report.first_up.get_or_insert(now);
         (self.report.last_up, self.report.last_heard) = (now, now);
         self.is_stale = true;
     }
@@ -87,9 +88,6 @@ impl StartupWait {
 
     /// On core 0: whether all cores together have waited enough.
     fn is_enough(&self, now: Time) -> bool {
-        if now >= self.began + self.settings.wait_max {
-            return true;
-        }
         let Some(others) = self.others.iter().copied().collect::<Option<Vec<_>>>() else {
             return false;
         };
@@ -97,13 +95,23 @@ impl StartupWait {
             .iter()
             .fold(self.report, |sum, report| StartupReport {
                 up: sum.up + report.up,
+                absent: sum.absent + report.absent,
                 waiting: sum.waiting + report.waiting,
+                first_up: earliest(sum.first_up, report.first_up),
                 last_up: sum.last_up.max(report.last_up),
                 last_heard: sum.last_heard.max(report.last_heard),
             });
-        let apart = SESSIONS_APART.min(self.settings.quiet);
+        let Some(first_up) = all.first_up else {
+            return false;
+        };
+        let quiet = self.settings.quiet;
+        let apart = if all.absent == 0 {
+            ALL_UP.min(quiet)
+        } else {
+            quiet
+        };
         let have_all_said = all.waiting == 0 && now >= all.last_up + apart;
-        all.up > 0 && (have_all_said || now >= all.last_heard + self.settings.quiet)
+        have_all_said || now >= all.last_heard + quiet || now >= first_up + self.settings.wait_max
     }
 }
 
@@ -130,17 +138,21 @@ impl SessionCore {
     }
 
     fn count_waiting(&mut self) {
-        let (mut up, mut waiting) = (0, 0);
+        let (mut up, mut absent, mut waiting) = (0, 0, 0);
         for state in self.clients.iter() {
             match &state.up {
                 Some(session) => {
                     up += 1;
                     waiting += u32::from(session.end_of_rib != session.negotiated.families);
                 }
-                None => waiting += u32::from(state.state > State::Active),
+                None => {
+                    absent += u32::from(state.client.disabled.is_none());
+                    waiting += u32::from(state.state > State::Active);
+                }
             }
         }
-        (self.startup.report.up, self.startup.report.waiting) = (up, waiting);
+        let report = &mut self.startup.report;
+        (report.up, report.absent, report.waiting) = (up, absent, waiting);
     }
 
     pub(super) fn finish_startup(&mut self, now: Time) {
@@ -155,4 +167,8 @@ impl SessionCore {
         );
         self.pump_walk(now);
     }
+}
+
+fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    a.into_iter().chain(b).min()
 }
