@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::base::{Asn, ClientSet, Family, PathId, PrefixSlot};
 use crate::wire::Variant;
@@ -21,7 +24,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// Withdrawals before announcements. From the top: family, announcement, prepends (2 bits), path
+    /// Withdrawals before announcements. From the top: family, announcement, prepplaces (2 bits), path
     /// identifier (17 bits), prepended ASN (32 bits).
     pub fn packed(&self) -> u64 {
         let path_id = self.path_id.map_or(0, |id| id.0);
@@ -51,10 +54,10 @@ impl Form {
     }
 }
 
-/// One prefix for one audience, in one form.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Record {
-    /// Content hashes first: they order records alike on every shard.
+/// What one audience gets or loses, in one form: the same for many prefixes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ChangeGroup {
+    /// Content hashes first: they order groups alike on every shard.
     pub audience_hash: u64,
     pub set_hash: u64,
     /// [`Form::packed`].
@@ -63,14 +66,23 @@ pub struct Record {
     pub audience: u32,
     /// `None` for a withdrawal.
     pub set: Option<SetId>,
+}
+
+/// One prefix of a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// Into [`Changes::group`].
+    pub group: u32,
     pub slot: PrefixSlot,
 }
 
-/// Records of many prefixes, with their audiences interned.
+/// Records of many prefixes, with their groups and audiences interned.
 pub struct Changes {
     hasher: FixedState,
     audiences: Vec<(Arc<ClientSet>, u64)>,
-    index: HashMap<Arc<ClientSet>, u32, FixedState>,
+    audience_index: HashMap<Arc<ClientSet>, u32, FixedState>,
+    groups: Vec<ChangeGroup>,
+    group_index: HashTable<u32>,
     records: Vec<Record>,
 }
 
@@ -81,7 +93,9 @@ impl Changes {
         Changes {
             hasher,
             audiences: Vec::new(),
-            index: HashMap::with_hasher(FixedState::with_seed(seed)),
+            audience_index: HashMap::with_hasher(FixedState::with_seed(seed)),
+            groups: Vec::new(),
+            group_index: HashTable::new(),
             records: Vec::new(),
         }
     }
@@ -95,25 +109,51 @@ impl Changes {
         slot: PrefixSlot,
     ) {
         debug_assert!(!clients.is_empty());
-        let audience = match self.index.get(&clients) {
+        let audience = match self.audience_index.get(&clients) {
             Some(&known) => known,
             None => {
                 let id = self.audiences.len() as u32;
                 let hash = self.hasher.hash_one(&clients);
                 let clients = Arc::new(clients);
                 self.audiences.push((clients.clone(), hash));
-                self.index.insert(clients, id);
+                self.audience_index.insert(clients, id);
                 id
             }
         };
-        self.records.push(Record {
+        let group = self.intern(ChangeGroup {
             audience_hash: self.audiences[audience as usize].1,
             set_hash: set.map_or(0, |set| sets.set(set).hash()),
             form: form.packed(),
             audience,
             set,
-            slot,
         });
+        self.records.push(Record { group, slot });
+    }
+
+    fn intern(&mut self, group: ChangeGroup) -> u32 {
+        let (groups, hasher) = (&self.groups, &self.hasher);
+        let found = self.group_index.entry(
+            hasher.hash_one(group),
+            |&id| groups[id as usize] == group,
+            |&id| hasher.hash_one(groups[id as usize]),
+        );
+        match found {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(vacant) => {
+                let id = self.groups.len() as u32;
+                vacant.insert(id);
+                self.groups.push(group);
+                id
+            }
+        }
+    }
+
+    /// The same as these records say, of another prefix.
+    pub fn repeat(&mut self, records: Range<usize>, slot: PrefixSlot) {
+        for index in records {
+            let group = self.records[index].group;
+            self.records.push(Record { group, slot });
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -128,9 +168,36 @@ impl Changes {
         &self.audiences[id as usize].0
     }
 
-    /// Puts equal (audience, set, form) next to each other.
+    pub fn group(&self, id: u32) -> &ChangeGroup {
+        &self.groups[id as usize]
+    }
+
+    pub fn groups(&self) -> &[ChangeGroup] {
+        &self.groups
+    }
+
+    /// Puts the records of a group next to each other, the groups in an order that depplaces on what
+    /// they are, and within a group those that came first first.
     pub fn sort(&mut self) {
-        self.records.sort_unstable();
+        let mut order: Vec<u32> = (0..self.groups.len() as u32).collect();
+        order.sort_unstable_by_key(|&id| self.groups[id as usize]);
+        let mut places = vec![0u32; self.groups.len()];
+        for record in &self.records {
+            places[record.group as usize] += 1;
+        }
+        // From counts to where each group begins; that moves on as its records are placed.
+        let mut start = 0;
+        for &id in &order {
+            let count = std::mem::replace(&mut places[id as usize], start);
+            start += count;
+        }
+        let mut sorted = self.records.clone();
+        for record in &self.records {
+            let place = &mut places[record.group as usize];
+            sorted[*place as usize] = *record;
+            *place += 1;
+        }
+        self.records = sorted;
     }
 
     pub fn records(&self) -> &[Record] {
@@ -145,7 +212,7 @@ pub struct At {
     pub family: Family,
 }
 
-/// Appends what `new` assigns: every announcement, and for clients of `scope_best` that are served
+/// Appplaces what `new` assigns: every announcement, and for clients of `scope_best` that are served
 /// nothing a withdrawal if `withdraw` says so.
 pub fn present(
     changes: &mut Changes,
@@ -200,7 +267,7 @@ pub fn present(
     }
 }
 
-/// Appends the difference between what clients had of a prefix and what they have now.
+/// Appplaces the difference between what clients had of a prefix and what they have now.
 pub fn difference(
     changes: &mut Changes,
     sets: &SetTable,

@@ -14,7 +14,7 @@ mod table;
 
 pub use assignment::{Assigned, Assignment, Assignments, Capacities, Scope, Tables};
 pub use decision::{AnnouncerOrder, DecidedBy, Decision, MedMode};
-pub use delta::{At, Changes, Form, Record, difference, present};
+pub use delta::{At, ChangeGroup, Changes, Form, Record, difference, present};
 pub use eligibility::{Eligibility, EligibilityId, EligibilityTable, Versions};
 pub use path::{Path, PathList, Rank};
 pub use sets::{SetId, SetTable};

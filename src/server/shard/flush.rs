@@ -7,7 +7,9 @@ use smallvec::SmallVec;
 
 use crate::base::{ClientSet, ClientSlot, CoreId, PathId, PrefixSlot, SessionEpoch, ShardId, Time};
 use crate::policy::ControlScheme;
-use crate::rib::{At, Changes, Form, Marks, Record, Scope, SetTable, Table, difference, present};
+use crate::rib::{
+    At, ChangeGroup, Changes, Entry, Form, Marks, Scope, SetTable, Table, difference, present,
+};
 use crate::server::message::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix, ToCore};
 
 use super::{PreImage, RECLAIM_COUNT, RECLAIM_MAX, Shard, tables};
@@ -35,12 +37,23 @@ impl Shard {
     /// Says what changed since the last flush; returns how many records that took.
     pub(super) fn flush(&mut self) -> usize {
         let mut changes = Changes::new(self.seed);
-        for pre_image in std::mem::take(&mut self.pending) {
-            self.difference_since(&mut changes, &pre_image);
-            self.table
-                .entry_mut(pre_image.slot)
-                .marks
-                .clear(Marks::PENDING);
+        let pending = std::mem::take(&mut self.pending);
+        // What one prefix came to, the next one often does as well.
+        let mut last: Option<(&PreImage, std::ops::Range<usize>)> = None;
+        for pre_image in &pending {
+            let from = changes.len();
+            match &last {
+                Some((before, records)) if self.is_same_change(before, pre_image) => {
+                    changes.repeat(records.clone(), pre_image.slot);
+                }
+                _ => {
+                    self.difference_since(&mut changes, pre_image);
+                    last = Some((pre_image, from..changes.len()));
+                }
+            }
+        }
+        for pre_image in &pending {
+            (self.table.entry_mut(pre_image.slot).marks).clear(Marks::PENDING);
             for path in &pre_image.paths {
                 self.sets.release(path.set);
                 self.eligibilities.release(path.eligibility);
@@ -48,6 +61,17 @@ impl Shard {
         }
         self.stats.flushes += 1;
         self.emit(changes)
+    }
+
+    /// Whether two prefixes went from the same paths to the same paths.
+    fn is_same_change(&self, a: &PreImage, b: &PreImage) -> bool {
+        let (now_a, now_b) = (self.table.entry(a.slot), self.table.entry(b.slot));
+        let mode = |entry: &Entry| entry.marks.contains(Marks::SECOND_MODE);
+        a.paths == b.paths
+            && now_a.paths == now_b.paths
+            && now_a.prefix.family() == now_b.prefix.family()
+            && a.second_mode == b.second_mode
+            && mode(now_a) == mode(now_b)
     }
 
     fn difference_since(&mut self, changes: &mut Changes, pre_image: &PreImage) {
@@ -274,20 +298,15 @@ pub(super) fn build_batch(
         prefixes: Vec::with_capacity(count),
         slots: Vec::with_capacity(count),
     };
-    let same =
-        |a: &Record, b: &Record| a.audience == b.audience && a.set == b.set && a.form == b.form;
-    for group in records[..count].chunk_by(same) {
+    for alike in records[..count].chunk_by(|a, b| a.group == b.group) {
         let start = batch.prefixes.len() as u32;
-        for record in group {
+        for record in alike {
             batch.prefixes.push(table.entry(record.slot).prefix);
             batch.slots.push(record.slot);
         }
-        batch.groups.push(delta_group(
-            changes,
-            sets,
-            &group[0],
-            start..batch.prefixes.len() as u32,
-        ));
+        let range = start..batch.prefixes.len() as u32;
+        let group = changes.group(alike[0].group);
+        batch.groups.push(delta_group(changes, sets, group, range));
     }
     (batch, from + count)
 }
@@ -295,20 +314,20 @@ pub(super) fn build_batch(
 fn delta_group(
     changes: &Changes,
     sets: &SetTable,
-    record: &Record,
+    group: &ChangeGroup,
     prefixes: std::ops::Range<u32>,
 ) -> DeltaGroup {
-    let form = Form::unpacked(record.form);
+    let form = Form::unpacked(group.form);
     DeltaGroup {
         key: DeltaKey {
-            audience: record.audience_hash,
-            set: record.set_hash,
-            form: record.form,
+            audience: group.audience_hash,
+            set: group.set_hash,
+            form: group.form,
         },
         family: form.family,
         path_id: form.path_id,
-        audience: changes.audience(record.audience).clone(),
-        content: match record.set {
+        audience: changes.audience(group.audience).clone(),
+        content: match group.set {
             Some(set) => DeltaContent::Announce {
                 set: sets.set(set).clone(),
                 variant: form.variant,

@@ -1,13 +1,14 @@
 //! Walks over the whole table for clients that join or refresh.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::base::{ClientSet, ClientSlot, CoreId, Family, FamilySet, PathId, PrefixSlot, WalkId};
-use crate::rib::{Changes, Marks, Scope};
+use crate::rib::{Changes, Entry, Marks, Scope};
 use crate::server::message::ToCore;
 
 use super::{Shard, flush::build_batch};
@@ -199,6 +200,9 @@ impl Shard {
             false => cursor,
         };
         let end = (cursor + PIECE_ENTRIES).min(self.table.slot_count());
+        let first_group = changes.groups().len();
+        // What one prefix comes to, the next one often does as well.
+        let mut last: Option<(PrefixSlot, Range<usize>)> = None;
         for slot in (cursor..end).map(PrefixSlot) {
             let entry = self.table.entry(slot);
             let family = entry.prefix.family();
@@ -209,14 +213,23 @@ impl Shard {
                 continue;
             }
             let from = changes.len();
-            self.present_state(&mut changes, slot, &scopes[family.index()], false, &[]);
-            // Records outlive the paths: each holds its set until it is sent.
-            for set in changes.records()[from..]
-                .iter()
-                .filter_map(|record| record.set)
-            {
-                self.sets.retain(set);
+            match &last {
+                Some((before, records)) if self.is_same_state(*before, slot) => {
+                    changes.repeat(records.clone(), slot);
+                }
+                _ => {
+                    let scope = &scopes[family.index()];
+                    self.present_state(&mut changes, slot, scope, false, &[]);
+                    last = Some((slot, from..changes.len()));
+                }
             }
+        }
+        // Groups outlive the paths: each holds its set until all is sent.
+        for set in changes.groups()[first_group..]
+            .iter()
+            .filter_map(|group| group.set)
+        {
+            self.sets.retain(set);
         }
         if end < self.table.slot_count() {
             return Stage::Gather {
@@ -226,6 +239,13 @@ impl Shard {
         }
         changes.sort();
         Stage::Send { from: 0, changes }
+    }
+
+    /// Whether two prefixes have the same paths, and so the same assignments.
+    fn is_same_state(&self, a: PrefixSlot, b: PrefixSlot) -> bool {
+        let (a, b) = (self.table.entry(a), self.table.entry(b));
+        let mode = |entry: &Entry| entry.marks.contains(Marks::SECOND_MODE);
+        a.paths == b.paths && a.prefix.family() == b.prefix.family() && mode(a) == mode(b)
     }
 
     fn send(&mut self, asked: &Request, from: usize, changes: Changes) -> Stage {
@@ -238,12 +258,6 @@ impl Shard {
                 &self.table,
                 from,
             );
-            for set in changes.records()[from..end]
-                .iter()
-                .filter_map(|record| record.set)
-            {
-                self.sets.release(set);
-            }
             from = end;
             self.stats.deltas_out += batch.prefixes.len() as u64;
             let (walk, batch) = (asked.walk, Arc::new(batch));
@@ -252,6 +266,9 @@ impl Shard {
         }
         if from < changes.len() {
             return Stage::Send { from, changes };
+        }
+        for set in changes.groups().iter().filter_map(|group| group.set) {
+            self.sets.release(set);
         }
         self.outbox
             .push(asked.core, ToCore::WalkEnd { walk: asked.walk });
