@@ -29,7 +29,7 @@ const SCRATCH: usize = 256 << 10;
 /// What Linux takes at a time (UIO_MAXIOV).
 const SLICES_MAX: usize = 1024;
 /// Octets that are enough for one call.
-const BATCH: usize = 1 << 20;
+const BATCH: usize = 256 << 10;
 
 /// Writes clients of `rialto load` their final tables, and does nothing else
 #[derive(Parser)]
