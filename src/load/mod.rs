@@ -9,6 +9,7 @@ pub mod demo;
 mod model;
 mod mrt;
 mod output;
+pub mod owed;
 mod plan;
 mod proc;
 mod progress;

@@ -61,11 +61,12 @@ impl Forms {
         id
     }
 
+    pub fn attributes(&self, form: FormId) -> Option<&Attributes> {
+        self.values.get(form.checked_sub(1)? as usize)
+    }
+
     pub fn describe(&self, form: FormId) -> String {
-        match form
-            .checked_sub(1)
-            .and_then(|index| self.values.get(index as usize))
-        {
+        match self.attributes(form) {
             Some(attributes) => attributes.to_string(),
             None => "nothing".into(),
         }

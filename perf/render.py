@@ -1,0 +1,75 @@
+"""Results as Markdown: a table for each shape, and the table of what was to be reached."""
+
+import measure
+
+MIB = 2**20
+
+
+def number(value, digits=2, unit=1):
+    return "–" if value is None else f"{value / unit:,.{digits}f}"
+
+
+def ratio(row, base, field):
+    """None where one of the two is missing, or does not count because something is wrong with it."""
+    if not base or not row.get("ok") or not base.get("ok") or not row.get(field) or not base.get(field):
+        return None
+    return row[field] / base[field]
+
+
+def outcome(row):
+    if row.get("ok"):
+        return "right" if row["check"] == "exact" else f"right ({row['check']})"
+    if "failure" in row:
+        return row["failure"].splitlines()[-1][:80]
+    late = any("time ran out" in remark for remark in row.get("remarks", []))
+    what = f"not done in {row['timeout_s']:.0f} s" if late else "wrong"
+    return f"{what}: {row['wrong_prefixes']:,.0f} prefixes of {row['wrong_clients']:.0f} clients"
+
+
+def shape(result):
+    servers = result["servers"]
+    blaster = servers.get("blaster")
+    known = next((row for row in servers.values() if row.get("routes")), {})
+    lines = [f"### {result['shape']}: {result['about']}", "",
+             f"{number(known.get('clients'), 0)} clients, {number(known.get('prefixes'), 0)} prefixes, "
+             f"{number(known.get('routes'), 0)} routes in {number(known.get('attribute_sets'), 0)} attribute sets; "
+             f"`rialto load {' '.join(result['words'])}`", "",
+             "| server | outcome | CPU s | ÷ blaster | wall s | ÷ blaster | MB sent | ÷ blaster | peak MiB | settled MiB |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for row in servers.values():
+        cells = [row["version"], outcome(row), number(row.get("cpu_s")), number(ratio(row, blaster, "cpu_s"), 1),
+                 number(row.get("wall_s")), number(ratio(row, blaster, "wall_s")), number(row.get("octets_in"), 0, 1e6),
+                 number(ratio(row, blaster, "octets_in")), number(row.get("rss_peak"), 0, MIB),
+                 number(row.get("rss_settled"), 0, MIB)]
+        lines.append("| " + " | ".join(cells) + " |")
+    for server, row in servers.items():
+        lines += ["", *details(server, row)] if details(server, row) else []
+    return lines + [""]
+
+
+def details(server, row):
+    """Steps of the scenarios that have several, and how long changes took."""
+    lines = []
+    if len(row.get("steps") or []) > 1:
+        steps = (f"{step['name']}: {number(step.get('took_s'), 3)} s" + ("" if step["right"] else " WRONG")
+                 for step in row["steps"])
+        lines.append(f"{server}: " + "; ".join(steps) + ".")
+    if row.get("latency"):
+        spread = row["latency"]
+        lines.append(f"{server}: arrival p50 {spread['p50']:.2f} ms, p99 {spread['p99']:.2f} ms, "
+                     f"max {spread['max']:.2f} ms, {spread['count']:,.0f} arrivals.")
+    return lines
+
+
+def rows_to_reach(figures):
+    lines = ["| figure | shape | to reach | measured | reached |", "| --- | --- | --- | --- | --- |"]
+    for figure in figures:
+        lines.append(f"| {figure['figure']} | {figure['shape']} | {figure['to_reach']} | {figure['measured']} | "
+                     f"{'–' if figure['reached'] is None else 'yes' if figure['reached'] else '**no**'} |")
+    return lines
+
+
+def head(date, options):
+    congestion = "the host's" if options["congestion"] == "host" else options["congestion"]
+    return [f"Commit {measure.commit()}, {date}, {measure.machine()}; the load generator on the same cores; "
+            f"congestion control {congestion}; {options['repeat']} run(s) each, medians.", ""]

@@ -1,0 +1,156 @@
+"""What is to be reached, and what was: each figure is a function of the results by shape."""
+
+import measure
+import render
+
+MIB = render.MIB
+
+
+def figures(results):
+    """Those whose shapes were measured; `measured` is text, `reached` None where it cannot be said."""
+    out = []
+    for figure, shapes, to_reach, limits, value in TABLE:
+        needed = [name for name in shapes if name in results]
+        if not needed or (value.__name__ in PAIRS and len(needed) < len(shapes)):
+            continue
+        for name in [shapes] if value.__name__ in PAIRS else [[name] for name in needed]:
+            measured = value(*[results[one]["servers"] for one in name])
+            measured = measured if isinstance(measured, tuple) else (measured,)
+            known = [one for one in measured if one is not None]
+            out.append({
+                "figure": figure, "shape": name[0], "to_reach": to_reach,
+                "measured": " / ".join(short(one) for one in measured), "values": measured,
+                "reached": all(one <= limit for one, limit in zip(measured, limits)) if known == list(measured) else None,
+            })
+    return out
+
+
+def short(value):
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def right(servers, server="rialto"):
+    row = servers.get(server) or {}
+    return row if row.get("ok") else None
+
+
+def field(servers, name, unit=1, server="rialto"):
+    row = right(servers, server)
+    return row[name] / unit if row and row.get(name) is not None else None
+
+
+def over(value, base):
+    return None if value is None or not base else value / base
+
+
+def cpu(servers):
+    return over(field(servers, "cpu_s"), field(servers, "cpu_s", server="blaster"))
+
+
+def wall(servers):
+    return over(field(servers, "wall_s"), field(servers, "wall_s", server="blaster"))
+
+
+def octets(servers):
+    return over(field(servers, "octets_in"), field(servers, "octets_in", server="blaster"))
+
+
+def memory(servers):
+    return field(servers, "rss_peak", MIB), field(servers, "rss_settled", MIB)
+
+
+def cpu_of_tags(tagged, untagged):
+    return over(field(tagged, "cpu_s"), field(untagged, "cpu_s"))
+
+
+def memory_of_tags(tagged, untagged):
+    return over(field(tagged, "rss_peak"), field(untagged, "rss_peak"))
+
+
+def best_peer(servers):
+    """A peer that was not done has spent at least as much."""
+    spent = [row["cpu_s"] for name, row in servers.items() if name in measure.PEERS and row.get("cpu_s")]
+    return over(field(servers, "cpu_s"), min(spent, default=None))
+
+
+def memory_of_bird(servers):
+    return over(field(servers, "rss_settled"), field(servers, "rss_settled", server="bird"))
+
+
+def octets_a_path(servers):
+    row = right(servers)
+    return row and (row["rss_settled"] - row["rss_start"]) / row["routes"]
+
+
+def steps(servers, *names):
+    """The longest of the steps with such a word in their name."""
+    row = right(servers) or {"steps": []}
+    times = lambda name: [step["took_s"] for step in row["steps"] if name in step["name"]]
+    return tuple(max(times(name), default=None) for name in names)
+
+
+def join(servers):
+    return steps(servers, "joins")
+
+
+def flap(servers):
+    return steps(servers, "drop", "return")
+
+
+def arrival(servers):
+    latency = (right(servers) or {}).get("latency") or {}
+    return latency.get("p50"), latency.get("p99")
+
+
+def arrival_late(servers):
+    return arrival(servers)[1]
+
+
+def slow(slowed, without):
+    took = (right(slowed) or {"steps": [{}]})["steps"][0].get("took_s")
+    return over(took, field(without, "wall_s"))
+
+
+def slow_memory(slowed, without):
+    peaks = field(slowed, "rss_peak", MIB), field(without, "rss_peak", MIB)
+    return None if None in peaks else max(peaks[0] - peaks[1], 0.0)
+
+
+def sessions_up(servers):
+    row = right(servers)
+    return row and row["steps"][0].get("established_s", row["steps"][0]["announced_s"])
+
+
+def idle(servers):
+    share = field(servers, "idle_cpu_share")
+    return None if share is None else share * 100
+
+
+# Those that set one shape against another.
+PAIRS = {"cpu_of_tags", "memory_of_tags", "slow", "slow_memory"}
+TAGS = ["Aprime", "Aprime-untagged"]
+MEDIUM = ["200x50000", "200x50000-tagged"]
+TABLE = [
+    ("server CPU ÷ blaster CPU", ["A"], "≤ 1.3", [1.3], cpu),
+    ("server CPU ÷ blaster CPU", ["A4", "Aprime"], "≤ 1.5", [1.5], cpu),
+    ("server CPU ÷ blaster CPU", MEDIUM, "≤ 3", [3], cpu),
+    ("wall time ÷ blaster's", ["A", "Aprime"], "≤ 1.3", [1.3], wall),
+    ("octets sent ÷ blaster's", ["A", "A4", "Aprime", *MEDIUM], "report", [float("inf")], octets),
+    ("CPU with tags ÷ without", TAGS, "≤ 1.2", [1.2], cpu_of_tags),
+    ("peak / settled RSS, MiB", ["A"], "≤ 300 / ≤ 130", [300, 130], memory),
+    ("peak RSS with tags ÷ without", TAGS, "≤ 1.2", [1.2], memory_of_tags),
+    ("CPU ÷ the best peer's", MEDIUM, "≤ 0.05", [0.05], best_peer),
+    ("settled RSS ÷ BIRD 2's", ["10x100000", "200x50000"], "≤ 1.0", [1.0], memory_of_bird),
+    ("octets of RIB a path", ["C"], "≤ 60", [60], octets_a_path),
+    ("a client joins, s", ["join"], "≤ 0.5", [0.5], join),
+    ("50 clients drop / return, s", ["flap"], "≤ 0.3 / ≤ 0.5", [0.3, 0.5], flap),
+    ("arrival p50 / p99, ms", ["churn500"], "≤ 1.5 / ≤ 10", [1.5, 10], arrival),
+    ("arrival p50 / p99, ms", ["churn200-A"], "≤ 5 / ≤ 50", [5, 50], arrival),
+    ("arrival p99, ms", ["churn2000-A"], "≤ 250", [250], arrival_late),
+    ("one never reads: wall ÷ without", ["slow-A", "A"], "≤ 1.05", [1.05], slow),
+    ("one never reads: more memory, MiB", ["slow-A", "A"], "≤ 2", [2], slow_memory),
+    ("all sessions up and announced, s", ["B2000"], "≤ 2", [2], sessions_up),
+    ("idle, % of a core", ["idle-A"], "< 1", [1], idle),
+]
