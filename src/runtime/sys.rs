@@ -173,6 +173,17 @@ pub fn raise_limit(resource: Resource, needed: u64) -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
+/// Memory of this process comes in small pages, also where the allocator asks for huge ones: those are
+/// zeroed and counted whole, however little of them is used.
+pub fn without_huge_pages() -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    let result = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+    match result {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// The process that `command` begins gets SIGTERM when the thread that begins it ends.
 pub fn end_with_parent(command: &mut Command) {
     let parent = std::process::id();
