@@ -237,7 +237,8 @@ impl Packer {
             let named = Named::collect(&mut open.names);
             let share = Some(self.gauge.share(named.octets()));
             let run = Run {
-                bytes: bytes.slice(range),
+                buffer: bytes.clone(),
+                range,
                 named,
                 updates: open.updates,
                 nlri: open.nlri,

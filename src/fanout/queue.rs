@@ -2,6 +2,7 @@
 //! which overtake them but never tear a message.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
@@ -51,7 +52,7 @@ pub struct Dropped {
 
 impl SendQueue {
     pub fn push(&mut self, run: Arc<Run>) {
-        self.run_octets += run.bytes.len();
+        self.run_octets += run.len();
         self.runs.push_back(run);
     }
 
@@ -78,7 +79,7 @@ impl SendQueue {
     pub fn own_octets(&self) -> usize {
         self.runs
             .iter()
-            .map(|run| run.bytes.len() / Arc::strong_count(run))
+            .map(|run| run.len() / Arc::strong_count(run))
             .sum()
     }
 
@@ -87,7 +88,6 @@ impl SendQueue {
     /// first piece alone may still be under way meanwhile.
     pub fn transmit(&mut self, pieces: &mut Vec<Bytes>, pieces_max: usize) {
         let before = pieces.len();
-        let full = |pieces: &Vec<Bytes>| pieces.len() - before >= pieces_max;
         let run_octets_first = match self.plan {
             _ if self.control.is_empty() => None,
             Some(Plan {
@@ -97,34 +97,35 @@ impl SendQueue {
             Some(Plan { shown, .. }) => Some(self.octets_to_boundary(shown)),
             None => Some(self.octets_to_boundary(0)),
         };
+        let mut shown = Shown::new(pieces, pieces_max);
         let (mut index, mut offset) = (0, self.head_written);
         let mut first = run_octets_first.unwrap_or(0);
-        while first > 0 && !full(pieces) {
-            let Some(run) = self.runs.get(index) else {
+        while first > 0
+            && let Some(run) = self.runs.get(index)
+        {
+            let end = run.len().min(offset + first);
+            if !shown.add(run, offset..end) {
                 break;
-            };
-            let end = run.bytes.len().min(offset + first);
-            pieces.push(run.bytes.slice(offset..end));
+            }
             first -= end - offset;
-            (index, offset) = match end == run.bytes.len() {
+            (index, offset) = match end == run.len() {
                 true => (index + 1, 0),
                 false => (index, end),
             };
         }
         let mut control_count = 0;
         for octets in &self.control {
-            if full(pieces) {
+            if !shown.add_control(octets) {
                 break;
             }
-            pieces.push(octets.clone());
             control_count += 1;
         }
         for run in self.runs.range(index.min(self.runs.len())..) {
-            if full(pieces) {
+            if !shown.add(run, std::mem::take(&mut offset)..run.len()) {
                 break;
             }
-            pieces.push(run.bytes.slice(std::mem::take(&mut offset)..));
         }
+        shown.close();
         let shown = pieces.get(before).map_or(0, Bytes::len);
         self.plan = (shown > 0).then_some(Plan {
             run_octets_first,
@@ -165,24 +166,20 @@ impl SendQueue {
     pub fn drop_runs(&mut self) -> Dropped {
         let mut out = self.head_written + self.plan.map_or(0, |plan| plan.shown);
         let mut whole_count = 0;
-        while let Some(run) = self
-            .runs
-            .get(whole_count)
-            .filter(|run| run.bytes.len() <= out)
-        {
-            out -= run.bytes.len();
+        while let Some(run) = self.runs.get(whole_count).filter(|run| run.len() <= out) {
+            out -= run.len();
             whole_count += 1;
         }
         let mut lost = self.runs.split_off(whole_count);
         if let Some(torn) = lost.front().filter(|_| out > 0) {
-            let end = message_end(&torn.bytes, &mut 0, out - 1);
-            if end == torn.bytes.len() {
+            let end = message_end(torn.octets(), &mut 0, out - 1);
+            if end == torn.len() {
                 self.runs.extend(lost.pop_front());
             } else if whole_count > 0 {
                 self.runs.push_back(Arc::new(torn.remnant(0, end)));
             } else if end > self.head_written {
                 let mut start = 0;
-                message_end(&torn.bytes, &mut start, self.head_written.max(1) - 1);
+                message_end(torn.octets(), &mut start, self.head_written.max(1) - 1);
                 self.runs.push_back(Arc::new(torn.remnant(start, end)));
                 self.head_written -= start;
             }
@@ -191,8 +188,7 @@ impl SendQueue {
         if self.runs.is_empty() {
             self.head_written = 0;
         }
-        self.run_octets =
-            self.runs.iter().map(|run| run.bytes.len()).sum::<usize>() - self.head_written;
+        self.run_octets = self.runs.iter().map(|run| run.len()).sum::<usize>() - self.head_written;
         if let Some(Plan {
             run_octets_first: Some(first),
             ..
@@ -216,7 +212,7 @@ impl SendQueue {
         }
         let mut start = 0;
         for (index, run) in self.runs.iter().enumerate() {
-            if out <= start + run.bytes.len() {
+            if out <= start + run.len() {
                 let mut from = 0;
                 let from = if index == 0 {
                     &mut self.head_message
@@ -226,9 +222,10 @@ impl SendQueue {
                 if out - 1 < start + *from {
                     *from = 0;
                 }
-                return start + message_end(&run.bytes, from, out - 1 - start) - self.head_written;
+                return start + message_end(run.octets(), from, out - 1 - start)
+                    - self.head_written;
             }
-            start += run.bytes.len();
+            start += run.len();
         }
         self.run_octets
     }
@@ -237,7 +234,7 @@ impl SendQueue {
         self.run_octets = self.run_octets.saturating_sub(octets);
         while octets > 0 {
             let Some(run) = self.runs.front() else { return };
-            let rest = run.bytes.len() - self.head_written;
+            let rest = run.len() - self.head_written;
             if octets < rest {
                 self.head_written += octets;
                 return;
@@ -261,6 +258,59 @@ impl SendQueue {
             self.control.pop_front();
         }
         (taken, out)
+    }
+}
+
+/// Pieces on their way to the writer. Runs that lie one after another in a buffer are one piece.
+struct Shown<'a> {
+    pieces: &'a mut Vec<Bytes>,
+    /// How many more there may be, the open one not counted.
+    room: usize,
+    open: Option<(&'a Bytes, Range<usize>)>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(pieces: &'a mut Vec<Bytes>, pieces_max: usize) -> Shown<'a> {
+        Shown {
+            pieces,
+            room: pieces_max,
+            open: None,
+        }
+    }
+
+    /// Octets of a run; false: there is no room.
+    fn add(&mut self, run: &'a Run, part: Range<usize>) -> bool {
+        let range = run.range.start + part.start..run.range.start + part.end;
+        if let Some((buffer, open)) = &mut self.open
+            && open.end == range.start
+            && buffer.as_ptr() == run.buffer.as_ptr()
+        {
+            open.end = range.end;
+            return true;
+        }
+        self.close();
+        if self.room == 0 {
+            return false;
+        }
+        self.room -= 1;
+        self.open = Some((&run.buffer, range));
+        true
+    }
+
+    fn add_control(&mut self, octets: &Bytes) -> bool {
+        self.close();
+        if self.room == 0 {
+            return false;
+        }
+        self.room -= 1;
+        self.pieces.push(octets.clone());
+        true
+    }
+
+    fn close(&mut self) {
+        if let Some((buffer, range)) = self.open.take() {
+            self.pieces.push(buffer.slice(range));
+        }
     }
 }
 

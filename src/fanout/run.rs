@@ -1,5 +1,6 @@
 //! A run: octets of whole messages that one audience gets, with the prefixes they name.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,7 +14,10 @@ use super::buffer::Share;
 /// Whole messages, shared by every client that gets them.
 #[derive(Debug)]
 pub struct Run {
-    pub bytes: Bytes,
+    /// Many runs lie in one buffer, one after another.
+    pub buffer: Bytes,
+    /// The run's own octets in it.
+    pub range: Range<usize>,
     pub named: Named,
     pub updates: u32,
     pub nlri: u32,
@@ -26,9 +30,10 @@ pub struct Run {
 
 impl Run {
     /// Mere octets: they name nothing, so nothing need wait until they are written.
-    pub fn nameless(bytes: Bytes) -> Run {
+    pub fn nameless(octets: Bytes) -> Run {
         Run {
-            bytes,
+            range: 0..octets.len(),
+            buffer: octets,
             named: Named::default(),
             updates: 0,
             nlri: 0,
@@ -38,17 +43,31 @@ impl Run {
         }
     }
 
+    pub fn octets(&self) -> &[u8] {
+        &self.buffer[self.range.clone()]
+    }
+
+    /// How many octets.
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
     /// The same octets, without what they name.
     pub fn bare(&self) -> Run {
         Run {
             marker: self.marker,
-            ..Run::nameless(self.bytes.clone())
+            range: self.range.clone(),
+            ..Run::nameless(self.buffer.clone())
         }
     }
 
     /// A copy of some of its messages.
     pub fn remnant(&self, start: usize, end: usize) -> Run {
-        let octets = self.bytes.get(start..end).unwrap_or_default();
+        let octets = self.octets().get(start..end).unwrap_or_default();
         Run::nameless(Bytes::copy_from_slice(octets))
     }
 }
