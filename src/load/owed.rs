@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use super::args::LoadArgs;
 use super::attributes::{Attributes, MP_REACH, put};
 use super::model::{Check, FormId, Model};
-use super::plan::Plan;
+use super::plan::{Client, Plan};
 use super::update::{self, HEADER_LEN, MESSAGE_MAX, UPDATE};
 use super::{LoadError, make_plan};
 use crate::base::{Family, FamilySet, Prefix};
@@ -96,6 +96,24 @@ impl Owed {
     }
 }
 
+/// What each client of `rialto load` with the same words announces, End-of-RIB included.
+pub fn announcements(args: &LoadArgs) -> Result<Vec<Vec<u8>>, LoadError> {
+    let plan = make_plan(args)?;
+    let clients = plan.clients.iter();
+    Ok(clients.map(|client| announcement(&plan, client)).collect())
+}
+
+fn announcement(plan: &Plan, client: &Client) -> Vec<u8> {
+    let mut octets = Vec::new();
+    for routes in client.routes.chunk_by(|a, b| a.set == b.set) {
+        let set = &plan.sets[routes[0].set as usize].attributes;
+        let prefixes: Vec<u32> = routes.iter().map(|route| route.prefix).collect();
+        encode_messages(&mut octets, plan, set, None, &prefixes);
+    }
+    each_family(plan.families).for_each(|family| update::encode_end_of_rib(&mut octets, family));
+    octets
+}
+
 fn announced(plan: &Plan) -> Model {
     let mut model = Model::new(plan, Check::Exact);
     for (client, announcer) in plan.clients.iter().enumerate() {
@@ -107,7 +125,7 @@ fn announced(plan: &Plan) -> Model {
 }
 
 fn receivers(plan: &Plan) -> Vec<Receiver> {
-    let receiver = |client: &super::plan::Client| Receiver {
+    let receiver = |client: &Client| Receiver {
         asn: client.asn,
         address: client.address,
         add_path: client.add_path,
@@ -225,13 +243,24 @@ fn encode_run(octets: &mut Vec<u8>, plan: &Plan, model: &Model, forms: &Forms, a
         };
         // A form is one announcer's, so its number tells the paths of a prefix apart.
         let path_id = add_path.then_some(*form);
-        let mut rest = &prefixes[..];
-        while !rest.is_empty() {
-            let nlri = rest.iter().map(|&prefix| &plan.prefixes[prefix as usize]);
-            let count = encode_message(octets, set, path_id, nlri);
-            assert!(count > 0, "attributes leave room for a prefix");
-            rest = &rest[count..];
-        }
+        encode_messages(octets, plan, set, path_id, prefixes);
+    }
+}
+
+/// As many UPDATEs as it takes.
+fn encode_messages(
+    octets: &mut Vec<u8>,
+    plan: &Plan,
+    set: &Attributes,
+    path_id: Option<u32>,
+    prefixes: &[u32],
+) {
+    let mut rest = prefixes;
+    while !rest.is_empty() {
+        let nlri = rest.iter().map(|&prefix| &plan.prefixes[prefix as usize]);
+        let count = encode_message(octets, set, path_id, nlri);
+        assert!(count > 0, "attributes leave room for a prefix");
+        rest = &rest[count..];
     }
 }
 
