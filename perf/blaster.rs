@@ -5,6 +5,9 @@
 
 #[path = "blaster/client.rs"]
 mod client;
+#[path = "blaster/octets.rs"]
+#[allow(dead_code)] // it is shared with `steps`
+mod octets;
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, IoSlice, Read};

@@ -17,6 +17,8 @@ RIALTO = pathlib.Path(os.environ.get("RIALTO", ROOT / "target/release/rialto")).
 LOAD = os.environ.get("RIALTO_LOAD", f"{RIALTO} load").split()
 BLASTER = ROOT / "target/release/examples/blaster"
 ADDRESS = "10.77.255.254"
+# Of the server's and the clients' end of the veth pair.
+MACS = ["02:00:00:00:00:01", "02:00:00:00:00:02"]
 PEERS = ["bird", "openbgpd", "gobgp", "frr"]
 SERVERS = ["rialto", "blaster", *PEERS]
 PACKAGES = {
@@ -86,7 +88,8 @@ class Lan:
         ip = lambda *words: run(["ip", *words])
         ip("netns", "add", self.server)
         ip("netns", "add", self.clients)
-        ip("link", "add", "rs", "netns", self.server, "type", "veth", "peer", "name", "lan", "netns", self.clients)
+        ip("link", "add", "rs", "netns", self.server, "address", MACS[0], "type", "veth",
+           "peer", "name", "lan", "netns", self.clients, "address", MACS[1])
         ip("-n", self.server, "addr", "add", f"{ADDRESS}/16", "dev", "rs")
         ip("-n", self.server, "addr", "add", "fd77::a4d:fffe/64", "dev", "rs", "nodad")
         for namespace, device in ((self.server, "rs"), (self.clients, "lan")):
@@ -94,13 +97,18 @@ class Lan:
             ip("-n", namespace, "link", "set", device, "up")
             if congestion != "host":
                 run(["ip", "netns", "exec", namespace, "sysctl", "-qw", f"net.ipv4.tcp_congestion_control={congestion}"])
-        lines = []
+        ip("-n", self.clients, "neigh", "add", ADDRESS, "lladdr", MACS[0], "dev", "lan", "nud", "permanent")
+        lines, neighbours = [], []
         for client in range(clients):
             third, fourth = 1 + client // 200, 1 + client % 200
+            # The kernel holds 1,024 neighbours for all namespaces together, but for permanent ones; above,
+            # it drops SYNs.
+            neighbours.append(f"neigh add 10.77.{third}.{fourth} lladdr {MACS[1]} dev rs nud permanent")
             lines.append(f"addr add 10.77.{third}.{fourth}/16 dev lan")
             if ipv6:
                 lines.append(f"addr add fd77::a4d:{third:02x}{fourth:02x}/64 dev lan nodad")
         run(["ip", "-n", self.clients, "-batch", "-"], input="\n".join(lines) + "\n")
+        run(["ip", "-n", self.server, "-batch", "-"], input="\n".join(neighbours) + "\n")
 
     def pids(self):
         return [int(pid) for pid in run(["ip", "netns", "pids", self.server]).split()]

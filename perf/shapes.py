@@ -6,9 +6,8 @@ import sys
 
 import measure
 
-# 700 clients, 572 IPv4 /24s each, disjoint; `ONE` is one attribute set a client, `FOUR` four prefixes to a set.
+# 700 clients, 572 IPv4 /24s each, disjoint, one attribute set a client; `FOUR` is four prefixes to a set.
 A = ["--clients", 700, "--even", "--prefixes", 400_400, "--control-share", 0]
-ONE = ["--prefixes-per-attributes", 572]
 FOUR = ["--prefixes-per-attributes", 4]
 # 300,000 IPv4 and 90,000 IPv6 prefixes, uneven clients, 140 of them with ADD-PATH.
 A_PRIME = ["--clients", 700, "--prefixes", 390_000, "--family", "both", "--ipv6-share", 0.2308,
@@ -26,7 +25,7 @@ def shape(about, words, servers=("rialto",), timeout_s=180, peers_timeout_s=240)
 
 
 SHAPES = {
-    "A": shape("700 clients, 572 prefixes each, one policy", [*A, *ONE, "--settle", 3000], ALL, peers_timeout_s=120),
+    "A": shape("700 clients, 572 prefixes each, one policy", [*A, "--settle", 3000], ALL, peers_timeout_s=120),
     "A4": shape("A with four prefixes to an attribute set", [*A, *FOUR], BOTH),
     "Aprime": shape("A′: uneven, both families, ADD-PATH, 36 % of clients tag", [*A_PRIME, *TAGGED], BOTH, 400),
     "Aprime-untagged": shape("A′ without tags", A_PRIME, BOTH, 400),
@@ -43,15 +42,15 @@ SHAPES = {
     "10x100000": shape("10 clients, 100,000 prefixes",
                        ["--clients", 10, "--prefixes", 100_000, "--paths-per-prefix", 1.6, *FOUR,
                         "--control-share", 0, "--settle", 3000], ["rialto", "blaster", "bird", "openbgpd"]),
-    "join": shape("A, one client joins", [*A, *ONE, "--scenario", "join"]),
-    "flap": shape("A, 50 clients drop and return", [*A, *ONE, "--scenario", "flap", "--affected", 50]),
+    "join": shape("A, one client joins", [*A, "--scenario", "join"]),
+    "flap": shape("A, 50 clients drop and return", [*A, "--scenario", "flap", "--affected", 50]),
     "churn500": shape("200 clients, 20,000 prefixes, 500 changes a second",
                       ["--clients", 200, "--prefixes", 20_000, "--control-share", 0, *CHURN, "--rate", 500]),
-    "churn200-A": shape("A, 200 changes a second", [*A, *ONE, *CHURN, "--rate", 200]),
-    "churn2000-A": shape("A, 2,000 changes a second", [*A, *ONE, *CHURN, "--rate", 2000]),
+    "churn200-A": shape("A, 200 changes a second", [*A, *CHURN, "--rate", 200]),
+    "churn2000-A": shape("A, 2,000 changes a second", [*A, *CHURN, "--rate", 2000]),
     "slow-A": shape("A, one client never reads",
-                    [*A, *ONE, "--scenario", "slow", "--affected", 1, "--rate", 10, "--duration", 1]),
-    "idle-A": shape("A, no changes", [*A, *ONE, "--scenario", "idle"]),
+                    [*A, "--scenario", "slow", "--affected", 1, "--rate", 10, "--duration", 1]),
+    "idle-A": shape("A, no changes", [*A, "--scenario", "idle"]),
 }
 
 

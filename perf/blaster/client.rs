@@ -2,16 +2,14 @@
 //! and how much of the table has gone. Knows no socket.
 
 use std::io::{self, ErrorKind};
+use std::net::Ipv4Addr;
 
 use rialto::base::Family;
 use rialto::load::owed::Owed;
 
-const HEADER_LEN: usize = 19;
-const OPEN: u8 = 1;
-const UPDATE: u8 = 2;
-const NOTIFICATION: u8 = 3;
-const KEEPALIVE: u8 = 4;
-const HOLD_TIME_S: u16 = 90;
+use crate::octets::{self, AddPath, HEADER_LEN, KEEPALIVE, NOTIFICATION, OPEN, UPDATE};
+
+const SERVER_ID: Ipv4Addr = Ipv4Addr::new(10, 255, 255, 254);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub enum Stage {
@@ -80,7 +78,7 @@ impl Client {
     /// Between messages only: while the table is on its way it keeps the session alive itself.
     pub fn keep_alive(&mut self) {
         if self.at.1 == 0 {
-            self.words.extend(message(KEEPALIVE, &[]));
+            self.words.extend(octets::message(KEEPALIVE, &[]));
         }
     }
 
@@ -117,39 +115,11 @@ impl Client {
     }
 }
 
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut out = vec![0xff; 16];
-    out.extend(((HEADER_LEN + body.len()) as u16).to_be_bytes());
-    out.push(kind);
-    out.extend(body);
-    out
-}
-
 /// OPEN and the KEEPALIVE that answers the client's.
 fn greeting(owed: &Owed, client: usize) -> Vec<u8> {
-    let mut capabilities = Vec::new();
-    let mut add_path = Vec::new();
-    for family in owed.families.iter() {
-        capabilities.extend([1, 4, 0, family.afi() as u8, 0, family.safi()]);
-        add_path.extend([0, family.afi() as u8, family.safi(), 2]);
-    }
-    capabilities.extend([65, 4]);
-    capabilities.extend(owed.server_asn.to_be_bytes());
-    if owed.receivers[client].add_path {
-        capabilities.extend([69, add_path.len() as u8]);
-        capabilities.extend(add_path);
-    }
-    let mut body = vec![4];
-    body.extend(
-        u16::try_from(owed.server_asn)
-            .unwrap_or(23456)
-            .to_be_bytes(),
-    );
-    body.extend(HOLD_TIME_S.to_be_bytes());
-    body.extend([10, 255, 255, 254]);
-    body.extend([capabilities.len() as u8 + 2, 2, capabilities.len() as u8]);
-    body.extend(capabilities);
-    [message(OPEN, &body), message(KEEPALIVE, &[])].concat()
+    let add_path = owed.receivers[client].add_path.then_some(AddPath::Send);
+    let open = octets::open(owed.server_asn, SERVER_ID, owed.families, add_path);
+    [open, octets::message(KEEPALIVE, &[])].concat()
 }
 
 /// RFC 4724 §2.

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
 
 use super::model::Check;
+use super::synthetic::{Layout, Shape};
 use super::templates::Daemon;
 use crate::base::{Family, FamilySet};
 
@@ -63,12 +64,29 @@ pub struct LoadArgs {
     /// Mean number of clients that announce a prefix
     #[arg(long, value_name = "MEAN", default_value_t = 1.8)]
     pub paths_per_prefix: f64,
-    /// Mean number of prefixes that share an attribute set
-    #[arg(long, value_name = "MEAN", default_value_t = 4.0)]
-    pub prefixes_per_attributes: f64,
-    /// Share of attribute sets with control communities, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.15)]
-    pub control_share: f64,
+    /// Every client announces P / N IPv4 /24s of its own
+    #[arg(long, conflicts_with_all = ["full_tables", "paths_per_prefix", "mrt"])]
+    pub even: bool,
+    /// Every client announces all P prefixes, each with paths of its own
+    #[arg(long, conflicts_with_all = ["paths_per_prefix", "mrt"])]
+    pub full_tables: bool,
+    /// Mean number of prefixes that share an attribute set, 4; the exact number with --full-tables
+    /// (4) and --even (all of the client's)
+    #[arg(long, value_name = "COUNT")]
+    pub prefixes_per_attributes: Option<f64>,
+    /// Share of attribute sets with control communities of their own, 0 to 1; 0.15, or 0 with
+    /// --even, --full-tables or --tagging-clients
+    #[arg(long, value_name = "SHARE")]
+    pub control_share: Option<f64>,
+    /// Share of clients that put control communities on all their sets, each its own list of 1 to
+    /// 30 peers, a third of whom are absent; the rest of the table is the same with any share
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.0,
+        conflicts_with = "mrt"
+    )]
+    pub tagging_clients: f64,
     /// Leave prepends out of the control communities (not every server can choose by them)
     #[arg(long)]
     pub no_prepends: bool,
@@ -78,6 +96,9 @@ pub struct LoadArgs {
     /// What is announced; IPv6 goes over the same sessions. ipv4, or all of an MRT file
     #[arg(long, value_enum)]
     pub family: Option<Families>,
+    /// Share of prefixes that are IPv6 with --family both
+    #[arg(long, value_name = "SHARE", default_value_t = 0.25)]
+    pub ipv6_share: f64,
     /// A real table instead of a synthetic one (MRT; .gz and .bz2 are unpacked)
     #[arg(long, value_name = "FILE")]
     pub mrt: Option<PathBuf>,
@@ -160,7 +181,86 @@ impl LoadArgs {
     pub fn family_or_all(&self) -> FamilySet {
         self.family.map_or(FamilySet::ALL, Families::set)
     }
+
+    /// The synthetic table that is asked for.
+    pub fn shape(&self) -> Shape {
+        let layout = match (self.even, self.full_tables) {
+            (true, _) => Layout::Even,
+            (_, true) => Layout::Full,
+            _ => Layout::Overlapping {
+                paths_per_prefix: self.paths_per_prefix,
+            },
+        };
+        let per_set = (!self.even).then_some(PREFIXES_PER_ATTRIBUTES);
+        let is_plain = self.even || self.full_tables || self.tagging_clients > 0.0;
+        Shape {
+            prefixes: self.prefixes.unwrap_or(PREFIXES),
+            layout,
+            prefixes_per_attributes: self.prefixes_per_attributes.or(per_set),
+            control_share: self
+                .control_share
+                .unwrap_or(if is_plain { 0.0 } else { CONTROL_SHARE }),
+            tagging_clients: self.tagging_clients,
+            prepends: !self.no_prepends,
+            unknown_share: self.unknown_share,
+            families: self.family.unwrap_or(Families::Ipv4).set(),
+            ipv6_share: self.ipv6_share,
+            seed: self.seed,
+        }
+    }
+
+    /// What clap cannot tell: words that do not go together.
+    pub fn check(&self) -> Result<(), String> {
+        let wrong = |what: &str| Err(what.to_owned());
+        if !matches!(self.target, SocketAddr::V4(_)) {
+            return wrong(
+                "--target must be an IPv4 address: clients bind addresses of --source-net",
+            );
+        }
+        if self.source_net.prefix_len() > 16 {
+            return wrong("--source-net must be a /16 or larger, such as 127.77.0.0/16");
+        }
+        let shares = [self.control_share.unwrap_or(0.0), self.unknown_share];
+        if !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
+            return wrong("--control-share and --unknown-share go from 0 to 1");
+        }
+        let shares = [self.tagging_clients, self.ipv6_share];
+        if !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
+            return wrong("--tagging-clients and --ipv6-share go from 0 to 1");
+        }
+        let per_set = self.prefixes_per_attributes.unwrap_or(1.0);
+        if !(per_set >= 1.0 && self.paths_per_prefix >= 1.0) || self.prefixes == Some(0) {
+            return wrong(
+                "--prefixes, --paths-per-prefix and --prefixes-per-attributes are 1 or more",
+            );
+        }
+        if per_set.fract() != 0.0 && (self.even || self.full_tables) {
+            return wrong("--prefixes-per-attributes is a whole number with --even, --full-tables");
+        }
+        let (prefixes, clients) = (self.prefixes.unwrap_or(PREFIXES), usize::from(self.clients));
+        if prefixes > PREFIXES_MAX {
+            return wrong("--prefixes goes to 2500000");
+        }
+        if self.even && (prefixes < clients || !matches!(self.family, None | Some(Families::Ipv4)))
+        {
+            return wrong("--even is IPv4, and at least one prefix a client");
+        }
+        if self.full_tables && prefixes * clients > ROUTES_MAX {
+            return wrong("--full-tables goes to 100000000 routes: clients times prefixes");
+        }
+        if (1..3).contains(&self.hold_time) {
+            return wrong("--hold-time is 0 or at least 3 (RFC 4271)");
+        }
+        Ok(())
+    }
 }
+
+/// What is announced unless said otherwise.
+const PREFIXES: usize = 10_000;
+const PREFIXES_PER_ATTRIBUTES: f64 = 4.0;
+const CONTROL_SHARE: f64 = 0.15;
+const PREFIXES_MAX: usize = 2_500_000;
+const ROUTES_MAX: usize = 100_000_000;
 
 /// A route server on loopback with synthetic clients and a full table; needs nothing.
 #[derive(Args, Clone, Debug)]

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::base::Family;
+
 /// A segment of an AS_PATH: 1 AS_SET, 2 AS_SEQUENCE (RFC 4271 §4.3), always with four-octet ASNs.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Segment {
@@ -74,20 +76,6 @@ impl Attributes {
         }
     }
 
-    /// Path length as the decision process counts it: a set is one (RFC 4271 §9.1.2.2 a).
-    pub fn path_len(&self) -> u32 {
-        self.as_path
-            .iter()
-            .map(|segment| {
-                if segment.kind == AS_SET {
-                    1
-                } else {
-                    segment.asns.len() as u32
-                }
-            })
-            .sum()
-    }
-
     /// Puts `asn` in front `times` times.
     pub fn prepend(&mut self, asn: u32, times: usize) {
         if times == 0 {
@@ -131,22 +119,57 @@ impl Attributes {
         self.as_path = joined;
     }
 
-    /// The attributes of an UPDATE but NEXT_HOP and MP_REACH_NLRI, in wire form.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        put(out, TRANSITIVE, 1, &[self.origin]);
-        let mut path = Vec::new();
-        for segment in &self.as_path {
-            for part in segment.asns.chunks(255) {
-                path.extend([segment.kind, part.len() as u8]);
-                part.iter().for_each(|asn| path.extend(asn.to_be_bytes()));
+    /// Octets that say the same if and only if the sets are equal: family and next hop as
+    /// MP_REACH_NLRI has it (nothing for IPv4), then the attributes in wire form.
+    pub fn key(&self, out: &mut Vec<u8>) {
+        match self.next_hop {
+            IpAddr::V4(_) => out.extend([Family::Ipv4 as u8, 0]),
+            IpAddr::V6(global) => {
+                let len = if self.link_local.is_some() { 32 } else { 16 };
+                out.extend([Family::Ipv6 as u8, len]);
+                out.extend(global.octets());
+                out.extend(self.link_local.iter().flat_map(|addr| addr.octets()));
             }
         }
-        put(out, TRANSITIVE, 2, &path);
+        self.encode(out);
+    }
+
+    /// Reads a key, also one made of received octets.
+    pub fn from_key(key: &[u8]) -> Result<Attributes, Fault> {
+        let (_, next_hop, octets) = split_key(key);
+        let v6 = |octets: &[u8]| <[u8; 16]>::try_from(octets).map(Ipv6Addr::from);
+        match next_hop.len() {
+            0 => Attributes::decode(octets, IpAddr::from([0, 0, 0, 0]), None),
+            16 | 32 => {
+                let (global, link_local) = next_hop.split_at(16);
+                let global = v6(global).map_err(|_| Fault("a next hop of wrong length".into()))?;
+                Attributes::decode(octets, IpAddr::V6(global), v6(link_local).ok())
+            }
+            len => fault(format!("a next hop of {len} octets")),
+        }
+    }
+
+    /// The attributes of an UPDATE but MP_REACH_NLRI and an IPv6 next hop, in wire form.
+    fn encode(&self, out: &mut Vec<u8>) {
+        put(out, TRANSITIVE, 1, &[self.origin]);
+        let segment_len =
+            |segment: &Segment| 2 * segment.asns.len().div_ceil(255) + 4 * segment.asns.len();
+        let len = self.as_path.iter().map(segment_len).sum();
+        put_head(out, TRANSITIVE, 2, len);
+        for segment in &self.as_path {
+            for part in segment.asns.chunks(255) {
+                out.extend([segment.kind, part.len() as u8]);
+                part.iter().for_each(|asn| out.extend(asn.to_be_bytes()));
+            }
+        }
         if let IpAddr::V4(addr) = self.next_hop {
             put(out, TRANSITIVE, NEXT_HOP, &addr.octets());
         }
         if let Some(med) = self.med {
             put(out, OPTIONAL, 4, &med.to_be_bytes());
+        }
+        if let Some(preference) = self.local_pref {
+            put(out, TRANSITIVE, 5, &preference.to_be_bytes());
         }
         if self.atomic_aggregate {
             put(out, TRANSITIVE, 6, &[]);
@@ -156,20 +179,20 @@ impl Attributes {
             value.extend(addr.octets());
             put(out, OPTIONAL | TRANSITIVE, 7, &value);
         }
-        let communities: Vec<u8> = self
-            .communities
-            .iter()
-            .flat_map(|c| c.to_be_bytes())
-            .collect();
-        put_unless_empty(out, 8, &communities);
-        put_unless_empty(out, 16, self.extended.as_flattened());
-        let large: Vec<u8> = self
-            .large
-            .iter()
-            .flatten()
-            .flat_map(|part| part.to_be_bytes())
-            .collect();
-        put_unless_empty(out, 32, &large);
+        if !self.communities.is_empty() {
+            put_head(out, OPTIONAL | TRANSITIVE, 8, 4 * self.communities.len());
+            let words = self.communities.iter();
+            words.for_each(|word| out.extend(word.to_be_bytes()));
+        }
+        if !self.extended.is_empty() {
+            let value = self.extended.as_flattened();
+            put(out, OPTIONAL | TRANSITIVE, 16, value);
+        }
+        if !self.large.is_empty() {
+            put_head(out, OPTIONAL | TRANSITIVE, 32, 12 * self.large.len());
+            let words = self.large.as_flattened().iter();
+            words.for_each(|word| out.extend(word.to_be_bytes()));
+        }
         for (flags, kind, value) in &self.others {
             put(out, *flags, *kind, value);
         }
@@ -290,6 +313,17 @@ fn read_path(mut value: &[u8]) -> Result<Vec<Segment>, Fault> {
     }
 }
 
+/// Path length as the decision process counts it, from the octets of an AS_PATH: a set is one
+/// (RFC 4271 §9.1.2.2 a).
+pub fn path_len(mut value: &[u8]) -> u16 {
+    let mut len = 0;
+    while let &[kind, count, ref rest @ ..] = value {
+        len += if kind == AS_SET { 1 } else { u16::from(count) };
+        value = rest.get(usize::from(count) * 4..).unwrap_or_default();
+    }
+    len
+}
+
 fn words(value: &[u8]) -> Option<Vec<u32>> {
     let (words, []) = value.as_chunks() else {
         return None;
@@ -299,19 +333,28 @@ fn words(value: &[u8]) -> Option<Vec<u32>> {
 
 /// Appends one attribute.
 pub fn put(out: &mut Vec<u8>, flags: u8, kind: u8, value: &[u8]) {
-    if value.len() > 255 {
-        out.extend([flags | EXTENDED_LEN, kind]);
-        out.extend((value.len() as u16).to_be_bytes());
-    } else {
-        out.extend([flags, kind, value.len() as u8]);
-    }
+    put_head(out, flags, kind, value.len());
     out.extend(value);
 }
 
-fn put_unless_empty(out: &mut Vec<u8>, kind: u8, value: &[u8]) {
-    if !value.is_empty() {
-        put(out, OPTIONAL | TRANSITIVE, kind, value);
+/// Appends what comes before a value of so many octets.
+fn put_head(out: &mut Vec<u8>, flags: u8, kind: u8, len: usize) {
+    if len > 255 {
+        out.extend([flags | EXTENDED_LEN, kind]);
+        out.extend((len as u16).to_be_bytes());
+    } else {
+        out.extend([flags, kind, len as u8]);
     }
+}
+
+/// A key's family, next hop and attributes.
+pub fn split_key(key: &[u8]) -> (Family, &[u8], &[u8]) {
+    let family = match key[0] == Family::Ipv6 as u8 {
+        true => Family::Ipv6,
+        false => Family::Ipv4,
+    };
+    let (next_hop, attributes) = key[2..].split_at(usize::from(key[1]));
+    (family, next_hop, attributes)
 }
 
 impl fmt::Display for Attributes {
@@ -414,9 +457,15 @@ mod tests {
     #[test]
     fn prepending_lengthens_the_path_and_a_set_counts_once() {
         let mut set = rich();
-        assert_eq!(set.path_len(), 4);
+        let path_len = |set: &Attributes| {
+            let mut octets = Vec::new();
+            set.encode(&mut octets);
+            let (_, rest) = read_attribute(&octets).unwrap();
+            super::path_len(read_attribute(rest).unwrap().0.value)
+        };
+        assert_eq!(path_len(&set), 4);
         set.prepend(10001, 2);
-        assert_eq!(set.path_len(), 6);
+        assert_eq!(path_len(&set), 6);
         assert_eq!(set.as_path[0].asns[..3], [10001; 3]);
     }
 }

@@ -6,10 +6,16 @@ pub mod args;
 mod attributes;
 mod clock;
 pub mod demo;
+mod expected;
+mod forms;
+mod memory;
 mod model;
 mod mrt;
+mod outbox;
 mod output;
 pub mod owed;
+mod paths;
+mod pieces;
 mod plan;
 mod proc;
 mod progress;
@@ -27,17 +33,12 @@ mod templates;
 mod update;
 
 use std::io;
-use std::net::SocketAddr;
 
 use args::LoadArgs;
 use plan::{Client, Plan};
 use progress::Progress;
 use report::Report;
 use swarm::{Settings, Swarm};
-use synthetic::Shape;
-
-/// Distinct prefixes of a synthetic table, unless said otherwise.
-const PREFIXES_DEFAULT: usize = 10_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -91,7 +92,7 @@ pub fn run(args: &LoadArgs) -> Result<bool, LoadError> {
 }
 
 fn make_plan(args: &LoadArgs) -> Result<Plan, LoadError> {
-    check_words(args)?;
+    args.check().map_err(LoadError::Words)?;
     let count = usize::from(args.clients);
     let mut clients: Vec<Client> = (0..count)
         .map(|index| Client::new(index, args.source_net, args.ipv6_net))
@@ -103,44 +104,13 @@ fn make_plan(args: &LoadArgs) -> Result<Plan, LoadError> {
     if let Some(file) = &args.mrt {
         return mrt::plan(file, args, clients);
     }
-    let shape = Shape {
-        prefixes: args.prefixes.unwrap_or(PREFIXES_DEFAULT),
-        paths_per_prefix: args.paths_per_prefix,
-        prefixes_per_attributes: args.prefixes_per_attributes,
-        control_share: args.control_share,
-        prepends: !args.no_prepends,
-        unknown_share: args.unknown_share,
-        families: args.family.unwrap_or(args::Families::Ipv4).set(),
-        seed: args.seed,
+    // A configuration tells of clients and how much they announce, not what.
+    let connects = args.print_config.is_none() && args.write_config.is_none();
+    let plan = match connects {
+        true => synthetic::plan,
+        false => synthetic::outline,
     };
-    Ok(synthetic::plan(&shape, args.server_asn, clients))
-}
-
-fn check_words(args: &LoadArgs) -> Result<(), LoadError> {
-    let wrong = |what: &str| Err(LoadError::Words(what.to_owned()));
-    if !matches!(args.target, SocketAddr::V4(_)) {
-        return wrong("--target must be an IPv4 address: clients bind addresses of --source-net");
-    }
-    if args.source_net.prefix_len() > 16 {
-        return wrong("--source-net must be a /16 or larger, such as 127.77.0.0/16");
-    }
-    let share = 0.0..=1.0;
-    if !share.contains(&args.control_share) || !share.contains(&args.unknown_share) {
-        return wrong("--control-share and --unknown-share go from 0 to 1");
-    }
-    if args.paths_per_prefix.is_nan()
-        || args.prefixes_per_attributes.is_nan()
-        || args.prefixes == Some(0)
-    {
-        return wrong("--prefixes, --paths-per-prefix and --prefixes-per-attributes are 1 or more");
-    }
-    if args.prefixes.is_some_and(|count| count > 2_500_000) {
-        return wrong("--prefixes goes to 2500000");
-    }
-    if (1..3).contains(&args.hold_time) {
-        return wrong("--hold-time is 0 or at least 3 (RFC 4271)");
-    }
-    Ok(())
+    Ok(plan(&args.shape(), args.server_asn, clients))
 }
 
 /// Connects the clients of the plan and runs the scenario.

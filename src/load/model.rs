@@ -1,12 +1,14 @@
 //! What a route server owes each client: for each prefix the candidates, and the best of those
-//! that the client may have, found by looking at all of them each time it is asked.
+//! that the client may have, found by looking at all of them each time it is asked. `expected`
+//! remembers the answers.
 
 use clap::ValueEnum;
 use hashbrown::HashMap;
 use serde::Serialize;
 use smallvec::SmallVec;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, path_len, read_attribute, split_key};
+use super::forms::{FormId, Forms, NOTHING};
 use super::plan::Plan;
 use super::rules;
 
@@ -33,70 +35,28 @@ impl Check {
     }
 }
 
-/// A number for an attribute set as it leaves the server; [`NOTHING`] is none.
-pub type FormId = u32;
-pub const NOTHING: FormId = 0;
-
-/// Every attribute set as received or owed, once. Equal content is equal number.
-pub struct Forms {
-    ids: HashMap<Attributes, FormId, foldhash::fast::FixedState>,
-    values: Vec<Attributes>,
-}
-
-impl Forms {
-    fn new() -> Forms {
-        Forms {
-            ids: HashMap::default(),
-            values: Vec::new(),
-        }
-    }
-
-    pub fn intern(&mut self, attributes: Attributes) -> FormId {
-        if let Some(&id) = self.ids.get(&attributes) {
-            return id;
-        }
-        self.values.push(attributes.clone());
-        let id = self.values.len() as FormId;
-        self.ids.insert(attributes, id);
-        id
-    }
-
-    pub fn attributes(&self, form: FormId) -> Option<&Attributes> {
-        self.values.get(form.checked_sub(1)? as usize)
-    }
-
-    pub fn describe(&self, form: FormId) -> String {
-        match self.attributes(form) {
-            Some(attributes) => attributes.to_string(),
-            None => "nothing".into(),
-        }
-    }
-}
-
 /// An announced set with all that decides about it.
 struct Candidate {
     client: u16,
+    path_len: u16,
     origin: u8,
-    path_len: u32,
-    /// Verdict for each client: its prepends, or [`DENIED`]. Empty: everybody, unprepended.
-    verdicts: Box<[u8]>,
-    /// What goes out, by prepends; only those that occur.
-    forms: [FormId; 4],
+    /// Number of its [`Verdicts`], or [`EVERYBODY`].
+    verdicts: u32,
+    /// What goes out, unprepended.
+    form: FormId,
 }
 
+/// By client: how many prepends it gets, or [`DENIED`].
+type Verdicts = Box<[u8]>;
 const DENIED: u8 = 0xff;
+/// In place of a number: everybody may have it, unprepended.
+const EVERYBODY: u32 = u32::MAX;
 
-impl Candidate {
-    fn verdict(&self, receiver: u16) -> Option<u8> {
-        if receiver == self.client {
-            return None;
-        }
-        match self.verdicts.get(usize::from(receiver)) {
-            None => Some(0),
-            Some(&DENIED) => None,
-            Some(&prepends) => Some(prepends),
-        }
-    }
+/// Control communities that mean the same to everybody.
+#[derive(PartialEq, Eq, Hash)]
+struct Controls {
+    standard: Vec<u32>,
+    large: Vec<[u32; 3]>,
 }
 
 pub struct Model {
@@ -106,6 +66,10 @@ pub struct Model {
     asns: Vec<u32>,
     add_path: Vec<bool>,
     candidates: Vec<Candidate>,
+    verdicts: Vec<Verdicts>,
+    verdicts_of: HashMap<Controls, u32>,
+    /// What goes out with so many prepends, where that occurs.
+    prepended: HashMap<(u32, u8), FormId>,
     /// For each prefix who announces it, with which set; ascending by client.
     routes: Vec<SmallVec<[(u16, u32); 2]>>,
 }
@@ -115,52 +79,70 @@ impl Model {
     pub fn new(plan: &Plan, check: Check) -> Model {
         let mut model = Model {
             check,
-            forms: Forms::new(),
+            forms: Forms::default(),
             server_asn: plan.server_asn,
             asns: plan.clients.iter().map(|client| client.asn).collect(),
             add_path: plan.clients.iter().map(|client| client.add_path).collect(),
             candidates: Vec::with_capacity(plan.sets.len()),
+            verdicts: Vec::new(),
+            verdicts_of: HashMap::new(),
+            prepended: HashMap::new(),
             routes: vec![SmallVec::new(); plan.prefixes.len()],
         };
-        for set in &plan.sets {
-            model.add_set(set.client, &set.attributes);
+        for set in 0..plan.sets.len() as u32 {
+            model.add_set(plan.sets.client(set), plan.sets.key(set));
         }
         model
     }
 
-    /// Sets are numbered in the order of being added.
-    pub fn add_set(&mut self, client: u16, attributes: &Attributes) -> u32 {
-        let verdicts: Box<[u8]> = if rules::has_controls(attributes, self.server_asn) {
-            let verdict =
-                |&asn: &u32| rules::verdict(attributes, asn, self.server_asn).unwrap_or(DENIED);
-            self.asns.iter().map(verdict).collect()
-        } else {
-            Box::default()
+    /// Sets are numbered in the order of being added; `key` is as [`Attributes::key`] writes it.
+    pub fn add_set(&mut self, client: u16, key: &[u8]) -> u32 {
+        let glance = Glance::at(key, self.server_asn);
+        let (verdicts, form) = match glance.has_controls {
+            true => self.add_controlled(client, key),
+            false => (EVERYBODY, self.forms.intern_key(key)),
         };
-        let mut forms = [NOTHING; 4];
-        for (prepends, form) in forms.iter_mut().enumerate() {
-            let occurs = if verdicts.is_empty() {
-                prepends == 0
-            } else {
-                verdicts.contains(&(prepends as u8))
-            };
-            if occurs {
-                let mut out = attributes.clone();
-                rules::strip(&mut out, self.server_asn);
-                out.prepend(self.asns[usize::from(client)], prepends);
-                out.normalise();
-                *form = self.forms.intern(out);
-            }
-        }
-        let (path_len, origin) = (attributes.path_len(), attributes.origin);
         self.candidates.push(Candidate {
             client,
-            origin,
-            path_len,
+            path_len: glance.path_len,
+            origin: glance.origin,
             verdicts,
-            forms,
+            form,
         });
         (self.candidates.len() - 1) as u32
+    }
+
+    /// The set that is added next, which says to whom it may go.
+    fn add_controlled(&mut self, client: u16, key: &[u8]) -> (u32, FormId) {
+        let attributes = Attributes::from_key(key).expect("these octets are our own");
+        let mut stripped = attributes.clone();
+        rules::strip(&mut stripped, self.server_asn);
+        let verdicts = self.verdicts_of(&attributes);
+        let set = self.candidates.len() as u32;
+        for prepends in 1..=3 {
+            if self.verdicts[verdicts as usize].contains(&prepends) {
+                let mut out = stripped.clone();
+                out.prepend(self.asns[usize::from(client)], prepends.into());
+                out.normalise();
+                let form = self.forms.intern(&out);
+                self.prepended.insert((set, prepends), form);
+            }
+        }
+        stripped.normalise();
+        (verdicts, self.forms.intern(&stripped))
+    }
+
+    fn verdicts_of(&mut self, attributes: &Attributes) -> u32 {
+        let (standard, large) = rules::controls(attributes, self.server_asn);
+        let next = self.verdicts.len() as u32;
+        let controls = Controls { standard, large };
+        let number = *self.verdicts_of.entry(controls).or_insert(next);
+        if number == next {
+            let verdict =
+                |&asn: &u32| rules::verdict(attributes, asn, self.server_asn).unwrap_or(DENIED);
+            self.verdicts.push(self.asns.iter().map(verdict).collect());
+        }
+        number
     }
 
     pub fn announce(&mut self, client: u16, prefix: u32, set: u32) {
@@ -183,50 +165,117 @@ impl Model {
             .map(|route| route.1)
     }
 
-    fn eligible(&self, receiver: u16, prefix: u32) -> impl Iterator<Item = (&Candidate, u8)> {
-        self.routes[prefix as usize]
-            .iter()
-            .filter_map(move |&(_, set)| {
-                let candidate = &self.candidates[set as usize];
-                candidate
-                    .verdict(receiver)
-                    .map(|prepends| (candidate, prepends))
-            })
+    /// Who announces the prefix, each with the number of its set; ascending by client.
+    pub fn routes(&self, prefix: u32) -> &[(u16, u32)] {
+        &self.routes[prefix as usize]
+    }
+
+    fn verdict(&self, candidate: &Candidate, receiver: u16) -> Option<u8> {
+        if receiver == candidate.client {
+            return None;
+        }
+        match self.verdicts.get(candidate.verdicts as usize) {
+            None => Some(0),
+            Some(verdicts) => Some(verdicts[usize::from(receiver)]).filter(|v| *v != DENIED),
+        }
+    }
+
+    fn form(&self, set: u32, prepends: u8) -> FormId {
+        match prepends {
+            0 => self.candidates[set as usize].form,
+            _ => self.prepended[&(set, prepends)],
+        }
+    }
+
+    /// Sets that the receiver may have, with so many prepends.
+    fn eligible(&self, receiver: u16, prefix: u32) -> impl Iterator<Item = (u32, u8)> {
+        self.routes(prefix).iter().filter_map(move |&(_, set)| {
+            let prepends = self.verdict(&self.candidates[set as usize], receiver)?;
+            Some((set, prepends))
+        })
     }
 
     /// RFC 4271 §9.1.2.2 where every neighbouring AS has one session: MED never compares, and
-    /// router identifiers are addresses, ascending like the clients.
-    fn best(&self, receiver: u16, prefix: u32) -> FormId {
-        self.eligible(receiver, prefix)
-            .min_by_key(|(path, prepends)| {
-                (
-                    path.path_len + u32::from(*prepends),
-                    path.origin,
-                    path.client,
-                )
-            })
-            .map_or(NOTHING, |(path, prepends)| {
-                path.forms[usize::from(prepends)]
-            })
+    /// router identifiers are addresses, ascending like the clients. Less is preferred.
+    fn preference(&self, set: u32, prepends: u8) -> (u16, u8, u16) {
+        let path = &self.candidates[set as usize];
+        (
+            path.path_len + u16::from(prepends),
+            path.origin,
+            path.client,
+        )
     }
 
-    /// Whether a client that has `held` (sorted) for the prefix has what it should.
+    fn best(&self, receiver: u16, prefix: u32) -> FormId {
+        self.eligible(receiver, prefix)
+            .min_by_key(|&(set, prepends)| self.preference(set, prepends))
+            .map_or(NOTHING, |(set, prepends)| self.form(set, prepends))
+    }
+
+    /// What a client with one path is owed for the prefix: most clients, and those who are owed
+    /// something else, ascending.
+    pub fn owed_by_all(&self, prefix: u32) -> (FormId, Vec<(u16, FormId)>) {
+        let routes = self.routes(prefix);
+        let has_verdicts =
+            |route: &(u16, u32)| self.candidates[route.1 as usize].verdicts != EVERYBODY;
+        let owed = |receiver: u16| (receiver, self.best(receiver, prefix));
+        let (common, owed): (FormId, Vec<(u16, FormId)>) = if routes.iter().any(has_verdicts) {
+            let all: Vec<(u16, FormId)> = (0..self.asns.len() as u16).map(owed).collect();
+            (most_frequent(&all), all)
+        } else {
+            // All but the announcer of the best path have that.
+            let best = routes.iter().map(|route| route.1);
+            match best.min_by_key(|&set| self.preference(set, 0)) {
+                Some(best) => {
+                    let announcer = self.candidates[best as usize].client;
+                    (self.form(best, 0), vec![owed(announcer)])
+                }
+                None => (NOTHING, Vec::new()),
+            }
+        };
+        let others = owed.into_iter().filter(|(_, form)| *form != common);
+        (common, others.collect())
+    }
+
+    /// Whether a client that has `held` for the prefix has what it should.
     pub fn is_right(&self, receiver: u16, prefix: u32, held: &[FormId]) -> bool {
         if self.add_path[usize::from(receiver)] {
-            return self.owed(receiver, prefix)[..] == *held;
+            return self.is_all(receiver, prefix, held);
         }
         let held = held.first().copied().unwrap_or(NOTHING);
         match self.check {
             Check::Exact => self.best(receiver, prefix) == held,
             Check::Eligible if held == NOTHING => self.eligible(receiver, prefix).next().is_none(),
             Check::HidingAllowed if held == NOTHING => {
-                self.eligible(receiver, prefix).count() < self.routes[prefix as usize].len()
-                    || self.routes[prefix as usize].is_empty()
+                let routes = self.routes(prefix);
+                routes.is_empty() || self.eligible(receiver, prefix).count() < routes.len()
             }
             _ => self
                 .eligible(receiver, prefix)
-                .any(|(path, prepends)| path.forms[usize::from(prepends)] == held),
+                .any(|(set, prepends)| self.form(set, prepends) == held),
         }
+    }
+
+    /// Whether that is every path that the client may have, in any order.
+    fn is_all(&self, receiver: u16, prefix: u32, held: &[FormId]) -> bool {
+        if held.len() > u64::BITS as usize {
+            let mut held: SmallVec<[FormId; 4]> = held.into();
+            held.sort_unstable();
+            return self.owed(receiver, prefix) == held;
+        }
+        let mut unclaimed = u64::MAX >> (u64::BITS as usize - held.len()).min(63);
+        if held.is_empty() {
+            unclaimed = 0;
+        }
+        for (set, prepends) in self.eligible(receiver, prefix) {
+            let form = self.form(set, prepends);
+            let place = (0..held.len()).find(|&at| held[at] == form && unclaimed & (1 << at) != 0);
+            match place {
+                Some(at) => unclaimed &= !(1 << at),
+                None => return false,
+            }
+        }
+        unclaimed == 0
     }
 
     /// All that the client may have, or with `exact` and one path that one; sorted.
@@ -235,21 +284,63 @@ impl Model {
         if self.check == Check::Exact && !self.add_path[usize::from(receiver)] {
             owed.extend(Some(self.best(receiver, prefix)).filter(|&form| form != NOTHING));
         } else {
-            owed.extend(
-                self.eligible(receiver, prefix)
-                    .map(|(path, prepends)| path.forms[usize::from(prepends)]),
-            );
+            let eligible = self.eligible(receiver, prefix);
+            owed.extend(eligible.map(|(set, prepends)| self.form(set, prepends)));
         }
         owed.sort_unstable();
         owed
     }
 }
 
+/// What decides about a set, read off its octets.
+struct Glance {
+    path_len: u16,
+    origin: u8,
+    has_controls: bool,
+}
+
+impl Glance {
+    fn at(key: &[u8], server_asn: u32) -> Glance {
+        let mut glance = Glance {
+            path_len: 0,
+            origin: 0,
+            has_controls: false,
+        };
+        let (_, _, mut octets) = split_key(key);
+        while !octets.is_empty() {
+            let (attribute, rest) = read_attribute(octets).expect("these octets are our own");
+            octets = rest;
+            match attribute.kind {
+                1 => glance.origin = attribute.value[0],
+                2 => glance.path_len = path_len(attribute.value),
+                8 | 32 => {
+                    glance.has_controls |=
+                        rules::are_controls(attribute.kind, attribute.value, server_asn);
+                }
+                _ => {}
+            }
+        }
+        glance
+    }
+}
+
+fn most_frequent(owed: &[(u16, FormId)]) -> FormId {
+    let mut counts: SmallVec<[(FormId, usize); 8]> = SmallVec::new();
+    for (_, form) in owed {
+        match counts.iter_mut().find(|count| count.0 == *form) {
+            Some(count) => count.1 += 1,
+            None => counts.push((*form, 1)),
+        }
+    }
+    let most = counts.iter().max_by_key(|count| count.1);
+    most.map_or(NOTHING, |count| count.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::FamilySet;
-    use crate::load::plan::{AnnouncedSet, Client};
+    use crate::load::plan::{Client, Sets};
 
     /// Client, path, communities of each path for one prefix.
     fn model(paths: &[(u16, &[u32], &[u32])], check: Check) -> Model {
@@ -257,16 +348,13 @@ mod tests {
         let clients: Vec<Client> = (0..4)
             .map(|i| Client::new(i, net, "fd77::".parse().unwrap()))
             .collect();
-        let sets = paths.iter().map(|(client, path, communities)| {
+        let mut sets = Sets::default();
+        for (client, path, communities) in paths {
             let mut attributes =
                 Attributes::new(path, clients[usize::from(*client)].address.into());
             attributes.communities = communities.to_vec();
-            AnnouncedSet {
-                client: *client,
-                attributes,
-            }
-        });
-        let sets = sets.collect();
+            sets.push(*client, &attributes);
+        }
         let prefixes = vec!["192.0.2.0/24".parse().unwrap()];
         let plan = Plan {
             server_asn: 64500,
@@ -331,7 +419,7 @@ mod tests {
             let held = model
                 .candidates
                 .get(path)
-                .map_or(vec![], |candidate| vec![candidate.forms[0]]);
+                .map_or(vec![], |candidate| vec![candidate.form]);
             assert_eq!(
                 model.is_right(receiver, 0, &held),
                 expected,
@@ -348,7 +436,9 @@ mod tests {
         );
         let mut prepended = Attributes::new(&[10000, 5], "10.77.1.1".parse().unwrap());
         prepended.large = vec![[64500, 102, 10002]];
-        let set = model.add_set(0, &prepended);
+        let mut key = Vec::new();
+        prepended.key(&mut key);
+        let set = model.add_set(0, &key);
         model.announce(0, 0, set);
         assert!(held_path(&model, 2).starts_with("path 10001 5"));
         assert!(held_path(&model, 3).starts_with("path 10000 5"));

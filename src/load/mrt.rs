@@ -15,14 +15,14 @@ use hashbrown::HashMap;
 use super::LoadError;
 use super::args::LoadArgs;
 use super::attributes::{AS_SEQUENCE, Attributes};
-use super::plan::{AnnouncedSet, Client, Plan, Route};
+use super::plan::{Client, Plan, Route, Sets};
 use super::random::Random;
 use super::second::{community, segments};
 use super::synthetic::{pick_clients, zipf};
 use crate::base::{Family, FamilySet, Prefix};
 
 /// Longest path that an exchange takes.
-const PATH_LEN_MAX: u32 = 32;
+const PATH_LEN_MAX: usize = 32;
 /// Nothing of these, nor anything within them, is announced (IANA special-purpose registries).
 const REFUSED: [&str; 26] = [
     "0.0.0.0/8",
@@ -80,7 +80,7 @@ pub fn plan(file: &Path, args: &LoadArgs, mut clients: Vec<Client>) -> Result<Pl
         families: FamilySet::default(),
         clients: Vec::new(),
         prefixes: Vec::new(),
-        sets: Vec::new(),
+        sets: Sets::default(),
     };
     let mut index: HashMap<Prefix, u32, FixedState> = HashMap::default();
     let mut taken: HashMap<(u16, u32), (), FixedState> = HashMap::default();
@@ -103,11 +103,7 @@ pub fn plan(file: &Path, args: &LoadArgs, mut clients: Vec<Client>) -> Result<Pl
             let client = group[member];
             let attributes =
                 announced_by(&clients[client], &table.sets[set as usize], first.family());
-            let number = plan.sets.len() as u32;
-            plan.sets.push(AnnouncedSet {
-                client: client as u16,
-                attributes,
-            });
+            let number = plan.sets.push(client as u16, &attributes);
             for (_, _, prefix) in routes {
                 let next = index.len() as u32;
                 let place = *index.entry(*prefix).or_insert(next);
@@ -247,11 +243,13 @@ fn translate(elem: &BgpElem, server_asn: u32) -> Option<Attributes> {
     let is_bogon = |asn: u32| {
         matches!(asn, 0 | 23_456 | 64_496..=131_071 | 4_200_000_000..) || asn == server_asn
     };
+    // There are no AS_SETs in what is sound.
+    let path_len: usize = set.as_path.iter().map(|segment| segment.asns.len()).sum();
     let sound = set
         .as_path
         .iter()
         .all(|segment| segment.kind == AS_SEQUENCE && !segment.asns.iter().any(|&a| is_bogon(a)));
-    if !sound || !(1..=PATH_LEN_MAX).contains(&set.path_len()) {
+    if !sound || !(1..=PATH_LEN_MAX).contains(&path_len) {
         return None;
     }
     set.origin = elem.origin.map_or(2, |origin| origin as u8);

@@ -3,16 +3,17 @@
 //! by audience, so that what one audience gets is one run. For `perf/blaster`, which writes nothing
 //! else; no sockets here.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::args::LoadArgs;
-use super::attributes::{Attributes, MP_REACH, put};
-use super::model::{Check, FormId, Model};
-use super::plan::Plan;
+use super::attributes::{MP_REACH, put, split_key};
+use super::forms::FormId;
+use super::model::{Check, Model};
+use super::plan::{Client, Plan};
 use super::update::{self, HEADER_LEN, MESSAGE_MAX, UPDATE};
 use super::{LoadError, make_plan};
 use crate::base::{Family, FamilySet, Prefix};
@@ -96,6 +97,24 @@ impl Owed {
     }
 }
 
+/// What each client of `rialto load` with the same words announces, End-of-RIB included.
+pub fn announcements(args: &LoadArgs) -> Result<Vec<Vec<u8>>, LoadError> {
+    let plan = make_plan(args)?;
+    let clients = plan.clients.iter();
+    Ok(clients.map(|client| announcement(&plan, client)).collect())
+}
+
+fn announcement(plan: &Plan, client: &Client) -> Vec<u8> {
+    let mut octets = Vec::new();
+    for routes in client.routes.chunk_by(|a, b| a.set == b.set) {
+        let key = plan.sets.key(routes[0].set);
+        let prefixes: Vec<u32> = routes.iter().map(|route| route.prefix).collect();
+        encode_messages(&mut octets, plan, key, None, &prefixes);
+    }
+    each_family(plan.families).for_each(|family| update::encode_end_of_rib(&mut octets, family));
+    octets
+}
+
 fn announced(plan: &Plan) -> Model {
     let mut model = Model::new(plan, Check::Exact);
     for (client, announcer) in plan.clients.iter().enumerate() {
@@ -107,7 +126,7 @@ fn announced(plan: &Plan) -> Model {
 }
 
 fn receivers(plan: &Plan) -> Vec<Receiver> {
-    let receiver = |client: &super::plan::Client| Receiver {
+    let receiver = |client: &Client| Receiver {
         asn: client.asn,
         address: client.address,
         add_path: client.add_path,
@@ -150,7 +169,7 @@ fn audiences(plan: &Plan, model: &Model, add_path: bool) -> Vec<(Members, Forms)
     let mut numbers: HashMap<Members, usize, FixedState> = HashMap::default();
     let mut prefixes_of: HashMap<(usize, FormId), Vec<u32>, FixedState> = HashMap::default();
     let mut keys: Vec<(usize, FormId)> = Vec::new();
-    for prefixes in alike(plan) {
+    for prefixes in alike(plan, model) {
         for (form, clients) in split(model, &receivers, prefixes[0]) {
             let next = numbers.len();
             let audience = *numbers
@@ -184,17 +203,11 @@ fn audiences(plan: &Plan, model: &Model, add_path: bool) -> Vec<(Members, Forms)
 }
 
 /// Prefixes that the same clients announce with the same sets: everybody is owed the same of them.
-fn alike(plan: &Plan) -> Vec<Vec<u32>> {
-    let mut sets_of: Vec<Vec<u32>> = vec![Vec::new(); plan.prefixes.len()];
-    for client in &plan.clients {
-        for route in &client.routes {
-            sets_of[route.prefix as usize].push(route.set);
-        }
-    }
-    let mut numbers: HashMap<Vec<u32>, usize, FixedState> = HashMap::default();
+fn alike(plan: &Plan, model: &Model) -> Vec<Vec<u32>> {
+    let mut numbers: HashMap<&[(u16, u32)], usize, FixedState> = HashMap::default();
     let mut groups: Vec<Vec<u32>> = Vec::new();
-    for (prefix, sets) in (0..).zip(sets_of) {
-        let number = *numbers.entry(sets).or_insert(groups.len());
+    for prefix in 0..plan.prefixes.len() as u32 {
+        let number = *numbers.entry(model.routes(prefix)).or_insert(groups.len());
         if number == groups.len() {
             groups.push(Vec::new());
         }
@@ -220,36 +233,44 @@ fn split(model: &Model, receivers: &[usize], prefix: u32) -> Vec<(FormId, Vec<us
 /// All messages of one audience.
 fn encode_run(octets: &mut Vec<u8>, plan: &Plan, model: &Model, forms: &Forms, add_path: bool) {
     for (form, prefixes) in forms {
-        let Some(set) = model.forms.attributes(*form) else {
-            continue;
-        };
         // A form is one announcer's, so its number tells the paths of a prefix apart.
         let path_id = add_path.then_some(*form);
-        let mut rest = &prefixes[..];
-        while !rest.is_empty() {
-            let nlri = rest.iter().map(|&prefix| &plan.prefixes[prefix as usize]);
-            let count = encode_message(octets, set, path_id, nlri);
-            assert!(count > 0, "attributes leave room for a prefix");
-            rest = &rest[count..];
-        }
+        encode_messages(octets, plan, model.forms.key(*form), path_id, prefixes);
+    }
+}
+
+/// As many UPDATEs as it takes.
+fn encode_messages(
+    octets: &mut Vec<u8>,
+    plan: &Plan,
+    key: &[u8],
+    path_id: Option<u32>,
+    prefixes: &[u32],
+) {
+    let mut rest = prefixes;
+    while !rest.is_empty() {
+        let nlri = rest.iter().map(|&prefix| &plan.prefixes[prefix as usize]);
+        let count = encode_message(octets, key, path_id, nlri);
+        assert!(count > 0, "attributes leave room for a prefix");
+        rest = &rest[count..];
     }
 }
 
 /// One UPDATE with as many of `prefixes` as fit; returns how many.
 fn encode_message<'a>(
     out: &mut Vec<u8>,
-    set: &Attributes,
+    key: &[u8],
     path_id: Option<u32>,
     prefixes: impl Iterator<Item = &'a Prefix>,
 ) -> usize {
     let start = update::begin(out, UPDATE);
     out.extend([0; 4]);
-    set.encode(out);
+    let (family, next_hop, attributes) = split_key(key);
+    out.extend(attributes);
     let mut reach = Vec::new();
-    if let IpAddr::V6(global) = set.next_hop {
-        reach.extend([0, 2, 1, if set.link_local.is_some() { 32 } else { 16 }]);
-        reach.extend(global.octets());
-        reach.extend(set.link_local.iter().flat_map(|addr| addr.octets()));
+    if family == Family::Ipv6 {
+        reach.extend([0, 2, 1, next_hop.len() as u8]);
+        reach.extend(next_hop);
         reach.push(0);
     }
     // An attribute's own head is up to four octets long.
@@ -294,7 +315,6 @@ fn fill<'a>(
 mod tests {
     use super::*;
     use crate::load::args::Families;
-    use crate::load::reader::Reader;
     use crate::load::session::read_header;
 
     const CLIENTS: usize = 70;
@@ -305,7 +325,7 @@ mod tests {
             add_path_clients: 5,
             prefixes: Some(3000),
             paths_per_prefix: 2.5,
-            control_share,
+            control_share: Some(control_share),
             family: Some(Families::Both),
             ..LoadArgs::defaults()
         };
@@ -316,18 +336,22 @@ mod tests {
     fn held(owed: &Owed, plan: &Plan, model: &mut Model, client: usize) -> Vec<Vec<FormId>> {
         let octets: Vec<u8> = owed.pieces(client, 0).flatten().copied().collect();
         assert_eq!(octets.len(), owed.table_len(client));
-        let mut reader = Reader::new(&plan.prefixes, false);
+        let index: HashMap<&Prefix, usize> = plan.prefixes.iter().zip(0..).collect();
         let mut held = vec![Vec::new(); plan.prefixes.len()];
         let (mut at, mut ends) = (0, 0);
         while let Some((len, kind)) = read_header(&octets[at..]).unwrap() {
             assert!(kind == UPDATE && len <= MESSAGE_MAX);
-            let body = &octets[at + HEADER_LEN..at + len];
+            let parts = update::read_update(&octets[at + HEADER_LEN..at + len]).unwrap();
+            ends += usize::from(parts.end_of_rib.is_some());
             let add_path = owed.receivers[client].add_path;
-            let decoded = reader.read(body, add_path, &mut model.forms).unwrap();
-            assert!(decoded.foreign.is_empty() && decoded.withdrawn_count == 0);
-            ends += usize::from(decoded.end_of_rib.is_some());
-            for change in &decoded.changes {
-                held[change.prefix as usize].push(change.form);
+            for block in &parts.announced {
+                let mut key = Vec::new();
+                block.key(&mut key).unwrap();
+                let form = model.forms.read_key(&key).unwrap();
+                update::read_nlri(block.family, block.nlri, add_path, |_, prefix| {
+                    held[index[&prefix]].push(form);
+                })
+                .unwrap();
             }
             at += len;
         }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::Ipv4Net;
 
 use super::attributes::Attributes;
+use super::pieces::Pieces;
 use crate::base::{Family, FamilySet, Prefix};
 
 /// ASN of the first client.
@@ -19,7 +20,7 @@ pub struct Plan {
     pub clients: Vec<Client>,
     /// Distinct; those of one origin lie together.
     pub prefixes: Vec<Prefix>,
-    pub sets: Vec<AnnouncedSet>,
+    pub sets: Sets,
 }
 
 pub struct Client {
@@ -38,9 +39,40 @@ pub struct Route {
     pub prefix: u32,
 }
 
-pub struct AnnouncedSet {
-    pub client: u16,
-    pub attributes: Attributes,
+/// The attribute sets that are announced, as octets: there may be millions.
+#[derive(Default)]
+pub struct Sets {
+    keys: Pieces,
+    clients: Vec<u16>,
+    scratch: Vec<u8>,
+}
+
+impl Sets {
+    /// Sets are numbered in the order of being added.
+    pub fn push(&mut self, client: u16, attributes: &Attributes) -> u32 {
+        self.scratch.clear();
+        attributes.key(&mut self.scratch);
+        self.clients.push(client);
+        self.keys.push(&self.scratch)
+    }
+
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Who announces it.
+    pub fn client(&self, set: u32) -> u16 {
+        self.clients[set as usize]
+    }
+
+    /// As [`Attributes::key`] writes it.
+    pub fn key(&self, set: u32) -> &[u8] {
+        self.keys.piece(set)
+    }
+
+    pub fn attributes(&self, set: u32) -> Attributes {
+        Attributes::from_key(self.key(set)).expect("these octets are our own")
+    }
 }
 
 impl Client {

@@ -6,7 +6,8 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::args::{LoadArgs, Scenario};
-use super::model::{Check, NOTHING};
+use super::forms::NOTHING;
+use super::model::Check;
 use super::proc::Usage;
 use super::session::Counters;
 use super::swarm::{Swarm, histogram};

@@ -20,11 +20,36 @@ pub fn verdict(set: &Attributes, receiver: u32, server_asn: u32) -> Option<u8> {
 }
 
 /// Whether the set has communities that concern only the server.
+#[cfg(test)]
 pub fn has_controls(set: &Attributes, server_asn: u32) -> bool {
-    set.communities
-        .iter()
-        .any(|&community| is_standard_control(community, server_asn))
-        || set.large.iter().any(|large| large[0] == server_asn)
+    controls(set, server_asn) != (vec![], vec![])
+}
+
+/// The communities that concern only the server, standard and large.
+pub fn controls(set: &Attributes, server_asn: u32) -> (Vec<u32>, Vec<[u32; 3]>) {
+    let standard = set.communities.iter().copied();
+    let large = set.large.iter().copied();
+    (
+        standard
+            .filter(|&community| is_standard_control(community, server_asn))
+            .collect(),
+        large.filter(|large| large[0] == server_asn).collect(),
+    )
+}
+
+/// Whether any of the communities in the value of an attribute (8 or 32) concerns only the server.
+pub fn are_controls(kind: u8, value: &[u8], server_asn: u32) -> bool {
+    let word = |octets: &[u8; 4]| u32::from_be_bytes(*octets);
+    let words = value.as_chunks().0;
+    match kind {
+        8 => words
+            .iter()
+            .any(|community| is_standard_control(word(community), server_asn)),
+        _ => words
+            .iter()
+            .step_by(3)
+            .any(|first| word(first) == server_asn),
+    }
 }
 
 /// Takes the communities out that do not leave the server.

@@ -44,20 +44,17 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn converge(&mut self, name: &str) -> io::Result<bool> {
-        let since = self.swarm.now();
-        self.swarm.start(0..self.swarm.client_count());
+        let since = self.swarm.start(0..self.swarm.client_count());
         self.settle(name, since)
     }
 
     fn join(&mut self) -> io::Result<bool> {
         let last = self.swarm.client_count() - 1;
-        let since = self.swarm.now();
-        self.swarm.start(0..last);
+        let since = self.swarm.start(0..last);
         if !self.settle("all but one announce", since)? {
             return Ok(false);
         }
-        let since = self.swarm.now();
-        self.swarm.start(last..last + 1);
+        let since = self.swarm.start(last..last + 1);
         self.settle("one more joins", since)
     }
 
@@ -71,13 +68,11 @@ impl Run<'_> {
             let mut clients: Vec<usize> = (0..self.swarm.client_count()).collect();
             random.shuffle(&mut clients);
             clients.truncate(count);
-            let since = self.swarm.now();
-            self.swarm.stop(clients.iter().copied());
+            let since = self.swarm.stop(clients.iter().copied());
             if !self.settle(&format!("round {round}: {count} clients drop"), since)? {
                 return Ok(false);
             }
-            let since = self.swarm.now();
-            self.swarm.start(clients.iter().copied());
+            let since = self.swarm.start(clients.iter().copied());
             if !self.settle(&format!("round {round}: they return"), since)? {
                 return Ok(false);
             }
@@ -92,13 +87,11 @@ impl Run<'_> {
         let largest = (0..self.swarm.client_count())
             .max_by_key(|&client| self.swarm.plan.clients[client].routes.len());
         let largest = largest.unwrap_or(0);
-        let since = self.swarm.now();
-        self.swarm.stop(std::iter::once(largest));
+        let since = self.swarm.stop(std::iter::once(largest));
         if !self.settle("the largest network drops out", since)? {
             return Ok(false);
         }
-        let since = self.swarm.now();
-        self.swarm.start(largest..largest + 1);
+        let since = self.swarm.start(largest..largest + 1);
         if !self.settle("it comes back", since)? {
             return Ok(false);
         }
@@ -120,8 +113,7 @@ impl Run<'_> {
         };
         slow.iter()
             .for_each(|&client| self.swarm.set_appetite(client, appetite));
-        let since = self.swarm.now();
-        self.swarm.start(0..self.swarm.client_count());
+        let since = self.swarm.start(0..self.swarm.client_count());
         if !self.settle_but(&format!("all announce, {count} do not read"), since, count)? {
             return Ok(false);
         }
@@ -244,7 +236,7 @@ impl Run<'_> {
                 continue;
             }
             let route = *random.pick(routes);
-            if self.swarm.is_awaited(route.prefix) {
+            if self.swarm.awaited.contains(route.prefix) {
                 continue;
             }
             let there = self
@@ -263,7 +255,7 @@ impl Run<'_> {
 
     /// The set as first announced, with a mark of its own and perhaps a longer path.
     fn variant(&self, set: u32, serial: u64, random: &mut Random) -> Attributes {
-        let mut attributes = self.swarm.plan.sets[set as usize].attributes.clone();
+        let mut attributes = self.swarm.plan.sets.attributes(set);
         if let Some(first) = attributes
             .as_path
             .first_mut()

@@ -162,7 +162,9 @@ mod tests {
                 "1.2.3.0/24"
             };
             let mut out = Vec::new();
-            update::encode_announcement(&mut out, &set, [prefix.parse().unwrap()].iter());
+            let mut key = Vec::new();
+            set.key(&mut key);
+            update::encode_announcement(&mut out, &key, [prefix.parse().unwrap()].iter());
             let body = &out[update::HEADER_LEN..];
             let parts = update::read_update(body).unwrap();
             assert_eq!(confirm(body, &parts, false), Ok(()));

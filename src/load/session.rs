@@ -1,12 +1,12 @@
 //! One client's side of a BGP session, as plain values: OPEN, timers, what is still to be said.
 //! Knows no socket; the swarm moves the octets.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::attributes::{Fault, fault};
+use super::outbox::Outbox;
 use super::plan::{Client, Plan, Route};
-use super::update::{self, HEADER_LEN, KEEPALIVE, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE};
+use super::update::{self, HEADER_LEN, KEEPALIVE, NOTIFICATION, OPEN, ROUTE_REFRESH};
 use crate::base::{Family, FamilySet, Time};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -47,7 +47,8 @@ pub struct Session {
     pub counters: Counters,
     /// Octets of a message not yet whole.
     pub inbox: Vec<u8>,
-    pub outbox: VecDeque<u8>,
+    pub outbox: Outbox,
+    pub connecting_since: Option<Time>,
     pub established_at: Option<Time>,
     /// When its table was last made right.
     pub complete_at: Option<Time>,
@@ -65,11 +66,11 @@ pub struct Session {
     pub is_notified: bool,
 }
 
-/// A message that concerns the tables.
-pub enum Heard<'a> {
+/// What a message has done to the session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
     Nothing,
     Established,
-    Update(&'a [u8]),
 }
 
 impl Session {
@@ -79,7 +80,8 @@ impl Session {
             appetite: Appetite::Full,
             counters: Counters::default(),
             inbox: Vec::new(),
-            outbox: VecDeque::new(),
+            outbox: Outbox::default(),
+            connecting_since: None,
             established_at: None,
             complete_at: None,
             last_heard: Time::ZERO,
@@ -113,16 +115,10 @@ impl Session {
         self.last_heard = now;
     }
 
-    /// One whole message.
-    pub fn handle_message<'a>(
-        &mut self,
-        now: Time,
-        kind: u8,
-        body: &'a [u8],
-    ) -> Result<Heard<'a>, Fault> {
+    /// One whole message that is no UPDATE of an established session.
+    pub fn handle_message(&mut self, now: Time, kind: u8, body: &[u8]) -> Result<Heard, Fault> {
         self.last_heard = now;
         match (kind, self.state) {
-            (UPDATE, State::Established) => return Ok(Heard::Update(body)),
             (KEEPALIVE, State::Established) => {}
             (KEEPALIVE, State::OpenConfirm) => {
                 self.state = State::Established;
@@ -194,18 +190,14 @@ impl Session {
 
     /// Appends announcements to the outbox until it holds `octets_max` or all is said.
     pub fn announce(&mut self, now: Time, plan: &Plan, routes: &[Route], octets_max: usize) {
-        let mut out = Vec::new();
-        while let Some(at) = self
-            .cursor
-            .filter(|_| self.outbox.len() + out.len() < octets_max)
-        {
+        self.last_sent = now;
+        while let Some(at) = self.cursor.filter(|_| self.outbox.len() < octets_max) {
+            let out = self.outbox.end();
             let Some(route) = routes.get(at) else {
                 Family::ALL
                     .into_iter()
                     .filter(|&family| plan.families.contains(family))
-                    .for_each(|family| {
-                        update::encode_end_of_rib(&mut out, family);
-                    });
+                    .for_each(|family| update::encode_end_of_rib(out, family));
                 self.cursor = None;
                 break;
             };
@@ -213,13 +205,11 @@ impl Session {
                 .iter()
                 .take_while(|other| other.set == route.set);
             let prefixes = same.map(|route| &plan.prefixes[route.prefix as usize]);
-            let set = &plan.sets[route.set as usize].attributes;
-            let count = update::encode_announcement(&mut out, set, prefixes);
+            let count = update::encode_announcement(out, plan.sets.key(route.set), prefixes);
             self.counters.updates_out += 1;
             self.counters.routes_out += count as u64;
             self.cursor = Some(at + count.max(1));
         }
-        self.send(now, |to| to.append(&mut out));
     }
 
     /// Whether the table of the plan has been said, up to what lies in the outbox.
@@ -234,9 +224,7 @@ impl Session {
 
     /// Appends whole messages.
     pub fn send(&mut self, now: Time, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut out = Vec::new();
-        write(&mut out);
-        self.outbox.extend(out);
+        write(self.outbox.end());
         self.last_sent = now;
     }
 }

@@ -1,27 +1,29 @@
 //! All clients on one thread: sockets, readiness, timers. Moves octets between sockets and
 //! sessions and received prefixes into the tables; what is to happen when is the scenario's.
 
+mod awaited;
+mod connect;
 mod refusal;
 mod traffic;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use hashbrown::HashMap;
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use mio::{Events, Poll};
+use rlimit::Resource;
 
-use self::refusal::{Refusal, Stage};
+use self::awaited::Awaited;
+use self::refusal::Refusal;
 use super::attributes::{Attributes, Fault};
 use super::clock::Clock;
 use super::model::{Check, Model};
 use super::plan::Plan;
 use super::reader::Reader;
-use super::session::{Appetite, Session, State};
+use super::session::{Appetite, Session};
 use super::table::Tables;
 use super::update::{self, NOTIFICATION};
 use crate::base::Time;
@@ -30,8 +32,10 @@ use crate::base::Time;
 const TURN_OCTETS: usize = 256 << 10;
 /// Octets ready to be written, at most, while a table is announced.
 const OUTBOX_MAX: usize = 64 << 10;
-/// Connections being made at one time: servers have short backlogs.
-const CONNECTING_MAX: usize = 16;
+/// How long is read before new readiness is asked for.
+const READING_MAX: Duration = Duration::from_millis(2);
+/// Descriptors beside those of sessions.
+const OTHER_FILES: u64 = 64;
 const RETRY: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(50);
 
@@ -47,7 +51,6 @@ struct Link {
     socket: Option<TcpStream>,
     /// Whether the scenario wants it up.
     wanted: bool,
-    retry_at: Time,
     readable: bool,
     /// The server has said that it writes no more: read until the end.
     closed: bool,
@@ -77,8 +80,13 @@ pub struct Swarm {
     pub first_change: Option<Time>,
     /// From a change being sent to its arrival at each client, microseconds.
     pub latency: Histogram<u64>,
-    /// Prefixes changed by the scenario: when, and by how many clients awaited.
-    awaited: HashMap<u32, (Time, usize)>,
+    pub awaited: Awaited,
+    /// When the last session came up.
+    pub last_established: Time,
+    /// Since it was last taken.
+    pub lag: Lag,
+    established: usize,
+    queue: connect::Queue,
     settings: Settings,
     links: Vec<Link>,
     clock: Clock,
@@ -102,15 +110,12 @@ pub struct Swarm {
 
 impl Swarm {
     pub fn new(plan: Plan, settings: Settings) -> io::Result<Swarm> {
+        allow_files(plan.clients.len() as u64 + OTHER_FILES)?;
         let model = Model::new(&plan, settings.check);
-        let tables = Tables::new(
-            plan.prefixes.len(),
-            plan.clients.iter().map(|client| client.add_path),
-        );
+        let tables = Tables::new(&plan);
         let link = || Link {
             socket: None,
             wanted: false,
-            retry_at: Time::ZERO,
             readable: false,
             closed: false,
             writable: false,
@@ -119,7 +124,7 @@ impl Swarm {
             allowance: 0,
         };
         Ok(Swarm {
-            reader: Reader::new(&plan.prefixes, settings.second_decoder),
+            reader: Reader::new(&plan.prefixes, plan.clients.len(), settings.second_decoder),
             sessions: plan
                 .clients
                 .iter()
@@ -128,7 +133,11 @@ impl Swarm {
             links: plan.clients.iter().map(|_| link()).collect(),
             refusals: vec![None; plan.clients.len()],
             latency: histogram(),
-            awaited: HashMap::new(),
+            awaited: Awaited::default(),
+            last_established: Time::ZERO,
+            lag: Lag::default(),
+            established: 0,
+            queue: connect::Queue::new(),
             model,
             tables,
             plan,
@@ -138,7 +147,7 @@ impl Swarm {
             first_change: None,
             clock: Clock::start(),
             poll: Poll::new()?,
-            events: Events::with_capacity(1024),
+            events: Events::with_capacity(4096),
             reading: VecDeque::new(),
             writing: VecDeque::new(),
             scratch: vec![0; TURN_OCTETS + (64 << 10)],
@@ -159,47 +168,55 @@ impl Swarm {
         self.sessions.len()
     }
 
-    /// These clients connect, announce their table and are owed theirs.
-    pub fn start(&mut self, clients: impl Iterator<Item = usize> + Clone) {
-        let now = self.now();
-        if clients.clone().next().is_some() {
-            self.trying_since.get_or_insert(now);
-        }
+    /// These clients connect, announce their table and are owed theirs. Returns when: what is owed
+    /// to whom is known before.
+    pub fn start(&mut self, clients: impl Iterator<Item = usize> + Clone) -> Time {
         for client in clients.clone() {
             for route in &self.plan.clients[client].routes {
                 self.model.announce(client as u16, route.prefix, route.set);
             }
-            self.links[client].wanted = true;
-            self.links[client].retry_at = self.now();
         }
+        self.judge(clients.clone());
         for client in clients.clone() {
             self.tables.bring_up(&self.model, client);
         }
-        let started: Vec<usize> = clients.collect();
-        for client in 0..self.client_count() {
-            if self.tables.is_up(client) && !started.contains(&client) {
-                self.tables.judge_client(&self.model, client);
-            }
+        let now = self.now();
+        if clients.clone().next().is_some() {
+            self.trying_since.get_or_insert(now);
         }
-        self.last_change = self.now();
+        for client in clients {
+            self.links[client].wanted = true;
+            self.queue.push(now, client);
+        }
+        self.last_change = now;
+        now
     }
 
-    /// These clients go without a word; the others are to lose their routes.
-    pub fn stop(&mut self, clients: impl Iterator<Item = usize>) {
-        for client in clients {
+    /// These clients go without a word; the others are to lose their routes. Returns when.
+    pub fn stop(&mut self, clients: impl Iterator<Item = usize> + Clone) -> Time {
+        for client in clients.clone() {
             self.links[client].wanted = false;
-            self.disconnect(client);
             self.tables.take_down(client);
             for route in &self.plan.clients[client].routes {
                 self.model.withdraw(client as u16, route.prefix);
             }
         }
-        for client in 0..self.client_count() {
-            if self.tables.is_up(client) {
-                self.tables.judge_client(&self.model, client);
-            }
-        }
-        self.last_change = self.now();
+        self.judge(clients.clone());
+        let now = self.now();
+        clients.for_each(|client| self.disconnect(client));
+        self.last_change = now;
+        now
+    }
+
+    /// What these clients announce has changed.
+    fn judge(&mut self, clients: impl Iterator<Item = usize>) {
+        let mut prefixes: Vec<u32> = clients
+            .flat_map(|client| &self.plan.clients[client].routes)
+            .map(|route| route.prefix)
+            .collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        self.tables.judge(&self.model, &prefixes, |_, _| {});
     }
 
     /// Ends every session with Cease / Administrative Shutdown, best effort.
@@ -225,10 +242,12 @@ impl Swarm {
         let network = self.plan.prefixes[prefix as usize];
         match attributes {
             Some(attributes) => {
-                let set = self.model.add_set(client as u16, attributes);
+                let mut key = Vec::new();
+                attributes.key(&mut key);
+                let set = self.model.add_set(client as u16, &key);
                 self.model.announce(client as u16, prefix, set);
                 self.sessions[client].send(now, |out| {
-                    update::encode_announcement(out, attributes, [network].iter());
+                    update::encode_announcement(out, &key, [network].iter());
                 });
             }
             None => {
@@ -240,17 +259,10 @@ impl Swarm {
         }
         let mut awaited = 0;
         self.tables
-            .judge_prefix(&self.model, prefix, |_| awaited += 1);
-        if awaited > 0 {
-            self.awaited.insert(prefix, (now, awaited));
-        }
+            .judge(&self.model, &[prefix], |_, _| awaited += 1);
+        self.awaited.insert(prefix, now, awaited);
         self.last_change = now;
         self.queue_write(client);
-    }
-
-    /// Whether a change of this prefix has not yet arrived everywhere.
-    pub fn is_awaited(&self, prefix: u32) -> bool {
-        self.awaited.contains_key(&prefix)
     }
 
     pub fn set_appetite(&mut self, client: usize, appetite: Appetite) {
@@ -261,10 +273,7 @@ impl Swarm {
 
     /// Clients that should be up and are.
     pub fn established_count(&self) -> usize {
-        self.sessions
-            .iter()
-            .filter(|session| session.state == State::Established)
-            .count()
+        self.established
     }
 
     /// Everyone who should be up is, and has said all it has to say.
@@ -281,34 +290,26 @@ impl Swarm {
     pub fn turn(&mut self, wait: Duration) -> io::Result<()> {
         let busy = !self.reading.is_empty() || !self.writing.is_empty();
         let wait = if busy { Duration::ZERO } else { wait.min(TICK) };
-        match self.poll.poll(&mut self.events, Some(wait)) {
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        match self.poll.poll(&mut events, Some(wait)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        let ready: Vec<(usize, bool, bool, bool)> = self
-            .events
-            .iter()
-            .map(|event| {
-                let closed = event.is_read_closed() || event.is_error();
-                (
-                    event.token().0,
-                    event.is_readable() || closed,
-                    closed,
-                    event.is_writable(),
-                )
-            })
-            .collect();
-        for (client, readable, closed, writable) in ready {
+        let polled_at = self.now();
+        for event in &events {
+            let client = event.token().0;
+            let closed = event.is_read_closed() || event.is_error();
             self.links[client].closed |= closed;
-            if readable {
+            if event.is_readable() || closed {
                 self.links[client].readable = true;
                 self.queue_read(client);
             }
-            if writable {
+            if event.is_writable() {
                 self.links[client].writable = true;
                 self.queue_write(client);
             }
         }
+        self.events = events;
         for _ in 0..self.writing.len() {
             if let Some(client) = self.writing.pop_front() {
                 self.links[client].queued_write = false;
@@ -320,10 +321,15 @@ impl Swarm {
                 self.links[client].queued_read = false;
                 self.read(client);
             }
+            if self.now().since(polled_at) >= READING_MAX {
+                break;
+            }
         }
+        self.connect_waiting();
         if self.now() >= self.next_tick {
             self.tick();
         }
+        self.lag.note(self.now().since(polled_at));
         Ok(())
     }
 
@@ -346,26 +352,7 @@ impl Swarm {
     fn tick(&mut self) {
         let now = self.now();
         self.next_tick = now + TICK;
-        let mut connecting = self
-            .sessions
-            .iter()
-            .filter(|session| is_connecting(session.state))
-            .count();
         for client in 0..self.client_count() {
-            let link = &mut self.links[client];
-            if link.socket.is_none()
-                && link.wanted
-                && now >= link.retry_at
-                && connecting < CONNECTING_MAX
-            {
-                connecting += 1;
-                match self.connect(client) {
-                    Ok(()) => self.sessions[client].state = State::Connecting,
-                    Err(error) => {
-                        self.connect_failed(client, refusal::stage_of(&error), &error.to_string())
-                    }
-                }
-            }
             if let Err(Fault(why)) = self.sessions[client].handle_tick(now) {
                 self.lose(client, why);
             }
@@ -380,43 +367,6 @@ impl Swarm {
         }
     }
 
-    fn connect(&mut self, client: usize) -> io::Result<()> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        let source = SocketAddr::V4(SocketAddrV4::new(self.plan.clients[client].address, 0));
-        socket.bind(&source.into())?;
-        match socket.connect(&self.settings.target.into()) {
-            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
-            _ => {}
-        }
-        let mut socket = TcpStream::from_std(socket.into());
-        self.poll.registry().register(
-            &mut socket,
-            Token(client),
-            Interest::READABLE | Interest::WRITABLE,
-        )?;
-        self.links[client].socket = Some(socket);
-        Ok(())
-    }
-
-    fn connect_failed(&mut self, client: usize, stage: Stage, why: &str) {
-        self.note_refusal(client, stage, why);
-        self.disconnect(client);
-        self.links[client].retry_at = self.now() + RETRY;
-    }
-
-    fn disconnect(&mut self, client: usize) {
-        let link = &mut self.links[client];
-        if let Some(mut socket) = link.socket.take() {
-            let _ = self.poll.registry().deregister(&mut socket);
-        }
-        link.readable = false;
-        link.closed = false;
-        link.writable = false;
-        self.sessions[client].reset();
-    }
-
     /// The session has ended although it was wanted.
     fn lose(&mut self, client: usize, why: String) {
         let at = self.now();
@@ -425,7 +375,7 @@ impl Swarm {
             return;
         }
         self.disconnect(client);
-        self.links[client].retry_at = at + RETRY;
+        self.queue.push(at + RETRY, client);
         self.tables.take_down(client);
         self.tables.bring_up(&self.model, client);
         self.last_change = at;
@@ -438,9 +388,35 @@ pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("the bounds are right")
 }
 
-fn is_connecting(state: State) -> bool {
-    matches!(
-        state,
-        State::Connecting | State::OpenSent | State::OpenConfirm
-    )
+/// Raises the limit of open files where it is too low.
+fn allow_files(needed: u64) -> io::Result<()> {
+    let (soft, hard) = Resource::NOFILE.get()?;
+    if soft >= needed {
+        return Ok(());
+    }
+    Resource::NOFILE
+        .set(needed, hard.max(needed))
+        .map_err(|error| {
+            let why = format!(
+                "so many clients need {needed} open files, {hard} are allowed: {error}; see ulimit -n"
+            );
+            io::Error::other(why)
+        })
+}
+
+/// How long it takes from asking for readiness to asking again: for so long, at most, octets lie
+/// unread, beside those of clients whose turn is not yet.
+#[derive(Clone, Copy, Default)]
+pub struct Lag {
+    pub max: Duration,
+    pub sum: Duration,
+    pub count: u32,
+}
+
+impl Lag {
+    fn note(&mut self, span: Duration) {
+        self.max = self.max.max(span);
+        self.sum += span;
+        self.count += 1;
+    }
 }

@@ -1,169 +1,164 @@
 //! A table as exchanges see them, from a seed: prefix lengths, path lengths, shared attribute
-//! sets, uneven clients, overlapping paths, control communities. All of it is acceptable to an
-//! exchange's import checks.
+//! sets, uneven clients, overlapping paths, control communities; or one of two plainer layouts. All
+//! of it is acceptable to an exchange's import checks.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+mod controls;
+mod prefixes;
 
-use hashbrown::HashSet;
+use std::net::Ipv4Addr;
 
-use super::attributes::{AS_SEQUENCE, Attributes, Segment};
-use super::plan::{AnnouncedSet, Client, Plan, Route};
+use self::controls::Tags;
+use super::attributes::Attributes;
+use super::plan::{Client, Plan, Route, Sets};
 use super::random::Random;
-use crate::base::{Family, FamilySet, Prefix};
+use crate::base::{Family, FamilySet};
+
+/// Who announces what.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Layout {
+    /// Uneven clients whose prefixes overlap: so many paths a prefix, on average.
+    Overlapping { paths_per_prefix: f64 },
+    /// Every client announces as many /24s as the next, and nobody else's.
+    Even,
+    /// Every client announces every prefix.
+    Full,
+}
 
 /// What the table is to look like.
 #[derive(Clone, Debug)]
 pub struct Shape {
     /// Distinct prefixes over all clients.
     pub prefixes: usize,
-    pub paths_per_prefix: f64,
-    pub prefixes_per_attributes: f64,
-    /// Share of attribute sets with control communities.
+    pub layout: Layout,
+    /// How many share an attribute set: a mean where clients overlap, and this many elsewhere;
+    /// `None` is all of the client's.
+    pub prefixes_per_attributes: Option<f64>,
+    /// Share of attribute sets with control communities of their own.
     pub control_share: f64,
+    /// Share of clients with control communities on all their sets, the same ones.
+    pub tagging_clients: f64,
     /// Whether prepends are among the control communities.
     pub prepends: bool,
     /// Share of attribute sets with an attribute that no RFC knows.
     pub unknown_share: f64,
     pub families: FamilySet,
+    /// Share of IPv6 prefixes where both families are announced.
+    pub ipv6_share: f64,
     pub seed: u64,
 }
 
-/// Share of IPv6 prefixes where both families are announced.
-const IPV6_SHARE: f64 = 0.25;
-/// Prefix lengths and their weights, after today's tables.
-const IPV4_LENS: [(u8, u32); 14] = [
-    (24, 600),
-    (23, 100),
-    (22, 115),
-    (21, 55),
-    (20, 45),
-    (19, 27),
-    (18, 15),
-    (17, 9),
-    (16, 14),
-    (15, 3),
-    (14, 2),
-    (13, 2),
-    (12, 2),
-    (11, 1),
-];
-const IPV6_LENS: [(u8, u32); 10] = [
-    (48, 480),
-    (32, 130),
-    (44, 90),
-    (40, 90),
-    (36, 60),
-    (46, 50),
-    (47, 30),
-    (45, 20),
-    (29, 30),
-    (33, 20),
-];
 /// Path lengths from 1 to 6.
 const PATH_LENS: [u32; 6] = [14, 34, 30, 14, 6, 2];
-/// First octets with reserved blocks in them.
-const SPECIAL: [u8; 9] = [10, 100, 127, 169, 172, 192, 198, 203, 0];
-const IPV6_TOPS: [u16; 8] = [
-    0x2400, 0x2404, 0x2600, 0x2607, 0x2800, 0x2a00, 0x2a02, 0x2c0f,
-];
+/// What tells the streams of random numbers apart.
+const CONTROLS: u64 = 0x7a65;
+const TAGGING: u64 = 0x3b91;
 
 /// Fills in what `clients` announce.
-pub fn plan(shape: &Shape, server_asn: u32, mut clients: Vec<Client>) -> Plan {
+pub fn plan(shape: &Shape, server_asn: u32, clients: Vec<Client>) -> Plan {
     let mut random = Random::new(shape.seed);
-    let prefixes = distinct_prefixes(shape, &mut random);
-    let weights = zipf(clients.len(), &mut random);
-    let mut sets: Vec<AnnouncedSet> = Vec::new();
-    let mut next = 0;
-    while next < prefixes.len() {
-        let family = prefixes[next].family();
-        let wanted = next + random.geometric(shape.prefixes_per_attributes);
-        let end = (next..wanted.min(prefixes.len()))
-            .take_while(|&i| prefixes[i].family() == family)
-            .count()
-            + next;
-        let origin = origin_asn(&mut random);
-        let paths = random.geometric(shape.paths_per_prefix).min(clients.len());
-        for client in pick_clients(paths, &weights, &mut random) {
-            let set = sets.len() as u32;
-            let attributes = attributes(
-                shape,
-                server_asn,
-                &clients,
-                client,
-                family,
-                origin,
-                &mut random,
-            );
-            sets.push(AnnouncedSet {
-                client: client as u16,
-                attributes,
-            });
-            clients[client]
-                .routes
-                .extend((next..end).map(|prefix| Route {
-                    set,
-                    prefix: prefix as u32,
-                }));
+    let mut plan = outline_with(shape, server_asn, clients, &mut random);
+    let mut author = Author::new(shape, &plan, random);
+    match shape.layout {
+        Layout::Overlapping { paths_per_prefix } => {
+            overlapping(&mut plan, &mut author, paths_per_prefix)
         }
-        next = end;
+        Layout::Even => even(&mut plan, &mut author),
+        Layout::Full => full(&mut plan, &mut author),
     }
+    plan
+}
+
+/// The clients and the prefixes, and nobody announces anything.
+pub fn outline(shape: &Shape, server_asn: u32, clients: Vec<Client>) -> Plan {
+    outline_with(shape, server_asn, clients, &mut Random::new(shape.seed))
+}
+
+fn outline_with(shape: &Shape, server_asn: u32, clients: Vec<Client>, random: &mut Random) -> Plan {
     Plan {
         server_asn,
         families: shape.families,
         clients,
-        prefixes,
-        sets,
+        prefixes: match shape.layout {
+            Layout::Even => prefixes::even(shape.prefixes),
+            _ => prefixes::mixed(shape, random),
+        },
+        sets: Sets::default(),
     }
 }
 
-/// All of IPv4, then all of IPv6.
-fn distinct_prefixes(shape: &Shape, random: &mut Random) -> Vec<Prefix> {
-    let v6 = match (
-        shape.families.contains(Family::Ipv4),
-        shape.families.contains(Family::Ipv6),
-    ) {
-        (true, true) => (shape.prefixes as f64 * IPV6_SHARE) as usize,
-        (_, true) => shape.prefixes,
-        _ => 0,
-    };
-    let mut seen = HashSet::with_capacity(shape.prefixes);
-    let mut prefixes = Vec::with_capacity(shape.prefixes);
-    while prefixes.len() < shape.prefixes {
-        let prefix = if prefixes.len() < shape.prefixes - v6 {
-            v4_prefix(random)
-        } else {
-            v6_prefix(random)
-        };
-        if seen.insert(prefix) {
-            prefixes.push(prefix);
+fn overlapping(plan: &mut Plan, author: &mut Author<'_>, paths_per_prefix: f64) {
+    let weights = zipf(plan.clients.len(), &mut author.random);
+    let mean = author.shape.prefixes_per_attributes.unwrap_or(1.0);
+    let mut next = 0;
+    while next < plan.prefixes.len() {
+        let wanted = next + author.random.geometric(mean);
+        let end = end_of_family(plan, next, wanted);
+        let origin = origin_asn(&mut author.random);
+        let paths = author
+            .random
+            .geometric(paths_per_prefix)
+            .min(plan.clients.len());
+        for client in pick_clients(paths, &weights, &mut author.random) {
+            announce(plan, author, client, next..end, origin);
+        }
+        next = end;
+    }
+}
+
+fn even(plan: &mut Plan, author: &mut Author<'_>) {
+    let (prefixes, clients) = (plan.prefixes.len(), plan.clients.len());
+    for client in 0..clients {
+        let mine = prefixes * client / clients..prefixes * (client + 1) / clients;
+        let each = author.exact().unwrap_or(mine.len()).max(1);
+        for start in mine.clone().step_by(each) {
+            let origin = origin_asn(&mut author.random);
+            announce(
+                plan,
+                author,
+                client,
+                start..mine.end.min(start + each),
+                origin,
+            );
         }
     }
-    prefixes
 }
 
-fn len_of(lens: &[(u8, u32)], random: &mut Random) -> u8 {
-    let weights: Vec<u32> = lens.iter().map(|(_, weight)| *weight).collect();
-    lens[random.weighted(&weights)].0
-}
-
-fn v4_prefix(random: &mut Random) -> Prefix {
-    let first = loop {
-        let first = random.within(1, 223) as u8;
-        if !SPECIAL.contains(&first) {
-            break first;
+fn full(plan: &mut Plan, author: &mut Author<'_>) {
+    let each = author.exact().unwrap_or(plan.prefixes.len()).max(1);
+    let mut next = 0;
+    while next < plan.prefixes.len() {
+        let end = end_of_family(plan, next, next + each);
+        let origin = origin_asn(&mut author.random);
+        for client in 0..plan.clients.len() {
+            announce(plan, author, client, next..end, origin);
         }
-    };
-    let rest = random.next() as u32 & 0x00ff_ffff;
-    Prefix::v4(
-        Ipv4Addr::from(u32::from(first) << 24 | rest),
-        len_of(&IPV4_LENS, random),
-    )
+        next = end;
+    }
 }
 
-fn v6_prefix(random: &mut Random) -> Prefix {
-    let top = *random.pick(&IPV6_TOPS);
-    let bits = u128::from(top) << 112 | u128::from(random.next()) << 48;
-    Prefix::v6(Ipv6Addr::from(bits), len_of(&IPV6_LENS, random))
+/// At most `wanted`, and where the family of `start` ends.
+fn end_of_family(plan: &Plan, start: usize, wanted: usize) -> usize {
+    let end = wanted.min(plan.prefixes.len());
+    let family = plan.prefixes[start].family();
+    start + plan.prefixes[start..end].partition_point(|prefix| prefix.family() == family)
+}
+
+/// These prefixes, of one family and one origin, with a set of their own.
+fn announce(
+    plan: &mut Plan,
+    author: &mut Author<'_>,
+    client: usize,
+    prefixes: std::ops::Range<usize>,
+    origin: u32,
+) {
+    let family = plan.prefixes[prefixes.start].family();
+    let attributes = author.attributes(&plan.clients, client, family, origin);
+    let set = plan.sets.push(client as u16, &attributes);
+    let routes = prefixes.map(|prefix| Route {
+        set,
+        prefix: prefix as u32,
+    });
+    plan.clients[client].routes.extend(routes);
 }
 
 /// Cumulative weights of uneven clients: the largest is anyone.
@@ -228,44 +223,75 @@ fn as_path(first: u32, origin: u32, random: &mut Random) -> Vec<u32> {
     path
 }
 
-fn attributes(
-    shape: &Shape,
+/// Writes the attribute sets.
+struct Author<'a> {
+    shape: &'a Shape,
     server_asn: u32,
-    clients: &[Client],
-    client: usize,
-    family: Family,
-    origin: u32,
-    random: &mut Random,
-) -> Attributes {
-    let path = as_path(clients[client].asn, origin, random);
-    let mut set = Attributes::new(&path, clients[client].next_hop(family));
-    set.as_path = vec![Segment {
-        kind: AS_SEQUENCE,
-        asns: path.clone(),
-    }];
-    set.origin = [0, 2, 1][random.weighted(&[85, 13, 2])];
-    if random.chance(0.15) {
-        set.med = Some(random.below(1000) as u32);
+    random: Random,
+    controls: Random,
+    tags: Vec<Option<Tags>>,
+}
+
+impl<'a> Author<'a> {
+    fn new(shape: &'a Shape, plan: &Plan, random: Random) -> Author<'a> {
+        Author {
+            shape,
+            server_asn: plan.server_asn,
+            random,
+            controls: Random::new(shape.seed ^ CONTROLS),
+            tags: controls::of_clients(
+                shape.tagging_clients,
+                shape.prepends,
+                plan.server_asn,
+                &plan.clients,
+                &mut Random::new(shape.seed ^ TAGGING),
+            ),
+        }
     }
-    if random.chance(0.03) {
-        set.atomic_aggregate = true;
-        set.aggregator = Some((
-            origin,
-            Ipv4Addr::from(0x5000_0000 | random.next() as u32 & 0xffff),
-        ));
+
+    fn exact(&self) -> Option<usize> {
+        let count = self.shape.prefixes_per_attributes?;
+        Some(count.round() as usize)
     }
-    if random.chance(0.6) {
-        add_communities(&mut set, &path, random);
+
+    fn attributes(
+        &mut self,
+        clients: &[Client],
+        client: usize,
+        family: Family,
+        origin: u32,
+    ) -> Attributes {
+        let random = &mut self.random;
+        let path = as_path(clients[client].asn, origin, random);
+        let mut set = Attributes::new(&path, clients[client].next_hop(family));
+        set.origin = [0, 2, 1][random.weighted(&[85, 13, 2])];
+        if random.chance(0.15) {
+            set.med = Some(random.below(1000) as u32);
+        }
+        if random.chance(0.03) {
+            set.atomic_aggregate = true;
+            set.aggregator = Some((
+                origin,
+                Ipv4Addr::from(0x5000_0000 | random.next() as u32 & 0xffff),
+            ));
+        }
+        if random.chance(0.6) {
+            add_communities(&mut set, &path, random);
+        }
+        if random.chance(self.shape.unknown_share) {
+            let value = random.next().to_be_bytes().to_vec();
+            set.others.push((0xc0, 240, value));
+        }
+        if self.controls.chance(self.shape.control_share) {
+            let (prepends, asn) = (self.shape.prepends, self.server_asn);
+            Tags::draw(prepends, asn, clients, &mut self.controls).add_to(&mut set);
+        }
+        if let Some(tags) = &self.tags[client] {
+            tags.add_to(&mut set);
+        }
+        set.normalise();
+        set
     }
-    if random.chance(shape.unknown_share) {
-        let value = random.next().to_be_bytes().to_vec();
-        set.others.push((0xc0, 240, value));
-    }
-    if random.chance(shape.control_share) {
-        add_controls(&mut set, shape.prepends, server_asn, clients, random);
-    }
-    set.normalise();
-    set
 }
 
 /// Informational ones, of the networks on the path.
@@ -286,91 +312,61 @@ fn add_communities(set: &mut Attributes, path: &[u32], random: &mut Random) {
     }
 }
 
-/// One to thirty peers are named, a third of whom are not there.
-fn add_controls(
-    set: &mut Attributes,
-    prepends: bool,
-    server_asn: u32,
-    clients: &[Client],
-    random: &mut Random,
-) {
-    let peers: Vec<u32> = (0..random.within(1, 30))
-        .map(|_| match random.below(3) {
-            0 => random.within(61_000, 64_000) as u32,
-            _ => random.pick(clients).asn,
-        })
-        .collect();
-    let kind = random.weighted(&[60, 20, 5, if prepends { 15 } else { 0 }]);
-    let standard = server_asn <= 0xffff && random.chance(0.6);
-    match kind {
-        0 => peers.iter().for_each(|&peer| {
-            if random.chance(0.6) {
-                set.communities.push(peer)
-            } else {
-                set.large.push([server_asn, 0, peer])
-            }
-        }),
-        1 | 2 => {
-            if standard {
-                set.communities.push(server_asn)
-            } else {
-                set.large.push([server_asn, 0, 0])
-            }
-            let named = if kind == 1 { &peers[..] } else { &[] };
-            named.iter().for_each(|&peer| {
-                if standard {
-                    set.communities.push(server_asn << 16 | peer)
-                } else {
-                    set.large.push([server_asn, 1, peer])
-                }
-            });
-        }
-        _ => {
-            let count = random.within(101, 103) as u32;
-            let named = if random.chance(0.3) { &[0][..] } else { &peers };
-            named
-                .iter()
-                .for_each(|&peer| set.large.push([server_asn, count, peer]));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use hashbrown::HashSet;
 
-    fn small(seed: u64) -> Plan {
-        let shape = Shape {
+    use super::*;
+    use crate::base::Prefix;
+    use crate::load::rules;
+
+    fn shape(seed: u64) -> Shape {
+        Shape {
             prefixes: 4000,
-            paths_per_prefix: 1.7,
-            prefixes_per_attributes: 4.0,
+            layout: Layout::Overlapping {
+                paths_per_prefix: 1.7,
+            },
+            prefixes_per_attributes: Some(4.0),
             control_share: 0.3,
+            tagging_clients: 0.0,
             prepends: true,
             unknown_share: 0.0,
             families: FamilySet::ALL,
+            ipv6_share: 0.25,
             seed,
-        };
+        }
+    }
+
+    fn make(shape: &Shape) -> Plan {
         let net = "127.77.0.0/16".parse().unwrap();
         let clients = (0..30)
             .map(|i| Client::new(i, net, "fd77::".parse().unwrap()))
             .collect();
-        plan(&shape, 64500, clients)
+        plan(shape, 64500, clients)
+    }
+
+    fn small(seed: u64) -> Plan {
+        make(&shape(seed))
+    }
+
+    fn sets(plan: &Plan) -> impl Iterator<Item = Attributes> + '_ {
+        (0..plan.sets.len() as u32).map(|set| plan.sets.attributes(set))
     }
 
     #[test]
     fn the_shape_is_the_one_asked_for() {
         let plan = small(1);
         assert_eq!(plan.prefixes.len(), 4000);
+        let v6 = |prefix: &&Prefix| prefix.family() == Family::Ipv6;
+        assert_eq!(plan.prefixes.iter().filter(v6).count(), 1000);
         let distinct: HashSet<&Prefix> = plan.prefixes.iter().collect();
         assert_eq!(distinct.len(), 4000);
         let routes = plan.route_count() as f64;
         assert!((1.5..1.9).contains(&(routes / 4000.0)), "{routes}");
         let per_set = routes / plan.sets.len() as f64;
         assert!((3.4..4.6).contains(&per_set), "{per_set}");
-        let controlled = plan
-            .sets
-            .iter()
-            .filter(|set| super::super::rules::has_controls(&set.attributes, 64500))
+        let controlled = sets(&plan)
+            .filter(|set| rules::has_controls(set, 64500))
             .count();
         assert!(
             (0.25..0.35).contains(&(controlled as f64 / plan.sets.len() as f64)),
@@ -380,32 +376,127 @@ mod tests {
 
     #[test]
     fn the_first_asn_is_the_clients_and_no_client_has_a_prefix_twice() {
-        let plan = small(2);
-        for (index, client) in plan.clients.iter().enumerate() {
-            let mut prefixes = HashSet::new();
-            for route in &client.routes {
-                let set = &plan.sets[route.set as usize];
-                assert_eq!(usize::from(set.client), index);
-                assert_eq!(set.attributes.as_path[0].asns[0], client.asn);
-                assert_eq!(
-                    set.attributes.next_hop,
-                    client.next_hop(plan.prefixes[route.prefix as usize].family())
-                );
-                assert!(prefixes.insert(route.prefix));
+        for layout in [shape(2).layout, Layout::Full] {
+            let plan = make(&Shape { layout, ..shape(2) });
+            for (index, client) in plan.clients.iter().enumerate() {
+                let mut prefixes = HashSet::new();
+                for route in &client.routes {
+                    let set = plan.sets.attributes(route.set);
+                    assert_eq!(usize::from(plan.sets.client(route.set)), index);
+                    assert_eq!(set.as_path[0].asns[0], client.asn);
+                    assert_eq!(
+                        set.next_hop,
+                        client.next_hop(plan.prefixes[route.prefix as usize].family())
+                    );
+                    assert!(prefixes.insert(route.prefix));
+                }
             }
         }
+    }
+
+    #[test]
+    fn even_clients_share_no_prefix_and_have_as_many_each() {
+        let shape = Shape {
+            layout: Layout::Even,
+            families: FamilySet::only(Family::Ipv4),
+            prefixes: 30 * 50,
+            prefixes_per_attributes: None,
+            ..shape(5)
+        };
+        let cases = [(None, 1, 50), (Some(4.0), 13, 4)];
+        for (prefixes_per_attributes, sets, first) in cases {
+            let plan = make(&Shape {
+                prefixes_per_attributes,
+                ..shape.clone()
+            });
+            assert_eq!(plan.sets.len(), 30 * sets);
+            let mut all = HashSet::new();
+            for client in &plan.clients {
+                assert_eq!(client.routes.len(), 50);
+                let with_first = |route: &&Route| route.set == client.routes[0].set;
+                assert_eq!(client.routes.iter().filter(with_first).count(), first);
+                all.extend(client.routes.iter().map(|route| route.prefix));
+            }
+            assert_eq!(all.len(), 1500);
+            assert!(plan.prefixes.iter().all(|prefix| prefix.len() == 24));
+        }
+    }
+
+    #[test]
+    fn full_tables_are_of_all_clients_with_paths_of_their_own() {
+        let plan = make(&Shape {
+            layout: Layout::Full,
+            ..shape(6)
+        });
+        assert_eq!(plan.route_count(), 30 * 4000);
+        assert_eq!(plan.sets.len(), 30 * 1000);
+    }
+
+    #[test]
+    fn tags_change_nothing_else_of_a_table() {
+        let plain = make(&Shape {
+            control_share: 0.0,
+            ..shape(7)
+        });
+        let tagged = make(&Shape {
+            control_share: 0.2,
+            tagging_clients: 0.36,
+            ..shape(7)
+        });
+        assert_eq!(plain.prefixes, tagged.prefixes);
+        assert_eq!(plain.sets.len(), tagged.sets.len());
+        for (plain, mut tagged) in sets(&plain).zip(sets(&tagged)) {
+            rules::strip(&mut tagged, 64500);
+            assert_eq!(plain, tagged);
+        }
+        let routes = |plan: &Plan| -> Vec<Route> {
+            let clients = plan.clients.iter();
+            clients.flat_map(|client| client.routes.clone()).collect()
+        };
+        assert_eq!(routes(&plain), routes(&tagged));
+    }
+
+    #[test]
+    fn a_tagging_client_says_the_same_of_all_its_sets() {
+        let plan = make(&Shape {
+            control_share: 0.0,
+            tagging_clients: 0.4,
+            ..shape(8)
+        });
+        let controls = |set: u32| {
+            let set = plan.sets.attributes(set);
+            let mut rest = set.clone();
+            rules::strip(&mut rest, 64500);
+            let communities = set.communities.iter();
+            let standard = communities
+                .filter(|c| !rest.communities.contains(c))
+                .copied();
+            let large = set
+                .large
+                .iter()
+                .filter(|c| !rest.large.contains(c))
+                .copied();
+            (standard.collect::<Vec<_>>(), large.collect::<Vec<_>>())
+        };
+        let mut tagging = 0;
+        for client in plan
+            .clients
+            .iter()
+            .filter(|client| !client.routes.is_empty())
+        {
+            let first = controls(client.routes[0].set);
+            let all = client.routes.iter();
+            assert!(all.map(|route| controls(route.set)).all(|set| set == first));
+            tagging += usize::from(first != (vec![], vec![]));
+        }
+        assert!((8..=12).contains(&tagging), "{tagging} of 30");
     }
 
     #[test]
     fn the_same_seed_gives_the_same_table() {
         let (a, b, other) = (small(3), small(3), small(4));
         assert_eq!(a.prefixes, b.prefixes);
-        assert!(
-            a.sets
-                .iter()
-                .zip(&b.sets)
-                .all(|(a, b)| a.attributes == b.attributes)
-        );
+        assert!(sets(&a).eq(sets(&b)));
         assert_ne!(a.prefixes, other.prefixes);
     }
 }

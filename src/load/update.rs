@@ -1,11 +1,9 @@
 //! UPDATE messages: writing what clients announce and splitting what they receive. No tables here.
 
-use std::net::{IpAddr, Ipv6Addr};
-
 use smallvec::SmallVec;
 
 use super::attributes::{
-    Attributes, Fault, MP_REACH, MP_UNREACH, NEXT_HOP, fault, put, read_attribute,
+    Attributes, Fault, MP_REACH, MP_UNREACH, NEXT_HOP, fault, put, read_attribute, split_key,
 };
 use crate::base::{Family, Prefix};
 
@@ -37,29 +35,24 @@ pub fn encode_prefix(out: &mut Vec<u8>, prefix: &Prefix) {
     out.extend(prefix.octets());
 }
 
-/// Writes one UPDATE that announces as many of `prefixes` as fit; returns how many. All are of
-/// the family of the next hop.
+/// Writes one UPDATE that announces as many of `prefixes` as fit with the attributes of `key`
+/// ([`Attributes::key`]); returns how many. All are of the family of the next hop.
 pub fn encode_announcement<'a>(
     out: &mut Vec<u8>,
-    set: &Attributes,
+    key: &[u8],
     prefixes: impl Iterator<Item = &'a Prefix>,
 ) -> usize {
     let start = begin(out, UPDATE);
     out.extend([0, 0, 0, 0]);
-    let attributes = out.len();
-    let room = |used: usize| MESSAGE_MAX.saturating_sub(used);
+    let at = out.len();
+    let (family, next_hop, attributes) = split_key(key);
+    out.extend(attributes);
     let mut count = 0;
-    if let IpAddr::V6(global) = set.next_hop {
-        set.encode(out);
-        let mut value = vec![0, 2, 1];
-        match set.link_local {
-            None => value.push(16),
-            Some(_) => value.push(32),
-        }
-        value.extend(global.octets());
-        value.extend(set.link_local.iter().flat_map(|addr| addr.octets()));
+    if family == Family::Ipv6 {
+        let mut value = vec![0, 2, 1, next_hop.len() as u8];
+        value.extend(next_hop);
         value.push(0);
-        let room = room(out.len() - start + value.len() + 4);
+        let room = MESSAGE_MAX.saturating_sub(out.len() - start + value.len() + 4);
         let head = value.len();
         for prefix in prefixes {
             if value.len() - head + 1 + prefix.octets().len() > room {
@@ -69,10 +62,9 @@ pub fn encode_announcement<'a>(
             count += 1;
         }
         put(out, 0x80, MP_REACH, &value);
-        set_attributes_len(out, start, attributes);
+        set_attributes_len(out, start, at);
     } else {
-        set.encode(out);
-        set_attributes_len(out, start, attributes);
+        set_attributes_len(out, start, at);
         for prefix in prefixes {
             if out.len() - start + 1 + prefix.octets().len() > MESSAGE_MAX {
                 break;
@@ -142,36 +134,38 @@ pub struct Block<'a> {
 
 impl Block<'_> {
     pub fn decode(&self) -> Result<Attributes, Fault> {
-        let v6 = |octets: &[u8]| <[u8; 16]>::try_from(octets).map(Ipv6Addr::from);
-        match (self.family, self.next_hop.len()) {
-            (Family::Ipv4, 0) => {
-                Attributes::decode(self.attributes, IpAddr::from([0, 0, 0, 0]), None)
-            }
-            (Family::Ipv6, 16 | 32) => {
-                let (global, link_local) = self.next_hop.split_at(16);
-                let global = v6(global).map_err(|_| Fault("a next hop of wrong length".into()))?;
-                Attributes::decode(self.attributes, IpAddr::V6(global), v6(link_local).ok())
-            }
-            (family, len) => fault(format!("a next hop of {len} octets for {family}")),
-        }
+        let mut key = Vec::new();
+        self.key(&mut key)?;
+        Attributes::from_key(&key)
     }
 
-    /// Octets that are equal only if the decoded attributes are; written over `key`.
-    pub fn key(&self, key: &mut Vec<u8>) {
-        key.clear();
-        key.extend([self.family as u8, self.next_hop.len() as u8]);
-        key.extend(self.next_hop);
-        if self.family == Family::Ipv4 && self.next_hop.is_empty() {
-            key.extend(self.attributes);
-            return;
+    /// As [`Attributes::key`], but in whatever order and form the attributes came; written over
+    /// `key`.
+    pub fn key(&self, key: &mut Vec<u8>) -> Result<(), Fault> {
+        let len = self.next_hop.len();
+        if !matches!(
+            (self.family, len),
+            (Family::Ipv4, 0) | (Family::Ipv6, 16 | 32)
+        ) {
+            return fault(format!("a next hop of {len} octets for {}", self.family));
         }
+        key.clear();
+        key.extend([self.family as u8, len as u8]);
+        key.extend(self.next_hop);
         let mut octets = self.attributes;
-        while let Ok((attribute, rest)) = read_attribute(octets) {
-            if !matches!(attribute.kind, MP_REACH | MP_UNREACH | NEXT_HOP) {
+        while !octets.is_empty() {
+            let (attribute, rest) = read_attribute(octets)?;
+            let is_here = match attribute.kind {
+                MP_REACH | MP_UNREACH => false,
+                NEXT_HOP => self.family == Family::Ipv4,
+                _ => true,
+            };
+            if is_here {
                 key.extend(&octets[..octets.len() - rest.len()]);
             }
             octets = rest;
         }
+        Ok(())
     }
 }
 
@@ -276,6 +270,12 @@ pub fn read_nlri(
 mod tests {
     use super::*;
 
+    fn key(set: &Attributes) -> Vec<u8> {
+        let mut key = Vec::new();
+        set.key(&mut key);
+        key
+    }
+
     fn prefixes(texts: &[&str]) -> Vec<Prefix> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
@@ -292,7 +292,10 @@ mod tests {
         for (next_hop, prefixes) in cases {
             let set = Attributes::new(&[10000, 1], next_hop.parse().unwrap());
             let mut out = Vec::new();
-            assert_eq!(encode_announcement(&mut out, &set, prefixes.iter()), 3);
+            assert_eq!(
+                encode_announcement(&mut out, &key(&set), prefixes.iter()),
+                3
+            );
             assert_eq!(
                 usize::from(u16::from_be_bytes([out[16], out[17]])),
                 out.len()
@@ -315,7 +318,7 @@ mod tests {
             let many = vec![base.parse().unwrap(); 3000];
             let set = Attributes::new(&[10000, 1], next_hop.parse().unwrap());
             let mut out = Vec::new();
-            let count = encode_announcement(&mut out, &set, many.iter());
+            let count = encode_announcement(&mut out, &key(&set), many.iter());
             assert!(
                 out.len() <= MESSAGE_MAX && out.len() > MESSAGE_MAX - 12,
                 "{}",
@@ -353,7 +356,7 @@ mod tests {
     fn octets_cut_anywhere_are_a_fault_or_a_value_but_no_panic() {
         let set = Attributes::new(&[10000, 1], "fd77::1".parse().unwrap());
         let mut out = Vec::new();
-        encode_announcement(&mut out, &set, prefixes(&["2a00::/12"]).iter());
+        encode_announcement(&mut out, &key(&set), prefixes(&["2a00::/12"]).iter());
         let body = &out[HEADER_LEN..];
         for len in 0..body.len() {
             assert!(read_update(&body[..len]).is_err(), "{len}");

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{CONNECTING_MAX, Swarm};
+use super::Swarm;
+use super::connect::AT_ONCE_MIN;
 use crate::base::Time;
 use crate::load::session::State;
 
@@ -120,7 +121,7 @@ impl Swarm {
                         .is_some_and(|refusal| refusal.stage >= Stage::Closed)
                 };
                 let heard = self.refusals.iter().filter(heard).count();
-                (heard >= wanted.min(CONNECTING_MAX)).then(|| {
+                (heard >= wanted.min(AT_ONCE_MIN)).then(|| {
                     let how = match stage {
                         Stage::Notified => format!("for {name}, {why}"),
                         _ => format!("it closed each connection without a NOTIFICATION ({why})"),

@@ -6,10 +6,10 @@ use super::refusal::Stage;
 use super::{OUTBOX_MAX, Swarm, TURN_OCTETS};
 use crate::base::Time;
 use crate::load::attributes::Fault;
-use crate::load::model::NOTHING;
+use crate::load::forms::NOTHING;
+use crate::load::memory::Stretch;
 use crate::load::session::{Appetite, Heard, State, read_header};
-use crate::load::table::Effect;
-use crate::load::update::HEADER_LEN;
+use crate::load::update::{HEADER_LEN, UPDATE};
 
 impl Swarm {
     pub(super) fn write(&mut self, client: usize) {
@@ -32,6 +32,8 @@ impl Swarm {
                         plan.families,
                         self.settings.hold_time_s,
                     );
+                    let since = session.connecting_since.unwrap_or(now);
+                    self.queue.note_connected(since, now);
                 }
                 Err(error) if error.kind() == ErrorKind::NotConnected => return,
                 Err(error) => {
@@ -50,13 +52,13 @@ impl Swarm {
                 );
                 self.last_change = now;
             }
-            let (head, _) = session.outbox.as_slices();
+            let head = session.outbox.head();
             if head.is_empty() || written > TURN_OCTETS {
                 break Ok(!head.is_empty());
             }
             match socket.write(head) {
                 Ok(count) => {
-                    session.outbox.drain(..count);
+                    session.outbox.advance(count);
                     written += count;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -91,11 +93,13 @@ impl Swarm {
         let left = inbox.len();
         scratch[..left].copy_from_slice(inbox);
         inbox.clear();
-        match socket.read(&mut scratch[left..left + limit]) {
+        let result = socket.read(&mut scratch[left..left + limit]);
+        let now = self.now();
+        match result {
             Ok(0) => self.lose(client, "the server closed the connection".into()),
             Ok(count) => {
                 self.sessions[client].counters.octets_in += count as u64;
-                match self.take_octets(client, &scratch[..left + count]) {
+                match self.take_octets(now, client, &scratch[..left + count]) {
                     Ok(used) => {
                         self.sessions[client]
                             .inbox
@@ -121,24 +125,35 @@ impl Swarm {
     }
 
     /// Takes the whole messages out of `octets`; returns how many octets those were.
-    fn take_octets(&mut self, client: usize, octets: &[u8]) -> Result<usize, Fault> {
-        let now = self.now();
+    fn take_octets(&mut self, now: Time, client: usize, octets: &[u8]) -> Result<usize, Fault> {
         let mut at = 0;
-        while let Some((len, kind)) = read_header(&octets[at..])? {
-            let Some(body) = octets.get(at + HEADER_LEN..at + len) else {
+        loop {
+            let session = &self.sessions[client];
+            let add_path = !session.add_path_in.is_empty();
+            if session.state == State::Established {
+                let known = self.reader.follow(client, add_path, &octets[at..]);
+                if let Some(stretch) = known {
+                    at += stretch.octets_len;
+                    self.take_stretch(now, client, stretch);
+                    continue;
+                }
+            }
+            let Some((len, kind)) = read_header(&octets[at..])? else {
+                break;
+            };
+            let Some(message) = octets.get(at..at + len) else {
                 break;
             };
             at += len;
-            let heard = self.sessions[client].handle_message(now, kind, body)?;
-            match heard {
-                Heard::Update(body) => self.take_update(now, client, body)?,
-                Heard::Established => {
-                    self.last_change = now;
-                    self.was_ever_up = true;
-                    self.refusals[client] = None;
-                    self.server_asn_heard = self.sessions[client].server_asn;
-                }
-                Heard::Nothing => {}
+            let session = &mut self.sessions[client];
+            if kind == UPDATE && session.state == State::Established {
+                let forms = &mut self.model.forms;
+                let stretch = self.reader.read(client, add_path, message, forms)?;
+                self.take_stretch(now, client, stretch);
+                continue;
+            }
+            if session.handle_message(now, kind, &message[HEADER_LEN..])? == Heard::Established {
+                self.note_established(now, client);
             }
             self.queue_write(client);
             if matches!(self.sessions[client].appetite, Appetite::Nothing)
@@ -150,51 +165,47 @@ impl Swarm {
         Ok(at)
     }
 
-    fn take_update(&mut self, now: Time, client: usize, body: &[u8]) -> Result<(), Fault> {
+    /// UPDATEs in a row that all came with one read.
+    fn take_stretch(&mut self, now: Time, client: usize, stretch: Stretch) {
         let session = &mut self.sessions[client];
-        let add_path = !session.add_path_in.is_empty();
-        let decoded = self.reader.read(body, add_path, &mut self.model.forms)?;
+        session.last_heard = now;
+        let memory = self.reader.memory(!session.add_path_in.is_empty());
+        let changes = memory.changes(stretch.changes);
         let counters = &mut session.counters;
-        counters.updates_in += 1;
-        counters.ends_of_rib_in += u64::from(decoded.end_of_rib.is_some());
-        counters.withdrawn_in += decoded.withdrawn_count as u64;
-        counters.announced_in +=
-            (decoded.changes.len() + decoded.foreign.len() - decoded.withdrawn_count) as u64;
-        let mut changed = !decoded.foreign.is_empty();
-        for change in &decoded.changes {
-            match self.tables.receive(
-                &self.model,
-                client,
-                change.prefix,
-                change.path_id,
-                change.form,
-            ) {
-                Effect::None => counters.unchanged_in += u64::from(change.form != NOTHING),
-                Effect::Changed => changed = true,
-                Effect::CameRight => {
-                    changed = true;
-                    if !self.awaited.is_empty()
-                        && let Some((since, awaited)) = self.awaited.get_mut(&change.prefix)
-                    {
-                        self.latency.saturating_record(now.0 - since.0);
-                        *awaited -= 1;
-                        if *awaited == 0 {
-                            self.awaited.remove(&change.prefix);
-                        }
-                    }
+        counters.updates_in += stretch.message_count as u64;
+        counters.withdrawn_in += stretch.withdrawn_count as u64;
+        counters.announced_in += (changes.len() - stretch.withdrawn_count) as u64;
+        let (tables, model) = (&mut self.tables, &self.model);
+        let effect = if self.awaited.is_empty() {
+            tables.receive(model, client, changes, |_| {})
+        } else {
+            let (awaited, latency) = (&mut self.awaited, &mut self.latency);
+            tables.receive(model, client, changes, |prefix| {
+                if let Some(since) = awaited.arrived(prefix) {
+                    latency.saturating_record(now.0.saturating_sub(since.0));
                 }
+            })
+        };
+        counters.unchanged_in += effect.unchanged_count as u64;
+        let mut changed = effect.changed;
+        if memory.is_special(stretch.last) {
+            counters.ends_of_rib_in += u64::from(memory.is_end_of_rib(stretch.last));
+            for &(prefix, form) in memory.foreign(stretch.last) {
+                let count = match form {
+                    NOTHING => &mut counters.withdrawn_in,
+                    _ => &mut counters.announced_in,
+                };
+                *count += 1;
+                changed = true;
+                self.tables.receive_foreign(client, prefix, form);
             }
-        }
-        for &(prefix, form) in &decoded.foreign {
-            self.tables.receive_foreign(client, prefix, form);
         }
         if changed {
             self.last_change = now;
             self.first_change.get_or_insert(now);
             if self.tables.wrong_count(client) == 0 {
-                session.complete_at = Some(now);
+                self.sessions[client].complete_at = Some(now);
             }
         }
-        Ok(())
     }
 }

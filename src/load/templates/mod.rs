@@ -67,7 +67,7 @@ fn server_router_id(plan: &Plan) -> String {
 mod tests {
     use super::*;
     use crate::base::FamilySet;
-    use crate::load::plan::Client;
+    use crate::load::plan::{Client, Sets};
 
     fn plan() -> Plan {
         let net = "10.77.0.0/16".parse().unwrap();
@@ -79,7 +79,7 @@ mod tests {
             families: FamilySet::ALL,
             clients,
             prefixes: vec![],
-            sets: vec![],
+            sets: Sets::default(),
         }
     }
 
