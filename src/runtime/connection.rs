@@ -1,7 +1,7 @@
 //! One TCP connection of a session core: its task, and what the core's loop shares with it.
 //!
-//! The loop writes; the task reads, and waits for room where a write found none. Both step the
-//! same session core, on the same thread.
+//! The loop writes; the task reads, and sees to the end. Both step the same session core, on the same
+//! thread.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_lite::future::poll_fn;
-use futures_lite::io::{AsyncRead, AsyncWrite};
+use futures_lite::io::AsyncRead;
 use glommio::net::TcpStream;
 use glommio::timer::Timer;
 use socket2::SockRef;
@@ -31,7 +31,7 @@ const DISCARDS_PER_TURN: usize = 4;
 pub struct Connection {
     pub stream: RefCell<TcpStream>,
     task: RefCell<Option<Waker>>,
-    /// The socket takes no more; the task waits until it does.
+    /// The socket takes no more for now: it rests (see [`super::rest`]).
     pub blocked: Cell<bool>,
     /// It is in the loop's queue of those to be written.
     pub queued: Cell<bool>,
@@ -63,6 +63,13 @@ impl Connection {
     pub fn wake(&self) {
         if let Some(task) = &*self.task.borrow() {
             task.wake_by_ref();
+        }
+    }
+
+    /// Its task flushes what is left.
+    pub fn wake_to_close(&self) {
+        if self.closing.get() {
+            self.wake();
         }
     }
 
@@ -114,7 +121,7 @@ pub async fn serve<C: CoreStep>(core: Rc<Core<C>>, conn: C::ConnId, connection: 
 fn poll_serve<C: CoreStep>(
     core: &Core<C>,
     conn: C::ConnId,
-    connection: &Connection,
+    connection: &Rc<Connection>,
     flush_limit: &mut Option<Timer>,
     cx: &mut Context<'_>,
 ) -> Poll<End> {
@@ -125,15 +132,6 @@ fn poll_serve<C: CoreStep>(
             End::Theirs(why)
         });
     }
-    if connection.blocked.get()
-        && let Poll::Ready(Err(error)) = poll_room(core, conn, connection, cx)
-    {
-        return Poll::Ready(if connection.closing.get() {
-            End::Ours
-        } else {
-            End::Theirs(error.to_string())
-        });
-    }
     if !connection.closing.get() {
         return poll_octets(core, conn, connection, cx).map(End::Theirs);
     }
@@ -142,27 +140,6 @@ fn poll_serve<C: CoreStep>(
     }
     let limit = flush_limit.get_or_insert_with(|| Timer::new(FLUSH_MAX));
     Pin::new(limit).poll(cx).map(|_| End::Ours)
-}
-
-/// Waits until the socket takes octets again, by writing the head of the queue.
-fn poll_room<C: CoreStep>(
-    core: &Core<C>,
-    conn: C::ConnId,
-    connection: &Connection,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
-    let Some(piece) = core.head(conn) else {
-        connection.blocked.set(false);
-        return Poll::Ready(Ok(()));
-    };
-    let mut stream = connection.stream.borrow_mut();
-    let Poll::Ready(written) = Pin::new(&mut *stream).poll_write(cx, &piece)? else {
-        return Poll::Pending;
-    };
-    connection.blocked.set(false);
-    drop(stream);
-    core.has_written(conn, connection, written);
-    Poll::Ready(Ok(()))
 }
 
 /// Reads while the session core wants octets; after a full buffer, others have their turn. Ready

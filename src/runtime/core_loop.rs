@@ -67,6 +67,9 @@ fn turn<C: CoreStep>(core: &Rc<Core<C>>) -> bool {
     {
         core.step.borrow_mut().handle_timeout(now);
     }
+    if core.rest_until().is_some_and(|until| until <= now) {
+        core.end_rest();
+    }
     let written = core.written.get();
     speak(core);
     more |= write(core);
@@ -215,6 +218,7 @@ async fn sleep<C: CoreStep>(core: &Core<C>, bell: &mut UnixStream) {
     core.links.borrow().bell.will_sleep();
     if !has_work(core) {
         let due = core.step.borrow().poll_timeout();
+        let due = due.into_iter().chain(core.rest_until()).min();
         let mut timer = due
             .filter(|due| *due != Time::NEVER)
             .map(|due| Timer::new(due.since(core.now())));

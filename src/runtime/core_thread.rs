@@ -23,6 +23,7 @@ use crate::server::query::{CoreCommand, CoreReply};
 use super::clock::Clock;
 use super::connection::{Connection, serve};
 use super::mailbox::{Bell, Mailbox, Outlet};
+use super::rest::Resting;
 use super::shard_thread::ShardMail;
 use super::sockets::Unkeyed;
 use super::step::CoreStep;
@@ -68,7 +69,7 @@ pub enum Flushed {
     Done,
     /// Others come first; there is more.
     More,
-    /// The socket is full, or broken: the connection's task takes over.
+    /// The socket is full and rests, or is broken and the connection's task takes over.
     Stuck,
 }
 
@@ -97,6 +98,7 @@ pub struct Core<C: CoreStep> {
     /// Notices that a core refused.
     pub held_notices: RefCell<VecDeque<(CoreId, C::Notice)>>,
     pub read_buffer: RefCell<Box<[u8]>>,
+    resting: RefCell<Resting<C::ConnId>>,
     pieces: RefCell<Vec<Bytes>>,
     /// How many pieces made up [`SEND_OCTETS`] lately.
     pieces_wanted: Cell<usize>,
@@ -131,6 +133,7 @@ impl<C: CoreStep> Core<C> {
             full_shards: RefCell::default(),
             held_notices: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_OCTETS].into_boxed_slice()),
+            resting: RefCell::default(),
             pieces: RefCell::default(),
             pieces_wanted: Cell::new(16),
             unsent: Cell::new(0),
@@ -196,30 +199,14 @@ impl<C: CoreStep> Core<C> {
         self.ring();
     }
 
-    pub fn has_written(&self, conn: C::ConnId, connection: &Connection, octets: usize) {
-        self.step
-            .borrow_mut()
-            .handle_written(self.now(), conn, octets);
-        self.queue_write(conn, connection);
-        self.ring();
-    }
-
     pub fn queue_write(&self, conn: C::ConnId, connection: &Connection) {
         if connection.is_writable() && !connection.queued.replace(true) {
             self.writable.borrow_mut().push_back(conn);
         }
     }
 
-    /// The first piece of a connection's queue.
-    pub fn head(&self, conn: C::ConnId) -> Option<Bytes> {
-        let mut pieces = self.pieces.borrow_mut();
-        pieces.clear();
-        self.step.borrow_mut().transmit(conn, &mut pieces, 1);
-        pieces.drain(..).next()
-    }
-
     /// Writes what a connection has queued, as far as its socket and [`FLUSH_OCTETS`] go.
-    pub fn flush(&self, conn: C::ConnId, connection: &Connection) -> Flushed {
+    pub fn flush(&self, conn: C::ConnId, connection: &Rc<Connection>) -> Flushed {
         let mut written = 0;
         while written < FLUSH_OCTETS {
             match self.send_some(conn, connection) {
@@ -231,11 +218,11 @@ impl<C: CoreStep> Core<C> {
                     written += sent;
                     self.written.set(self.written.get() + sent as u64);
                     if sent < offered {
-                        return self.stuck(connection);
+                        return self.stuck(conn, connection);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.stuck(connection);
+                    return self.stuck(conn, connection);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -247,10 +234,25 @@ impl<C: CoreStep> Core<C> {
         Flushed::More
     }
 
-    fn stuck(&self, connection: &Connection) -> Flushed {
+    fn stuck(&self, conn: C::ConnId, connection: &Rc<Connection>) -> Flushed {
         connection.blocked.set(true);
-        connection.wake();
+        self.resting.borrow_mut().add(self.now(), conn, connection);
         Flushed::Stuck
+    }
+
+    /// When sockets that were found full are looked at again.
+    pub fn rest_until(&self) -> Option<Time> {
+        self.resting.borrow().until()
+    }
+
+    /// Writes on where there is room again.
+    pub fn end_rest(&self) {
+        let rested = self.resting.borrow_mut().take_rested(self.now());
+        for (conn, connection) in rested {
+            connection.blocked.set(false);
+            self.queue_write(conn, &connection);
+            connection.wake_to_close();
+        }
     }
 
     /// One `sendmsg`: octets taken by the kernel, octets offered to it. `None`: nothing to write.

@@ -20,6 +20,7 @@ mod handle;
 mod limits;
 pub mod mailbox;
 mod placement;
+mod rest;
 mod server_steps;
 mod shard_thread;
 mod sockets;

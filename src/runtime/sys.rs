@@ -121,6 +121,23 @@ pub fn send(socket: &impl AsRawFd, pieces: &[IoSlice<'_>]) -> io::Result<usize> 
         .send_vectored_with_flags(pieces, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
 }
 
+/// Which of the sockets take octets now, or are broken; if that cannot be told, all of them. Never waits.
+pub fn writable<'a, S: AsRawFd + 'a>(sockets: impl Iterator<Item = &'a S>) -> Vec<bool> {
+    let mut polled: Vec<libc::pollfd> = sockets
+        .map(|socket| libc::pollfd {
+            fd: socket.as_raw_fd(),
+            events: libc::POLLOUT,
+            revents: 0,
+        })
+        .collect();
+    // SAFETY: the kernel reads and writes `polled.len()` entries of a live, unique slice.
+    let result = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 0) };
+    polled
+        .iter()
+        .map(|entry| result < 0 || entry.revents != 0)
+        .collect()
+}
+
 /// Gives a connected or connecting socket to the executor of this thread.
 pub fn into_stream(socket: Socket) -> glommio::net::TcpStream {
     // SAFETY: into_raw_fd gives up the ownership that from_raw_fd takes.
