@@ -32,6 +32,10 @@ PACKAGES = {
 CHECKS = {"openbgpd": "hiding-allowed", "frr": "hiding-allowed"}
 
 
+# An end from outside cleans up as well.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 def run(words, **options):
     words = [str(word) for word in words]
     return subprocess.run(words, check=True, text=True, capture_output=True, **options).stdout
