@@ -263,10 +263,10 @@ impl Model {
             held.sort_unstable();
             return self.owed(receiver, prefix) == held;
         }
-        let mut unclaimed = u64::MAX >> (u64::BITS as usize - held.len()).min(63);
-        if held.is_empty() {
-            unclaimed = 0;
-        }
+        let mut unclaimed = match held.len() {
+            0 => 0,
+            count => u64::MAX >> (u64::BITS as usize - count),
+        };
         for (set, prepends) in self.eligible(receiver, prefix) {
             let form = self.form(set, prepends);
             let place = (0..held.len()).find(|&at| held[at] == form && unclaimed & (1 << at) != 0);

@@ -362,3 +362,6 @@ impl Bits {
             .sum()
     }
 }
+
+#[cfg(test)]
+mod tests;
