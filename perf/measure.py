@@ -32,6 +32,10 @@ PACKAGES = {
 CHECKS = {"openbgpd": "hiding-allowed", "frr": "hiding-allowed"}
 
 
+# An end from outside cleans up as well.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 def run(words, **options):
     words = [str(word) for word in words]
     return subprocess.run(words, check=True, text=True, capture_output=True, **options).stdout
@@ -250,16 +254,7 @@ def loaded(lan, server, shape, words, timeout_s):
         "rss_start": start["rss"],
         "rss_peak": usage.get("memory_peak"),
         "rss_settled": last["rss"],
-        "idle_cpu_share": idle_share(samples),
     }
-
-
-def idle_share(samples, span_s=8.0):
-    """Of one core, over the last seconds."""
-    late = [sample for sample in samples if sample["at"] >= samples[-1]["at"] - span_s]
-    if len(late) < 2:
-        return None
-    return (late[-1]["cpu_s"] - late[0]["cpu_s"]) / (late[-1]["at"] - late[0]["at"])
 
 
 def tail(file):

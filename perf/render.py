@@ -54,6 +54,15 @@ def details(server, row):
         steps = (f"{step['name']}: {number(step.get('took_s'), 3)} s" + ("" if step["right"] else " WRONG")
                  for step in row["steps"])
         lines.append(f"{server}: " + "; ".join(steps) + ".")
+    if row.get("join"):
+        figures = row["join"]
+        lines.append(f"{server}: who joins has its last prefix {figures['from_connect_s']:.3f} s after its SYN, "
+                     f"{figures['from_established_s']:.3f} s after its session is up.")
+    if row.get("churn"):
+        figures = row["churn"]
+        lines.append(f"{server}: {figures['changes']:,.0f} changes in {figures['made_in_s']:.1f} s, at most "
+                     f"{figures['late_ms']:.1f} ms late; on their way at half time {figures['awaited_at_half']:.0f}, "
+                     f"at the end {figures['awaited_at_end']:.0f}.")
     if row.get("latency"):
         spread = row["latency"]
         lines.append(f"{server}: arrival p50 {spread['p50']:.2f} ms, p99 {spread['p99']:.2f} ms, "

@@ -50,7 +50,7 @@ SHAPES = {
     "churn2000-A": shape("A, 2,000 changes a second", [*A, *CHURN, "--rate", 2000]),
     "slow-A": shape("A, one client never reads",
                     [*A, "--scenario", "slow", "--affected", 1, "--rate", 10, "--duration", 1]),
-    "idle-A": shape("A, no changes", [*A, "--scenario", "idle"]),
+    "idle-A": shape("A, no changes", [*A, "--scenario", "idle", "--duration", 60]),
 }
 
 

@@ -24,6 +24,8 @@ pub enum Scenario {
     Churn,
     /// Some clients do not read while the others get their tables.
     Slow,
+    /// All clients announce, and then nothing happens for --duration.
+    Idle,
     /// What `rialto demo` shows: converge, one client drops and returns, routes change.
     #[value(skip)]
     Tour,
@@ -132,7 +134,7 @@ pub struct LoadArgs {
     /// Churn and slow: changes a second
     #[arg(long, value_name = "PER_S", default_value_t = 100)]
     pub rate: u32,
-    /// Churn and slow: for how many seconds
+    /// Churn, slow and idle: for how many seconds
     #[arg(long, value_name = "S", default_value_t = 10)]
     pub duration: u32,
     /// Slow: octets a second that slow clients read; 0 is nothing at all

@@ -30,10 +30,6 @@ impl Expected {
         &self.common
     }
 
-    pub fn exceptions(&self, prefix: u32) -> &Exceptions {
-        &self.exceptions[prefix as usize]
-    }
-
     /// What this client is owed.
     pub fn of(&self, prefix: u32, client: u16) -> FormId {
         let exceptions = &self.exceptions[prefix as usize];

@@ -8,6 +8,7 @@ mod clock;
 pub mod demo;
 mod expected;
 mod forms;
+mod measure;
 mod memory;
 mod model;
 mod mrt;
@@ -134,15 +135,16 @@ fn drive_on(
     };
     let before = proc::usage(&args.server_pid);
     let mut swarm = Swarm::new(plan, settings)?;
-    let steps = scenario::run(&mut swarm, args, progress)?;
+    let outcome = scenario::run(&mut swarm, args, progress)?;
     let server = (!args.server_pid.is_empty()).then(|| {
         let after = proc::usage(&args.server_pid);
         proc::Usage {
             cpu_s: after.cpu_s - before.cpu_s,
             memory_peak: after.memory_peak,
+            memory: after.memory,
         }
     });
     progress.clear();
-    let report = Report::new(&swarm, args, steps, server);
+    let report = Report::new(&swarm, args, outcome, server);
     Ok((swarm, report))
 }

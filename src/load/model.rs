@@ -46,11 +46,24 @@ struct Candidate {
     form: FormId,
 }
 
+/// Who announces a prefix, and with which set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Announced {
+    client: u16,
+    /// As the set's candidate has it, or [`MANY`].
+    verdicts: u16,
+    set: u32,
+}
+
+const _: () = assert!(size_of::<Announced>() == 8);
+
 /// By client: how many prepends it gets, or [`DENIED`].
 type Verdicts = Box<[u8]>;
 const DENIED: u8 = 0xff;
 /// In place of a number: everybody may have it, unprepended.
 const EVERYBODY: u32 = u32::MAX;
+/// In place of a number that is too large for [`Announced`].
+const MANY: u16 = u16::MAX - 1;
 
 /// Control communities that mean the same to everybody.
 #[derive(PartialEq, Eq, Hash)]
@@ -71,7 +84,7 @@ pub struct Model {
     /// What goes out with so many prepends, where that occurs.
     prepended: HashMap<(u32, u8), FormId>,
     /// For each prefix who announces it, with which set; ascending by client.
-    routes: Vec<SmallVec<[(u16, u32); 2]>>,
+    routes: Vec<SmallVec<[Announced; 2]>>,
 }
 
 impl Model {
@@ -146,37 +159,52 @@ impl Model {
     }
 
     pub fn announce(&mut self, client: u16, prefix: u32, set: u32) {
+        let verdicts = match self.candidates[set as usize].verdicts {
+            EVERYBODY => u16::MAX,
+            number => u16::try_from(number).map_or(MANY, |number| number.min(MANY)),
+        };
+        let route = Announced {
+            client,
+            verdicts,
+            set,
+        };
         let routes = &mut self.routes[prefix as usize];
-        match routes.binary_search_by_key(&client, |route| route.0) {
-            Ok(at) => routes[at].1 = set,
-            Err(at) => routes.insert(at, (client, set)),
+        match routes.binary_search_by_key(&client, |route| route.client) {
+            Ok(at) => routes[at] = route,
+            Err(at) => routes.insert(at, route),
         }
     }
 
     pub fn withdraw(&mut self, client: u16, prefix: u32) {
-        self.routes[prefix as usize].retain(|route| route.0 != client);
+        self.routes[prefix as usize].retain(|route| route.client != client);
     }
 
     /// Which set the client announces for the prefix now.
     pub fn announced(&self, client: u16, prefix: u32) -> Option<u32> {
-        self.routes[prefix as usize]
+        self.routes(prefix)
             .iter()
-            .find(|route| route.0 == client)
-            .map(|route| route.1)
+            .find(|route| route.client == client)
+            .map(|route| route.set)
     }
 
-    /// Who announces the prefix, each with the number of its set; ascending by client.
-    pub fn routes(&self, prefix: u32) -> &[(u16, u32)] {
+    /// Ascending by client.
+    pub fn routes(&self, prefix: u32) -> &[Announced] {
         &self.routes[prefix as usize]
     }
 
-    fn verdict(&self, candidate: &Candidate, receiver: u16) -> Option<u8> {
-        if receiver == candidate.client {
+    fn verdict(&self, route: &Announced, receiver: u16) -> Option<u8> {
+        if receiver == route.client {
             return None;
         }
-        match self.verdicts.get(candidate.verdicts as usize) {
-            None => Some(0),
-            Some(verdicts) => Some(verdicts[usize::from(receiver)]).filter(|v| *v != DENIED),
+        let number = match route.verdicts {
+            MANY => self.candidates[route.set as usize].verdicts as usize,
+            number => usize::from(number),
+        };
+        match self.verdicts.get(number) {
+            Some(verdicts) if route.verdicts != u16::MAX => {
+                Some(verdicts[usize::from(receiver)]).filter(|verdict| *verdict != DENIED)
+            }
+            _ => Some(0),
         }
     }
 
@@ -189,10 +217,9 @@ impl Model {
 
     /// Sets that the receiver may have, with so many prepends.
     fn eligible(&self, receiver: u16, prefix: u32) -> impl Iterator<Item = (u32, u8)> {
-        self.routes(prefix).iter().filter_map(move |&(_, set)| {
-            let prepends = self.verdict(&self.candidates[set as usize], receiver)?;
-            Some((set, prepends))
-        })
+        self.routes(prefix)
+            .iter()
+            .filter_map(move |route| Some((route.set, self.verdict(route, receiver)?)))
     }
 
     /// RFC 4271 §9.1.2.2 where every neighbouring AS has one session: MED never compares, and
@@ -216,15 +243,14 @@ impl Model {
     /// something else, ascending.
     pub fn owed_by_all(&self, prefix: u32) -> (FormId, Vec<(u16, FormId)>) {
         let routes = self.routes(prefix);
-        let has_verdicts =
-            |route: &(u16, u32)| self.candidates[route.1 as usize].verdicts != EVERYBODY;
+        let has_verdicts = |route: &Announced| route.verdicts != u16::MAX;
         let owed = |receiver: u16| (receiver, self.best(receiver, prefix));
         let (common, owed): (FormId, Vec<(u16, FormId)>) = if routes.iter().any(has_verdicts) {
             let all: Vec<(u16, FormId)> = (0..self.asns.len() as u16).map(owed).collect();
             (most_frequent(&all), all)
         } else {
             // All but the announcer of the best path have that.
-            let best = routes.iter().map(|route| route.1);
+            let best = routes.iter().map(|route| route.set);
             match best.min_by_key(|&set| self.preference(set, 0)) {
                 Some(best) => {
                     let announcer = self.candidates[best as usize].client;
@@ -258,15 +284,19 @@ impl Model {
 
     /// Whether that is every path that the client may have, in any order.
     fn is_all(&self, receiver: u16, prefix: u32, held: &[FormId]) -> bool {
+        // Most often it is not, as paths come one after another.
+        if self.eligible(receiver, prefix).count() != held.len() {
+            return false;
+        }
         if held.len() > u64::BITS as usize {
-            let mut held: SmallVec<[FormId; 4]> = held.into();
+            let mut held = held.to_vec();
             held.sort_unstable();
-            return self.owed(receiver, prefix) == held;
+            return self.owed(receiver, prefix)[..] == held;
         }
-        let mut unclaimed = u64::MAX >> (u64::BITS as usize - held.len()).min(63);
-        if held.is_empty() {
-            unclaimed = 0;
-        }
+        let mut unclaimed = match held.len() {
+            0 => 0,
+            count => u64::MAX >> (u64::BITS as usize - count),
+        };
         for (set, prepends) in self.eligible(receiver, prefix) {
             let form = self.form(set, prepends);
             let place = (0..held.len()).find(|&at| held[at] == form && unclaimed & (1 << at) != 0);

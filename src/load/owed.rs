@@ -169,7 +169,7 @@ fn audiences(plan: &Plan, model: &Model, add_path: bool) -> Vec<(Members, Forms)
     let mut numbers: HashMap<Members, usize, FixedState> = HashMap::default();
     let mut prefixes_of: HashMap<(usize, FormId), Vec<u32>, FixedState> = HashMap::default();
     let mut keys: Vec<(usize, FormId)> = Vec::new();
-    for prefixes in alike(plan, model) {
+    for prefixes in alike(plan) {
         for (form, clients) in split(model, &receivers, prefixes[0]) {
             let next = numbers.len();
             let audience = *numbers
@@ -203,11 +203,17 @@ fn audiences(plan: &Plan, model: &Model, add_path: bool) -> Vec<(Members, Forms)
 }
 
 /// Prefixes that the same clients announce with the same sets: everybody is owed the same of them.
-fn alike(plan: &Plan, model: &Model) -> Vec<Vec<u32>> {
-    let mut numbers: HashMap<&[(u16, u32)], usize, FixedState> = HashMap::default();
+fn alike(plan: &Plan) -> Vec<Vec<u32>> {
+    let mut sets_of: Vec<Vec<u32>> = vec![Vec::new(); plan.prefixes.len()];
+    for client in &plan.clients {
+        for route in &client.routes {
+            sets_of[route.prefix as usize].push(route.set);
+        }
+    }
+    let mut numbers: HashMap<Vec<u32>, usize, FixedState> = HashMap::default();
     let mut groups: Vec<Vec<u32>> = Vec::new();
-    for prefix in 0..plan.prefixes.len() as u32 {
-        let number = *numbers.entry(model.routes(prefix)).or_insert(groups.len());
+    for (prefix, sets) in (0..).zip(sets_of) {
+        let number = *numbers.entry(sets).or_insert(groups.len());
         if number == groups.len() {
             groups.push(Vec::new());
         }

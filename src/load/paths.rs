@@ -77,13 +77,18 @@ impl Paths {
 
     /// In no order.
     pub fn held(&self, prefix: u32) -> SmallVec<[FormId; 8]> {
-        let places = self.paths[self.range(prefix)].iter();
-        let more = self.more.get(&prefix).into_iter().flatten();
-        places
-            .chain(more)
-            .map(|path| path.form)
-            .filter(|&form| form != NOTHING)
-            .collect()
+        let mut held = SmallVec::new();
+        for path in &self.paths[self.range(prefix)] {
+            if path.form != NOTHING {
+                held.push(path.form);
+            }
+        }
+        if !self.more.is_empty()
+            && let Some(more) = self.more.get(&prefix)
+        {
+            held.extend(more.iter().map(|path| path.form));
+        }
+        held
     }
 
     pub fn count(&self) -> usize {

@@ -8,6 +8,8 @@ pub struct Usage {
     pub cpu_s: f64,
     /// Peak resident memory, octets; summed over processes.
     pub memory_peak: u64,
+    /// Resident memory at this moment, likewise.
+    pub memory: u64,
 }
 
 /// What these processes have used; those that have gone count nothing.
@@ -17,6 +19,7 @@ pub fn usage(pids: &[u32]) -> Usage {
         .fold(Usage::default(), |sum, usage| Usage {
             cpu_s: sum.cpu_s + usage.cpu_s,
             memory_peak: sum.memory_peak + usage.memory_peak,
+            memory: sum.memory + usage.memory,
         })
 }
 
@@ -26,14 +29,17 @@ fn one(pid: u32) -> Option<Usage> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = peak.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(Usage {
         cpu_s: ticks as f64 / ticks_a_second(),
-        memory_peak: kibibytes * 1024,
+        memory_peak: octets(&status, "VmHWM:")?,
+        memory: octets(&status, "VmRSS:")?,
     })
+}
+
+fn octets(status: &str, name: &str) -> Option<u64> {
+    let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kibibytes: u64 = value.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 /// USER_HZ, which Linux shows to processes as 100 on every architecture of today.
@@ -45,7 +51,8 @@ fn ticks_a_second() -> f64 {
 mod tests {
     #[test]
     fn this_process_has_memory_and_a_missing_one_has_none() {
-        assert!(super::usage(&[std::process::id()]).memory_peak > 100_000);
+        let mine = super::usage(&[std::process::id()]);
+        assert!(mine.memory > 100_000 && mine.memory_peak >= mine.memory);
         assert_eq!(super::usage(&[u32::MAX]).memory_peak, 0);
     }
 }

@@ -7,23 +7,16 @@ use serde::Serialize;
 
 use super::args::{LoadArgs, Scenario};
 use super::forms::NOTHING;
+use super::measure::{ChurnFigures, JoinFigures, Step};
 use super::model::Check;
 use super::proc::Usage;
+use super::scenario::Outcome;
 use super::session::Counters;
 use super::swarm::{Swarm, histogram};
-use crate::base::text;
+use crate::base::{Time, text};
 
 /// Wrong prefixes that are listed.
 const LISTED_MAX: usize = 10;
-
-#[derive(Serialize, Debug)]
-pub struct Step {
-    pub name: String,
-    pub right: bool,
-    pub first_route_s: Option<f64>,
-    pub announced_s: Option<f64>,
-    pub took_s: Option<f64>,
-}
 
 #[derive(Serialize, Debug)]
 pub struct Mismatch {
@@ -73,6 +66,8 @@ pub struct Report {
     pub client_complete: Option<Spread>,
     /// From sending a change to its arrival at each client.
     pub latency: Option<Spread>,
+    pub join: Option<JoinFigures>,
+    pub churn: Option<ChurnFigures>,
     /// While the scenario ran, but memory is the peak since the server began.
     pub server_usage: Option<Usage>,
     /// Why a session is not up, or none is.
@@ -84,7 +79,8 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(swarm: &Swarm, args: &LoadArgs, steps: Vec<Step>, server: Option<Usage>) -> Report {
+    pub fn new(swarm: &Swarm, args: &LoadArgs, outcome: Outcome, server: Option<Usage>) -> Report {
+        let Outcome { steps, join, churn } = outcome;
         let sum = |field: fn(&Counters) -> u64| {
             swarm
                 .sessions
@@ -102,7 +98,8 @@ impl Report {
             .sessions
             .iter()
             .filter_map(|session| session.complete_at);
-        times.for_each(|at| complete.saturating_record(at.as_micros()));
+        let since = swarm.trying_since().unwrap_or(Time::ZERO);
+        times.for_each(|at| complete.saturating_record(at.since(since).as_micros() as u64));
         let drops: Vec<String> = swarm
             .drops
             .iter()
@@ -148,6 +145,8 @@ impl Report {
             messages_confirmed: swarm.reader.confirmed_count,
             client_complete: spread(&complete).filter(|_| args.scenario == Scenario::Converge),
             latency: spread(&swarm.latency),
+            join,
+            churn,
             server_usage: server,
             connect_error: swarm
                 .given_up
@@ -179,18 +178,10 @@ impl Report {
             ),
         );
         for step in &self.steps {
-            let took = step.took_s.map_or("-".into(), |s| format!("{s:.3} s"));
-            let announced = step
-                .announced_s
-                .map_or(String::new(), |s| format!(", all said after {s:.3} s"));
-            let first = step
-                .first_route_s
-                .map_or(String::new(), |s| format!(", first route after {s:.3} s"));
-            let verdict = if step.right { "" } else { "  WRONG" };
-            row(
-                "step",
-                format!("{}: {took}{announced}{first}{verdict}", step.name),
-            );
+            row("step", step.line());
+            if let Some(cost) = step.cost() {
+                row("", cost);
+            }
         }
         row(
             "announced",
@@ -227,6 +218,12 @@ impl Report {
                 "arrival",
                 format!("{}, {} arrivals", spread.line(), grouped(spread.count)),
             );
+        }
+        if let Some(join) = &self.join {
+            row("join", join.line());
+        }
+        if let Some(churn) = &self.churn {
+            row("changes", churn.line());
         }
         if self.messages_confirmed > 0 {
             row(

@@ -6,22 +6,34 @@ use std::time::Duration;
 
 use super::args::{LoadArgs, Scenario};
 use super::attributes::Attributes;
+use super::measure::{ChurnFigures, JoinFigures, Meter, Step};
 use super::model::Check;
 use super::progress::Progress;
 use super::random::Random;
-use super::report::Step;
 use super::session::Appetite;
 use super::swarm::Swarm;
 use crate::base::Time;
 
+/// How often progress is shown.
+const SHOW_EVERY: Duration = Duration::from_millis(50);
+
+/// What came of a scenario.
+#[derive(Default)]
+pub struct Outcome {
+    pub steps: Vec<Step>,
+    pub join: Option<JoinFigures>,
+    pub churn: Option<ChurnFigures>,
+}
+
 /// Runs the scenario to its end; a step that failed is the last.
-pub fn run(swarm: &mut Swarm, args: &LoadArgs, progress: &Progress) -> io::Result<Vec<Step>> {
+pub fn run(swarm: &mut Swarm, args: &LoadArgs, progress: &Progress) -> io::Result<Outcome> {
     let mut run = Run {
         swarm,
         args,
         progress,
         deadline: Time::from_secs(args.timeout.into()),
-        steps: Vec::new(),
+        shown_at: Time::ZERO,
+        outcome: Outcome::default(),
     };
     match args.scenario {
         Scenario::Converge => run.converge("all clients announce")?,
@@ -29,9 +41,10 @@ pub fn run(swarm: &mut Swarm, args: &LoadArgs, progress: &Progress) -> io::Resul
         Scenario::Flap => run.flap()?,
         Scenario::Churn => run.converge("all clients announce")? && run.churn()?,
         Scenario::Slow => run.slow()?,
+        Scenario::Idle => run.converge("all clients announce")? && run.idle()?,
         Scenario::Tour => run.tour()?,
     };
-    Ok(run.steps)
+    Ok(run.outcome)
 }
 
 struct Run<'a> {
@@ -39,23 +52,46 @@ struct Run<'a> {
     args: &'a LoadArgs,
     progress: &'a Progress,
     deadline: Time,
-    steps: Vec<Step>,
+    shown_at: Time,
+    outcome: Outcome,
 }
+
+/// The clients that a step is about.
+#[derive(Clone, Copy)]
+struct Aside<'a> {
+    clients: &'a [usize],
+    /// Whether the step is over only when their tables are right too.
+    is_awaited: bool,
+}
+
+const NOBODY: Aside<'_> = Aside {
+    clients: &[],
+    is_awaited: true,
+};
 
 impl Run<'_> {
     fn converge(&mut self, name: &str) -> io::Result<bool> {
+        let meter = self.begin();
         let since = self.swarm.start(0..self.swarm.client_count());
-        self.settle(name, since)
+        self.settle(name, meter, since, NOBODY)
     }
 
     fn join(&mut self) -> io::Result<bool> {
         let last = self.swarm.client_count() - 1;
+        let meter = self.begin();
         let since = self.swarm.start(0..last);
-        if !self.settle("all but one announce", since)? {
+        if !self.settle("all but one announce", meter, since, NOBODY)? {
             return Ok(false);
         }
+        let meter = self.begin();
         let since = self.swarm.start(last..last + 1);
-        self.settle("one more joins", since)
+        let joining = Aside {
+            clients: &[last],
+            is_awaited: true,
+        };
+        let right = self.settle("one more joins", meter, since, joining)?;
+        self.outcome.join = JoinFigures::of(self.swarm, last);
+        Ok(right)
     }
 
     fn flap(&mut self) -> io::Result<bool> {
@@ -68,12 +104,20 @@ impl Run<'_> {
             let mut clients: Vec<usize> = (0..self.swarm.client_count()).collect();
             random.shuffle(&mut clients);
             clients.truncate(count);
+            let flapping = Aside {
+                clients: &clients,
+                is_awaited: true,
+            };
+            let meter = self.begin();
             let since = self.swarm.stop(clients.iter().copied());
-            if !self.settle(&format!("round {round}: {count} clients drop"), since)? {
+            let name = format!("round {round}: {count} clients drop");
+            if !self.settle(&name, meter, since, flapping)? {
                 return Ok(false);
             }
+            let meter = self.begin();
             let since = self.swarm.start(clients.iter().copied());
-            if !self.settle(&format!("round {round}: they return"), since)? {
+            let name = format!("round {round}: they return");
+            if !self.settle(&name, meter, since, flapping)? {
                 return Ok(false);
             }
         }
@@ -87,21 +131,42 @@ impl Run<'_> {
         let largest = (0..self.swarm.client_count())
             .max_by_key(|&client| self.swarm.plan.clients[client].routes.len());
         let largest = largest.unwrap_or(0);
+        let meter = self.begin();
         let since = self.swarm.stop(std::iter::once(largest));
-        if !self.settle("the largest network drops out", since)? {
+        if !self.settle("the largest network drops out", meter, since, NOBODY)? {
             return Ok(false);
         }
+        let meter = self.begin();
         let since = self.swarm.start(largest..largest + 1);
-        if !self.settle("it comes back", since)? {
+        if !self.settle("it comes back", meter, since, NOBODY)? {
             return Ok(false);
         }
         self.churn()
     }
 
     fn churn(&mut self) -> io::Result<bool> {
+        let meter = self.begin();
         let since = self.swarm.now();
         self.changes()?;
-        self.settle("routes change", since)
+        self.settle("routes change", meter, since, NOBODY)
+    }
+
+    /// Nothing happens for a while, and nothing should.
+    fn idle(&mut self) -> io::Result<bool> {
+        let mut meter = self.begin();
+        let since = self.swarm.now();
+        meter.begin(since);
+        let end = since + Duration::from_secs(self.args.duration.into());
+        self.progress.begin("nothing happens", 0);
+        while self.swarm.now() < end.min(self.deadline) {
+            self.swarm.turn(Duration::from_millis(20))?;
+        }
+        self.progress.end();
+        let right = self.swarm.tables.wrong_total() == 0;
+        let now = self.swarm.now();
+        let step = meter.finish(self.swarm, "nothing happens", right, None, now);
+        self.outcome.steps.push(step);
+        Ok(right)
     }
 
     fn slow(&mut self) -> io::Result<bool> {
@@ -111,29 +176,44 @@ impl Run<'_> {
             0 => Appetite::Nothing,
             octets => Appetite::Slow(octets),
         };
+        let aside = |is_awaited: bool| Aside {
+            clients: &slow,
+            is_awaited,
+        };
         slow.iter()
             .for_each(|&client| self.swarm.set_appetite(client, appetite));
+        let meter = self.begin();
         let since = self.swarm.start(0..self.swarm.client_count());
-        if !self.settle_but(&format!("all announce, {count} do not read"), since, count)? {
+        let name = format!("all announce, {count} do not read");
+        if !self.settle(&name, meter, since, aside(false))? {
             return Ok(false);
         }
+        let meter = self.begin();
         let since = self.swarm.now();
         self.changes()?;
-        if !self.settle_but("routes change, the slow still do not read", since, count)? {
+        let name = "routes change, the slow still do not read";
+        if !self.settle(name, meter, since, aside(false))? {
             return Ok(false);
         }
+        let meter = self.begin();
         let since = self.swarm.now();
         slow.iter()
             .for_each(|&client| self.swarm.set_appetite(client, Appetite::Full));
-        self.settle("the slow read again", since)
+        self.settle("the slow read again", meter, since, aside(true))
     }
 
-    fn settle(&mut self, name: &str, since: Time) -> io::Result<bool> {
-        self.settle_but(name, since, 0)
+    fn begin(&mut self) -> Meter {
+        Meter::new(self.swarm, &self.args.server_pid)
     }
 
-    /// Until the tables of all clients but the first `but` are right and it is quiet.
-    fn settle_but(&mut self, name: &str, since: Time, but: usize) -> io::Result<bool> {
+    /// Until the tables are right and it is quiet.
+    fn settle(
+        &mut self,
+        name: &str,
+        mut meter: Meter,
+        since: Time,
+        aside: Aside<'_>,
+    ) -> io::Result<bool> {
         let settle = match self.args.check {
             // Nothing may be right there for a while that is not final.
             Check::HidingAllowed => {
@@ -143,17 +223,21 @@ impl Run<'_> {
         };
         let patience = Duration::from_secs(self.args.patience.into());
         let mut announced_at = None;
-        self.swarm.first_change = None;
-        self.progress.begin(name, self.wrong(but));
+        meter.begin(since);
+        let (_, wrong) = self.wrong(aside);
+        self.progress.begin(name, wrong);
         let right = loop {
             self.swarm.turn(Duration::from_millis(20))?;
-            let (now, wrong) = (self.swarm.now(), self.wrong(but));
+            let now = self.swarm.now();
+            let (others_wrong, wrong) = self.wrong(aside);
             if announced_at.is_none() && self.swarm.is_announced() {
                 announced_at = Some(now);
             }
-            self.progress.show(wrong, self.swarm.established_count());
+            meter.watch(self.swarm, now, others_wrong, wrong);
+            self.note_drained();
+            self.show(now, wrong);
             let quiet = now.since(self.swarm.last_change);
-            if announced_at.is_some() && wrong == 0 && (quiet >= settle || but > 0) {
+            if announced_at.is_some() && wrong == 0 && (quiet >= settle || !aside.is_awaited) {
                 break true;
             }
             if self.is_hopeless(now) {
@@ -170,20 +254,14 @@ impl Run<'_> {
             }
         };
         self.progress.end();
-        let swarm = &self.swarm;
-        let span = |at: Option<Time>| at.map(|at| at.since(since).as_secs_f64());
-        self.steps.push(Step {
-            name: name.to_owned(),
-            right,
-            first_route_s: span(swarm.first_change),
-            announced_s: span(announced_at),
-            // The end is the last thing that changed, not the quiet after it.
-            took_s: if right && but == 0 {
-                span(Some(swarm.last_change))
-            } else {
-                span(Some(swarm.now()))
-            },
-        });
+        // The end is the last thing that changed, not the quiet after it.
+        let ended_at = match (right, aside.is_awaited) {
+            (true, true) => self.swarm.last_change,
+            (true, false) => announced_at.max(meter.others_right_at()).unwrap_or(since),
+            (false, _) => self.swarm.now(),
+        };
+        let step = meter.finish(self.swarm, name, right, announced_at, ended_at);
+        self.outcome.steps.push(step);
         Ok(right)
     }
 
@@ -199,33 +277,70 @@ impl Run<'_> {
         self.swarm.given_up.is_some()
     }
 
-    fn wrong(&self, but: usize) -> usize {
-        let excused: usize = (0..but)
-            .map(|client| self.swarm.tables.wrong_count(client))
-            .sum();
-        self.swarm.tables.wrong_total() - excused
+    /// Wrong prefixes of those that the step is not about, and of those that it waits for.
+    fn wrong(&self, aside: Aside<'_>) -> (usize, usize) {
+        let tables = &self.swarm.tables;
+        let theirs = aside.clients.iter();
+        let theirs: usize = theirs.map(|&client| tables.wrong_count(client)).sum();
+        let others = tables.wrong_total() - theirs;
+        match aside.is_awaited {
+            true => (others, tables.wrong_total()),
+            false => (others, others),
+        }
+    }
+
+    fn show(&mut self, now: Time, missing: usize) {
+        if now.since(self.shown_at) >= SHOW_EVERY {
+            self.shown_at = now;
+            let sessions = self.swarm.established_count();
+            self.progress.show(missing, sessions);
+        }
     }
 
     /// Changes at an even pace: now another path, now gone, now back.
     fn changes(&mut self) -> io::Result<()> {
         let mut random = Random::new(self.args.seed ^ 0xc4a2);
         let start = self.swarm.now();
-        let total = u64::from(self.args.rate) * u64::from(self.args.duration);
+        let rate = u64::from(self.args.rate);
+        let total = rate * u64::from(self.args.duration);
+        let mut figures = ChurnFigures::default();
         self.progress.begin("changes", total as usize);
         let mut done = 0;
         while done < total && self.swarm.now() < self.deadline {
-            let due = self.swarm.now().since(start).as_micros() as u64 * u64::from(self.args.rate)
-                / 1_000_000;
-            while done < due.min(total) {
+            let passed = self.swarm.now().since(start).as_micros() as u64;
+            let due = (passed * rate / 1_000_000).min(total);
+            if done < due {
+                let late = passed.saturating_sub(done * 1_000_000 / rate);
+                figures.late_ms = figures.late_ms.max(late as f64 / 1000.0);
+            }
+            while done < due {
                 self.change_one(&mut random, done);
                 done += 1;
+                if done == total / 2 {
+                    figures.awaited_at_half = self.swarm.awaited.len();
+                }
             }
-            self.progress
-                .show((total - done) as usize, self.swarm.established_count());
+            self.show(self.swarm.now(), (total - done) as usize);
             self.swarm.turn(Duration::from_millis(1))?;
         }
         self.progress.end();
+        figures.changes = done;
+        figures.made_in_s = self.swarm.now().since(start).as_secs_f64();
+        figures.awaited_at_end = self.swarm.awaited.len();
+        self.outcome.churn = Some(figures);
+        self.swarm.changed_at = Some(self.swarm.now());
+        self.note_drained();
         Ok(())
+    }
+
+    /// Whether all changes have arrived everywhere, since the last one was made.
+    fn note_drained(&mut self) {
+        let (Some(churn), Some(since)) = (&mut self.outcome.churn, self.swarm.changed_at) else {
+            return;
+        };
+        if churn.drain_s.is_none() && self.swarm.awaited.is_empty() {
+            churn.drain_s = Some(self.swarm.last_change.since(since).as_secs_f64());
+        }
     }
 
     fn change_one(&mut self, random: &mut Random, serial: u64) {

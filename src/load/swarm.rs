@@ -81,10 +81,13 @@ pub struct Swarm {
     /// From a change being sent to its arrival at each client, microseconds.
     pub latency: Histogram<u64>,
     pub awaited: Awaited,
+    /// When the scenario had made its last change.
+    pub changed_at: Option<Time>,
     /// When the last session came up.
     pub last_established: Time,
     /// Since it was last taken.
     pub lag: Lag,
+    polled_at: Option<Time>,
     established: usize,
     queue: connect::Queue,
     settings: Settings,
@@ -134,8 +137,10 @@ impl Swarm {
             refusals: vec![None; plan.clients.len()],
             latency: histogram(),
             awaited: Awaited::default(),
+            changed_at: None,
             last_established: Time::ZERO,
             lag: Lag::default(),
+            polled_at: None,
             established: 0,
             queue: connect::Queue::new(),
             model,
@@ -258,8 +263,10 @@ impl Swarm {
             }
         }
         let mut awaited = 0;
-        self.tables
-            .judge(&self.model, &[prefix], |_, _| awaited += 1);
+        let sessions = &self.sessions;
+        self.tables.judge(&self.model, &[prefix], |client, _| {
+            awaited += usize::from(sessions[client].appetite == Appetite::Full);
+        });
         self.awaited.insert(prefix, now, awaited);
         self.last_change = now;
         self.queue_write(client);
@@ -276,6 +283,11 @@ impl Swarm {
         self.established
     }
 
+    /// Clients that should be up.
+    pub fn wanted_count(&self) -> usize {
+        self.links.iter().filter(|link| link.wanted).count()
+    }
+
     /// Everyone who should be up is, and has said all it has to say.
     pub fn is_announced(&self) -> bool {
         self.links
@@ -290,12 +302,16 @@ impl Swarm {
     pub fn turn(&mut self, wait: Duration) -> io::Result<()> {
         let busy = !self.reading.is_empty() || !self.writing.is_empty();
         let wait = if busy { Duration::ZERO } else { wait.min(TICK) };
+        if let Some(polled_at) = self.polled_at {
+            self.lag.note(self.now().since(polled_at));
+        }
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         match self.poll.poll(&mut events, Some(wait)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         let polled_at = self.now();
+        self.polled_at = Some(polled_at);
         for event in &events {
             let client = event.token().0;
             let closed = event.is_read_closed() || event.is_error();
@@ -329,7 +345,6 @@ impl Swarm {
         if self.now() >= self.next_tick {
             self.tick();
         }
-        self.lag.note(self.now().since(polled_at));
         Ok(())
     }
 

@@ -212,10 +212,12 @@ impl Tables {
 
     /// The first prefixes of the client that are wrong.
     pub fn wrong_prefixes(&self, client: usize, max: usize) -> Vec<u32> {
-        let wrong = &self.clients[client].wrong;
+        let Table {
+            wrong, wrong_count, ..
+        } = &self.clients[client];
         (0..self.prefix_count as u32)
             .filter(|&prefix| wrong.has(prefix))
-            .take(max)
+            .take(max.min(*wrong_count))
             .collect()
     }
 }
@@ -360,3 +362,6 @@ impl Bits {
             .sum()
     }
 }
+
+#[cfg(test)]
+mod tests;

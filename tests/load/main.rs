@@ -28,6 +28,7 @@ fn free_port() -> u16 {
 }
 
 mod refused;
+mod shapes;
 
 fn load(words: &[&str]) -> Output {
     Command::new(RIALTO)
@@ -188,7 +189,15 @@ fn a_server_that_does_otherwise_is_found_wrong() {
 
 #[test]
 fn wrong_words_end_with_2() {
-    let cases: [&[&str]; 4] = [
+    let cases: [&[&str]; 12] = [
+        &["--even", "--full-tables"],
+        &["--even", "--family", "both"],
+        &["--even", "--clients", "50", "--prefixes", "49"],
+        &["--full-tables", "--paths-per-prefix", "2"],
+        &["--full-tables", "--prefixes-per-attributes", "2.5"],
+        &["--full-tables", "--clients", "200", "--prefixes", "1000000"],
+        &["--tagging-clients", "1.5"],
+        &["--ipv6-share", "-1"],
         &["--target", "[::1]:179"],
         &["--control-share", "2"],
         &["--scenario", "nonsense"],
