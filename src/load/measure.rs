@@ -27,6 +27,9 @@ pub struct Step {
     pub octets_in: u64,
     pub server: Option<ServerStep>,
     pub generator_lag_ms: LagMs,
+    /// CPU time of the load generator in the step, with the quiet after it but without what it
+    /// works out before.
+    pub generator_cpu_s: f64,
 }
 
 /// What the server's processes used in one step.
@@ -72,6 +75,7 @@ pub struct Meter {
     /// The last change of which the usage is known.
     known_change: Time,
     others_right_at: Option<Time>,
+    own_cpu_before_s: f64,
 }
 
 impl Meter {
@@ -89,12 +93,14 @@ impl Meter {
             looked_at: Time::ZERO,
             known_change: Time::ZERO,
             others_right_at: None,
+            own_cpu_before_s: 0.0,
         }
     }
 
     /// The step begins.
     pub fn begin(&mut self, since: Time) {
         self.since = since;
+        self.own_cpu_before_s = own_cpu_s();
     }
 
     /// Now and then; `others_wrong` are the wrong prefixes of those that the step is not about, and
@@ -155,8 +161,13 @@ impl Meter {
                 memory_peak: settled.memory_peak,
             }),
             generator_lag_ms: swarm.lag.into(),
+            generator_cpu_s: own_cpu_s() - self.own_cpu_before_s,
         }
     }
+}
+
+fn own_cpu_s() -> f64 {
+    proc::usage(&[std::process::id()]).cpu_s
 }
 
 fn octets_in(swarm: &Swarm) -> u64 {

@@ -37,8 +37,6 @@ struct Message {
     withdrawn: u32,
     /// The message that followed last time it was not the next one here.
     followed_by: u32,
-    /// Has more than changes: looked at one at a time.
-    is_special: bool,
 }
 
 const NONE: u32 = u32::MAX;
@@ -70,6 +68,8 @@ pub struct Memory {
     messages: Vec<Message>,
     index: HashTable<u32>,
     hasher: FixedState,
+    /// Messages that have more than changes: looked at one at a time. Ascending.
+    specials: Vec<u32>,
     foreign: HashMap<u32, Vec<(Prefix, FormId)>>,
     ends_of_rib: HashMap<u32, ()>,
 }
@@ -84,10 +84,10 @@ impl Memory {
                 changes: 0,
                 withdrawn: 0,
                 followed_by: NONE,
-                is_special: false,
             }],
             index: HashTable::new(),
             hasher: FixedState::default(),
+            specials: Vec::new(),
             foreign: HashMap::new(),
             ends_of_rib: HashMap::new(),
         }
@@ -113,7 +113,7 @@ impl Memory {
     }
 
     pub fn is_special(&self, place: Place) -> bool {
-        self.messages[place.0 as usize].is_special
+        self.specials.binary_search(&place.0).is_ok()
     }
 
     /// Remembers a whole message, header and all.
@@ -122,8 +122,10 @@ impl Memory {
         self.octets.extend_from_slice(message);
         self.changes.extend_from_slice(&decoded.changes);
         let foreign_withdrawn = decoded.withdrawn_count - withdrawn_count(&decoded.changes);
-        let last = self.messages.last_mut().expect("there is an end");
-        last.is_special = !decoded.foreign.is_empty() || decoded.is_end_of_rib;
+        let last = self.messages.last().expect("there is an end");
+        if !decoded.foreign.is_empty() || decoded.is_end_of_rib {
+            self.specials.push(number);
+        }
         let withdrawn = last
             .withdrawn
             .wrapping_add((decoded.withdrawn_count - foreign_withdrawn) as u32);
@@ -132,7 +134,6 @@ impl Memory {
             changes: u32::try_from(self.changes.len()).expect("the size is bounded"),
             withdrawn,
             followed_by: NONE,
-            is_special: false,
         });
         if !decoded.foreign.is_empty() {
             self.foreign.insert(number, decoded.foreign);
@@ -189,12 +190,13 @@ impl Memory {
             return None;
         }
         let end = start.octets + agreement(known_octets, octets);
-        let row = rest
-            .iter()
-            .zip(known)
-            .take_while(|(after, message)| after.octets <= end && !message.is_special);
-        let count = row.count() as u32;
-        (count > 0).then(|| self.stretch(first, first + count))
+        let whole = count_while(rest, |after| after.octets <= end) as u32;
+        let special = self.specials.partition_point(|&number| number < first);
+        let until = match self.specials.get(special) {
+            Some(&special) => special.min(first + whole),
+            None => first + whole,
+        };
+        (until > first).then(|| self.stretch(first, until))
     }
 
     fn stretch(&self, first: u32, end: u32) -> Stretch {
@@ -216,6 +218,16 @@ fn withdrawn_count(changes: &[Change]) -> usize {
 
 fn octets_of<'a>(octets: &'a [u8], messages: &[Message], number: u32) -> &'a [u8] {
     &octets[messages[number as usize].octets..messages[number as usize + 1].octets]
+}
+
+/// How many `things` a condition is true of that is true of the first ones only: few are looked at.
+fn count_while<T>(things: &[T], mut condition: impl FnMut(&T) -> bool) -> usize {
+    let mut step = 1;
+    while things.get(step - 1).is_some_and(&mut condition) {
+        step *= 2;
+    }
+    let known = step / 2;
+    known + things[known..things.len().min(step)].partition_point(condition)
 }
 
 /// How many octets `a` and `b` begin with in common.
@@ -288,6 +300,16 @@ mod tests {
         assert_eq!(row(&[3], 1), None);
         assert_eq!(row(&[4], 0), None, "not the next");
         assert_eq!(row(&[3, 4, 5, 6, 7, 8, 0, 1], 0).map(|row| row.0), Some(6));
+    }
+
+    #[test]
+    fn the_first_ones_are_counted() {
+        for count in 0..40 {
+            for len in count..40 {
+                let things: Vec<usize> = (0..len).collect();
+                assert_eq!(count_while(&things, |thing| *thing < count), count, "{len}");
+            }
+        }
     }
 
     #[test]
