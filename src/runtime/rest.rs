@@ -12,10 +12,15 @@ use crate::base::Time;
 use super::connection::Connection;
 use super::sys;
 
-/// How long a socket that was just found full is left alone; twice as long after each look in vain, up
-/// to the longest.
-const REST: Duration = Duration::from_millis(4);
-const REST_MAX: Duration = Duration::from_millis(64);
+/// How long a socket that was just found full is left alone: the more of them there are, the longer, as
+/// there is enough to do meanwhile and each look is worth more. Looks are on a grid, so that many
+/// sockets share each.
+const REST_MIN: Duration = Duration::from_millis(2);
+const REST_MAX: Duration = Duration::from_millis(16);
+/// So many sockets for each [`REST_MIN`].
+const SHARE: usize = 16;
+/// After each look in vain twice as long, up to this.
+const VAIN_MAX: Duration = Duration::from_millis(64);
 
 /// By the number of the connection.
 pub struct Resting<I> {
@@ -42,14 +47,20 @@ impl<I> Default for Resting<I> {
 
 impl<I: Copy> Resting<I> {
     pub fn add(&mut self, now: Time, conn: I, connection: &Rc<Connection>) {
-        let due = now + REST;
+        let rest = self.rest();
+        let due = on_grid(now, rest);
         self.waiting.push(Waiting {
             conn,
             connection: Rc::downgrade(connection),
-            rest: REST,
+            rest,
             due,
         });
         self.until = Some(self.until.map_or(due, |until| until.min(due)));
+    }
+
+    fn rest(&self) -> Duration {
+        let shares = (self.waiting.len() / SHARE).max(1) as u32;
+        REST_MIN.saturating_mul(shares).min(REST_MAX)
     }
 
     /// When the next look is due.
@@ -75,8 +86,8 @@ impl<I: Copy> Resting<I> {
                 waiting.connection = Weak::new();
                 rested.push((waiting.conn, connection));
             } else {
-                waiting.rest = (waiting.rest * 2).min(REST_MAX);
-                waiting.due = now + waiting.rest;
+                waiting.rest = (waiting.rest * 2).min(VAIN_MAX);
+                waiting.due = on_grid(now, waiting.rest);
             }
         }
         self.waiting
@@ -84,4 +95,10 @@ impl<I: Copy> Resting<I> {
         self.until = self.waiting.iter().map(|waiting| waiting.due).min();
         rested
     }
+}
+
+/// The first point of a grid of steps of `rest` that is at least so far away.
+fn on_grid(now: Time, rest: Duration) -> Time {
+    let step = rest.as_micros() as u64;
+    Time((now + rest).as_micros().div_ceil(step) * step)
 }
