@@ -135,7 +135,7 @@ impl Default for FanoutLimits {
             core_octets_max: 64 << 20,
             stalled_octets_max: 1 << 20,
             stall: Duration::from_millis(500),
-            gather_min: Duration::from_micros(300),
+            gather_min: Duration::ZERO,
             gather_max: Duration::from_millis(20),
             dead_prefixes_max: 256 << 10,
             dead_patience: Duration::from_secs(30),

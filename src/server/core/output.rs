@@ -17,6 +17,8 @@ const WINDOW_PREFIXES_MAX: usize = 32_768;
 /// Prefixes in a window that make the next one longer, and shorter.
 const BUSY_PREFIXES: usize = 512;
 const IDLE_PREFIXES: usize = 64;
+/// The shortest window that is one; under it changes are sent at once.
+const GROWS_FROM: Duration = Duration::from_micros(200);
 
 /// What turns groups into octets.
 pub(super) struct Output {
@@ -75,9 +77,14 @@ impl Output {
 
     fn adapt(&mut self, prefix_count: usize, limits: &FanoutLimits) {
         if prefix_count >= BUSY_PREFIXES {
-            self.window = (self.window * 2).min(limits.gather_max);
+            self.window =
+                (self.window * 2).clamp(GROWS_FROM.min(limits.gather_max), limits.gather_max);
         } else if prefix_count < IDLE_PREFIXES {
-            self.window = (self.window / 2).max(limits.gather_min);
+            let half = self.window / 2;
+            self.window = match half < GROWS_FROM {
+                true => limits.gather_min,
+                false => half,
+            };
         }
     }
 }
