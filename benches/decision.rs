@@ -66,6 +66,7 @@ fn live_shard() -> Shard {
         walk: WalkId(1),
         clients,
         families: ipv4,
+        joint: false,
     };
     shard.handle(Time::ZERO, walk);
     settle(&mut shard);

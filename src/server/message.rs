@@ -41,6 +41,9 @@ pub enum ToShard {
         walk: WalkId,
         clients: Arc<ClientSet>,
         families: FamilySet,
+        /// Each core asks for such a walk (after a start), and all of them are one: it begins when the
+        /// last has asked.
+        joint: bool,
     },
     /// The sending core has consumed every shard's stream of that walk.
     Promote { core: CoreId, walk: WalkId },

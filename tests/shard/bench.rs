@@ -142,6 +142,7 @@ impl Bench {
             walk: WalkId(id),
             clients: Arc::new(ClientSet::only(ClientSlot(slot))),
             families: FamilySet::only(Family::Ipv4),
+            joint: false,
         });
     }
 

@@ -283,6 +283,7 @@ impl World {
                 walk: id,
                 clients: set.clone(),
                 families,
+                joint: false,
             });
         }
         let slot = ClientSlot(random.below(self.peers.len() as u64) as u16);

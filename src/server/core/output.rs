@@ -17,6 +17,8 @@ const WINDOW_PREFIXES_MAX: usize = 32_768;
 /// Prefixes in a window that make the next one longer, and shorter.
 const BUSY_PREFIXES: usize = 512;
 const IDLE_PREFIXES: usize = 64;
+/// What one UPDATE changed on several shards comes within about this, and is put together again.
+const SHARDS_APART: Duration = Duration::from_micros(150);
 /// The shortest window that is one; under it changes are sent at once.
 const GROWS_FROM: Duration = Duration::from_micros(200);
 
@@ -141,7 +143,11 @@ impl SessionCore {
         if self.output.gather.prefix_count() > WINDOW_PREFIXES_MAX {
             self.flush_window(now);
         } else if self.output.flush_due.is_none() {
-            self.output.flush_due = Some(now + self.output.window);
+            let apart = match self.links.shard_count() {
+                1 => Duration::ZERO,
+                _ => SHARDS_APART,
+            };
+            self.output.flush_due = Some(now + self.output.window.max(apart));
         }
     }
 

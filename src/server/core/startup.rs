@@ -165,7 +165,7 @@ impl SessionCore {
             up = self.startup.report.up,
             "start-up wait is over; advertising"
         );
-        self.pump_walk(now);
+        self.start_joint_walk();
     }
 }
 

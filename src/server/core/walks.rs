@@ -104,6 +104,16 @@ impl Walks {
         }
     }
 
+    /// Makes the walk that follows the start, for all who are up: perhaps nobody.
+    fn start_joint(&mut self, shard_count: u16) -> &Walk {
+        let (mut families, mut members) = (FamilySet::EMPTY, ClientSet::new());
+        for waiting in self.waiting.extract_if(.., |it| it.kind == Kind::Join) {
+            families = families.union(waiting.families);
+            members.insert(waiting.slot);
+        }
+        self.begin(Kind::Join, families, members, shard_count)
+    }
+
     /// Makes the next walk: for all who join, or for all who want the same families again.
     fn start(&mut self, now: Time, shard_count: u16) -> Option<&Walk> {
         let kind = match self.does_anyone_join() {
@@ -125,19 +135,26 @@ impl Walks {
             }
             !taken
         });
+        Some(self.begin(kind, families, members, shard_count))
+    }
+
+    fn begin(
+        &mut self,
+        kind: Kind,
+        families: FamilySet,
+        members: ClientSet,
+        shard_count: u16,
+    ) -> &Walk {
         self.last_id += 1;
-        let merge = WalkMerge::new(shard_count);
-        let id = WalkId(self.last_id);
-        let walk = Walk {
-            id,
+        self.active.insert(Walk {
+            id: WalkId(self.last_id),
             kind,
             families,
             members,
-            merge,
+            merge: WalkMerge::new(shard_count),
             has_begun: false,
             promoted: None,
-        };
-        Some(self.active.insert(walk))
+        })
     }
 }
 
@@ -211,8 +228,22 @@ impl SessionCore {
         }
     }
 
+    /// The walk of all cores together that brings everybody who is up to the present state.
+    pub(super) fn start_joint_walk(&mut self) {
+        debug_assert!(self.walks.active.is_none(), "nobody is walked to before");
+        self.walks.start_joint(self.links.shard_count());
+        self.ask_walk(true);
+    }
+
     fn start_walk(&mut self, now: Time) {
-        let Some(walk) = self.walks.start(now, self.links.shard_count()) else {
+        if self.walks.start(now, self.links.shard_count()).is_some() {
+            self.ask_walk(false);
+        }
+    }
+
+    /// Asks the shards for the walk that was just made.
+    fn ask_walk(&mut self, joint: bool) {
+        let Some(walk) = &self.walks.active else {
             return;
         };
         for slot in walk.members.iter() {
@@ -228,6 +259,7 @@ impl SessionCore {
             walk: id,
             clients: clients.clone(),
             families,
+            joint,
         });
     }
 

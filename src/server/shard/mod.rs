@@ -30,7 +30,7 @@ use super::query::{ShardReply, ShardStats};
 use outbox::Outbox;
 use refresh::Phases;
 use sweep::Sweep;
-use walk::Walks;
+use walk::{Part, Walks};
 
 /// One shard. All shards and session cores of a server share one `seed`.
 pub struct Shard {
@@ -159,7 +159,18 @@ impl Shard {
                 walk,
                 clients,
                 families,
-            } => self.walks.queue(core, walk, clients, families),
+                joint,
+            } => {
+                let part = Part {
+                    core,
+                    walk,
+                    clients: (*clients).clone(),
+                };
+                match joint {
+                    true => (self.walks).join(part, families, self.exchange.core_count),
+                    false => self.walks.queue(part, families),
+                }
+            }
             ToShard::Promote { core, walk } => self.handle_promote(core, walk),
             ToShard::Resync { slot, epoch, dirty } => self.handle_resync(slot, epoch.0, &dirty),
             ToShard::BlockAbove {

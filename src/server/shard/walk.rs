@@ -20,17 +20,25 @@ const PIECE_ENTRIES: u32 = 16_384;
 /// for the promotions of the last: cores would wait for each other, each served by another shard.
 #[derive(Default)]
 pub(super) struct Walks {
+    /// Parts of the walk that every core asks for; it waits for the last.
+    joint: Option<Request>,
     queued: VecDeque<Request>,
     active: Option<Walk>,
     /// Waiting for the cores' Promote.
     sent: Vec<Walk>,
 }
 
+/// What the cores asked for that it is for: one of them, or all together.
 struct Request {
-    core: CoreId,
-    walk: WalkId,
-    clients: ClientSet,
+    parts: Vec<Part>,
     families: FamilySet,
+}
+
+/// One core's clients in a walk.
+pub(super) struct Part {
+    pub core: CoreId,
+    pub walk: WalkId,
+    pub clients: ClientSet,
 }
 
 struct Walk {
@@ -57,19 +65,22 @@ enum Stage {
 }
 
 impl Walks {
-    pub(super) fn queue(
-        &mut self,
-        core: CoreId,
-        walk: WalkId,
-        clients: Arc<ClientSet>,
-        families: FamilySet,
-    ) {
-        self.queued.push_back(Request {
-            core,
-            walk,
-            clients: (*clients).clone(),
-            families,
+    pub(super) fn queue(&mut self, part: Part, families: FamilySet) {
+        let parts = vec![part];
+        self.queued.push_back(Request { parts, families });
+    }
+
+    /// A part of the walk of all cores.
+    pub(super) fn join(&mut self, part: Part, families: FamilySet, core_count: u16) {
+        let joint = self.joint.get_or_insert_with(|| Request {
+            parts: Vec::new(),
+            families: FamilySet::EMPTY,
         });
+        joint.parts.push(part);
+        joint.families = joint.families.union(families);
+        if joint.parts.len() == usize::from(core_count.max(1)) {
+            self.queued.extend(self.joint.take());
+        }
     }
 
     /// Whether there is a client that is told of changes only when its walk ends.
@@ -86,11 +97,10 @@ impl Walks {
     }
 
     pub(super) fn remove_client(&mut self, slot: ClientSlot) {
-        for request in &mut self.queued {
-            request.clients.remove(slot);
-        }
+        let waiting = self.queued.iter_mut().chain(&mut self.joint);
+        waiting.for_each(|request| request.remove(slot));
         for walk in self.all_mut() {
-            walk.asked.clients.remove(slot);
+            walk.asked.remove(slot);
             for scope in &mut walk.scopes {
                 scope.best.remove(slot);
                 scope.all.remove(slot);
@@ -110,6 +120,22 @@ impl Walks {
                     .collect::<SmallVec<[PathId; 4]>>(),
             );
         }
+    }
+}
+
+impl Request {
+    fn remove(&mut self, slot: ClientSlot) {
+        for part in &mut self.parts {
+            part.clients.remove(slot);
+        }
+    }
+
+    fn clients(&self) -> ClientSet {
+        let mut all = ClientSet::new();
+        self.parts
+            .iter()
+            .for_each(|part| all.union_with(&part.clients));
+        all
     }
 }
 
@@ -145,13 +171,31 @@ impl Shard {
             Stage::Sent => Stage::Sent,
         };
         match walk.stage {
-            Stage::Sent => self.walks.sent.push(walk),
+            Stage::Sent => self.part_walk(walk),
             _ => self.walks.active = Some(walk),
         }
     }
 
+    /// From here on each core's part goes its own way.
+    fn part_walk(&mut self, walk: Walk) {
+        let families = walk.asked.families;
+        for part in walk.asked.parts {
+            let asked = Request {
+                parts: vec![part],
+                families,
+            };
+            self.walks.sent.push(Walk {
+                scopes: self.scopes_of(&asked),
+                asked,
+                stage: Stage::Sent,
+                touched: walk.touched.clone(),
+            });
+        }
+    }
+
     /// Takes the clients of the walk that was asked for first out of the live ones. Walks of several
-    /// cores are not put together: shards would do so differently, and split the packing.
+    /// cores are put together only where all shards are sure to do it alike; otherwise it would split
+    /// the packing.
     fn start_walk(&mut self) {
         let Some(asked) = self.walks.queued.pop_front() else {
             return;
@@ -187,8 +231,9 @@ impl Shard {
     }
 
     fn scopes_of(&self, asked: &Request) -> [Scope; 2] {
+        let clients = asked.clients();
         Family::ALL.map(|family| match asked.families.contains(family) {
-            true => self.scope_of(&asked.clients, family),
+            true => self.scope_of(&clients, family),
             false => Scope::default(),
         })
     }
@@ -260,9 +305,12 @@ impl Shard {
             );
             from = end;
             self.stats.deltas_out += batch.prefixes.len() as u64;
-            let (walk, batch) = (asked.walk, Arc::new(batch));
-            self.outbox
-                .push(asked.core, ToCore::WalkDeltas { walk, batch });
+            let batch = Arc::new(batch);
+            for part in &asked.parts {
+                let (walk, batch) = (part.walk, batch.clone());
+                self.outbox
+                    .push(part.core, ToCore::WalkDeltas { walk, batch });
+            }
         }
         if from < changes.len() {
             return Stage::Send { from, changes };
@@ -270,15 +318,22 @@ impl Shard {
         for set in changes.groups().iter().filter_map(|group| group.set) {
             self.sets.release(set);
         }
-        self.outbox
-            .push(asked.core, ToCore::WalkEnd { walk: asked.walk });
+        for part in &asked.parts {
+            self.outbox
+                .push(part.core, ToCore::WalkEnd { walk: part.walk });
+        }
         Stage::Sent
     }
 
     /// The core has consumed the walk: its clients learn what changed meanwhile, and are live.
     pub(super) fn handle_promote(&mut self, core: CoreId, id: WalkId) {
         let sent = &mut self.walks.sent;
-        let is_it = |walk: &Walk| walk.asked.core == core && walk.asked.walk == id;
+        let is_it = |walk: &Walk| {
+            let parts = &walk.asked.parts;
+            parts
+                .iter()
+                .any(|part| part.core == core && part.walk == id)
+        };
         let Some(place) = sent.iter().position(is_it) else {
             return;
         };
