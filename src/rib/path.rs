@@ -33,7 +33,7 @@ impl Rank {
     const LEN_SHIFT: u32 = 2;
 
     /// RFC 8326 puts paths in graceful shutdown last.
-    pub fn of(facts: &Facts) -> Rank {
+    pub fn of(facts: Facts) -> Rank {
         let last = if facts.graceful_shutdown {
             Rank::DEPRIORITISED
         } else {
