@@ -3,19 +3,81 @@
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
+use slab::Slab;
 
-use crate::base::{Prefix, PrefixSlot};
+use crate::base::{Family, Prefix, PrefixSlot};
 
 use super::PathList;
+use super::chunks::Chunks;
 
-/// One prefix of the shard.
-pub struct Entry {
+/// One prefix of the shard, to be looked at.
+pub struct Entry<'a> {
     pub prefix: Prefix,
     pub marks: Marks,
-    pub paths: PathList,
+    pub paths: &'a PathList,
 }
 
-const _: () = assert!(size_of::<Entry>() <= 48);
+/// One prefix as it is kept: an IPv4 or IPv6 prefix with one path takes 24 octets.
+pub struct Slot {
+    pub paths: PathList,
+    pub marks: Marks,
+    key: Key,
+}
+
+const _: () = assert!(size_of::<Slot>() == 24);
+
+/// A prefix in seven octets: what it is, and its address. Those of more than 48 bits stand elsewhere
+/// ([`Table::long`]).
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    kind: u8,
+    octets: [u8; 6],
+}
+
+impl Key {
+    /// `kind` is the length for IPv4, this and the length for IPv6, or this alone for what stands
+    /// elsewhere.
+    const IPV6: u8 = 64;
+    const LONG: u8 = u8::MAX;
+
+    fn of(prefix: &Prefix) -> Option<Key> {
+        let mut octets = [0; 6];
+        let address = prefix.octets();
+        octets.get_mut(..address.len())?.copy_from_slice(address);
+        let kind = match prefix.family() {
+            Family::Ipv4 => prefix.len(),
+            Family::Ipv6 => Key::IPV6 + prefix.len(),
+        };
+        Some(Key { kind, octets })
+    }
+
+    fn long(index: usize) -> Key {
+        let [_, _, octets @ ..] = (index as u64).to_be_bytes();
+        let kind = Key::LONG;
+        Key { kind, octets }
+    }
+
+    fn prefix(self, long: &Slab<Prefix>) -> Prefix {
+        if let Some(index) = self.long_index() {
+            return long[index];
+        }
+        let (family, len) = match self.kind.checked_sub(Key::IPV6) {
+            None => (Family::Ipv4, self.kind),
+            Some(len) => (Family::Ipv6, len),
+        };
+        Prefix::new(family, &self.octets, len).expect("it was a prefix before it was packed")
+    }
+
+    fn long_index(self) -> Option<usize> {
+        let index = Key { kind: 0, ..self }.bits();
+        (self.kind == Key::LONG).then_some(index as usize)
+    }
+
+    fn bits(self) -> u64 {
+        let [a, b, c, d, e, f] = self.octets;
+        u64::from_be_bytes([0, self.kind, a, b, c, d, e, f])
+    }
+}
 
 /// What awaits an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -49,7 +111,9 @@ impl Marks {
 /// Prefix to slot and back. A freed slot is reused for the next new prefix.
 #[derive(Default)]
 pub struct Table {
-    entries: Vec<Entry>,
+    slots: Chunks<Slot>,
+    /// Prefixes of more than 48 bits.
+    long: Slab<Prefix>,
     index: HashTable<u32>,
     hasher: foldhash::fast::RandomState,
     free: Vec<PrefixSlot>,
@@ -57,36 +121,42 @@ pub struct Table {
 
 impl Table {
     pub fn find(&self, prefix: &Prefix) -> Option<PrefixSlot> {
-        let hash = self.hasher.hash_one(prefix);
-        self.index
-            .find(hash, |&slot| self.entries[slot as usize].prefix == *prefix)
-            .map(|&slot| PrefixSlot(slot))
+        let wanted = Key::of(prefix);
+        let found = self
+            .index
+            .find(hash(&self.hasher, wanted, prefix), |&slot| {
+                is_same(&self.long, self.slots[slot as usize].key, wanted, prefix)
+            });
+        found.map(|&slot| PrefixSlot(slot))
     }
 
     pub fn find_or_insert(&mut self, prefix: &Prefix) -> PrefixSlot {
-        let hash = self.hasher.hash_one(prefix);
-        let (entries, hasher) = (&self.entries, &self.hasher);
+        let wanted = Key::of(prefix);
+        let (slots, long, hasher) = (&self.slots, &self.long, &self.hasher);
         let found = self.index.entry(
-            hash,
-            |&slot| entries[slot as usize].prefix == *prefix,
-            |&slot| hasher.hash_one(entries[slot as usize].prefix),
+            hash(hasher, wanted, prefix),
+            |&slot| is_same(long, slots[slot as usize].key, wanted, prefix),
+            |&slot| hash_again(hasher, long, slots[slot as usize].key),
         );
         match found {
             hashbrown::hash_table::Entry::Occupied(slot) => PrefixSlot(*slot.get()),
             hashbrown::hash_table::Entry::Vacant(vacant) => {
-                let slot = self
-                    .free
-                    .pop()
-                    .unwrap_or(PrefixSlot(self.entries.len() as u32));
+                let freed = self.free.pop();
+                let slot = freed.unwrap_or(PrefixSlot(self.slots.len() as u32));
                 vacant.insert(slot.0);
-                let entry = Entry {
-                    prefix: *prefix,
-                    marks: Marks::default(),
+                let new = Slot {
                     paths: PathList::new(),
+                    marks: Marks::default(),
+                    key: wanted.unwrap_or_else(|| Key::long(self.long.insert(*prefix))),
                 };
-                match self.entries.get_mut(slot.index()) {
-                    Some(place) => *place = entry,
-                    None => self.entries.push(entry),
+                match freed {
+                    Some(slot) => {
+                        let old = std::mem::replace(&mut self.slots[slot.index()], new);
+                        if let Some(index) = old.key.long_index() {
+                            self.long.remove(index);
+                        }
+                    }
+                    None => self.slots.push(new),
                 }
                 slot
             }
@@ -95,30 +165,41 @@ impl Table {
 
     /// Gives an empty entry's slot back for reuse.
     pub fn free(&mut self, slot: PrefixSlot) {
-        let entry = &mut self.entries[slot.index()];
+        let entry = &mut self.slots[slot.index()];
         assert!(
             entry.paths.is_empty(),
             "only a prefix without paths is freed"
         );
         entry.paths = PathList::new();
-        let hash = self.hasher.hash_one(entry.prefix);
+        let key = entry.key;
+        let hash = hash_again(&self.hasher, &self.long, key);
         if let Ok(found) = self.index.find_entry(hash, |&other| other == slot.0) {
             found.remove();
             self.free.push(slot);
         }
     }
 
-    pub fn entry(&self, slot: PrefixSlot) -> &Entry {
-        &self.entries[slot.index()]
+    #[inline]
+    pub fn entry(&self, slot: PrefixSlot) -> Entry<'_> {
+        self.look_at(&self.slots[slot.index()])
     }
 
-    pub fn entry_mut(&mut self, slot: PrefixSlot) -> &mut Entry {
-        &mut self.entries[slot.index()]
+    #[inline]
+    fn look_at<'a>(&self, slot: &'a Slot) -> Entry<'a> {
+        Entry {
+            prefix: slot.key.prefix(&self.long),
+            marks: slot.marks,
+            paths: &slot.paths,
+        }
+    }
+
+    pub fn entry_mut(&mut self, slot: PrefixSlot) -> &mut Slot {
+        &mut self.slots[slot.index()]
     }
 
     /// How many slots there are, free ones included.
     pub fn slot_count(&self) -> u32 {
-        self.entries.len() as u32
+        self.slots.len() as u32
     }
 
     pub fn free_count(&self) -> usize {
@@ -134,10 +215,81 @@ impl Table {
         self.index.is_empty()
     }
 
-    pub fn entries(&self) -> impl Iterator<Item = (PrefixSlot, &Entry)> {
-        self.entries
+    /// In the order of their slots.
+    pub fn entries(&self) -> impl Iterator<Item = (PrefixSlot, Entry<'_>)> {
+        (self.slots.iter().enumerate())
+            .map(|(index, slot)| (PrefixSlot(index as u32), self.look_at(slot)))
+    }
+}
+
+/// Whether the key of a slot is that of `prefix`, which is `wanted` if it is short enough.
+fn is_same(long: &Slab<Prefix>, key: Key, wanted: Option<Key>, prefix: &Prefix) -> bool {
+    match (wanted, key.long_index()) {
+        (Some(wanted), _) => key == wanted,
+        (None, Some(index)) => long[index] == *prefix,
+        (None, None) => false,
+    }
+}
+
+fn hash(hasher: &impl BuildHasher, key: Option<Key>, prefix: &Prefix) -> u64 {
+    match key {
+        Some(key) => hasher.hash_one(key.bits()),
+        None => hasher.hash_one(prefix),
+    }
+}
+
+fn hash_again(hasher: &impl BuildHasher, long: &Slab<Prefix>, key: Key) -> u64 {
+    match key.long_index() {
+        Some(index) => hasher.hash_one(long[index]),
+        None => hasher.hash_one(key.bits()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_of_any_length_are_found_again_in_their_slots() {
+        let texts = [
+            "0.0.0.0/0",
+            "::/0",
+            "192.0.2.0/24",
+            "192.0.2.0/25",
+            "192.0.2.1/32",
+            "c000:200::/24",
+            "2001:db8::/32",
+            "2001:db8:1::/48",
+            "2001:db8:1::/49",
+            "2001:db8:1::/64",
+            "2001:db8::1/128",
+        ];
+        let prefixes = texts.map(|text| text.parse::<Prefix>().unwrap());
+        let mut table = Table::default();
+        let slots = prefixes.map(|prefix| table.find_or_insert(&prefix));
+        assert_eq!(table.len(), prefixes.len());
+        for (prefix, slot) in prefixes.iter().zip(slots) {
+            assert_eq!(table.entry(slot).prefix, *prefix);
+            assert_eq!(table.find(prefix), Some(slot));
+            assert_eq!(table.find_or_insert(prefix), slot);
+        }
+        for (prefix, slot) in prefixes.iter().zip(slots) {
+            table.free(slot);
+            assert_eq!(table.find(prefix), None, "{prefix}");
+        }
+        assert!(table.is_empty());
+        let again: Vec<_> = prefixes
             .iter()
-            .enumerate()
-            .map(|(slot, entry)| (PrefixSlot(slot as u32), entry))
+            .rev()
+            .map(|p| table.find_or_insert(p))
+            .collect();
+        assert_eq!(
+            again.len(),
+            table.slot_count() as usize,
+            "freed slots first"
+        );
+        assert_eq!(table.long.len(), 3);
+        let held: Vec<_> = table.entries().map(|(_, entry)| entry.prefix).collect();
+        assert!(prefixes.iter().all(|prefix| held.contains(prefix)));
     }
 }
