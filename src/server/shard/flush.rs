@@ -61,7 +61,7 @@ impl Shard {
         let new_med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
         let mut tables = tables!(self);
         let old = tables.assign(&pre_image.paths, family, old_med, scope);
-        let new = tables.assign(&entry.paths, family, new_med, scope);
+        let new = tables.assign(entry.paths, family, new_med, scope);
         let at = At {
             slot: pre_image.slot,
             family,
@@ -72,7 +72,7 @@ impl Shard {
             &self.eligibilities,
             at,
             (&pre_image.paths, &old),
-            (&entry.paths, &new),
+            (entry.paths, &new),
         );
     }
 
@@ -114,13 +114,13 @@ impl Shard {
         let entry = self.table.entry(slot);
         let family = entry.prefix.family();
         let med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
-        let assignments = tables!(self).assign(&entry.paths, family, med, scope);
+        let assignments = tables!(self).assign(entry.paths, family, med, scope);
         let at = At { slot, family };
         present(
             changes,
             &self.sets,
             at,
-            &entry.paths,
+            entry.paths,
             &assignments,
             withdraw.then_some(scope),
             path_ids,

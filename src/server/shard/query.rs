@@ -225,7 +225,7 @@ impl Shard {
     fn assignments(&mut self, slot: PrefixSlot, scope: &Scope) -> Assignments {
         let entry = self.table.entry(slot);
         let med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
-        tables!(self).assign(&entry.paths, entry.prefix.family(), med, scope)
+        tables!(self).assign(entry.paths, entry.prefix.family(), med, scope)
     }
 
     fn row(&self, slot: PrefixSlot, path: &Path) -> PathRow {
