@@ -73,11 +73,14 @@ impl PathList {
     }
 }
 
-/// At least `count`: as many as an allocation for these has room for anyhow. The allocator has four
-/// sizes between a power of two and the next.
+/// At least `count`: what an allocation has room for that is one of the allocator's sizes. Of its
+/// smaller sizes every other one is left out: whoever grows by one path each time copies too often.
 fn capacity_for(count: usize) -> usize {
     let units = count + HEADER;
-    let step = (units.next_power_of_two() / 8).max(1);
+    let step = match units {
+        ..=8 => 4,
+        _ => (units.next_power_of_two() / 8).max(4),
+    };
     units.next_multiple_of(step) - HEADER
 }
 
@@ -171,6 +174,6 @@ mod tests {
     #[test]
     fn an_allocation_is_used_whole() {
         let capacities = [2, 7, 8, 16, 50].map(capacity_for);
-        assert_eq!(capacities, [2, 7, 9, 19, 55]);
+        assert_eq!(capacities, [3, 7, 11, 19, 55]);
     }
 }

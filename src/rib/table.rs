@@ -57,15 +57,15 @@ impl Key {
         Key { kind, octets }
     }
 
+    /// Without a side effect, panics included: where nobody looks at the prefix, nothing is done.
+    #[inline]
     fn prefix(self, long: &Slab<Prefix>) -> Prefix {
-        if let Some(index) = self.long_index() {
-            return long[index];
-        }
         let (family, len) = match self.kind.checked_sub(Key::IPV6) {
             None => (Family::Ipv4, self.kind),
             Some(len) => (Family::Ipv6, len),
         };
-        Prefix::new(family, &self.octets, len).expect("it was a prefix before it was packed")
+        let elsewhere = self.long_index().and_then(|index| long.get(index));
+        *elsewhere.unwrap_or(&Prefix::from_short(family, self.octets, len))
     }
 
     fn long_index(self) -> Option<usize> {
