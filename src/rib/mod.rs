@@ -22,4 +22,4 @@ pub use path::{Path, Rank};
 pub use path_list::PathList;
 pub use sets::{SetId, SetTable};
 pub use stamp::Stamp;
-pub use table::{Entry, Marks, Slot, Table};
+pub use table::{Entry, Marks, Table};

@@ -10,21 +10,14 @@ use crate::base::{Family, Prefix, PrefixSlot};
 use super::PathList;
 use super::chunks::Chunks;
 
-/// One prefix of the shard, to be looked at.
-pub struct Entry<'a> {
-    pub prefix: Prefix,
-    pub marks: Marks,
-    pub paths: &'a PathList,
-}
-
-/// One prefix as it is kept: an IPv4 or IPv6 prefix with one path takes 24 octets.
-pub struct Slot {
+/// One prefix of the shard: 24 octets with one path. [`Table::prefix`] says which.
+pub struct Entry {
     pub paths: PathList,
     pub marks: Marks,
     key: Key,
 }
 
-const _: () = assert!(size_of::<Slot>() == 24);
+const _: () = assert!(size_of::<Entry>() == 24);
 
 /// A prefix in seven octets: what it is, and its address. Those of more than 48 bits stand elsewhere
 /// ([`Table::long`]).
@@ -57,15 +50,18 @@ impl Key {
         Key { kind, octets }
     }
 
-    /// Without a side effect, panics included: where nobody looks at the prefix, nothing is done.
-    #[inline]
+    fn family(self) -> Family {
+        match self.kind {
+            ..Key::IPV6 => Family::Ipv4,
+            _ => Family::Ipv6,
+        }
+    }
+
     fn prefix(self, long: &Slab<Prefix>) -> Prefix {
-        let (family, len) = match self.kind.checked_sub(Key::IPV6) {
-            None => (Family::Ipv4, self.kind),
-            Some(len) => (Family::Ipv6, len),
-        };
-        let elsewhere = self.long_index().and_then(|index| long.get(index));
-        *elsewhere.unwrap_or(&Prefix::from_short(family, self.octets, len))
+        match self.long_index() {
+            Some(index) => long[index],
+            None => Prefix::from_short(self.family(), self.octets, self.kind % Key::IPV6),
+        }
     }
 
     fn long_index(self) -> Option<usize> {
@@ -76,6 +72,12 @@ impl Key {
     fn bits(self) -> u64 {
         let [a, b, c, d, e, f] = self.octets;
         u64::from_be_bytes([0, self.kind, a, b, c, d, e, f])
+    }
+}
+
+impl Entry {
+    pub fn family(&self) -> Family {
+        self.key.family()
     }
 }
 
@@ -111,7 +113,7 @@ impl Marks {
 /// Prefix to slot and back. A freed slot is reused for the next new prefix.
 #[derive(Default)]
 pub struct Table {
-    slots: Chunks<Slot>,
+    entries: Chunks<Entry>,
     /// Prefixes of more than 48 bits.
     long: Slab<Prefix>,
     index: HashTable<u32>,
@@ -125,38 +127,38 @@ impl Table {
         let found = self
             .index
             .find(hash(&self.hasher, wanted, prefix), |&slot| {
-                is_same(&self.long, self.slots[slot as usize].key, wanted, prefix)
+                is_same(&self.long, self.entries[slot as usize].key, wanted, prefix)
             });
         found.map(|&slot| PrefixSlot(slot))
     }
 
     pub fn find_or_insert(&mut self, prefix: &Prefix) -> PrefixSlot {
         let wanted = Key::of(prefix);
-        let (slots, long, hasher) = (&self.slots, &self.long, &self.hasher);
+        let (entries, long, hasher) = (&self.entries, &self.long, &self.hasher);
         let found = self.index.entry(
             hash(hasher, wanted, prefix),
-            |&slot| is_same(long, slots[slot as usize].key, wanted, prefix),
-            |&slot| hash_again(hasher, long, slots[slot as usize].key),
+            |&slot| is_same(long, entries[slot as usize].key, wanted, prefix),
+            |&slot| hash_again(hasher, long, entries[slot as usize].key),
         );
         match found {
             hashbrown::hash_table::Entry::Occupied(slot) => PrefixSlot(*slot.get()),
             hashbrown::hash_table::Entry::Vacant(vacant) => {
                 let freed = self.free.pop();
-                let slot = freed.unwrap_or(PrefixSlot(self.slots.len() as u32));
+                let slot = freed.unwrap_or(PrefixSlot(self.entries.len() as u32));
                 vacant.insert(slot.0);
-                let new = Slot {
+                let new = Entry {
                     paths: PathList::new(),
                     marks: Marks::default(),
                     key: wanted.unwrap_or_else(|| Key::long(self.long.insert(*prefix))),
                 };
                 match freed {
                     Some(slot) => {
-                        let old = std::mem::replace(&mut self.slots[slot.index()], new);
+                        let old = std::mem::replace(&mut self.entries[slot.index()], new);
                         if let Some(index) = old.key.long_index() {
                             self.long.remove(index);
                         }
                     }
-                    None => self.slots.push(new),
+                    None => self.entries.push(new),
                 }
                 slot
             }
@@ -165,7 +167,7 @@ impl Table {
 
     /// Gives an empty entry's slot back for reuse.
     pub fn free(&mut self, slot: PrefixSlot) {
-        let entry = &mut self.slots[slot.index()];
+        let entry = &mut self.entries[slot.index()];
         assert!(
             entry.paths.is_empty(),
             "only a prefix without paths is freed"
@@ -179,27 +181,21 @@ impl Table {
         }
     }
 
-    #[inline]
-    pub fn entry(&self, slot: PrefixSlot) -> Entry<'_> {
-        self.look_at(&self.slots[slot.index()])
+    pub fn prefix(&self, slot: PrefixSlot) -> Prefix {
+        self.entries[slot.index()].key.prefix(&self.long)
     }
 
-    #[inline]
-    fn look_at<'a>(&self, slot: &'a Slot) -> Entry<'a> {
-        Entry {
-            prefix: slot.key.prefix(&self.long),
-            marks: slot.marks,
-            paths: &slot.paths,
-        }
+    pub fn entry(&self, slot: PrefixSlot) -> &Entry {
+        &self.entries[slot.index()]
     }
 
-    pub fn entry_mut(&mut self, slot: PrefixSlot) -> &mut Slot {
-        &mut self.slots[slot.index()]
+    pub fn entry_mut(&mut self, slot: PrefixSlot) -> &mut Entry {
+        &mut self.entries[slot.index()]
     }
 
     /// How many slots there are, free ones included.
     pub fn slot_count(&self) -> u32 {
-        self.slots.len() as u32
+        self.entries.len() as u32
     }
 
     pub fn free_count(&self) -> usize {
@@ -215,10 +211,11 @@ impl Table {
         self.index.is_empty()
     }
 
-    /// In the order of their slots.
-    pub fn entries(&self) -> impl Iterator<Item = (PrefixSlot, Entry<'_>)> {
-        (self.slots.iter().enumerate())
-            .map(|(index, slot)| (PrefixSlot(index as u32), self.look_at(slot)))
+    pub fn entries(&self) -> impl Iterator<Item = (PrefixSlot, &Entry)> {
+        self.entries
+            .iter()
+            .enumerate()
+            .map(|(slot, entry)| (PrefixSlot(slot as u32), entry))
     }
 }
 
@@ -269,7 +266,7 @@ mod tests {
         let slots = prefixes.map(|prefix| table.find_or_insert(&prefix));
         assert_eq!(table.len(), prefixes.len());
         for (prefix, slot) in prefixes.iter().zip(slots) {
-            assert_eq!(table.entry(slot).prefix, *prefix);
+            assert_eq!(table.prefix(slot), *prefix);
             assert_eq!(table.find(prefix), Some(slot));
             assert_eq!(table.find_or_insert(prefix), slot);
         }
@@ -289,7 +286,10 @@ mod tests {
             "freed slots first"
         );
         assert_eq!(table.long.len(), 3);
-        let held: Vec<_> = table.entries().map(|(_, entry)| entry.prefix).collect();
+        let held: Vec<_> = table
+            .entries()
+            .map(|(slot, _)| table.prefix(slot))
+            .collect();
         assert!(prefixes.iter().all(|prefix| held.contains(prefix)));
     }
 }

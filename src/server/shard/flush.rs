@@ -52,7 +52,7 @@ impl Shard {
 
     fn difference_since(&mut self, changes: &mut Changes, pre_image: &PreImage) {
         let entry = self.table.entry(pre_image.slot);
-        let family = entry.prefix.family();
+        let family = entry.family();
         let scope = &self.live[family.index()];
         if scope.is_empty() || (entry.paths.is_empty() && pre_image.paths.is_empty()) {
             return;
@@ -61,7 +61,7 @@ impl Shard {
         let new_med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
         let mut tables = tables!(self);
         let old = tables.assign(&pre_image.paths, family, old_med, scope);
-        let new = tables.assign(entry.paths, family, new_med, scope);
+        let new = tables.assign(&entry.paths, family, new_med, scope);
         let at = At {
             slot: pre_image.slot,
             family,
@@ -72,7 +72,7 @@ impl Shard {
             &self.eligibilities,
             at,
             (&pre_image.paths, &old),
-            (entry.paths, &new),
+            (&entry.paths, &new),
         );
     }
 
@@ -112,15 +112,15 @@ impl Shard {
         path_ids: &[PathId],
     ) {
         let entry = self.table.entry(slot);
-        let family = entry.prefix.family();
+        let family = entry.family();
         let med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
-        let assignments = tables!(self).assign(entry.paths, family, med, scope);
+        let assignments = tables!(self).assign(&entry.paths, family, med, scope);
         let at = At { slot, family };
         present(
             changes,
             &self.sets,
             at,
-            entry.paths,
+            &entry.paths,
             &assignments,
             withdraw.then_some(scope),
             path_ids,
@@ -159,7 +159,7 @@ impl Shard {
         }
         let path_ids: SmallVec<[PathId; 4]> =
             asked.iter().filter_map(|dirty| dirty.path_id).collect();
-        let family = self.table.entry(slot).prefix.family();
+        let family = self.table.entry(slot).family();
         if !self.live[family.index()].contains(client) {
             self.touch(slot);
             self.walks.hold_for(slot, &path_ids);
@@ -279,7 +279,7 @@ pub(super) fn build_batch(
     for group in records[..count].chunk_by(same) {
         let start = batch.prefixes.len() as u32;
         for record in group {
-            batch.prefixes.push(table.entry(record.slot).prefix);
+            batch.prefixes.push(table.prefix(record.slot));
             batch.slots.push(record.slot);
         }
         batch.groups.push(delta_group(

@@ -201,7 +201,7 @@ impl Shard {
         let end = (cursor + PIECE_ENTRIES).min(self.table.slot_count());
         for slot in (cursor..end).map(PrefixSlot) {
             let entry = self.table.entry(slot);
-            let family = entry.prefix.family();
+            let family = entry.family();
             if entry.paths.is_empty()
                 || entry.marks.contains(Marks::TOUCHED)
                 || scopes[family.index()].is_empty()
@@ -275,7 +275,7 @@ impl Shard {
         let mut touched: Vec<_> = walk.touched.iter().collect();
         touched.sort_unstable_by_key(|(slot, _)| **slot);
         for (&slot, held) in touched {
-            let scope = &scopes[self.table.entry(slot).prefix.family().index()];
+            let scope = &scopes[self.table.entry(slot).family().index()];
             if !scope.is_empty() {
                 self.present_state(&mut changes, slot, scope, true, held);
             }
