@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench memory [CLIENTS PREFIXES PREFIXES_PER_SET]…`; no arguments: the usual shapes.
 
+#![allow(clippy::disallowed_methods, reason = "a bench measures time")]
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
