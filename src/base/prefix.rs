@@ -48,6 +48,14 @@ impl Prefix {
         Ok(Prefix { family, addr, len })
     }
 
+    /// From the first six octets of [`Self::octets`] and zeros, where there are no more.
+    #[inline]
+    pub const fn from_short(family: Family, octets: [u8; 6], len: u8) -> Prefix {
+        let [a, b, c, d, e, f] = octets;
+        let addr = [a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        Prefix { family, addr, len }
+    }
+
     pub fn v4(addr: Ipv4Addr, len: u8) -> Prefix {
         Prefix::new(Family::Ipv4, &addr.octets(), len).expect("an IPv4 prefix length is at most 32")
     }

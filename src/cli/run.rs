@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{self, Config, LogFormat, Overrides};
 use crate::manage::{self, Doors, ManageError, Plane};
-use crate::runtime::{self, Runtime, RuntimeError, RuntimeOptions};
+use crate::runtime::{Runtime, RuntimeError, RuntimeOptions, keep_memory_small};
 
 use super::Outcome;
 use super::args::{LogFormatArg, RunArgs};
@@ -28,8 +28,8 @@ enum RunError {
 }
 
 pub fn run(args: &RunArgs) -> Outcome {
-    // Before much is allocated; said once there is a log.
-    let small_pages = runtime::without_huge_pages();
+    // Before much is allocated.
+    keep_memory_small();
     let config = match config::load(&args.config) {
         Ok(config) => config,
         Err(problems) => {
@@ -43,9 +43,6 @@ pub fn run(args: &RunArgs) -> Outcome {
         None => config.log.format,
     };
     manage::logs::start(format, &config.log.level);
-    if let Err(error) = small_pages {
-        warn!("memory may come in huge pages, and more of it than is used: {error}");
-    }
     for warning in config.warnings.iter() {
         warn!("{warning}");
     }

@@ -4,10 +4,12 @@
 
 mod assignment;
 mod charges;
+mod chunks;
 mod decision;
 mod delta;
 mod eligibility;
 mod path;
+mod path_list;
 mod sets;
 mod stamp;
 mod table;
@@ -16,7 +18,8 @@ pub use assignment::{Assigned, Assignment, Assignments, Capacities, Scope, Table
 pub use decision::{AnnouncerOrder, DecidedBy, Decision, MedMode};
 pub use delta::{At, ChangeGroup, Changes, Form, Record, difference, present};
 pub use eligibility::{Eligibility, EligibilityId, EligibilityTable, Versions};
-pub use path::{Path, PathList, Rank};
+pub use path::{Path, Rank};
+pub use path_list::PathList;
 pub use sets::{SetId, SetTable};
 pub use stamp::Stamp;
 pub use table::{Entry, Marks, Table};

@@ -1,7 +1,5 @@
 //! A path as a shard keeps it: sixteen octets.
 
-use smallvec::SmallVec;
-
 use crate::base::ClientSlot;
 use crate::policy::Verdict;
 use crate::wire::Facts;
@@ -21,9 +19,6 @@ pub struct Path {
 
 const _: () = assert!(size_of::<Path>() == 16);
 
-/// All paths of a prefix: accepted ones first, by preference; then the rejected ones.
-pub type PathList = SmallVec<[Path; 1]>;
-
 /// Preference, AS_PATH length and ORIGIN in one number; less is preferred.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Rank(u32);
@@ -33,7 +28,7 @@ impl Rank {
     const LEN_SHIFT: u32 = 2;
 
     /// RFC 8326 puts paths in graceful shutdown last.
-    pub fn of(facts: &Facts) -> Rank {
+    pub fn of(facts: Facts) -> Rank {
         let last = if facts.graceful_shutdown {
             Rank::DEPRIORITISED
         } else {

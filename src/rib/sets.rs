@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
+use slab::Slab;
 
 use crate::base::{Asn, ClientSlot, Family, FamilySet};
 use crate::policy::Actions;
@@ -12,6 +13,7 @@ use crate::wire::{
 };
 
 use super::charges::Charges;
+use super::chunks::Chunks;
 
 /// A set's place in its shard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -20,7 +22,9 @@ pub struct SetId(pub u32);
 /// Whoever holds a [`SetId`] holds a reference, and gives it back with [`SetTable::release`].
 #[derive(Default)]
 pub struct SetTable {
-    entries: Vec<Entry>,
+    entries: Chunks<Entry>,
+    /// Of those sets that ask for something.
+    actions: Slab<Actions>,
     index: HashTable<u32>,
     free: Vec<u32>,
     octets: usize,
@@ -33,14 +37,17 @@ pub struct SetTable {
 struct Entry {
     set: Option<Arc<AttributeSet>>,
     refs: u32,
-    /// Who pays for its octets.
-    charged: ClientSlot,
     /// Under which version of the control scheme `actions` was made.
     actions_version: u32,
-    actions: Option<Box<Actions>>,
+    /// Into [`SetTable::actions`], counted from 1; 0 where it asks for nothing.
+    actions: u32,
+    /// Who pays for its octets.
+    charged: ClientSlot,
     /// It fits every message, whatever the receiver.
     always_fits: bool,
 }
+
+const _: () = assert!(size_of::<Entry>() == 24);
 
 /// Sets up to this many octets fit every message, whatever the receiver makes longer: AS4_PATH at
 /// most doubles them, and prepends, headers, next hop and one NLRI stay under 200 octets.
@@ -66,7 +73,7 @@ impl SetTable {
             refs: 1,
             charged: announcer,
             actions_version: 0,
-            actions: None,
+            actions: 0,
             always_fits: set.octets().len() <= ALWAYS_FITS_OCTETS,
         };
         let id = match self.free.pop() {
@@ -108,7 +115,7 @@ impl SetTable {
             return;
         };
         let entry = &mut self.entries[id as usize];
-        entry.actions = None;
+        drop_actions(&mut self.actions, &mut entry.actions);
         if !entry.always_fits {
             self.fits.remove(&(id, 0));
             self.fits.remove(&(id, 1));
@@ -142,10 +149,13 @@ impl SetTable {
                 .as_ref()
                 .expect("whoever names a set holds a reference");
             let actions = make(set);
-            entry.actions = (actions != Actions::default()).then(|| Box::new(actions));
+            drop_actions(&mut self.actions, &mut entry.actions);
+            if actions != Actions::default() {
+                entry.actions = self.actions.insert(actions) as u32 + 1;
+            }
             entry.actions_version = version;
         }
-        entry.actions.as_deref()
+        self.actions.get(entry.actions.checked_sub(1)? as usize)
     }
 
     /// Whether every receiver can be sent this set.
@@ -238,6 +248,12 @@ fn measure_fits(set: &AttributeSet, scrub: &dyn CommunityScrub) -> u32 {
         }
     }
     bits
+}
+
+fn drop_actions(all: &mut Slab<Actions>, place: &mut u32) {
+    if let Some(index) = std::mem::take(place).checked_sub(1) {
+        all.remove(index as usize);
+    }
 }
 
 #[cfg(test)]

@@ -3,19 +3,83 @@
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
+use slab::Slab;
 
-use crate::base::{Prefix, PrefixSlot};
+use crate::base::{Family, Prefix, PrefixSlot};
 
 use super::PathList;
+use super::chunks::Chunks;
 
-/// One prefix of the shard.
+/// One prefix of the shard: 24 octets with one path. [`Table::prefix`] says which.
 pub struct Entry {
-    pub prefix: Prefix,
-    pub marks: Marks,
     pub paths: PathList,
+    pub marks: Marks,
+    key: Key,
 }
 
-const _: () = assert!(size_of::<Entry>() <= 48);
+const _: () = assert!(size_of::<Entry>() == 24);
+
+/// A prefix in seven octets: what it is, and its address. Those of more than 48 bits stand elsewhere
+/// ([`Table::long`]).
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    kind: u8,
+    octets: [u8; 6],
+}
+
+impl Key {
+    /// `kind` is the length for IPv4, this and the length for IPv6, or this alone for what stands
+    /// elsewhere.
+    const IPV6: u8 = 64;
+    const LONG: u8 = u8::MAX;
+
+    fn of(prefix: &Prefix) -> Option<Key> {
+        let mut octets = [0; 6];
+        let address = prefix.octets();
+        octets.get_mut(..address.len())?.copy_from_slice(address);
+        let kind = match prefix.family() {
+            Family::Ipv4 => prefix.len(),
+            Family::Ipv6 => Key::IPV6 + prefix.len(),
+        };
+        Some(Key { kind, octets })
+    }
+
+    fn long(index: usize) -> Key {
+        let [_, _, octets @ ..] = (index as u64).to_be_bytes();
+        let kind = Key::LONG;
+        Key { kind, octets }
+    }
+
+    fn family(self) -> Family {
+        match self.kind {
+            ..Key::IPV6 => Family::Ipv4,
+            _ => Family::Ipv6,
+        }
+    }
+
+    fn prefix(self, long: &Slab<Prefix>) -> Prefix {
+        match self.long_index() {
+            Some(index) => long[index],
+            None => Prefix::from_short(self.family(), self.octets, self.kind % Key::IPV6),
+        }
+    }
+
+    fn long_index(self) -> Option<usize> {
+        let index = Key { kind: 0, ..self }.bits();
+        (self.kind == Key::LONG).then_some(index as usize)
+    }
+
+    fn bits(self) -> u64 {
+        let [a, b, c, d, e, f] = self.octets;
+        u64::from_be_bytes([0, self.kind, a, b, c, d, e, f])
+    }
+}
+
+impl Entry {
+    pub fn family(&self) -> Family {
+        self.key.family()
+    }
+}
 
 /// What awaits an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -49,7 +113,9 @@ impl Marks {
 /// Prefix to slot and back. A freed slot is reused for the next new prefix.
 #[derive(Default)]
 pub struct Table {
-    entries: Vec<Entry>,
+    entries: Chunks<Entry>,
+    /// Prefixes of more than 48 bits.
+    long: Slab<Prefix>,
     index: HashTable<u32>,
     hasher: foldhash::fast::RandomState,
     free: Vec<PrefixSlot>,
@@ -57,36 +123,42 @@ pub struct Table {
 
 impl Table {
     pub fn find(&self, prefix: &Prefix) -> Option<PrefixSlot> {
-        let hash = self.hasher.hash_one(prefix);
-        self.index
-            .find(hash, |&slot| self.entries[slot as usize].prefix == *prefix)
-            .map(|&slot| PrefixSlot(slot))
+        let wanted = Key::of(prefix);
+        let found = self
+            .index
+            .find(hash(&self.hasher, wanted, prefix), |&slot| {
+                is_same(&self.long, self.entries[slot as usize].key, wanted, prefix)
+            });
+        found.map(|&slot| PrefixSlot(slot))
     }
 
     pub fn find_or_insert(&mut self, prefix: &Prefix) -> PrefixSlot {
-        let hash = self.hasher.hash_one(prefix);
-        let (entries, hasher) = (&self.entries, &self.hasher);
+        let wanted = Key::of(prefix);
+        let (entries, long, hasher) = (&self.entries, &self.long, &self.hasher);
         let found = self.index.entry(
-            hash,
-            |&slot| entries[slot as usize].prefix == *prefix,
-            |&slot| hasher.hash_one(entries[slot as usize].prefix),
+            hash(hasher, wanted, prefix),
+            |&slot| is_same(long, entries[slot as usize].key, wanted, prefix),
+            |&slot| hash_again(hasher, long, entries[slot as usize].key),
         );
         match found {
             hashbrown::hash_table::Entry::Occupied(slot) => PrefixSlot(*slot.get()),
             hashbrown::hash_table::Entry::Vacant(vacant) => {
-                let slot = self
-                    .free
-                    .pop()
-                    .unwrap_or(PrefixSlot(self.entries.len() as u32));
+                let freed = self.free.pop();
+                let slot = freed.unwrap_or(PrefixSlot(self.entries.len() as u32));
                 vacant.insert(slot.0);
-                let entry = Entry {
-                    prefix: *prefix,
-                    marks: Marks::default(),
+                let new = Entry {
                     paths: PathList::new(),
+                    marks: Marks::default(),
+                    key: wanted.unwrap_or_else(|| Key::long(self.long.insert(*prefix))),
                 };
-                match self.entries.get_mut(slot.index()) {
-                    Some(place) => *place = entry,
-                    None => self.entries.push(entry),
+                match freed {
+                    Some(slot) => {
+                        let old = std::mem::replace(&mut self.entries[slot.index()], new);
+                        if let Some(index) = old.key.long_index() {
+                            self.long.remove(index);
+                        }
+                    }
+                    None => self.entries.push(new),
                 }
                 slot
             }
@@ -101,11 +173,16 @@ impl Table {
             "only a prefix without paths is freed"
         );
         entry.paths = PathList::new();
-        let hash = self.hasher.hash_one(entry.prefix);
+        let key = entry.key;
+        let hash = hash_again(&self.hasher, &self.long, key);
         if let Ok(found) = self.index.find_entry(hash, |&other| other == slot.0) {
             found.remove();
             self.free.push(slot);
         }
+    }
+
+    pub fn prefix(&self, slot: PrefixSlot) -> Prefix {
+        self.entries[slot.index()].key.prefix(&self.long)
     }
 
     pub fn entry(&self, slot: PrefixSlot) -> &Entry {
@@ -139,5 +216,80 @@ impl Table {
             .iter()
             .enumerate()
             .map(|(slot, entry)| (PrefixSlot(slot as u32), entry))
+    }
+}
+
+/// Whether the key of a slot is that of `prefix`, which is `wanted` if it is short enough.
+fn is_same(long: &Slab<Prefix>, key: Key, wanted: Option<Key>, prefix: &Prefix) -> bool {
+    match (wanted, key.long_index()) {
+        (Some(wanted), _) => key == wanted,
+        (None, Some(index)) => long[index] == *prefix,
+        (None, None) => false,
+    }
+}
+
+fn hash(hasher: &impl BuildHasher, key: Option<Key>, prefix: &Prefix) -> u64 {
+    match key {
+        Some(key) => hasher.hash_one(key.bits()),
+        None => hasher.hash_one(prefix),
+    }
+}
+
+fn hash_again(hasher: &impl BuildHasher, long: &Slab<Prefix>, key: Key) -> u64 {
+    match key.long_index() {
+        Some(index) => hasher.hash_one(long[index]),
+        None => hasher.hash_one(key.bits()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_of_any_length_are_found_again_in_their_slots() {
+        let texts = [
+            "0.0.0.0/0",
+            "::/0",
+            "192.0.2.0/24",
+            "192.0.2.0/25",
+            "192.0.2.1/32",
+            "c000:200::/24",
+            "2001:db8::/32",
+            "2001:db8:1::/48",
+            "2001:db8:1::/49",
+            "2001:db8:1::/64",
+            "2001:db8::1/128",
+        ];
+        let prefixes = texts.map(|text| text.parse::<Prefix>().unwrap());
+        let mut table = Table::default();
+        let slots = prefixes.map(|prefix| table.find_or_insert(&prefix));
+        assert_eq!(table.len(), prefixes.len());
+        for (prefix, slot) in prefixes.iter().zip(slots) {
+            assert_eq!(table.prefix(slot), *prefix);
+            assert_eq!(table.find(prefix), Some(slot));
+            assert_eq!(table.find_or_insert(prefix), slot);
+        }
+        for (prefix, slot) in prefixes.iter().zip(slots) {
+            table.free(slot);
+            assert_eq!(table.find(prefix), None, "{prefix}");
+        }
+        assert!(table.is_empty());
+        let again: Vec<_> = prefixes
+            .iter()
+            .rev()
+            .map(|p| table.find_or_insert(p))
+            .collect();
+        assert_eq!(
+            again.len(),
+            table.slot_count() as usize,
+            "freed slots first"
+        );
+        assert_eq!(table.long.len(), 3);
+        let held: Vec<_> = table
+            .entries()
+            .map(|(slot, _)| table.prefix(slot))
+            .collect();
+        assert!(prefixes.iter().all(|prefix| held.contains(prefix)));
     }
 }

@@ -34,5 +34,5 @@ pub use clock::Clock;
 pub use error::RuntimeError;
 pub use handle::{RuntimeHandle, Stopped};
 pub use start::{Runtime, RuntimeOptions};
-pub use sys::{end_with_parent, without_huge_pages};
+pub use sys::{end_with_parent, keep_memory_small};
 pub use thread_state::ThreadRow;

@@ -190,17 +190,6 @@ pub fn raise_limit(resource: Resource, needed: u64) -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
-/// Memory of this process comes in small pages, also where the allocator asks for huge ones: those are
-/// zeroed and counted whole, however little of them is used.
-pub fn without_huge_pages() -> io::Result<()> {
-    // SAFETY: takes numbers only.
-    let result = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
-    match result {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
 /// The process that `command` begins gets SIGTERM when the thread that begins it ends.
 pub fn end_with_parent(command: &mut Command) {
     let parent = std::process::id();
@@ -221,6 +210,21 @@ pub fn end_with_parent(command: &mut Command) {
     unsafe { command.pre_exec(tie) };
 }
 
+/// `mi_option_purge_delay` of `<mimalloc.h>`, which the crate does not name.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
+/// What the allocator frees goes back to the kernel at once, and memory comes in pages of 4 KiB.
+///
+/// Huge pages are zeroed and counted whole however little of them is used. What is freed would wait
+/// for the next allocation of the thread that owns it, and a quiet server makes none.
+pub fn keep_memory_small() {
+    // SAFETY: both take numbers only. A kernel that knows no huge pages refuses, and has none.
+    unsafe {
+        libmimalloc_sys::mi_option_set(PURGE_DELAY, 0);
+        libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    }
+}
+
 /// The kernel's number of the calling thread.
 pub fn thread_id() -> i32 {
     // SAFETY: takes nothing, cannot fail.
@@ -238,4 +242,18 @@ pub fn thread_cpu_time(thread_id: i32) -> Option<Duration> {
     // SAFETY: the kernel writes one timespec to a live, unique reference.
     let result = unsafe { libc::clock_gettime(clock, &mut time) };
     (result == 0).then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_option_that_is_set_is_the_purge_delay() {
+        // SAFETY: both take numbers only.
+        let read = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
+        assert_eq!(read(), 1_000, "the default of mimalloc 3");
+        keep_memory_small();
+        assert_eq!(read(), 0);
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use arrayvec::ArrayVec;
 use foldhash::quality::FixedState;
 
 use crate::base::Asn;
@@ -168,9 +169,26 @@ pub struct Variant {
 #[derive(PartialEq, Eq)]
 pub struct AttributeSet {
     hash: u64,
-    facts: Facts,
-    next_hop: NextHop,
-    octets: Box<[u8]>,
+    /// Behind the canonical octets the next hop and, where there is one, the leftmost ASN.
+    content: Box<[u8]>,
+    med: u32,
+    as_path_len: u16,
+    packed: u8,
+}
+
+/// With the two counts before it, one of the allocator's sizes.
+const _: () = assert!(size_of::<AttributeSet>() == 32);
+
+/// What [`AttributeSet::packed`] says beside ORIGIN, in its last two bits.
+mod packed {
+    pub const ORIGIN: u8 = 0b11;
+    pub const HAS_LEFTMOST: u8 = 1 << 2;
+    pub const HAS_MED: u8 = 1 << 3;
+    pub const HAS_COMMUNITIES: u8 = 1 << 4;
+    pub const GRACEFUL_SHUTDOWN: u8 = 1 << 5;
+    /// The next hop is IPv6; and has a link-local address.
+    pub const V6: u8 = 1 << 6;
+    pub const LINK_LOCAL: u8 = 1 << 7;
 }
 
 /// One path attribute of a set.
@@ -186,30 +204,33 @@ pub struct RawAttribute<'a> {
 impl AttributeSet {
     /// `octets` must be canonical as described above; `hash` covers octets and next hop, and is the
     /// same for equal sets throughout the process.
-    pub(super) fn new(
-        hash: u64,
-        facts: Facts,
-        next_hop: NextHop,
-        octets: Box<[u8]>,
-    ) -> AttributeSet {
+    pub(super) fn new(hash: u64, facts: Facts, next_hop: NextHop, octets: &[u8]) -> AttributeSet {
+        let mut behind = next_hop_octets(next_hop);
+        let has_link_local = behind.len() == 32;
+        if let Some(asn) = facts.leftmost_as {
+            behind.extend(asn.0.to_be_bytes());
+        }
+        let flag = |condition, flag| if condition { flag } else { 0 };
         AttributeSet {
             hash,
-            facts,
-            next_hop,
-            octets,
+            content: [octets, &behind].concat().into(),
+            med: facts.med.unwrap_or(0),
+            as_path_len: facts.as_path_len,
+            packed: facts.origin as u8
+                | flag(facts.leftmost_as.is_some(), packed::HAS_LEFTMOST)
+                | flag(facts.med.is_some(), packed::HAS_MED)
+                | flag(facts.has_communities, packed::HAS_COMMUNITIES)
+                | flag(facts.graceful_shutdown, packed::GRACEFUL_SHUTDOWN)
+                | flag(!matches!(next_hop, NextHop::V4(_)), packed::V6)
+                | flag(has_link_local, packed::LINK_LOCAL),
         }
     }
 
     /// Takes hash and facts from canonical octets.
-    pub(super) fn from_canonical(
-        hash_seed: u64,
-        next_hop: NextHop,
-        octets: Box<[u8]>,
-    ) -> AttributeSet {
-        let hash = content_hash(hash_seed, next_hop, &octets);
-        let mut set = AttributeSet::new(hash, Facts::NONE, next_hop, octets);
-        set.facts = set.read_facts();
-        set
+    pub(super) fn from_canonical(hash_seed: u64, next_hop: NextHop, octets: &[u8]) -> AttributeSet {
+        let hash = content_hash(hash_seed, next_hop, octets);
+        let bare = AttributeSet::new(hash, Facts::NONE, next_hop, octets);
+        AttributeSet::new(hash, bare.read_facts(), next_hop, octets)
     }
 
     fn read_facts(&self) -> Facts {
@@ -253,22 +274,66 @@ impl AttributeSet {
         self.hash
     }
 
-    pub const fn facts(&self) -> &Facts {
-        &self.facts
+    const fn is(&self, flag: u8) -> bool {
+        self.packed & flag != 0
     }
 
-    pub const fn next_hop(&self) -> NextHop {
-        self.next_hop
+    pub fn facts(&self) -> Facts {
+        Facts {
+            origin: match self.packed & packed::ORIGIN {
+                0 => Origin::Igp,
+                1 => Origin::Egp,
+                _ => Origin::Incomplete,
+            },
+            as_path_len: self.as_path_len,
+            leftmost_as: self
+                .is(packed::HAS_LEFTMOST)
+                .then(|| asn_of(self.parts().1.1)),
+            med: self.is(packed::HAS_MED).then_some(self.med),
+            has_communities: self.is(packed::HAS_COMMUNITIES),
+            graceful_shutdown: self.is(packed::GRACEFUL_SHUTDOWN),
+        }
+    }
+
+    pub fn next_hop(&self) -> NextHop {
+        let v6 = |octets: &[u8]| Ipv6Addr::from(octets.try_into().unwrap_or([0; 16]));
+        let octets = self.parts().1.0;
+        match octets.split_at_checked(16) {
+            None => NextHop::V4(octets.try_into().unwrap_or([0; 4]).into()),
+            Some((global, [])) => NextHop::V6(v6(global)),
+            Some((global, link_local)) => NextHop::V6LinkLocal(v6(global), v6(link_local)),
+        }
     }
 
     /// The canonical octets.
     pub fn octets(&self) -> &[u8] {
-        &self.octets
+        self.parts().0
+    }
+
+    /// The canonical octets, (those of the next hop, those of the leftmost ASN).
+    fn parts(&self) -> (&[u8], (&[u8], &[u8])) {
+        let next_hop_len = match (self.is(packed::V6), self.is(packed::LINK_LOCAL)) {
+            (false, _) => 4,
+            (true, false) => 16,
+            (true, true) => 32,
+        };
+        let leftmost_len = if self.is(packed::HAS_LEFTMOST) { 4 } else { 0 };
+        let octets_len = (self.content.len()).saturating_sub(next_hop_len + leftmost_len);
+        let (octets, behind) = self
+            .content
+            .split_at_checked(octets_len)
+            .unwrap_or_default();
+        (
+            octets,
+            behind.split_at_checked(next_hop_len).unwrap_or_default(),
+        )
     }
 
     /// Ascending by type code.
     pub fn attributes(&self) -> RawAttributes<'_> {
-        RawAttributes { rest: &self.octets }
+        RawAttributes {
+            rest: self.octets(),
+        }
     }
 
     pub fn attribute(&self, code: u8) -> Option<RawAttribute<'_>> {
@@ -350,6 +415,20 @@ pub(super) fn content_hash(seed: u64, next_hop: NextHop, octets: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// With room for an ASN behind.
+fn next_hop_octets(next_hop: NextHop) -> ArrayVec<u8, 36> {
+    let mut octets = ArrayVec::new();
+    match next_hop {
+        NextHop::V4(address) => octets.extend(address.octets()),
+        NextHop::V6(address) => octets.extend(address.octets()),
+        NextHop::V6LinkLocal(address, link_local) => {
+            octets.extend(address.octets());
+            octets.extend(link_local.octets());
+        }
+    }
+    octets
+}
+
 fn asn_of(octets: &[u8]) -> Asn {
     Asn(octets.try_into().map_or(0, u32::from_be_bytes))
 }
@@ -357,9 +436,9 @@ fn asn_of(octets: &[u8]) -> Asn {
 impl fmt::Debug for AttributeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AttributeSet")
-            .field("facts", &self.facts)
-            .field("next_hop", &self.next_hop)
-            .field("octets", &self.octets)
+            .field("facts", &self.facts())
+            .field("next_hop", &self.next_hop())
+            .field("octets", &self.octets())
             .finish()
     }
 }

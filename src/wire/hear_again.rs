@@ -47,10 +47,6 @@ impl AttributeSet {
         if octets == self.octets() && next_hop == self.next_hop() {
             return HeardAgain::Same;
         }
-        HeardAgain::Without(AttributeSet::from_canonical(
-            hash_seed,
-            next_hop,
-            octets.into(),
-        ))
+        HeardAgain::Without(AttributeSet::from_canonical(hash_seed, next_hop, &octets))
     }
 }

@@ -118,7 +118,7 @@ impl SetBuilder {
         Arc::new(AttributeSet::from_canonical(
             HASH_SEED,
             self.next_hop,
-            octets.into(),
+            &octets,
         ))
     }
 }

@@ -179,7 +179,7 @@ fn announce<'a>(
         let facts = *facts.get_or_insert_with(|| block.canonicalize(context, scratch));
         let octets = scratch.octets.as_slice();
         let hash = content_hash(context.hash_seed, next_hop, octets);
-        let set = AttributeSet::new(hash, facts, next_hop, octets.into());
+        let set = AttributeSet::new(hash, facts, next_hop, octets);
         update.announced.push((Arc::new(set), nlri));
     }
 }

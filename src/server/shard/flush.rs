@@ -69,14 +69,14 @@ impl Shard {
         let mode = |entry: &Entry| entry.marks.contains(Marks::SECOND_MODE);
         a.paths == b.paths
             && now_a.paths == now_b.paths
-            && now_a.prefix.family() == now_b.prefix.family()
+            && now_a.family() == now_b.family()
             && a.second_mode == b.second_mode
             && mode(now_a) == mode(now_b)
     }
 
     fn difference_since(&mut self, changes: &mut Changes, pre_image: &PreImage) {
         let entry = self.table.entry(pre_image.slot);
-        let family = entry.prefix.family();
+        let family = entry.family();
         let scope = &self.live[family.index()];
         if scope.is_empty() || (entry.paths.is_empty() && pre_image.paths.is_empty()) {
             return;
@@ -136,7 +136,7 @@ impl Shard {
         path_ids: &[PathId],
     ) {
         let entry = self.table.entry(slot);
-        let family = entry.prefix.family();
+        let family = entry.family();
         let med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
         let assignments = tables!(self).assign(&entry.paths, family, med, scope);
         let at = At { slot, family };
@@ -183,7 +183,7 @@ impl Shard {
         }
         let path_ids: SmallVec<[PathId; 4]> =
             asked.iter().filter_map(|dirty| dirty.path_id).collect();
-        let family = self.table.entry(slot).prefix.family();
+        let family = self.table.entry(slot).family();
         if !self.live[family.index()].contains(client) {
             self.touch(slot);
             self.walks.hold_for(slot, &path_ids);
@@ -301,7 +301,7 @@ pub(super) fn build_batch(
     for alike in records[..count].chunk_by(|a, b| a.group == b.group) {
         let start = batch.prefixes.len() as u32;
         for record in alike {
-            batch.prefixes.push(table.entry(record.slot).prefix);
+            batch.prefixes.push(table.prefix(record.slot));
             batch.slots.push(record.slot);
         }
         let range = start..batch.prefixes.len() as u32;

@@ -76,10 +76,10 @@ impl Shard {
 
     fn advertised(&mut self, slot: PrefixSlot, client: ClientSlot, rows: &mut Vec<PathRow>) {
         let entry = self.table.entry(slot);
-        if entry.paths.is_empty() || !self.live[entry.prefix.family().index()].contains(client) {
+        if entry.paths.is_empty() || !self.live[entry.family().index()].contains(client) {
             return;
         }
-        let scope = self.scope_of(&ClientSet::only(client), entry.prefix.family());
+        let scope = self.scope_of(&ClientSet::only(client), entry.family());
         let assignments = self.assignments(slot, &scope);
         let paths = &self.table.entry(slot).paths;
         let row = |assigned: &Assigned, with_id: bool| {
@@ -168,7 +168,7 @@ impl Shard {
 
     /// Whether the client could not have the path if it were the only one.
     fn is_too_long(&mut self, slot: PrefixSlot, to: ClientSlot, path: &Path) -> bool {
-        let family = self.table.entry(slot).prefix.family();
+        let family = self.table.entry(slot).family();
         let med = self.entry_med(slot);
         let mut scope = Scope::default();
         scope.best.insert(to);
@@ -225,12 +225,12 @@ impl Shard {
     fn assignments(&mut self, slot: PrefixSlot, scope: &Scope) -> Assignments {
         let entry = self.table.entry(slot);
         let med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
-        tables!(self).assign(&entry.paths, entry.prefix.family(), med, scope)
+        tables!(self).assign(&entry.paths, entry.family(), med, scope)
     }
 
     fn row(&self, slot: PrefixSlot, path: &Path) -> PathRow {
         PathRow {
-            prefix: self.table.entry(slot).prefix,
+            prefix: self.table.prefix(slot),
             announcer: path.announcer,
             verdict: path.verdict,
             set: self.sets.set(path.set).clone(),

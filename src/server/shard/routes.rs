@@ -277,7 +277,7 @@ impl Shard {
 
     /// Before any change of a prefix's paths: remembers what its clients have of it.
     pub(super) fn keep_pre_image(&mut self, slot: PrefixSlot) {
-        let family = self.table.entry(slot).prefix.family();
+        let family = self.table.entry(slot).family();
         if self.walks.is_active() {
             self.touch(slot);
         }
@@ -372,8 +372,8 @@ impl Shard {
         let hashes = self
             .table
             .entries()
-            .filter(|(_, entry)| entry.prefix.family() == family && entry.paths.iter().any(alive))
-            .map(|(_, entry)| entry.prefix.shard_hash())
+            .filter(|(_, entry)| entry.family() == family && entry.paths.iter().any(alive))
+            .map(|(slot, _)| self.table.prefix(slot).shard_hash())
             .collect();
         self.outbox.push(
             client.core,

@@ -119,7 +119,7 @@ impl Shard {
             }
             return;
         }
-        let family = entry.prefix.family();
+        let family = entry.family();
         let all = self.sweep.all || wrong_mode;
         let old = entry.paths.clone();
         let concerned = |path: &Path| {
@@ -167,7 +167,7 @@ impl Shard {
             self.eligibilities.retain(path.eligibility);
             return Some(*path);
         }
-        let prefix = self.table.entry(slot).prefix;
+        let prefix = self.table.prefix(slot);
         let family = prefix.family();
         let (set, verdict) = match path.verdict {
             _ if judge_again => {

@@ -250,7 +250,7 @@ impl Shard {
         let mut last: Option<(PrefixSlot, Range<usize>)> = None;
         for slot in (cursor..end).map(PrefixSlot) {
             let entry = self.table.entry(slot);
-            let family = entry.prefix.family();
+            let family = entry.family();
             if entry.paths.is_empty()
                 || entry.marks.contains(Marks::TOUCHED)
                 || scopes[family.index()].is_empty()
@@ -290,7 +290,7 @@ impl Shard {
     fn is_same_state(&self, a: PrefixSlot, b: PrefixSlot) -> bool {
         let (a, b) = (self.table.entry(a), self.table.entry(b));
         let mode = |entry: &Entry| entry.marks.contains(Marks::SECOND_MODE);
-        a.paths == b.paths && a.prefix.family() == b.prefix.family() && mode(a) == mode(b)
+        a.paths == b.paths && a.family() == b.family() && mode(a) == mode(b)
     }
 
     fn send(&mut self, asked: &Request, from: usize, changes: Changes) -> Stage {
@@ -347,7 +347,7 @@ impl Shard {
         let mut touched: Vec<_> = walk.touched.iter().collect();
         touched.sort_unstable_by_key(|(slot, _)| **slot);
         for (&slot, held) in touched {
-            let scope = &scopes[self.table.entry(slot).prefix.family().index()];
+            let scope = &scopes[self.table.entry(slot).family().index()];
             if !scope.is_empty() {
                 self.present_state(&mut changes, slot, scope, true, held);
             }
