@@ -304,6 +304,47 @@ fn a_cold_start_sends_each_prefix_once() {
 }
 
 #[test]
+fn after_a_start_one_walk_serves_the_clients_of_all_cores() {
+    let mut exchange = exchange_of_cores(4, 1, 2);
+    exchange.startup = Startup::default();
+    let mut world = World::new(exchange);
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..1_000));
+    world.run_for(Duration::from_millis(20));
+    for slot in 0..4 {
+        world.peer(slot).end_of_rib();
+    }
+    world.run();
+    for slot in 1..4 {
+        assert_eq!(world.peer(slot).table.len(), 1_000);
+    }
+    assert_eq!(world.shard_stats(0).deltas_out, 1_000);
+}
+
+#[test]
+fn a_cold_start_waits_a_moment_for_clients_that_are_still_to_come() {
+    for (is_last_late, expected) in [(false, 700..800), (true, 1_000..1_100)] {
+        let mut exchange = exchange(3, 1);
+        exchange.startup = Startup::default();
+        let mut world = World::new(exchange);
+        let join = |world: &mut World, slot| {
+            world.connect(slot);
+            world.run_for(Duration::from_millis(5));
+            world.peer(slot).end_of_rib();
+        };
+        join(&mut world, 0);
+        join(&mut world, 1);
+        world.run_for(Duration::from_millis(700));
+        if !is_last_late {
+            join(&mut world, 2);
+        }
+        world.run_for(Duration::from_millis(500));
+        let wait_ms = world.stats().startup_wait_ms;
+        assert!(expected.contains(&wait_ms), "{wait_ms} ms");
+    }
+}
+
+#[test]
 fn a_cold_start_without_end_of_rib_is_over_after_quiet_or_at_last() {
     for (talks, expected) in [(false, 1_000..1_100), (true, 30_000..30_100)] {
         let mut exchange = exchange(2, 1);

@@ -50,6 +50,35 @@ fn a_client_that_does_not_read_costs_the_others_nothing_and_ends_with_the_presen
 }
 
 #[test]
+fn what_many_wait_for_makes_nobody_slow_until_one_waits_alone() {
+    let mut exchange = exchange(7, 1);
+    exchange.limits.stalled_octets_max = 20_000;
+    let mut world = World::new(exchange);
+    world.connect_all();
+    for slot in 1..7 {
+        world.peer(slot).is_reading = false;
+        world.peer(slot).socket_max = 1_000;
+    }
+    world.peer(0).announce(1, prefixes(0..15_000));
+    world.run_for(Duration::from_secs(3));
+    let stats = world.stats();
+    for client in &stats.clients[1..] {
+        assert!(client.queue_octets > 40_000, "{client:?}");
+        assert_eq!(client.dirty_prefixes, 0, "{client:?}");
+    }
+    for slot in 2..7 {
+        world.peer(slot).is_reading = true;
+    }
+    world.run_for(Duration::from_secs(3));
+    let client = &world.stats().clients[1];
+    assert!(client.queue_octets < 20_000, "{client:?}");
+    assert!(client.dirty_prefixes > 10_000, "{client:?}");
+    world.peer(1).is_reading = true;
+    world.run();
+    assert_same(&world, 1, 2);
+}
+
+#[test]
 fn a_client_that_stalls_while_it_joins_gets_end_of_rib_after_the_last_dirty_prefix() {
     let mut exchange = exchange(2, 2);
     exchange.limits.stalled_octets_max = 5_000;
