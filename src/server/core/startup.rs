@@ -21,6 +21,8 @@ pub(super) struct StartupWait {
     began: Time,
     over_at: Option<Time>,
     next_tick: Time,
+    /// The others have heard of this core's clients.
+    has_ticked: bool,
     report: StartupReport,
     /// What changed since the report was made.
     is_stale: bool,
@@ -41,6 +43,7 @@ impl StartupWait {
             began: now,
             over_at: (!settings.wait).then_some(now),
             next_tick: now + TICK,
+            has_ticked: false,
             report: StartupReport::default(),
             is_stale: true,
             others: vec![None; usize::from(others)],
@@ -56,8 +59,12 @@ impl StartupWait {
         Some(self.over_at?.since(self.began))
     }
 
+    /// None while there is nobody to wait for: what changes that is a session that comes up.
     pub fn next_tick(&self) -> Option<Time> {
-        (!self.is_over()).then_some(self.next_tick)
+        let others = self.others.iter().flatten();
+        let mut reports = others.chain([&self.report]);
+        let is_worth_it = !self.has_ticked || reports.any(|report| report.first_up.is_some());
+        (!self.is_over() && is_worth_it).then_some(self.next_tick)
     }
 
     pub fn handle_up(&mut self, now: Time) {
@@ -121,6 +128,7 @@ impl SessionCore {
             return;
         }
         self.startup.next_tick = now + TICK;
+        self.startup.has_ticked = true;
         if std::mem::take(&mut self.startup.is_stale) {
             self.count_waiting();
         }
