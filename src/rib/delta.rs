@@ -24,7 +24,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// Withdrawals before announcements. From the top: family, announcement, prepplaces (2 bits), path
+    /// Withdrawals before announcements. From the top: family, announcement, prepends (2 bits), path
     /// identifier (17 bits), prepended ASN (32 bits).
     pub fn packed(&self) -> u64 {
         let path_id = self.path_id.map_or(0, |id| id.0);
@@ -176,11 +176,22 @@ impl Changes {
         &self.groups
     }
 
-    /// Puts the records of a group next to each other, the groups in an order that depplaces on what
-    /// they are, and within a group those that came first first.
+    /// Puts the records of a group next to each other, what one audience gets in a row, and within a
+    /// group those that came first first. The groups of an audience are in the order of
+    /// [`ChangeGroup`], which is the same on every shard.
     pub fn sort(&mut self) {
+        self.sort_groups(|id, group| (*group, id));
+    }
+
+    /// The same, but that of one audience's groups too those come first that came first: where there
+    /// is no other shard, neighbours stay neighbours, and who reads finds them together.
+    pub fn sort_as_they_came(&mut self) {
+        self.sort_groups(|id, group| (group.audience_hash, group.audience, id));
+    }
+
+    fn sort_groups<K: Ord>(&mut self, key: impl Fn(u32, &ChangeGroup) -> K) {
         let mut order: Vec<u32> = (0..self.groups.len() as u32).collect();
-        order.sort_unstable_by_key(|&id| self.groups[id as usize]);
+        order.sort_unstable_by_key(|&id| key(id, &self.groups[id as usize]));
         let mut places = vec![0u32; self.groups.len()];
         for record in &self.records {
             places[record.group as usize] += 1;
@@ -212,7 +223,7 @@ pub struct At {
     pub family: Family,
 }
 
-/// Appplaces what `new` assigns: every announcement, and for clients of `scope_best` that are served
+/// Appends what `new` assigns: every announcement, and for clients of `scope_best` that are served
 /// nothing a withdrawal if `withdraw` says so.
 pub fn present(
     changes: &mut Changes,
@@ -267,7 +278,7 @@ pub fn present(
     }
 }
 
-/// Appplaces the difference between what clients had of a prefix and what they have now.
+/// Appends the difference between what clients had of a prefix and what they have now.
 pub fn difference(
     changes: &mut Changes,
     sets: &SetTable,

@@ -282,7 +282,10 @@ impl Shard {
                 changes,
             };
         }
-        changes.sort();
+        match self.exchange.shard_count {
+            1 => changes.sort_as_they_came(),
+            _ => changes.sort(),
+        }
         Stage::Send { from: 0, changes }
     }
 
