@@ -1,52 +1,35 @@
 //! The shard's hot paths: taking routes in, and the assignment of a changed prefix.
 
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rialto::base::*;
-use rialto::policy::{ControlScheme, Directory, DirectoryEntry, Verdict};
+use rialto::policy::Verdict;
 use rialto::rib::MedMode;
 use rialto::server::Shard;
-use rialto::server::exchange::{Exchange, FanoutLimits, Startup};
 use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToCore, ToShard};
 use rialto::wire::AttributeSet;
 use rialto::wire::testing::SetBuilder;
 
 const CLIENTS: u16 = 700;
 const PREFIXES: u32 = 10_000;
-const RS: Asn = Asn(64500);
+const RS: u32 = 64500;
 
-fn exchange() -> Arc<Exchange> {
-    let directory: Directory = (0..CLIENTS)
-        .map(|slot| DirectoryEntry {
-            slot: ClientSlot(slot),
-            asn: Asn(10_000 + u32::from(slot)),
-            hide_own_as: false,
-        })
-        .collect();
-    Arc::new(Exchange {
-        generation: Generation(1),
-        asn: RS,
-        router_id: Ipv4Addr::new(10, 77, 255, 254),
-        listen: Vec::new(),
-        core_count: 1,
-        shard_count: 1,
-        med: MedMode::SameAs,
-        scheme: Arc::new(ControlScheme::standard(RS)),
-        directory,
-        clients: vec![None; usize::from(CLIENTS)],
-        by_address: [(IpAddr::V4(Ipv4Addr::LOCALHOST), ClientSlot(0))].into(),
-        startup: Startup::default(),
-        limits: FanoutLimits::default(),
-    })
-}
+#[allow(dead_code, reason = "the tests of shards ask more of it")]
+#[path = "../tests/shard/exchange.rs"]
+mod exchange;
 
 /// A shard with every client up and walked to.
 fn live_shard() -> Shard {
-    let mut shard = Shard::new(ShardId(0), exchange(), 1);
+    let exchange = exchange::Exchange {
+        clients: CLIENTS,
+        med: MedMode::SameAs,
+        hide_own_as: 0,
+    };
+    let mut shard = Shard::new(ShardId(0), exchange::compile(&exchange, 1, 1), 1);
     let ipv4 = FamilySet::only(Family::Ipv4);
     for slot in 0..CLIENTS {
         let up = ClientUp {
@@ -105,9 +88,9 @@ fn set(announcer: u16, number: u32, tagged: bool) -> Arc<AttributeSet> {
             3_000 + number % 50,
             100_000 + number,
         ]);
-    let peer = 10_000 + number % u32::from(CLIENTS);
+    let peer = exchange::asn_of(ClientSlot((number % u32::from(CLIENTS)) as u16)).0;
     if tagged {
-        set.large(&[(RS.0, 0, peer), (RS.0, 102, peer + 1)]).build()
+        set.large(&[(RS, 0, peer), (RS, 102, peer + 1)]).build()
     } else {
         set.build()
     }
@@ -171,6 +154,8 @@ fn bench(c: &mut Criterion) {
                         .into_iter()
                         .for_each(|batch| shard.handle(Time::ZERO, batch));
                     let out = black_box(settle(&mut shard));
+                    let counted = |message: &ToCore| matches!(message, ToCore::Counts { .. });
+                    assert!(out.iter().any(counted), "the routes were taken in");
                     (shard, out)
                 },
                 BatchSize::PerIteration,

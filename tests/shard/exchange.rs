@@ -34,7 +34,7 @@ pub fn router_id_of(slot: ClientSlot, epoch: u32) -> Ipv4Addr {
 
 /// The higher the slot, the lower the address.
 pub fn address_of(slot: ClientSlot) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(10, 77, 1, 250 - slot.0 as u8))
+    IpAddr::V4(Ipv4Addr::from(0x0a4d_01fa - u32::from(slot.0)))
 }
 
 pub fn scheme() -> ControlScheme {
@@ -46,7 +46,7 @@ pub fn directory(exchange: &Exchange) -> Directory {
         .map(|slot| DirectoryEntry {
             slot: ClientSlot(slot),
             asn: asn_of(ClientSlot(slot)),
-            hide_own_as: exchange.hide_own_as >> slot & 1 == 1,
+            hide_own_as: slot < 64 && exchange.hide_own_as >> slot & 1 == 1,
         })
         .collect()
 }
