@@ -79,6 +79,12 @@ impl Entry {
     pub fn family(&self) -> Family {
         self.key.family()
     }
+
+    /// Whether the paths, and all that assignments hang on beside them, are those of the other.
+    pub fn is_like(&self, other: &Entry) -> bool {
+        let mode = |entry: &Entry| entry.marks.contains(Marks::SECOND_MODE);
+        self.paths == other.paths && self.family() == other.family() && mode(self) == mode(other)
+    }
 }
 
 /// What awaits an entry.

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::base::{ClientSet, ClientSlot, CoreId, PathId, PrefixSlot, SessionEpoch, ShardId, Time};
 use crate::policy::ControlScheme;
 use crate::rib::{
-    At, ChangeGroup, Changes, Entry, Form, Marks, Scope, SetTable, Table, difference, present,
+    At, ChangeGroup, Changes, Form, Marks, Scope, SetTable, Table, difference, present,
 };
 use crate::server::message::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix, ToCore};
 
@@ -65,13 +65,9 @@ impl Shard {
 
     /// Whether two prefixes went from the same paths to the same paths.
     fn is_same_change(&self, a: &PreImage, b: &PreImage) -> bool {
-        let (now_a, now_b) = (self.table.entry(a.slot), self.table.entry(b.slot));
-        let mode = |entry: &Entry| entry.marks.contains(Marks::SECOND_MODE);
         a.paths == b.paths
-            && now_a.paths == now_b.paths
-            && now_a.family() == now_b.family()
             && a.second_mode == b.second_mode
-            && mode(now_a) == mode(now_b)
+            && self.table.entry(a.slot).is_like(self.table.entry(b.slot))
     }
 
     fn difference_since(&mut self, changes: &mut Changes, pre_image: &PreImage) {

@@ -105,13 +105,14 @@ impl Shard {
     ) {
         let id = self.sets.intern(set, slot);
         let eligibility = self.intern_eligibility(slot, id);
+        let rank = Rank::of(set.facts());
         let again = again.map(|import| (import, import.check_attributes(set)));
         for (prefix, verdict) in prefixes {
             let verdict = match again {
                 Some((import, of_set)) => import.judge(of_set, prefix),
                 None => *verdict,
             };
-            self.announce(slot, (id, eligibility), prefix, verdict, change);
+            self.announce(slot, (id, eligibility, rank), prefix, verdict, change);
         }
         self.sets.release(id);
         self.eligibilities.release(eligibility);
@@ -150,7 +151,7 @@ impl Shard {
     fn announce(
         &mut self,
         announcer: ClientSlot,
-        (set, eligibility): (SetId, EligibilityId),
+        (set, eligibility, rank): (SetId, EligibilityId, Rank),
         prefix: &Prefix,
         verdict: Verdict,
         change: &mut CountChange,
@@ -182,7 +183,7 @@ impl Shard {
         let path = Path {
             set,
             eligibility,
-            rank: Rank::of(self.sets.set(set).facts()),
+            rank,
             announcer,
             verdict,
             stamp,

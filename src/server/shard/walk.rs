@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::base::{ClientSet, ClientSlot, CoreId, Family, FamilySet, PathId, PrefixSlot, WalkId};
-use crate::rib::{Changes, Entry, Marks, Scope};
+use crate::rib::{Changes, Marks, Scope};
 use crate::server::message::ToCore;
 
 use super::{Shard, flush::build_batch};
@@ -259,7 +259,7 @@ impl Shard {
             }
             let from = changes.len();
             match &last {
-                Some((before, records)) if self.is_same_state(*before, slot) => {
+                Some((before, records)) if entry.is_like(self.table.entry(*before)) => {
                     changes.repeat(records.clone(), slot);
                 }
                 _ => {
@@ -287,13 +287,6 @@ impl Shard {
             _ => changes.sort(),
         }
         Stage::Send { from: 0, changes }
-    }
-
-    /// Whether two prefixes have the same paths, and so the same assignments.
-    fn is_same_state(&self, a: PrefixSlot, b: PrefixSlot) -> bool {
-        let (a, b) = (self.table.entry(a), self.table.entry(b));
-        let mode = |entry: &Entry| entry.marks.contains(Marks::SECOND_MODE);
-        a.paths == b.paths && a.family() == b.family() && mode(a) == mode(b)
     }
 
     fn send(&mut self, asked: &Request, from: usize, changes: Changes) -> Stage {
