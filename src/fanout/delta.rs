@@ -48,6 +48,9 @@ pub enum DeltaContent {
     Withdraw,
 }
 
+/// Of one prefix in an UPDATE, about: most are IPv4.
+const NLRI_OCTETS: usize = 5;
+
 /// Orders groups alike on every shard, so that a session core can put equal ones together.
 /// `audience` first: what one audience gets stands in one run of octets.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -76,6 +79,15 @@ impl DeltaBatch {
 }
 
 impl DeltaGroup {
+    /// About how many octets its UPDATEs take in one encoding: at least its attributes, once.
+    pub fn octets(&self) -> usize {
+        let attributes = match &self.content {
+            DeltaContent::Announce { set, .. } => set.octets().len(),
+            DeltaContent::Withdraw => 0,
+        };
+        attributes + self.prefixes.len() * NLRI_OCTETS
+    }
+
     /// Whether the two say the same to the same clients, of other prefixes.
     pub fn is_like(&self, other: &DeltaGroup) -> bool {
         self.key == other.key

@@ -13,6 +13,7 @@ pub struct Gather {
     batches: Vec<(Arc<DeltaBatch>, Arc<ClientSet>)>,
     shards: Vec<Seen>,
     prefix_count: usize,
+    octets: usize,
 }
 
 /// Prefixes of one shard that are in the window.
@@ -41,6 +42,7 @@ impl Gather {
             return Err(batch);
         }
         self.prefix_count += batch.prefixes.len();
+        self.octets += batch.groups.iter().map(DeltaGroup::octets).sum::<usize>();
         self.batches.push((batch, live.clone()));
         Ok(())
     }
@@ -54,12 +56,18 @@ impl Gather {
         self.prefix_count
     }
 
+    /// About how many octets the window will turn into, in one encoding.
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+
     /// Empties the window: calls `each` with groups that are alike, in an order that depends on
     /// their contents only, and with the clients that were live for them.
     pub fn drain(&mut self, mut each: impl FnMut(&[(&DeltaBatch, &DeltaGroup)], &ClientSet)) {
         let batches = std::mem::take(&mut self.batches);
         self.shards.iter_mut().for_each(Seen::clear);
         self.prefix_count = 0;
+        self.octets = 0;
         let lives = distinct(&batches);
         let mut order: Vec<(usize, DeltaKey, &DeltaBatch, &DeltaGroup)> = Vec::new();
         for ((batch, _), live) in batches.iter().zip(&lives) {

@@ -151,6 +151,28 @@ fn over_the_budget_the_core_leaves_the_mailboxes_alone_until_octets_are_written(
 }
 
 #[test]
+fn however_much_one_flush_says_the_core_passes_its_bound_by_a_part_only() {
+    for shard_count in [1, 2] {
+        let mut exchange = exchange(2, shard_count);
+        exchange.limits.core_octets_max = 512 << 10;
+        let mut world = World::new(exchange);
+        world.connect_all();
+        world.peer(1).socket_max = 5_000;
+        world.are_shards_asleep = true;
+        for tag in 0..25_000u32 {
+            world.peer(0).announce(tag as u16, prefixes(tag..tag + 1));
+        }
+        world.run();
+        world.are_shards_asleep = false;
+        world.run();
+        let retained = world.stats().octets_retained_max;
+        let (least, most) = (512 << 10, 1 << 20);
+        assert!((least..most).contains(&retained), "{retained} octets");
+        assert_eq!(world.peer(1).table.len(), 25_000);
+    }
+}
+
+#[test]
 fn one_that_dribbles_does_not_hold_up_the_others_over_the_budget() {
     let mut exchange = exchange(5, 1);
     exchange.limits.core_octets_max = 30_000;

@@ -16,6 +16,9 @@ use super::{PreImage, RECLAIM_COUNT, RECLAIM_MAX, Shard, tables};
 
 /// Prefixes in one batch, at most.
 const BATCH_PREFIXES: usize = 8_192;
+/// About so many octets of UPDATEs a batch is at most: session cores have a bound on what they
+/// retain, and look at it between batches.
+const BATCH_OCTETS: usize = 256 << 10;
 
 /// The gathering window of a shard grows with what its last flush had to say, up to this.
 const FLUSH_WINDOW_MAX: Duration = Duration::from_millis(50);
@@ -294,7 +297,11 @@ pub(super) fn build_batch(
         prefixes: Vec::with_capacity(count),
         slots: Vec::with_capacity(count),
     };
+    let mut octets = 0;
     for alike in records[..count].chunk_by(|a, b| a.group == b.group) {
+        if octets > BATCH_OCTETS {
+            break;
+        }
         let start = batch.prefixes.len() as u32;
         for record in alike {
             batch.prefixes.push(table.prefix(record.slot));
@@ -302,9 +309,12 @@ pub(super) fn build_batch(
         }
         let range = start..batch.prefixes.len() as u32;
         let group = changes.group(alike[0].group);
-        batch.groups.push(delta_group(changes, sets, group, range));
+        let group = delta_group(changes, sets, group, range);
+        octets += group.octets();
+        batch.groups.push(group);
     }
-    (batch, from + count)
+    let end = from + batch.prefixes.len();
+    (batch, end)
 }
 
 fn delta_group(
