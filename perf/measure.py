@@ -104,8 +104,11 @@ class Lan:
             ip("-n", namespace, "link", "set", device, "up")
             if options["receive"] == "threads":
                 receive_in_a_thread(namespace, device)
+            # What TCP learnt of the way in one run would make the next one cheaper.
+            settings = ["net.ipv4.tcp_no_metrics_save=1"]
             if congestion != "host":
-                run(["ip", "netns", "exec", namespace, "sysctl", "-qw", f"net.ipv4.tcp_congestion_control={congestion}"])
+                settings.append(f"net.ipv4.tcp_congestion_control={congestion}")
+            run(["ip", "netns", "exec", namespace, "sysctl", "-qw", *settings])
         ip("-n", self.clients, "neigh", "add", ADDRESS, "lladdr", MACS[0], "dev", "lan", "nud", "permanent")
         lines, neighbours = [], []
         for client in range(clients):
