@@ -27,7 +27,6 @@ PACKAGES = {
     "gobgp": ("/usr/bin/gobgpd", "gobgpd"),
     "frr": ("/usr/lib/frr/bgpd", "frr"),
 }
-RECEIVE = "who takes in what arrives: a kernel thread for each end, or whoever happens to run (softirq)"
 # How much of RFC 7947 each is asked for: OpenBGPD's `rde evaluate all` stops at a path of the receiver itself,
 # FRR has one best path for all.
 CHECKS = {"openbgpd": "hiding-allowed", "frr": "hiding-allowed"}
@@ -50,8 +49,7 @@ def build():
 
 def install(servers):
     """Debian's packages of the servers that are missing."""
-    missing = [] if shutil.which("ethtool") else ["ethtool"]
-    missing += [PACKAGES[server][1] for server in servers if server in PEERS and not os.path.exists(PACKAGES[server][0])]
+    missing = [PACKAGES[server][1] for server in servers if server in PEERS and not os.path.exists(PACKAGES[server][0])]
     if missing and shutil.which("apt-get"):
         print("installing", *missing, file=sys.stderr)
         subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing],
@@ -82,16 +80,15 @@ def machine():
 class Lan:
     """Two namespaces; the clients' has all their addresses."""
 
-    def __init__(self, clients, ipv6, options):
+    def __init__(self, clients, ipv6, congestion):
         self.server, self.clients = f"rialto-s-{os.getpid()}", f"rialto-c-{os.getpid()}"
         try:
-            self._make(clients, ipv6, options)
+            self._make(clients, ipv6, congestion)
         except BaseException:
             self.remove()
             raise
 
-    def _make(self, clients, ipv6, options):
-        congestion = options["congestion"]
+    def _make(self, clients, ipv6, congestion):
         ip = lambda *words: run(["ip", *words])
         ip("netns", "add", self.server)
         ip("netns", "add", self.clients)
@@ -102,8 +99,6 @@ class Lan:
         for namespace, device in ((self.server, "rs"), (self.clients, "lan")):
             ip("-n", namespace, "link", "set", "lo", "up")
             ip("-n", namespace, "link", "set", device, "up")
-            if options["receive"] == "threads":
-                receive_in_a_thread(namespace, device)
             # What TCP learnt of the way in one run would make the next one cheaper.
             settings = ["net.ipv4.tcp_no_metrics_save=1"]
             if congestion != "host":
@@ -128,14 +123,6 @@ class Lan:
     def remove(self):
         for namespace in (self.server, self.clients):
             subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)
-
-
-def receive_in_a_thread(namespace, device):
-    """Has a kernel thread take in what arrives, as another machine would. By default the kernel charges it to
-    whichever process happens to run, most often the sender: its own work and the reader's half of TCP."""
-    inside = ["ip", "netns", "exec", namespace]
-    run([*inside, "ethtool", "-K", device, "gro", "on"])
-    run([*inside, "sh", "-c", f"echo 1 > /sys/class/net/{device}/threaded"])
 
 
 def command(server, folder, words, options):

@@ -81,5 +81,4 @@ def rows_to_reach(figures):
 def head(date, options):
     congestion = "the host's" if options["congestion"] == "host" else options["congestion"]
     return [f"Commit {measure.commit()}, {date}, {measure.machine()}; the load generator on the same cores; "
-            f"congestion control {congestion}; what arrives is taken in by {options['receive']}; "
-            f"{options['repeat']} run(s) each, medians.", ""]
+            f"congestion control {congestion}; {options['repeat']} run(s) each, medians.", ""]

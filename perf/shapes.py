@@ -59,7 +59,7 @@ def run(name, shape, servers, repeat, options, timeout_s=None):
     words = [str(word) for word in shape["words"]]
     clients = int(words[words.index("--clients") + 1])
     ipv6 = "--family" in words and words[words.index("--family") + 1] != "ipv4"
-    lan = measure.Lan(clients, ipv6, options)
+    lan = measure.Lan(clients, ipv6, options["congestion"])
     runs = {server: [] for server in servers}
     try:
         for number in range(repeat):
@@ -71,8 +71,7 @@ def run(name, shape, servers, repeat, options, timeout_s=None):
                 runs[server].append(row)
     finally:
         lan.remove()
-    kept = {key: options[key] for key in ("congestion", "receive")}
-    return {"shape": name, "about": shape["about"], "words": words, **kept,
+    return {"shape": name, "about": shape["about"], "words": words, "congestion": options["congestion"],
             "servers": {server: {**middle(rows), "version": measure.version(server), "runs": rows}
                         for server, rows in runs.items()}}
 
