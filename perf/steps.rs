@@ -8,16 +8,18 @@
 mod octets;
 
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::error::Error;
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::Parser;
 use rialto::base::{CoreId, ShardId, Time};
 use rialto::config::{self, Overrides};
+use rialto::fanout::Written;
 use rialto::load::args::LoadArgs;
 use rialto::load::owed::{self, Owed};
 use rialto::server::exchange::Exchange;
@@ -29,7 +31,7 @@ use serde_json::json;
 /// Virtual time without an octet, after which it is over.
 const QUIET: Duration = Duration::from_secs(3);
 const READ_MAX: usize = 64 << 10;
-const PIECES_MAX: usize = 256;
+const SEND_OCTETS: usize = 256 << 10;
 
 /// Counts the work of each session core and shard on one input
 #[derive(Parser)]
@@ -302,19 +304,19 @@ impl Machine {
 }
 
 fn write(host: &mut Core, now: Time, conn: ConnId) -> bool {
-    let mut pieces: Vec<Bytes> = Vec::new();
     let mut moved = false;
     loop {
-        pieces.clear();
-        host.core.transmit(conn, &mut pieces, PIECES_MAX);
-        let count: usize = pieces.iter().map(Bytes::len).sum();
-        if count == 0 {
+        let count = |slices: &[IoSlice<'_>]| slices.iter().map(|slice| slice.len()).sum();
+        let written = host
+            .core
+            .write(now, conn, SEND_OCTETS, |slices| Ok(count(slices)));
+        let Ok::<_, Infallible>(Written { taken, .. }) = written;
+        if taken == 0 {
             return moved;
         }
-        host.core.handle_written(now, conn, count);
-        host.octets_out += count as u64;
+        host.octets_out += taken as u64;
         // KEEPALIVEs go on for ever.
-        moved |= count > octets::HEADER_LEN;
+        moved |= taken > octets::HEADER_LEN;
     }
 }
 

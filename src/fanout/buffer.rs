@@ -1,60 +1,284 @@
-//! Shared buffers whose octets are known for as long as anybody refers to them.
+//! A buffer of whole messages, shared by all clients that get some of them, with the prefixes they
+//! name.
 
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
+use crate::base::{ClientSet, ClientSlot, Family, PathId, PrefixSlot, ShardId};
 
-/// Octets retained by the output of one session core, wherever references to them are.
-#[derive(Clone, Default, Debug)]
-pub struct Gauge(Arc<AtomicUsize>);
+use super::DirtyPrefix;
+use super::gauge::{Gauge, Share};
 
-impl Gauge {
-    /// Octets.
-    pub fn retained(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
+/// Whole messages in runs: what one audience gets stands in a run of its own.
+#[derive(Debug)]
+pub struct Buffer {
+    octets: Vec<u8>,
+    runs: Box<[Run]>,
+    names: Names,
+    marker: Option<Marker>,
+    /// Keeps the period it was made in alive (see [`super::Periods`]).
+    _period: Option<Arc<()>>,
+    _share: Option<Share>,
+}
 
-    /// Counts `octets` until the share is dropped.
-    pub fn share(&self, octets: usize) -> Share {
-        self.0.fetch_add(octets, Ordering::Relaxed);
-        Share {
-            gauge: self.clone(),
+/// Where a run ends, in what the buffer has of each.
+#[derive(Clone, Copy, Default, Debug)]
+struct Run {
+    octets: u32,
+    names: u32,
+    updates: u32,
+    nlri: u32,
+}
+
+/// A message that says where a client's table stands. One that is dropped is still owed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Marker {
+    /// RFC 4724 §2.
+    EndOfRib(Family),
+    /// Beginning and end of a route refresh (RFC 7313 §4.1).
+    RefreshBegin(Family),
+    RefreshEnd(Family),
+}
+
+/// Prefix slots in groups of one shard and, with ADD-PATH, one path identifier.
+#[derive(Default, Debug)]
+struct Names {
+    slots: Vec<PrefixSlot>,
+    groups: Vec<NameGroup>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct NameGroup {
+    shard: ShardId,
+    path_id: Option<PathId>,
+    /// Where its slots end.
+    slots: u32,
+}
+
+impl Buffer {
+    /// Mere octets, in one run: they name nothing, so nothing need wait until they are written.
+    pub fn nameless(octets: Vec<u8>) -> Buffer {
+        let run = Run {
+            octets: octets.len() as u32,
+            ..Run::default()
+        };
+        Buffer {
             octets,
+            runs: Box::new([run]),
+            names: Names::default(),
+            marker: None,
+            _period: None,
+            _share: None,
         }
     }
 
-    /// Turns a filled buffer into one that can be shared; it counts until the last reference goes.
-    pub fn seal(&self, octets: Vec<u8>) -> Bytes {
-        let share = self.share(octets.capacity());
-        Bytes::from_owner(Sealed {
+    /// The message of a marker, which is so many UPDATEs.
+    pub fn marker(marker: Marker, octets: Vec<u8>, updates: u32) -> Buffer {
+        let mut buffer = Buffer::nameless(octets);
+        buffer.runs[0].updates = updates;
+        buffer.marker = Some(marker);
+        buffer
+    }
+
+    pub fn run_count(&self) -> u32 {
+        self.runs.len() as u32
+    }
+
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Where the octets of some runs are.
+    pub fn range(&self, runs: &Range<u32>) -> Range<usize> {
+        let (start, end) = self.ends(runs);
+        start.octets as usize..end.octets as usize
+    }
+
+    /// UPDATEs and NLRI in some runs.
+    pub fn counts(&self, runs: &Range<u32>) -> (u32, u32) {
+        let (start, end) = self.ends(runs);
+        (end.updates - start.updates, end.nlri - start.nlri)
+    }
+
+    /// The run that holds an octet.
+    pub fn run_at(&self, octet: usize) -> u32 {
+        self.runs
+            .partition_point(|run| run.octets as usize <= octet) as u32
+    }
+
+    /// What it says of where a client's table stands.
+    pub fn says(&self) -> Option<Marker> {
+        self.marker
+    }
+
+    /// What some runs name.
+    pub fn names(&self, runs: &Range<u32>) -> impl Iterator<Item = (ShardId, DirtyPrefix)> + '_ {
+        let (start, end) = self.ends(runs);
+        let groups = start.names as usize..end.names as usize;
+        let mut from = match groups.start {
+            0 => 0,
+            first => self.names.groups[first - 1].slots as usize,
+        };
+        self.names.groups[groups].iter().flat_map(move |group| {
+            let slots = from..group.slots as usize;
+            from = slots.end;
+            self.names.slots[slots].iter().map(|&prefix| {
+                let path_id = group.path_id;
+                (group.shard, DirtyPrefix { prefix, path_id })
+            })
+        })
+    }
+
+    fn ends(&self, runs: &Range<u32>) -> (Run, Run) {
+        let end_of = |count: u32| match count {
+            0 => Run::default(),
+            count => self.runs[count as usize - 1],
+        };
+        (end_of(runs.start), end_of(runs.end))
+    }
+}
+
+/// A buffer that is being filled.
+#[derive(Default)]
+pub(super) struct OpenBuffer {
+    pub octets: Vec<u8>,
+    runs: Vec<Run>,
+    names: Names,
+    updates: u32,
+    nlri: u32,
+    /// Who gets each run.
+    members: Vec<ClientSet>,
+}
+
+impl OpenBuffer {
+    /// The octets appended since the last call are so many UPDATEs with these prefixes.
+    pub fn add(&mut self, updates: usize, nlri: usize) {
+        self.updates += updates as u32;
+        self.nlri += nlri as u32;
+    }
+
+    /// What was appended names these.
+    pub fn name(&mut self, shard: ShardId, path_id: Option<PathId>, slots: &[PrefixSlot]) {
+        self.names.slots.extend_from_slice(slots);
+        let end = self.names.slots.len() as u32;
+        let named = self.runs.last().map_or(0, |run| run.names as usize);
+        match self.names.groups[named..].last_mut() {
+            Some(last) if last.shard == shard && last.path_id == path_id => last.slots = end,
+            _ => self.names.groups.push(NameGroup {
+                shard,
+                path_id,
+                slots: end,
+            }),
+        }
+    }
+
+    /// What was appended since the last run is for `members`.
+    pub fn close_run(&mut self, members: &ClientSet) {
+        let octets = self.octets.len() as u32;
+        if self.runs.last().map_or(0, |run| run.octets) == octets {
+            return;
+        }
+        self.members.push(members.clone());
+        self.runs.push(Run {
             octets,
-            _share: share,
+            names: self.names.groups.len() as u32,
+            updates: self.updates,
+            nlri: self.nlri,
+        });
+    }
+
+    /// Takes what was filled; `None` if nothing was. Whose octets fill little of their room are
+    /// copied, and the room is kept for the next time.
+    pub fn seal(&mut self, gauge: &Gauge, period: &Arc<()>, room: usize) -> Option<Packed> {
+        if self.runs.is_empty() {
+            return None;
+        }
+        let octets = match self.octets.len() < self.octets.capacity() / 2 {
+            true => self.octets.as_slice().to_vec(),
+            false => std::mem::replace(&mut self.octets, Vec::with_capacity(room)),
+        };
+        self.octets.clear();
+        let mut names = std::mem::take(&mut self.names);
+        names.slots.shrink_to_fit();
+        names.groups.shrink_to_fit();
+        let runs = std::mem::take(&mut self.runs).into_boxed_slice();
+        (self.updates, self.nlri) = (0, 0);
+        let retained = octets.capacity() + size_of_val(&*runs) + names.octets();
+        let buffer = Buffer {
+            octets,
+            runs,
+            names,
+            marker: None,
+            _period: Some(period.clone()),
+            _share: Some(gauge.share(retained)),
+        };
+        Some(Packed {
+            buffer: Arc::new(buffer),
+            members: std::mem::take(&mut self.members),
         })
     }
 }
 
-/// A part of what a [`Gauge`] counts.
-#[derive(Debug)]
-pub struct Share {
-    gauge: Gauge,
-    octets: usize,
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.gauge.0.fetch_sub(self.octets, Ordering::Relaxed);
+impl Names {
+    fn octets(&self) -> usize {
+        size_of_val(&*self.slots) + size_of_val(&*self.groups)
     }
 }
 
-struct Sealed {
-    octets: Vec<u8>,
-    _share: Share,
+/// A finished buffer and who gets each of its runs.
+pub struct Packed {
+    pub buffer: Arc<Buffer>,
+    members: Vec<ClientSet>,
 }
 
-impl AsRef<[u8]> for Sealed {
-    fn as_ref(&self) -> &[u8] {
-        &self.octets
+/// Where runs have so many times fewer members than there are clients, each run is given to its own.
+const SPARSE: usize = 8;
+
+impl Packed {
+    /// Gives each client its runs, in order; those that lie side by side at once where that is less
+    /// work.
+    pub fn hand_out(&self, mut each: impl FnMut(ClientSlot, Range<u32>)) {
+        let mut anybody = ClientSet::new();
+        self.members
+            .iter()
+            .for_each(|them| anybody.union_with(them));
+        let parts: usize = self.members.iter().map(ClientSet::count).sum();
+        if parts * SPARSE < anybody.count() * self.members.len() {
+            for (run, members) in (0u32..).zip(&self.members) {
+                members.iter().for_each(|slot| each(slot, run..run + 1));
+            }
+            return;
+        }
+        for slot in anybody.iter() {
+            let mut start = 0;
+            for (run, members) in (0u32..).zip(&self.members) {
+                if !members.contains(slot) {
+                    if start < run {
+                        each(slot, start..run);
+                    }
+                    start = run + 1;
+                }
+            }
+            if start < self.buffer.run_count() {
+                each(slot, start..self.buffer.run_count());
+            }
+        }
+    }
+}
+
+/// The message that contains `octet`, given a message start at or before it.
+pub(super) fn message_at(octets: &[u8], start: usize, octet: usize) -> Range<usize> {
+    let mut from = start;
+    loop {
+        let len = match octets.get(from + 16..from + 18) {
+            Some(&[high, low]) => usize::from(u16::from_be_bytes([high, low])),
+            _ => return from..octets.len(),
+        };
+        debug_assert!(len >= 19, "no BGP message at {from}");
+        if from + len > octet {
+            return from..(from + len).min(octets.len());
+        }
+        from += len.max(1);
     }
 }
 
@@ -62,15 +286,105 @@ impl AsRef<[u8]> for Sealed {
 mod tests {
     use super::*;
 
+    fn slots(numbers: Range<u32>) -> Vec<PrefixSlot> {
+        numbers.map(PrefixSlot).collect()
+    }
+
+    fn clients(slots: &[u16]) -> ClientSet {
+        slots.iter().copied().map(ClientSlot).collect()
+    }
+
+    /// Three runs of 30, 20 and 10 octets.
+    fn packed(gauge: &Gauge, members: [&[u16]; 3]) -> Packed {
+        let mut open = OpenBuffer::default();
+        let runs = [
+            (30, 0, None, 3..5),
+            (20, 0, None, 7..8),
+            (10, 1, Some(PathId(9)), 3..4),
+        ];
+        for ((len, shard, path_id, named), members) in runs.into_iter().zip(members) {
+            open.octets.resize(open.octets.len() + len, 7);
+            open.add(2, named.len());
+            open.name(ShardId(shard), path_id, &slots(named));
+            open.close_run(&clients(members));
+            open.close_run(&clients(&[5]));
+        }
+        open.seal(gauge, &Arc::default(), 100).expect("it has runs")
+    }
+
     #[test]
-    fn a_buffer_counts_until_its_last_slice_is_gone() {
+    fn runs_know_their_octets_counts_and_names() {
+        let Packed { buffer, .. } = packed(&Gauge::default(), [&[1], &[2], &[3]]);
+        assert_eq!(buffer.run_count(), 3);
+        let ranges = [0..1, 1..3, 0..3].map(|runs| buffer.range(&runs));
+        assert_eq!(ranges, [0..30, 30..60, 0..60]);
+        assert_eq!(buffer.counts(&(0..2)), (4, 3));
+        assert_eq!(
+            [0, 29, 30, 59].map(|octet| buffer.run_at(octet)),
+            [0, 0, 1, 2]
+        );
+        let dirty = |slot, path_id: Option<u32>| DirtyPrefix {
+            prefix: PrefixSlot(slot),
+            path_id: path_id.map(PathId),
+        };
+        let expected = [
+            (ShardId(0), dirty(7, None)),
+            (ShardId(1), dirty(3, Some(9))),
+        ];
+        assert_eq!(buffer.names(&(1..3)).collect::<Vec<_>>(), expected);
+        let first: Vec<u32> = buffer.names(&(0..1)).map(|(_, it)| it.prefix.0).collect();
+        assert_eq!(first, [3, 4]);
+    }
+
+    #[test]
+    fn each_client_gets_its_runs_in_order_however_they_are_handed_out() {
+        let many: Vec<u16> = (0..40).collect();
+        for members in [
+            [&[1u16, 2] as &[u16], &[1], &[1, 2]],
+            [&[1], &[2], &many],
+            [&[7], &[8], &[9]],
+        ] {
+            let packed = packed(&Gauge::default(), members);
+            let mut got = std::collections::BTreeMap::<u16, Vec<u32>>::new();
+            packed.hand_out(|slot, runs| got.entry(slot.0).or_default().extend(runs));
+            for slot in 0..40 {
+                let of_it = |run: &u32| members[*run as usize].contains(&slot);
+                let expected: Vec<u32> = (0..3).filter(of_it).collect();
+                assert_eq!(got.remove(&slot).unwrap_or_default(), expected, "{slot}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_buffer_counts_until_the_last_who_has_it_is_gone() {
         let gauge = Gauge::default();
-        let whole = gauge.seal(vec![7; 100]);
-        let slice = whole.slice(10..20);
-        assert_eq!(gauge.retained(), 100);
-        drop(whole);
-        assert_eq!(gauge.retained(), 100);
-        drop(slice);
+        let Packed { buffer, .. } = packed(&gauge, [&[1], &[2], &[3]]);
+        assert!(gauge.retained() >= 60, "{}", gauge.retained());
+        let other = buffer.clone();
+        drop(buffer);
+        assert!(gauge.retained() >= 60);
+        drop(other);
         assert_eq!(gauge.retained(), 0);
+    }
+
+    #[test]
+    fn messages_are_found_from_the_length_fields() {
+        let mut octets = Vec::new();
+        for len in [19u16, 23, 4096] {
+            octets.extend([0xff; 16]);
+            octets.extend(len.to_be_bytes());
+            octets.resize(octets.len() + usize::from(len) - 18, 0);
+        }
+        for (octet, message) in [
+            (0, 0..19),
+            (18, 0..19),
+            (19, 19..42),
+            (41, 19..42),
+            (42, 42..4138),
+            (4137, 42..4138),
+        ] {
+            assert_eq!(message_at(&octets, 0, octet), message, "octet {octet}");
+        }
+        assert_eq!(message_at(&octets, 19, 50), 42..4138);
     }
 }

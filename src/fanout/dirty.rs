@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::base::{PathId, PrefixSlot, ShardId};
 
 use super::DirtyPrefix;
-use super::run::Named;
+use super::queue::Stretch;
 
 /// By shard. Marking is idempotent.
 #[derive(Default, Debug)]
@@ -40,9 +40,10 @@ impl DirtyRecord {
         self.path_count += usize::from(added && dirty.path_id.is_some());
     }
 
-    pub fn mark_all(&mut self, named: &Named) {
-        named
-            .iter()
+    /// All that a stretch names.
+    pub fn mark_all(&mut self, stretch: &Stretch) {
+        stretch
+            .names()
             .for_each(|(shard, dirty)| self.mark(shard, dirty));
     }
 

@@ -4,27 +4,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::base::{ClientSet, PathId, Prefix};
+use crate::base::{ClientSet, PathId, Prefix, PrefixSlot, ShardId};
 use crate::wire::{
     CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_withdrawals,
 };
 
-use super::buffer::Gauge;
-use super::run::{Name, Named, Run};
-use super::{Classes, DeltaBatch, DeltaContent, DeltaGroup};
+use super::buffer::{OpenBuffer, Packed};
+use super::{Classes, DeltaBatch, DeltaContent, DeltaGroup, Gauge};
 
-/// Octets after which a buffer is closed and handed out.
+/// Octets after which a buffer is closed and handed out, and the room it has.
 const BUFFER_LEN: usize = 64 << 10;
+const BUFFER_ROOM: usize = BUFFER_LEN + 4096;
 /// Prefixes given to the encoder at a time, so that one huge group does not make one huge buffer.
 const PREFIXES_AT_ONCE: usize = 8192;
-
-/// A finished run and who gets it.
-pub struct Packed {
-    pub run: Arc<Run>,
-    pub members: ClientSet,
-}
 
 /// Counts of what was encoded, each message once however many clients got it.
 #[derive(Clone, Copy, Default, Debug)]
@@ -44,8 +36,11 @@ pub struct Packer {
     out: Vec<Packed>,
     stats: PackerStats,
     attributes: Vec<u8>,
+    /// What is being encoded, from several batches.
     prefixes: Vec<Prefix>,
-    names: Vec<Name>,
+    slots: Vec<PrefixSlot>,
+    /// Where the slots of each shard end.
+    shards: Vec<(ShardId, usize)>,
 }
 
 /// One encoding class's buffer.
@@ -53,18 +48,7 @@ struct Lane {
     class: EncodingClass,
     /// Those of the open audience that are of this class.
     members: ClientSet,
-    octets: Vec<u8>,
-    closed: Vec<(Range<usize>, OpenRun)>,
-    open_start: usize,
-    open: OpenRun,
-}
-
-#[derive(Default)]
-struct OpenRun {
-    members: ClientSet,
-    names: Vec<Name>,
-    updates: u32,
-    nlri: u32,
+    open: OpenBuffer,
 }
 
 impl Packer {
@@ -78,7 +62,8 @@ impl Packer {
             stats: PackerStats::default(),
             attributes: Vec::new(),
             prefixes: Vec::new(),
-            names: Vec::new(),
+            slots: Vec::new(),
+            shards: Vec::new(),
         }
     }
 
@@ -112,10 +97,10 @@ impl Packer {
         }
     }
 
-    /// Closes what is open and takes all runs that were made, in order.
+    /// Closes what is open and takes all buffers that were made, in order.
     pub fn finish(&mut self) -> Vec<Packed> {
         for index in 0..self.lanes.len() {
-            self.lanes[index].close_run();
+            self.close_run(index);
             self.seal(index);
         }
         self.audience.clear();
@@ -129,8 +114,8 @@ impl Packer {
         }
         self.audience.clone_from(to);
         for index in 0..self.lanes.len() {
-            self.lanes[index].close_run();
-            if self.lanes[index].octets.len() >= BUFFER_LEN {
+            self.close_run(index);
+            if self.lanes[index].open.octets.len() >= BUFFER_LEN {
                 self.seal(index);
             }
             self.lanes[index].members.clear();
@@ -149,16 +134,13 @@ impl Packer {
 
     fn flatten(&mut self, alike: &[(&DeltaBatch, &DeltaGroup)]) {
         self.prefixes.clear();
-        self.names.clear();
+        self.slots.clear();
+        self.shards.clear();
         for (batch, group) in alike {
             let (prefixes, slots) = batch.named_by(group);
-            let path_id = group.path_id.unwrap_or(PathId(0));
             self.prefixes.extend_from_slice(prefixes);
-            self.names.extend(slots.iter().map(|&slot| Name {
-                shard: batch.shard,
-                slot,
-                path_id,
-            }));
+            self.slots.extend_from_slice(slots);
+            self.shards.push((batch.shard, self.slots.len()));
         }
     }
 
@@ -179,15 +161,26 @@ impl Packer {
         while start < self.prefixes.len() {
             let end = self.prefixes.len().min(start + PREFIXES_AT_ONCE);
             let updates = self.encode_piece(index, &class, group, start..end);
-            let lane = &mut self.lanes[index];
-            lane.open.names.extend_from_slice(&self.names[start..end]);
-            lane.open.updates += updates as u32;
-            lane.open.nlri += (end - start) as u32;
+            self.name(index, group.path_id, start..end);
+            self.lanes[index].open.add(updates, end - start);
             self.stats.updates += updates as u64;
             self.stats.nlri += (end - start) as u64;
-            if lane.octets.len() >= BUFFER_LEN {
-                lane.close_run();
+            if self.lanes[index].open.octets.len() >= BUFFER_LEN {
+                self.close_run(index);
                 self.seal(index);
+            }
+            start = end;
+        }
+    }
+
+    /// Notes what a piece of the group names.
+    fn name(&mut self, index: usize, path_id: Option<PathId>, piece: Range<usize>) {
+        let mut start = 0;
+        for &(shard, end) in &self.shards {
+            let here = start.max(piece.start)..end.min(piece.end);
+            if !here.is_empty() {
+                let slots = &self.slots[here];
+                self.lanes[index].open.name(shard, path_id, slots);
             }
             start = end;
         }
@@ -201,7 +194,7 @@ impl Packer {
         group: &DeltaGroup,
         range: Range<usize>,
     ) -> usize {
-        let octets = &mut self.lanes[index].octets;
+        let octets = &mut self.lanes[index].open.octets;
         let nlri = || {
             self.prefixes[range.clone()]
                 .iter()
@@ -227,30 +220,15 @@ impl Packer {
         encode_withdrawals(octets, class, group.family, &mut nlri())
     }
 
+    fn close_run(&mut self, index: usize) {
+        let Lane { open, members, .. } = &mut self.lanes[index];
+        open.close_run(members);
+    }
+
     fn seal(&mut self, index: usize) {
-        let lane = &mut self.lanes[index];
-        if lane.octets.is_empty() {
-            return;
-        }
-        let bytes = lane.take_bytes(&self.gauge);
-        for (range, mut open) in lane.closed.drain(..) {
-            let named = Named::collect(&mut open.names);
-            let share = Some(self.gauge.share(named.octets()));
-            let run = Run {
-                buffer: bytes.clone(),
-                range,
-                named,
-                updates: open.updates,
-                nlri: open.nlri,
-                marker: None,
-                period: self.period.clone(),
-                share,
-            };
-            self.out.push(Packed {
-                run: Arc::new(run),
-                members: open.members,
-            });
-        }
+        let open = &mut self.lanes[index].open;
+        self.out
+            .extend(open.seal(&self.gauge, &self.period, BUFFER_ROOM));
     }
 }
 
@@ -259,35 +237,7 @@ impl Lane {
         Lane {
             class,
             members,
-            octets: Vec::new(),
-            closed: Vec::new(),
-            open_start: 0,
-            open: OpenRun::default(),
+            open: OpenBuffer::default(),
         }
-    }
-
-    fn close_run(&mut self) {
-        let range = self.open_start..self.octets.len();
-        if range.is_empty() {
-            return;
-        }
-        self.open_start = range.end;
-        let mut run = std::mem::take(&mut self.open);
-        run.members.clone_from(&self.members);
-        self.closed.push((range, run));
-    }
-
-    /// A buffer filled little is copied, and kept for the next time.
-    fn take_bytes(&mut self, gauge: &Gauge) -> Bytes {
-        self.open_start = 0;
-        if self.octets.len() < self.octets.capacity() / 2 {
-            let exact = self.octets.as_slice().to_vec();
-            self.octets.clear();
-            return gauge.seal(exact);
-        }
-        gauge.seal(std::mem::replace(
-            &mut self.octets,
-            Vec::with_capacity(BUFFER_LEN + 4096),
-        ))
     }
 }

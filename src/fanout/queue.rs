@@ -1,59 +1,91 @@
-//! What waits to be written to one connection: references to runs, and the session's own messages,
-//! which overtake them but never tear a message.
+//! What waits to be written to one connection: stretches of shared buffers, and the session's own
+//! messages, which overtake them but never tear a message.
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use bytes::{Buf, Bytes};
-
 use smallvec::SmallVec;
 
-use super::run::message_end;
-use super::{Marker, Run};
+use crate::base::ShardId;
+
+use super::buffer::{Buffer, message_at};
+use super::{DirtyPrefix, Marker};
+
+/// Slices shown in one write. The kernel takes no more (UIO_MAXIOV).
+const SLICES_MAX: usize = 1024;
 
 /// A first-in-first-out queue of octets with a fast lane for the session's messages.
 #[derive(Default, Debug)]
 pub struct SendQueue {
     /// OPEN, KEEPALIVE, NOTIFICATION: written at the next message boundary. The first may be
-    /// partly written.
+    /// partly written, and no other message is then.
     control: VecDeque<Bytes>,
-    runs: VecDeque<Arc<Run>>,
-    /// Octets of the first run that are written.
+    stretches: VecDeque<Stretch>,
+    /// Octets of the first stretch that are written.
     head_written: usize,
-    /// A message start in the first run, at or before `head_written`.
-    head_message: usize,
-    /// Octets of runs that are not written.
-    run_octets: usize,
+    /// Octets of stretches that are not written.
+    stretch_octets: usize,
     control_octets: usize,
-    /// What was last shown to the writer, until it says what it wrote. It may be writing the first
-    /// piece of it while other things happen, so that stays first.
-    plan: Option<Plan>,
 }
 
-/// The order in which octets are shown: some of runs, then control messages, then other runs.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    /// Whole messages, to their end. `None`: no control message was there.
-    run_octets_first: Option<usize>,
-    control_count: usize,
-    /// Octets of the first piece shown.
-    shown: usize,
+/// Runs side by side in one buffer.
+#[derive(Debug)]
+pub struct Stretch {
+    buffer: Arc<Buffer>,
+    runs: Range<u32>,
 }
 
-/// What [`SendQueue::drop_runs`] took out of the books.
+/// What became of a [`SendQueue::write`], in octets.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Written {
+    /// 0: nothing waits.
+    pub offered: usize,
+    pub taken: usize,
+}
+
+/// What [`SendQueue::drop_stretches`] took out of the books.
 #[derive(Debug)]
 pub struct Dropped {
-    /// Those that are, in part or whole, lost.
-    pub runs: VecDeque<Arc<Run>>,
+    /// What is, in part or whole, lost.
+    pub lost: VecDeque<Stretch>,
     /// Markers whose octets are dropped.
     pub unsent: SmallVec<[Marker; 4]>,
 }
 
+impl Stretch {
+    fn range(&self) -> Range<usize> {
+        self.buffer.range(&self.runs)
+    }
+
+    /// How many octets.
+    fn len(&self) -> usize {
+        self.range().len()
+    }
+
+    /// What its messages name.
+    pub fn names(&self) -> impl Iterator<Item = (ShardId, DirtyPrefix)> + '_ {
+        self.buffer.names(&self.runs)
+    }
+}
+
 impl SendQueue {
-    pub fn push(&mut self, run: Arc<Run>) {
-        self.run_octets += run.len();
-        self.runs.push_back(run);
+    pub fn push(&mut self, buffer: &Arc<Buffer>, runs: Range<u32>) {
+        self.stretch_octets += buffer.range(&runs).len();
+        if let Some(last) = self.stretches.back_mut()
+            && last.runs.end == runs.start
+            && Arc::ptr_eq(&last.buffer, buffer)
+        {
+            last.runs.end = runs.end;
+            return;
+        }
+        self.stretches.push_back(Stretch {
+            buffer: buffer.clone(),
+            runs,
+        });
     }
 
     pub fn push_control(&mut self, octets: Bytes) {
@@ -62,261 +94,185 @@ impl SendQueue {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.run_octets == 0 && self.control.is_empty()
+        self.stretch_octets == 0 && self.control.is_empty()
     }
 
     /// Octets not yet written.
     pub fn octets(&self) -> usize {
-        self.run_octets + self.control_octets
+        self.stretch_octets + self.control_octets
     }
 
-    /// Octets of runs not yet written.
-    pub fn run_octets(&self) -> usize {
-        self.run_octets
+    /// Octets of stretches not yet written.
+    pub fn stretch_octets(&self) -> usize {
+        self.stretch_octets
     }
 
-    /// Octets of runs that are kept for this queue: what many wait for counts a part each.
+    /// Octets that are kept for this queue: a buffer that many wait for counts a part for each.
     pub fn own_octets(&self) -> usize {
-        self.runs
-            .iter()
-            .map(|run| run.len() / Arc::strong_count(run))
-            .sum()
+        let mut octets = 0;
+        let mut stretches = self.stretches.iter().peekable();
+        while let Some(Stretch { buffer, .. }) = stretches.next() {
+            let mut here = 1;
+            while stretches
+                .next_if(|next| Arc::ptr_eq(&next.buffer, buffer))
+                .is_some()
+            {
+                here += 1;
+            }
+            octets += buffer.octets().len() * here / Arc::strong_count(buffer).max(here);
+        }
+        octets
     }
 
-    /// Shows the head of the queue, `pieces_max` pieces at most, in the order it must be written.
-    /// What is written is reported before anything else happens to the queue; only a write of the
-    /// first piece alone may still be under way meanwhile.
-    pub fn transmit(&mut self, pieces: &mut Vec<Bytes>, pieces_max: usize) {
-        let before = pieces.len();
-        let run_octets_first = match self.plan {
-            _ if self.control.is_empty() => None,
-            Some(Plan {
-                run_octets_first: Some(first),
-                ..
-            }) => Some(first),
-            Some(Plan { shown, .. }) => Some(self.octets_to_boundary(shown)),
-            None => Some(self.octets_to_boundary(0)),
+    /// Shows the head of the queue to `sink`, about `octets_max` octets in the order they must be
+    /// written, and takes off as many as it says it took. It is not asked if nothing waits.
+    pub fn write<E>(
+        &mut self,
+        octets_max: usize,
+        sink: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
+    ) -> Result<Written, E> {
+        // Nothing overtakes the rest of a message that is begun.
+        let overtaken = match self.control.is_empty() {
+            true => None,
+            false => self.begun(),
         };
-        let mut shown = Shown::new(pieces, pieces_max);
-        let (mut index, mut offset) = (0, self.head_written);
-        let mut first = run_octets_first.unwrap_or(0);
-        while first > 0
-            && let Some(run) = self.runs.get(index)
-        {
-            let end = run.len().min(offset + first);
-            if !shown.add(run, offset..end) {
+        let rest = overtaken.map_or(0..0, |(written, message)| written..message.end);
+        let begun = rest.len();
+        let mut shown = Shown::new(octets_max);
+        if let Some(first) = self.stretches.front().filter(|_| begun > 0) {
+            shown.add(&first.buffer.octets()[rest]);
+        }
+        for message in &self.control {
+            shown.add(message);
+        }
+        let mut skip = self.head_written + begun;
+        for stretch in &self.stretches {
+            let range = stretch.range();
+            if !shown.add(&stretch.buffer.octets()[range.start + skip..range.end]) {
                 break;
             }
-            first -= end - offset;
-            (index, offset) = match end == run.len() {
-                true => (index + 1, 0),
-                false => (index, end),
-            };
+            skip = 0;
         }
-        let mut control_count = 0;
-        for octets in &self.control {
-            if !shown.add_control(octets) {
-                break;
-            }
-            control_count += 1;
+        if shown.slices.is_empty() {
+            return Ok(Written::default());
         }
-        for run in self.runs.range(index.min(self.runs.len())..) {
-            if !shown.add(run, std::mem::take(&mut offset)..run.len()) {
-                break;
-            }
-        }
-        shown.close();
-        let shown = pieces.get(before).map_or(0, Bytes::len);
-        self.plan = (shown > 0).then_some(Plan {
-            run_octets_first,
-            control_count,
-            shown,
-        });
+        let offered = shown.octets;
+        let taken = sink(&shown.slices)?.min(offered);
+        drop(shown);
+        self.take_off(taken, begun);
+        Ok(Written { offered, taken })
     }
 
-    /// Takes off what was written, in the order that [`SendQueue::transmit`] showed.
-    pub fn handle_written(&mut self, octets: usize) {
-        let mut left = octets;
-        if let Some(plan) = self.plan.take()
-            && let Some(run_octets_first) = plan.run_octets_first
-        {
-            let first = left.min(run_octets_first);
-            self.advance_runs(first);
-            left -= first;
-            let mut control_count = plan.control_count;
-            while left > 0 && control_count > 0 {
-                let (taken, is_out) = self.advance_control(left);
-                left -= taken;
-                control_count -= usize::from(is_out);
-            }
-            // A message that is begun, or waits for a message that is, keeps its place.
-            if first < run_octets_first || control_count > 0 {
-                self.plan = Some(Plan {
-                    run_octets_first: Some(run_octets_first - first),
-                    control_count,
-                    shown: 0,
-                });
-            }
-        }
-        self.advance_runs(left);
+    /// Of a message of the first stretch that is partly written: where what is written ends, and the
+    /// message, in its buffer.
+    fn begun(&self) -> Option<(usize, Range<usize>)> {
+        let first = self.stretches.front().filter(|_| self.head_written > 0)?;
+        let written = first.range().start + self.head_written;
+        let run = first.buffer.run_at(written - 1);
+        let start = first.buffer.range(&(run..run + 1)).start;
+        let message = message_at(first.buffer.octets(), start, written - 1);
+        (message.end > written).then_some((written, message))
     }
 
-    /// Drops all runs but what is written or may be just now, to the end of its message. That stays as
-    /// mere octets, which nothing need wait for; before they are written nothing is dropped again.
-    pub fn drop_runs(&mut self) -> Dropped {
-        let mut out = self.head_written + self.plan.map_or(0, |plan| plan.shown);
-        let mut whole_count = 0;
-        while let Some(run) = self.runs.get(whole_count).filter(|run| run.len() <= out) {
-            out -= run.len();
-            whole_count += 1;
-        }
-        let mut lost = self.runs.split_off(whole_count);
-        if let Some(torn) = lost.front().filter(|_| out > 0) {
-            let end = message_end(torn.octets(), &mut 0, out - 1);
-            if end == torn.len() {
-                self.runs.extend(lost.pop_front());
-            } else if whole_count > 0 {
-                self.runs.push_back(Arc::new(torn.remnant(0, end)));
-            } else if end > self.head_written {
-                let mut start = 0;
-                message_end(torn.octets(), &mut start, self.head_written.max(1) - 1);
-                self.runs.push_back(Arc::new(torn.remnant(start, end)));
-                self.head_written -= start;
+    /// What was written: of the message that was begun, then of control messages, then of the rest.
+    fn take_off(&mut self, octets: usize, begun: usize) {
+        let first = octets.min(begun);
+        self.advance_stretches(first);
+        let mut left = octets - first;
+        while let Some(message) = self.control.front_mut().filter(|_| left > 0) {
+            let taken = left.min(message.len());
+            message.advance(taken);
+            left -= taken;
+            self.control_octets -= taken;
+            if message.is_empty() {
+                self.control.pop_front();
             }
         }
-        self.head_message = 0;
-        if self.runs.is_empty() {
-            self.head_written = 0;
-        }
-        self.run_octets = self.runs.iter().map(|run| run.len()).sum::<usize>() - self.head_written;
-        if let Some(Plan {
-            run_octets_first: Some(first),
-            ..
-        }) = &mut self.plan
-        {
-            *first = self.run_octets.min(*first);
-        }
-        let unsent = lost.iter().filter_map(|run| run.marker).collect();
-        for kept in &mut self.runs {
-            *kept = Arc::new(kept.bare());
-        }
-        Dropped { runs: lost, unsent }
+        self.advance_stretches(left);
     }
 
-    /// Octets of runs up to the end of the message that holds the last of the next `octets`, or of
-    /// the one that is begun.
-    fn octets_to_boundary(&mut self, octets: usize) -> usize {
-        let out = self.head_written + octets;
-        if out == 0 {
-            return 0;
-        }
-        let mut start = 0;
-        for (index, run) in self.runs.iter().enumerate() {
-            if out <= start + run.len() {
-                let mut from = 0;
-                let from = if index == 0 {
-                    &mut self.head_message
-                } else {
-                    &mut from
-                };
-                if out - 1 < start + *from {
-                    *from = 0;
-                }
-                return start + message_end(run.octets(), from, out - 1 - start)
-                    - self.head_written;
-            }
-            start += run.len();
-        }
-        self.run_octets
-    }
-
-    fn advance_runs(&mut self, mut octets: usize) {
-        self.run_octets = self.run_octets.saturating_sub(octets);
+    fn advance_stretches(&mut self, mut octets: usize) {
+        self.stretch_octets -= octets;
         while octets > 0 {
-            let Some(run) = self.runs.front() else { return };
-            let rest = run.len() - self.head_written;
+            let Some(stretch) = self.stretches.front() else {
+                return;
+            };
+            let rest = stretch.len() - self.head_written;
             if octets < rest {
                 self.head_written += octets;
                 return;
             }
             octets -= rest;
-            self.runs.pop_front();
-            (self.head_written, self.head_message) = (0, 0);
+            self.stretches.pop_front();
+            self.head_written = 0;
         }
     }
 
-    /// How many octets it took off the first message, and whether that is out.
-    fn advance_control(&mut self, octets: usize) -> (usize, bool) {
-        let Some(message) = self.control.front_mut() else {
-            return (octets, true);
-        };
-        let taken = octets.min(message.len());
-        message.advance(taken);
-        self.control_octets -= taken;
-        let out = message.is_empty();
-        if out {
-            self.control.pop_front();
+    /// Drops all stretches but a message that is partly written. That stays as mere octets, which
+    /// nothing need wait for.
+    pub fn drop_stretches(&mut self) -> Dropped {
+        let begun = self.begun();
+        let written = std::mem::take(&mut self.head_written);
+        let mut lost = std::mem::take(&mut self.stretches);
+        self.stretch_octets = 0;
+        if let Some(first) = lost.front_mut().filter(|_| written > 0) {
+            let start = first.range().start;
+            let out = begun
+                .as_ref()
+                .map_or(start + written, |(_, message)| message.end);
+            first.runs.start = first.buffer.run_at(out);
+            if let Some((written, message)) = begun {
+                let octets = first.buffer.octets()[message.clone()].to_vec();
+                self.push(&Arc::new(Buffer::nameless(octets)), 0..1);
+                self.head_written = written - message.start;
+                self.stretch_octets -= self.head_written;
+            }
+            if lost.front().is_some_and(|first| first.runs.is_empty()) {
+                lost.pop_front();
+            }
         }
-        (taken, out)
+        let unsent = lost.iter().filter_map(|it| it.buffer.says()).collect();
+        Dropped { lost, unsent }
     }
 }
 
-/// Pieces on their way to the writer. Runs that lie one after another in a buffer are one piece.
+/// Slices on their way to the writer.
 struct Shown<'a> {
-    pieces: &'a mut Vec<Bytes>,
-    /// How many more there may be, the open one not counted.
-    room: usize,
-    open: Option<(&'a Bytes, Range<usize>)>,
+    slices: ArrayVec<IoSlice<'a>, SLICES_MAX>,
+    octets: usize,
+    octets_max: usize,
 }
 
 impl<'a> Shown<'a> {
-    fn new(pieces: &'a mut Vec<Bytes>, pieces_max: usize) -> Shown<'a> {
+    fn new(octets_max: usize) -> Shown<'a> {
         Shown {
-            pieces,
-            room: pieces_max,
-            open: None,
+            slices: ArrayVec::new(),
+            octets: 0,
+            octets_max,
         }
     }
 
-    /// Octets of a run; false: there is no room.
-    fn add(&mut self, run: &'a Run, part: Range<usize>) -> bool {
-        let range = run.range.start + part.start..run.range.start + part.end;
-        if let Some((buffer, open)) = &mut self.open
-            && open.end == range.start
-            && buffer.as_ptr() == run.buffer.as_ptr()
-        {
-            open.end = range.end;
-            return true;
-        }
-        self.close();
-        if self.room == 0 {
+    /// False: there is no room.
+    fn add(&mut self, octets: &'a [u8]) -> bool {
+        if self.octets >= self.octets_max || self.slices.is_full() {
             return false;
         }
-        self.room -= 1;
-        self.open = Some((&run.buffer, range));
-        true
-    }
-
-    fn add_control(&mut self, octets: &Bytes) -> bool {
-        self.close();
-        if self.room == 0 {
-            return false;
+        if !octets.is_empty() {
+            self.octets += octets.len();
+            self.slices.push(IoSlice::new(octets));
         }
-        self.room -= 1;
-        self.pieces.push(octets.clone());
         true
-    }
-
-    fn close(&mut self) {
-        if let Some((buffer, range)) = self.open.take() {
-            self.pieces.push(buffer.slice(range));
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
+    use crate::base::{ClientSet, ClientSlot, PrefixSlot};
+    use crate::fanout::Gauge;
+    use crate::fanout::buffer::OpenBuffer;
 
     fn message(len: u16, fill: u8) -> Vec<u8> {
         let mut octets = vec![0xff; 16];
@@ -325,25 +281,42 @@ mod tests {
         octets
     }
 
-    fn run(messages: &[(u16, u8)]) -> Arc<Run> {
-        let octets: Vec<u8> = messages
-            .iter()
-            .flat_map(|&(len, fill)| message(len, fill))
-            .collect();
-        Arc::new(Run::nameless(octets.into()))
+    /// A buffer of runs, each of messages by length and fill; each run names a slot, its number.
+    fn buffer(runs: &[&[(u16, u8)]]) -> Arc<Buffer> {
+        let mut open = OpenBuffer::default();
+        for (slot, messages) in (0..).zip(runs) {
+            for &(len, fill) in *messages {
+                open.octets.extend(message(len, fill));
+            }
+            open.add(messages.len(), 1);
+            open.name(ShardId(0), None, &[PrefixSlot(slot)]);
+            open.close_run(&ClientSet::only(ClientSlot(0)));
+        }
+        let packed = open.seal(&Gauge::default(), &Arc::default(), 100);
+        packed.expect("it has runs").buffer
+    }
+
+    fn queue(stretches: &[&[(u16, u8)]]) -> SendQueue {
+        let mut queue = SendQueue::default();
+        for messages in stretches {
+            queue.push(&buffer(&[messages]), 0..1);
+        }
+        queue
     }
 
     /// Writes `octets` the way a socket would, and says what went out.
     fn write(queue: &mut SendQueue, octets: usize) -> Vec<u8> {
-        let mut pieces = Vec::new();
-        queue.transmit(&mut pieces, 64);
-        let mut wire: Vec<u8> = pieces.concat();
-        wire.truncate(octets);
-        queue.handle_written(wire.len());
+        let mut wire = Vec::new();
+        let written = queue.write(usize::MAX, |slices| {
+            wire = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+            wire.truncate(octets);
+            Ok::<_, ()>(wire.len())
+        });
+        assert_eq!(written.unwrap().taken, wire.len());
         wire
     }
 
-    /// The third octet of each message's body tells messages apart.
+    /// The last octet of each message tells messages apart.
     fn fills(wire: &[u8]) -> Vec<u8> {
         let (mut at, mut fills) = (0, Vec::new());
         while at < wire.len() {
@@ -356,12 +329,15 @@ mod tests {
         fills
     }
 
+    fn names(dropped: &Dropped) -> Vec<u32> {
+        let names = dropped.lost.iter().flat_map(Stretch::names);
+        names.map(|(_, dirty)| dirty.prefix.0).collect()
+    }
+
     #[test]
     fn a_keepalive_overtakes_bulk_at_every_point_of_it() {
         for written in 0..=120 {
-            let mut queue = SendQueue::default();
-            queue.push(run(&[(40, 1), (50, 2)]));
-            queue.push(run(&[(30, 3)]));
+            let mut queue = queue(&[&[(40, 1), (50, 2)], &[(30, 3)]]);
             let mut wire = write(&mut queue, written);
             queue.push_control(message(20, 9).into());
             while !queue.is_empty() {
@@ -382,14 +358,12 @@ mod tests {
     fn a_dropped_queue_never_tears_a_message() {
         for written in 0..=120 {
             for then in [0, 5] {
-                let mut queue = SendQueue::default();
-                queue.push(run(&[(40, 1), (50, 2)]));
-                queue.push(run(&[(30, 3)]));
+                let mut queue = queue(&[&[(40, 1), (50, 2)], &[(30, 3)]]);
                 let mut wire = write(&mut queue, written);
-                let lost = queue.drop_runs();
+                let dropped = queue.drop_stretches();
                 wire.extend(write(&mut queue, then));
                 queue.push_control(message(20, 9).into());
-                queue.push(run(&[(30, 4)]));
+                queue.push(&buffer(&[&[(30, 4)]]), 0..1);
                 while !queue.is_empty() {
                     wire.extend(write(&mut queue, 11));
                 }
@@ -402,47 +376,73 @@ mod tests {
                     _ => (&[1, 2, 3, 4], 0),
                 };
                 assert_eq!(got, expected, "after {written} octets");
-                assert_eq!(lost.runs.len(), lost_count, "after {written} octets");
+                assert_eq!(dropped.lost.len(), lost_count, "after {written} octets");
                 assert_eq!(queue.octets(), 0);
             }
         }
     }
 
     #[test]
-    fn a_message_of_the_session_does_not_get_before_what_is_being_written() {
-        for written in 0..=150 {
-            for pieces_max in [1, 2, 9] {
-                let mut queue = SendQueue::default();
-                queue.push(run(&[(40, 1), (50, 2)]));
-                queue.push(run(&[(30, 3), (30, 4)]));
-                let mut pieces = Vec::new();
-                queue.transmit(&mut pieces, pieces_max);
-                queue.push_control(message(20, 9).into());
-                queue.transmit(&mut Vec::new(), 1);
-                let first = &pieces[0];
-                let mut wire = first[..written.min(first.len())].to_vec();
-                queue.handle_written(wire.len());
-                while !queue.is_empty() {
-                    wire.extend(write(&mut queue, 13));
-                }
-                let mut got = fills(&wire);
-                got.retain(|fill| *fill != 9);
-                assert_eq!(got, [1, 2, 3, 4], "{written} octets of {pieces_max} pieces");
-                assert_eq!(queue.octets(), 0);
-            }
+    fn of_a_dropped_stretch_what_is_written_whole_is_not_lost() {
+        let runs: [&[(u16, u8)]; 4] = [&[(40, 1)], &[(50, 2), (20, 3)], &[(30, 4)], &[(30, 5)]];
+        for written in 0..170 {
+            let mut queue = SendQueue::default();
+            let buffer = buffer(&runs);
+            queue.push(&buffer, 0..1);
+            queue.push(&buffer, 1..4);
+            assert_eq!(queue.stretches.len(), 1, "side by side they are one");
+            let mut wire = write(&mut queue, written);
+            let dropped = queue.drop_stretches();
+            wire.extend(write(&mut queue, usize::MAX));
+            let (sent, lost): (&[u8], &[u32]) = match written {
+                0 => (&[], &[0, 1, 2, 3]),
+                1..=40 => (&[1], &[1, 2, 3]),
+                41..=90 => (&[1, 2], &[1, 2, 3]),
+                91..=110 => (&[1, 2, 3], &[2, 3]),
+                111..=140 => (&[1, 2, 3, 4], &[3]),
+                _ => (&[1, 2, 3, 4, 5], &[]),
+            };
+            assert_eq!(fills(&wire), sent, "after {written} octets");
+            assert_eq!(names(&dropped), lost, "after {written} octets");
         }
     }
 
     #[test]
-    fn what_the_writer_was_shown_is_not_dropped_under_its_feet() {
+    fn with_a_gap_between_them_runs_of_a_buffer_are_two_stretches() {
+        let buffer = buffer(&[&[(40, 1)], &[(50, 2)], &[(30, 3)]]);
         let mut queue = SendQueue::default();
-        queue.push(run(&[(40, 1), (50, 2)]));
-        queue.push(run(&[(30, 3), (30, 4)]));
-        let mut pieces = Vec::new();
-        queue.transmit(&mut pieces, 1);
-        let lost = queue.drop_runs();
-        assert_eq!(lost.runs.len(), 1);
-        queue.handle_written(pieces[0].len());
+        queue.push(&buffer, 0..1);
+        queue.push(&buffer, 2..3);
+        assert_eq!(queue.octets(), 70);
+        assert_eq!(fills(&write(&mut queue, usize::MAX)), [1, 3]);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn what_many_wait_for_is_a_parts_own() {
+        let buffer = buffer(&[&[(40, 1)], &[(50, 2)], &[(30, 3)]]);
+        let (mut one, mut other) = (SendQueue::default(), SendQueue::default());
+        one.push(&buffer, 0..1);
+        one.push(&buffer, 2..3);
+        other.push(&buffer, 0..3);
+        drop(buffer);
+        assert_eq!((one.own_octets(), other.own_octets()), (80, 40));
+        write(&mut other, usize::MAX);
+        assert_eq!((one.own_octets(), other.own_octets()), (120, 0));
+    }
+
+    #[test]
+    fn a_write_is_about_as_long_as_asked_for_and_one_that_fails_takes_nothing() {
+        let mut queue = queue(&[&[(40, 1)], &[(50, 2)], &[(30, 3)]]);
+        assert_eq!(queue.write(60, |_| Err("full")), Err("full"));
+        let Ok(written) = queue.write(60, |slices| Ok::<_, Infallible>(slices[0].len()));
+        let expected = Written {
+            offered: 90,
+            taken: 40,
+        };
+        assert_eq!((written, queue.octets()), (expected, 80));
+        let mut empty = SendQueue::default();
+        let nothing = empty.write(60, |_| -> Result<usize, ()> { panic!("there is nothing") });
+        assert_eq!(nothing, Ok(Written::default()));
     }
 }

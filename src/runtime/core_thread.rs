@@ -3,19 +3,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-use arrayvec::ArrayVec;
-use bytes::Bytes;
 use glommio::net::TcpStream;
 use rustc_hash::FxBuildHasher;
 use tokio::sync::oneshot;
 
 use crate::base::{ClientSlot, CoreId, ShardId, Time};
+use crate::fanout::Written;
 use crate::server::exchange::Exchange;
 use crate::server::message::ToCore;
 use crate::server::query::{CoreCommand, CoreReply};
@@ -30,9 +29,8 @@ use super::step::CoreStep;
 use super::sys;
 use super::thread_state::ThreadState;
 
-/// Octets and pieces of one `sendmsg`. The kernel takes no more than 1,024 pieces (UIO_MAXIOV).
+/// Octets of one `sendmsg`, about.
 const SEND_OCTETS: usize = 256 << 10;
-const SEND_PIECES: usize = 1024;
 /// What one connection may write before others have their turn.
 const FLUSH_OCTETS: usize = 1 << 20;
 const READ_OCTETS: usize = 64 << 10;
@@ -99,9 +97,6 @@ pub struct Core<C: CoreStep> {
     pub held_notices: RefCell<VecDeque<(CoreId, C::Notice)>>,
     pub read_buffer: RefCell<Box<[u8]>>,
     resting: RefCell<Resting<C::ConnId>>,
-    pieces: RefCell<Vec<Bytes>>,
-    /// How many pieces made up [`SEND_OCTETS`] lately.
-    pieces_wanted: Cell<usize>,
     /// Octets read since shards last got something.
     unsent: Cell<usize>,
     /// Octets written so far.
@@ -134,8 +129,6 @@ impl<C: CoreStep> Core<C> {
             held_notices: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_OCTETS].into_boxed_slice()),
             resting: RefCell::default(),
-            pieces: RefCell::default(),
-            pieces_wanted: Cell::new(16),
             unsent: Cell::new(0),
             written: Cell::new(0),
             rung: Cell::new(false),
@@ -209,15 +202,18 @@ impl<C: CoreStep> Core<C> {
     pub fn flush(&self, conn: C::ConnId, connection: &Rc<Connection>) -> Flushed {
         let mut written = 0;
         while written < FLUSH_OCTETS {
-            match self.send_some(conn, connection) {
-                Ok(None) => return Flushed::Done,
-                Ok(Some((sent, offered))) => {
-                    self.step
-                        .borrow_mut()
-                        .handle_written(self.now(), conn, sent);
-                    written += sent;
-                    self.written.set(self.written.get() + sent as u64);
-                    if sent < offered {
+            let sent = self
+                .step
+                .borrow_mut()
+                .write(self.now(), conn, SEND_OCTETS, |slices| {
+                    sys::send(&*connection.stream.borrow(), slices)
+                });
+            match sent {
+                Ok(Written { offered: 0, .. }) => return Flushed::Done,
+                Ok(Written { offered, taken }) => {
+                    written += taken;
+                    self.written.set(self.written.get() + taken as u64);
+                    if taken < offered {
                         return self.stuck(conn, connection);
                     }
                 }
@@ -252,44 +248,6 @@ impl<C: CoreStep> Core<C> {
             connection.blocked.set(false);
             self.queue_write(conn, &connection);
             connection.wake_to_close();
-        }
-    }
-
-    /// One `sendmsg`: octets taken by the kernel, octets offered to it. `None`: nothing to write.
-    fn send_some(
-        &self,
-        conn: C::ConnId,
-        connection: &Connection,
-    ) -> io::Result<Option<(usize, usize)>> {
-        let mut pieces = self.pieces.borrow_mut();
-        pieces.clear();
-        self.step
-            .borrow_mut()
-            .transmit(conn, &mut pieces, self.pieces_wanted.get());
-        let mut slices = ArrayVec::<IoSlice<'_>, SEND_PIECES>::new();
-        let mut offered = 0;
-        for piece in pieces.iter().take(SEND_PIECES) {
-            if offered >= SEND_OCTETS {
-                break;
-            }
-            offered += piece.len();
-            slices.push(IoSlice::new(piece));
-        }
-        if offered == 0 {
-            return Ok(None);
-        }
-        self.learn_pieces(pieces.len(), slices.len(), offered);
-        let sent = sys::send(&*connection.stream.borrow(), &slices)?;
-        Ok(Some((sent, offered)))
-    }
-
-    /// Asks for as many pieces as fill one call, so that none is cloned for nothing.
-    fn learn_pieces(&self, given: usize, used: usize, offered: usize) {
-        let wanted = self.pieces_wanted.get();
-        if given > used {
-            self.pieces_wanted.set(used.max(8));
-        } else if given >= wanted && offered < SEND_OCTETS {
-            self.pieces_wanted.set((2 * wanted).min(SEND_PIECES));
         }
     }
 

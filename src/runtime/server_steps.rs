@@ -1,11 +1,11 @@
 //! The real session core and shard, as the runtime steps them.
 
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::base::{ClientSlot, CoreId, ShardId, Time};
+use crate::fanout::Written;
 use crate::server::exchange::Exchange;
 use crate::server::message::{CoreNotice, ToCore, ToShard};
 use crate::server::query::{CoreCommand, CoreReply, ShardReply};
@@ -108,12 +108,14 @@ impl CoreStep for SessionCore {
         self.wants_deltas()
     }
 
-    fn transmit(&mut self, conn: ConnId, pieces: &mut Vec<Bytes>, pieces_max: usize) {
-        self.transmit(conn, pieces, pieces_max);
-    }
-
-    fn handle_written(&mut self, now: Time, conn: ConnId, octets: usize) {
-        self.handle_written(now, conn, octets);
+    fn write<E>(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        octets_max: usize,
+        sink: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
+    ) -> Result<Written, E> {
+        self.write(now, conn, octets_max, sink)
     }
 
     fn is_over(&self) -> bool {

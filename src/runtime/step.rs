@@ -3,12 +3,12 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::base::{ClientSlot, CoreId, ShardId, Time};
+use crate::fanout::Written;
 use crate::server::exchange::Exchange;
 use crate::server::message::{ToCore, ToShard};
 use crate::server::query::{CoreCommand, CoreReply, ShardReply};
@@ -22,7 +22,7 @@ pub enum Action<C> {
         slot: ClientSlot,
         remote: SocketAddr,
     },
-    /// Write what `transmit` has, as far as the peer takes it within a second, then close.
+    /// Write what waits, as far as the peer takes it within a second, then close.
     /// `handle_closed` says when that is done.
     Close { conn: C },
     /// There is something to write.
@@ -70,9 +70,15 @@ pub trait CoreStep: 'static {
     fn wants_octets(&self, conn: Self::ConnId) -> bool;
     /// `false`: leave what shards sent in the mailbox.
     fn wants_deltas(&self) -> bool;
-    /// Adds the head of the connection's queue, at most `pieces_max` pieces; takes nothing off it.
-    fn transmit(&mut self, conn: Self::ConnId, pieces: &mut Vec<Bytes>, pieces_max: usize);
-    fn handle_written(&mut self, now: Time, conn: Self::ConnId, octets: usize);
+    /// Shows the head of the connection's queue to `sink`, about `octets_max` octets, and takes off what
+    /// it says it took. It is not asked if nothing waits.
+    fn write<E>(
+        &mut self,
+        now: Time,
+        conn: Self::ConnId,
+        octets_max: usize,
+        sink: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
+    ) -> Result<Written, E>;
     /// After `CoreCommand::Shutdown`: every session has ended and is flushed.
     fn is_over(&self) -> bool;
 }

@@ -1,6 +1,7 @@
 //! A session core with its shards and clients, stepped under a virtual clock.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -415,11 +416,13 @@ impl World {
         if room == 0 {
             return false;
         }
-        let mut pieces = Vec::new();
-        self.cores[core].transmit(conn, &mut pieces, 64);
-        let mut octets: Vec<u8> = pieces.concat();
-        octets.truncate(room);
-        if octets.is_empty() {
+        let mut octets = Vec::new();
+        let written = self.cores[core].write(self.now, conn, room, |slices| {
+            octets.extend(slices.iter().flat_map(|slice| slice.iter()).take(room));
+            Ok::<_, Infallible>(octets.len())
+        });
+        let Ok(written) = written;
+        if written.taken == 0 {
             return false;
         }
         let core_count = self.cores.len();
@@ -428,7 +431,6 @@ impl World {
         if let Some(peer) = self.peers.iter_mut().find(is_it) {
             peer.hear(&octets);
         }
-        self.cores[core].handle_written(self.now, conn, octets.len());
         true
     }
 }

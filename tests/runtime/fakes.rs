@@ -3,11 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io::IoSlice;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use rialto::base::{Asn, ClientSlot, CoreId, FamilySet, Generation, SessionEpoch, ShardId, Time};
+use rialto::fanout::Written;
 use rialto::runtime::step::{Action, CoreStep, ShardStep};
 use rialto::server::exchange::{Client, Exchange, FanoutLimits, Secret, Startup};
 use rialto::server::message::{ToCore, ToShard};
@@ -387,19 +389,29 @@ impl CoreStep for EchoCore {
         self.queued() < QUEUED_MAX
     }
 
-    fn transmit(&mut self, conn: u32, pieces: &mut Vec<Bytes>, pieces_max: usize) {
-        let echo = self.echoes.get(&conn);
-        pieces.extend(
-            echo.iter()
-                .flat_map(|echo| echo.queue.iter().take(pieces_max).cloned()),
-        );
-    }
-
-    fn handle_written(&mut self, _now: Time, conn: u32, octets: usize) {
-        let echo = self.echoes.get_mut(&conn).unwrap();
-        echo.queued -= octets;
-        self.stats.octets_out += octets as u64;
-        let mut left = octets;
+    fn write<E>(
+        &mut self,
+        _now: Time,
+        conn: u32,
+        octets_max: usize,
+        sink: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
+    ) -> Result<Written, E> {
+        let Some(echo) = self.echoes.get_mut(&conn).filter(|echo| echo.queued > 0) else {
+            return Ok(Written::default());
+        };
+        let mut offered = 0;
+        let slices = echo.queue.iter().map(|piece| IoSlice::new(piece));
+        let slices: Vec<IoSlice<'_>> = slices
+            .take_while(|slice| {
+                let is_room = offered < octets_max;
+                offered += if is_room { slice.len() } else { 0 };
+                is_room
+            })
+            .collect();
+        let taken = sink(&slices)?;
+        echo.queued -= taken;
+        self.stats.octets_out += taken as u64;
+        let mut left = taken;
         while left > 0 {
             let piece = &mut echo.queue[0];
             let taken = left.min(piece.len());
@@ -418,6 +430,7 @@ impl CoreStep for EchoCore {
             self.to_shards[0].push_back(message);
         }
         self.resume();
+        Ok(Written { offered, taken })
     }
 
     fn is_over(&self) -> bool {

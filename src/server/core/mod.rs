@@ -23,13 +23,13 @@ mod walks;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::base::{ClientSlot, CoreId, ShardId, Time};
+use crate::fanout::Written;
 use crate::wire::Scratch;
 
 use super::exchange::Exchange;
@@ -55,7 +55,7 @@ pub enum CoreAction {
         slot: ClientSlot,
         remote: SocketAddr,
     },
-    /// Close, once what `transmit` has is written; best effort.
+    /// Close, once what waits is written; best effort.
     Close { conn: ConnId },
     /// There is something to write.
     Write { conn: ConnId },
@@ -341,23 +341,27 @@ impl SessionCore {
         !self.is_over_budget()
     }
 
-    /// Shows the head of what waits to be written to a connection, in order.
-    pub fn transmit(&mut self, conn: ConnId, pieces: &mut Vec<Bytes>, pieces_max: usize) {
+    /// Shows the head of what waits to be written to a connection to `sink`, about `octets_max` octets
+    /// in order, and takes off as many as it says it took. It is not asked if nothing waits.
+    pub fn write<E>(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        octets_max: usize,
+        sink: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
+    ) -> Result<Written, E> {
         let Some(connection) = self.connections.get_mut(conn) else {
-            return;
+            return Ok(Written::default());
         };
-        let before = pieces.len();
-        connection.out.transmit(pieces, pieces_max);
-        if pieces.len() == before {
+        let written = connection.out.write(octets_max, sink)?;
+        if written.offered == 0 {
             connection.write_told = false;
+            return Ok(written);
         }
-    }
-
-    /// So many octets of what `transmit` showed are with the kernel.
-    pub fn handle_written(&mut self, now: Time, conn: ConnId, octets: usize) {
-        self.stats.octets_out += octets as u64;
-        self.written(now, conn, octets);
+        self.stats.octets_out += written.taken as u64;
+        self.written(now, conn, written.taken);
         self.pump(now);
+        Ok(written)
     }
 
     /// After Shutdown: every session has ended, and all that was to be said is written.

@@ -1,11 +1,12 @@
 //! From delta groups to the send queues of clients.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{ClientSet, ClientSlot, ShardId, Time};
 use crate::fanout::{
-    Classes, DeltaBatch, DeltaGroup, DirtyPrefix, Gather, Gauge, Packer, Periods, Run,
+    Buffer, Classes, DeltaBatch, DeltaGroup, DirtyPrefix, Gather, Gauge, Packer, Periods,
 };
 use crate::server::exchange::FanoutLimits;
 
@@ -186,13 +187,17 @@ impl SessionCore {
     /// Queues what the packer has for those it is for.
     pub(super) fn hand_out(&mut self, now: Time) {
         for packed in self.output.packer.finish() {
-            for slot in packed.members.iter() {
-                self.queue(now, slot, packed.run.clone());
-            }
+            packed.hand_out(|slot, runs| self.queue(now, slot, &packed.buffer, runs));
         }
     }
 
-    pub(super) fn queue(&mut self, now: Time, slot: ClientSlot, run: Arc<Run>) {
+    pub(super) fn queue(
+        &mut self,
+        now: Time,
+        slot: ClientSlot,
+        buffer: &Arc<Buffer>,
+        runs: Range<u32>,
+    ) {
         let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
@@ -206,10 +211,11 @@ impl SessionCore {
                 up.behind_since = Some(now);
             }
         }
-        state.history.updates_out += u64::from(run.updates);
-        self.stats.updates_out += u64::from(run.updates);
-        self.stats.nlri_out += u64::from(run.nlri);
-        connection.out.push(run);
+        let (updates, nlri) = buffer.counts(&runs);
+        state.history.updates_out += u64::from(updates);
+        self.stats.updates_out += u64::from(updates);
+        self.stats.nlri_out += u64::from(nlri);
+        connection.out.push(buffer, runs);
         if !connection.write_told {
             connection.write_told = true;
             self.actions.push_back(CoreAction::Write { conn: up.conn });

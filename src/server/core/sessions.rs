@@ -195,7 +195,7 @@ impl SessionCore {
         state.history.flaps += 1;
         let epoch = state.epoch;
         if let Some(connection) = self.connections.get_mut(up.conn) {
-            connection.out.drop_runs();
+            connection.out.drop_stretches();
         }
         self.output.forget(slot);
         self.walks.forget(slot);
@@ -249,7 +249,7 @@ impl SessionCore {
     fn part_with(&mut self, conn: ConnId) {
         if let Some(connection) = self.connections.get_mut(conn) {
             connection.owner = None;
-            connection.out.drop_runs();
+            connection.out.drop_stretches();
             self.actions.push_back(CoreAction::Close { conn });
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::base::{ClientSet, ClientSlot, FamilySet, Time};
-use crate::fanout::{Marker, Run};
+use crate::fanout::{Buffer, Marker};
 use crate::server::exchange::FanoutLimits;
 use crate::server::message::ToShard;
 use crate::session::{Stop, StopHold};
@@ -127,7 +127,7 @@ impl SessionCore {
         let connections = &self.connections;
         let kept = |conn: ConnId| {
             connections.get(conn).map_or(0, |connection| {
-                match connection.out.run_octets() > limits.stalled_octets_max {
+                match connection.out.stretch_octets() > limits.stalled_octets_max {
                     true => connection.out.own_octets(),
                     false => 0,
                 }
@@ -169,7 +169,7 @@ impl SessionCore {
             let Some(connection) = self.connections.get(up.conn) else {
                 continue;
             };
-            let queued = connection.out.run_octets() as u64;
+            let queued = connection.out.stretch_octets() as u64;
             let need = match up.written_over_budget {
                 _ if queued == 0 => 0,
                 0 => u64::MAX,
@@ -236,7 +236,7 @@ impl SessionCore {
     pub(super) fn stall_if_queued(&mut self, slot: ClientSlot) {
         let conn = self.clients.up_mut(slot).map(|up| up.conn);
         let connection = conn.and_then(|conn| self.connections.get(conn));
-        if connection.is_some_and(|connection| connection.out.run_octets() > 0) {
+        if connection.is_some_and(|connection| connection.out.stretch_octets() > 0) {
             self.stall(slot);
         }
     }
@@ -253,9 +253,9 @@ impl SessionCore {
             return;
         };
         let conn = up.conn;
-        let dropped = connection.out.drop_runs();
-        for run in dropped.runs.iter().filter(|_| !up.is_lost) {
-            up.dirty.mark_all(&run.named);
+        let dropped = connection.out.drop_stretches();
+        for stretch in dropped.lost.iter().filter(|_| !up.is_lost) {
+            up.dirty.mark_all(stretch);
         }
         let mut unsent = dropped.unsent;
         unsent.extend(up.owed.drain(..));
@@ -281,7 +281,6 @@ impl SessionCore {
         let Some(connection) = self.connections.get_mut(conn) else {
             return;
         };
-        connection.out.handle_written(octets);
         let is_empty = connection.out.is_empty();
         let is_news = octets > 0 || connection.queued_told == is_empty;
         connection.queued_told = !is_empty;
@@ -355,7 +354,9 @@ impl SessionCore {
         let Some(up) = state.up.as_mut() else {
             return false;
         };
-        let queued = connections.get(up.conn).map_or(0, |c| c.out.run_octets());
+        let queued = connections
+            .get(up.conn)
+            .map_or(0, |c| c.out.stretch_octets());
         if up.is_walking || up.resyncs.is_awaited() || queued > RESYNC_QUEUE_MAX {
             return false;
         }
@@ -398,26 +399,24 @@ impl SessionCore {
         due.sort_by_key(|marker| !matches!(marker, Marker::EndOfRib(_)));
         up.owed.retain(|marker| !is_due(marker));
         for marker in due {
-            let run = self.marker_run(marker);
-            self.queue(now, slot, Arc::new(run));
+            let message = Arc::new(marker_message(marker));
+            self.queue(now, slot, &message, 0..1);
         }
     }
+}
 
-    fn marker_run(&self, marker: Marker) -> Run {
-        let mut octets = Vec::new();
-        match marker {
-            Marker::EndOfRib(family) => encode_end_of_rib(&mut octets, family),
-            Marker::RefreshBegin(family) => {
-                encode_route_refresh(&mut octets, family, RefreshSubtype::Begin)
-            }
-            Marker::RefreshEnd(family) => {
-                encode_route_refresh(&mut octets, family, RefreshSubtype::End)
-            }
+fn marker_message(marker: Marker) -> Buffer {
+    let mut octets = Vec::new();
+    match marker {
+        Marker::EndOfRib(family) => encode_end_of_rib(&mut octets, family),
+        Marker::RefreshBegin(family) => {
+            encode_route_refresh(&mut octets, family, RefreshSubtype::Begin)
         }
-        Run {
-            updates: u32::from(matches!(marker, Marker::EndOfRib(_))),
-            marker: Some(marker),
-            ..Run::nameless(octets.into())
+        Marker::RefreshEnd(family) => {
+            encode_route_refresh(&mut octets, family, RefreshSubtype::End)
         }
     }
+    // End-of-RIB is an UPDATE.
+    let updates = u32::from(matches!(marker, Marker::EndOfRib(_)));
+    Buffer::marker(marker, octets, updates)
 }

@@ -1,9 +1,8 @@
 //! The connections between clients and session cores: octets carried in pieces of any size, and ends.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::net::SocketAddr;
-
-use bytes::Bytes;
 
 use super::{Conn, World};
 
@@ -100,29 +99,24 @@ impl World {
             && !conn.server_done
             && (room > 0 || conn.client_done)
         {
-            let mut pieces: Vec<Bytes> = Vec::new();
-            self.cores[core]
-                .core
-                .transmit(id, &mut pieces, self.rng.between(1, 12));
-            conn.may_write &= !pieces.is_empty();
-            let all: usize = pieces.iter().map(Bytes::len).sum();
             let most = if self.rng.percent(30) {
                 room.min(self.rng.between(1, 3_000))
             } else {
                 room
             };
-            // A connection that the other side has dropped swallows a little.
-            let mut left = all.min(most);
-            let written = left;
-            self.moves += u64::from(written > 0 && written != 19);
-            for piece in pieces {
-                let part = left.min(piece.len());
-                conn.to_client.extend(&piece[..part]);
-                left -= part;
-            }
-            if written > 0 {
+            let shown_max = *self.rng.pick(&[1, 50, 5_000, 300_000]);
+            let to_client = &mut conn.to_client;
+            let written = self.cores[core].core.write(now, id, shown_max, |slices| {
+                let octets = slices.iter().flat_map(|slice| slice.iter());
+                let before = to_client.len();
+                to_client.extend(octets.take(most));
+                Ok::<_, Infallible>(to_client.len() - before)
+            });
+            let Ok(written) = written;
+            conn.may_write &= written.offered > 0;
+            self.moves += u64::from(written.taken > 0 && written.taken != 19);
+            if written.taken > 0 {
                 progressed = true;
-                self.cores[core].core.handle_written(now, id, written);
                 self.drain_core(core);
             }
         }
