@@ -30,6 +30,8 @@ pub struct Step {
     /// CPU time of the load generator in the step, with the quiet after it but without what it
     /// works out before.
     pub generator_cpu_s: f64,
+    /// Of that, what the kernel spent: on reading, and on whatever of TCP it charged to the reader.
+    pub generator_kernel_s: f64,
 }
 
 /// What the server's processes used in one step.
@@ -75,7 +77,7 @@ pub struct Meter {
     /// The last change of which the usage is known.
     known_change: Time,
     others_right_at: Option<Time>,
-    own_cpu_before_s: f64,
+    own_before: Usage,
 }
 
 impl Meter {
@@ -93,14 +95,14 @@ impl Meter {
             looked_at: Time::ZERO,
             known_change: Time::ZERO,
             others_right_at: None,
-            own_cpu_before_s: 0.0,
+            own_before: Usage::default(),
         }
     }
 
     /// The step begins.
     pub fn begin(&mut self, since: Time) {
         self.since = since;
-        self.own_cpu_before_s = own_cpu_s();
+        self.own_before = own_usage();
     }
 
     /// Now and then; `others_wrong` are the wrong prefixes of those that the step is not about, and
@@ -140,7 +142,7 @@ impl Meter {
         if self.known_change != swarm.last_change {
             self.look(swarm, swarm.now());
         }
-        let settled = proc::usage(&self.pids);
+        let (settled, own) = (proc::usage(&self.pids), own_usage());
         let span = |at: Time| at.since(self.since).as_secs_f64();
         let all_up = swarm.wanted_count() == swarm.established_count();
         Step {
@@ -161,13 +163,14 @@ impl Meter {
                 memory_peak: settled.memory_peak,
             }),
             generator_lag_ms: swarm.lag.into(),
-            generator_cpu_s: own_cpu_s() - self.own_cpu_before_s,
+            generator_cpu_s: own.cpu_s - self.own_before.cpu_s,
+            generator_kernel_s: own.kernel_s - self.own_before.kernel_s,
         }
     }
 }
 
-fn own_cpu_s() -> f64 {
-    proc::usage(&[std::process::id()]).cpu_s
+fn own_usage() -> Usage {
+    proc::usage(&[std::process::id()])
 }
 
 fn octets_in(swarm: &Swarm) -> u64 {

@@ -139,6 +139,7 @@ fn drive_on(
     let server = (!args.server_pid.is_empty()).then(|| {
         let after = proc::usage(&args.server_pid);
         proc::Usage {
+            kernel_s: after.kernel_s - before.kernel_s,
             cpu_s: after.cpu_s - before.cpu_s,
             memory_peak: after.memory_peak,
             memory: after.memory,

@@ -2,10 +2,15 @@
 
 use serde::Serialize;
 
+/// USER_HZ, which Linux shows to processes as 100 on every architecture of today.
+const TICKS_A_SECOND: f64 = 100.0;
+
 #[derive(Clone, Copy, Default, Debug, Serialize)]
 pub struct Usage {
     /// User and system time, seconds.
     pub cpu_s: f64,
+    /// System time alone.
+    pub kernel_s: f64,
     /// Peak resident memory, octets; summed over processes.
     pub memory_peak: u64,
     /// Resident memory at this moment, likewise.
@@ -18,6 +23,7 @@ pub fn usage(pids: &[u32]) -> Usage {
         .filter_map(|&pid| one(pid))
         .fold(Usage::default(), |sum, usage| Usage {
             cpu_s: sum.cpu_s + usage.cpu_s,
+            kernel_s: sum.kernel_s + usage.kernel_s,
             memory_peak: sum.memory_peak + usage.memory_peak,
             memory: sum.memory + usage.memory,
         })
@@ -27,10 +33,12 @@ fn one(pid: u32) -> Option<Usage> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is a name in parentheses, which may hold anything.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    let seconds = |index: usize| Some(fields.get(index)?.parse::<f64>().ok()? / TICKS_A_SECOND);
+    let (user_s, kernel_s) = (seconds(11)?, seconds(12)?);
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     Some(Usage {
-        cpu_s: ticks as f64 / ticks_a_second(),
+        cpu_s: user_s + kernel_s,
+        kernel_s,
         memory_peak: octets(&status, "VmHWM:")?,
         memory: octets(&status, "VmRSS:")?,
     })
@@ -40,11 +48,6 @@ fn octets(status: &str, name: &str) -> Option<u64> {
     let value = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = value.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kibibytes * 1024)
-}
-
-/// USER_HZ, which Linux shows to processes as 100 on every architecture of today.
-fn ticks_a_second() -> f64 {
-    100.0
 }
 
 #[cfg(test)]
