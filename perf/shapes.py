@@ -43,6 +43,8 @@ SHAPES = {
                        ["--clients", 10, "--prefixes", 100_000, "--paths-per-prefix", 1.6, *FOUR,
                         "--control-share", 0, "--settle", 3000], ["rialto", "blaster", "bird", "openbgpd"]),
     "join": shape("A, one client joins", [*A, "--scenario", "join"]),
+    "join-busy": shape("A, 200 changes a second, one client joins in the middle",
+                       [*A, "--scenario", "join-busy", "--rate", 200, "--duration", 4]),
     "flap": shape("A, 50 clients drop and return", [*A, "--scenario", "flap", "--affected", 50]),
     "churn500": shape("200 clients, 20,000 prefixes, 500 changes a second",
                       ["--clients", 200, "--prefixes", 20_000, "--control-share", 0, *CHURN, "--rate", 500]),

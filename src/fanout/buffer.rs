@@ -295,26 +295,36 @@ mod tests {
     }
 
     /// Three runs of 30, 20 and 10 octets.
-    fn packed(gauge: &Gauge, members: [&[u16]; 3]) -> Packed {
+    fn packed(gauge: &Gauge) -> Packed {
         let mut open = OpenBuffer::default();
         let runs = [
             (30, 0, None, 3..5),
             (20, 0, None, 7..8),
             (10, 1, Some(PathId(9)), 3..4),
         ];
-        for ((len, shard, path_id, named), members) in runs.into_iter().zip(members) {
+        for (len, shard, path_id, named) in runs {
             open.octets.resize(open.octets.len() + len, 7);
             open.add(2, named.len());
             open.name(ShardId(shard), path_id, &slots(named));
-            open.close_run(&clients(members));
+            open.close_run(&clients(&[1]));
             open.close_run(&clients(&[5]));
         }
         open.seal(gauge, &Arc::default(), 100).expect("it has runs")
     }
 
+    fn packed_for(members: &[Vec<u16>]) -> Packed {
+        let mut open = OpenBuffer::default();
+        for members in members {
+            open.octets.push(7);
+            open.close_run(&clients(members));
+        }
+        let packed = open.seal(&Gauge::default(), &Arc::default(), 100);
+        packed.expect("it has runs")
+    }
+
     #[test]
     fn runs_know_their_octets_counts_and_names() {
-        let Packed { buffer, .. } = packed(&Gauge::default(), [&[1], &[2], &[3]]);
+        let Packed { buffer, .. } = packed(&Gauge::default());
         assert_eq!(buffer.run_count(), 3);
         let ranges = [0..1, 1..3, 0..3].map(|runs| buffer.range(&runs));
         assert_eq!(ranges, [0..30, 30..60, 0..60]);
@@ -339,17 +349,19 @@ mod tests {
     #[test]
     fn each_client_gets_its_runs_in_order_however_they_are_handed_out() {
         let many: Vec<u16> = (0..40).collect();
+        // The last two have few members for each run.
         for members in [
-            [&[1u16, 2] as &[u16], &[1], &[1, 2]],
-            [&[1], &[2], &many],
-            [&[7], &[8], &[9]],
+            vec![vec![1, 2], vec![1], vec![1, 2]],
+            vec![vec![1], many.clone(), vec![2], many],
+            (0..20).map(|run| vec![run, run + 1]).collect(),
+            (0..20).map(|run| vec![39 - run]).collect(),
         ] {
-            let packed = packed(&Gauge::default(), members);
+            let packed = packed_for(&members);
             let mut got = std::collections::BTreeMap::<u16, Vec<u32>>::new();
             packed.hand_out(|slot, runs| got.entry(slot.0).or_default().extend(runs));
             for slot in 0..40 {
                 let of_it = |run: &u32| members[*run as usize].contains(&slot);
-                let expected: Vec<u32> = (0..3).filter(of_it).collect();
+                let expected: Vec<u32> = (0..members.len() as u32).filter(of_it).collect();
                 assert_eq!(got.remove(&slot).unwrap_or_default(), expected, "{slot}");
             }
         }
@@ -358,7 +370,7 @@ mod tests {
     #[test]
     fn a_buffer_counts_until_the_last_who_has_it_is_gone() {
         let gauge = Gauge::default();
-        let Packed { buffer, .. } = packed(&gauge, [&[1], &[2], &[3]]);
+        let Packed { buffer, .. } = packed(&gauge);
         assert!(gauge.retained() >= 60, "{}", gauge.retained());
         let other = buffer.clone();
         drop(buffer);

@@ -18,6 +18,8 @@ pub enum Scenario {
     Converge,
     /// One more client comes to a server that holds the full table.
     Join,
+    /// Routes change as with churn, and in the middle of it one more client comes.
+    JoinBusy,
     /// Some clients drop and come back.
     Flap,
     /// Routes change, so many a second; each arrival is timed.

@@ -66,6 +66,8 @@ pub struct Report {
     pub client_complete: Option<Spread>,
     /// From sending a change to its arrival at each client.
     pub latency: Option<Spread>,
+    /// The same before one more client came; the other is from then on.
+    pub latency_before: Option<Spread>,
     pub join: Option<JoinFigures>,
     pub churn: Option<ChurnFigures>,
     /// While the scenario ran, but memory is the peak since the server began.
@@ -145,6 +147,7 @@ impl Report {
             messages_confirmed: swarm.reader.confirmed_count,
             client_complete: spread(&complete).filter(|_| args.scenario == Scenario::Converge),
             latency: spread(&swarm.latency),
+            latency_before: spread(&swarm.latency_before),
             join,
             churn,
             server_usage: server,
@@ -212,6 +215,9 @@ impl Report {
         );
         if let Some(spread) = &self.client_complete {
             row("complete", spread.line());
+        }
+        if let Some(spread) = &self.latency_before {
+            row("arrival before", spread.line());
         }
         if let Some(spread) = &self.latency {
             row(

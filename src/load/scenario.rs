@@ -11,7 +11,7 @@ use super::model::Check;
 use super::progress::Progress;
 use super::random::Random;
 use super::session::Appetite;
-use super::swarm::Swarm;
+use super::swarm::{Swarm, histogram};
 use crate::base::Time;
 
 /// How often progress is shown.
@@ -38,6 +38,7 @@ pub fn run(swarm: &mut Swarm, args: &LoadArgs, progress: &Progress) -> io::Resul
     match args.scenario {
         Scenario::Converge => run.converge("all clients announce")?,
         Scenario::Join => run.join()?,
+        Scenario::JoinBusy => run.join_busy()?,
         Scenario::Flap => run.flap()?,
         Scenario::Churn => run.converge("all clients announce")? && run.churn()?,
         Scenario::Slow => run.slow()?,
@@ -94,6 +95,23 @@ impl Run<'_> {
         Ok(right)
     }
 
+    fn join_busy(&mut self) -> io::Result<bool> {
+        let last = self.swarm.client_count() - 1;
+        let meter = self.begin();
+        let since = self.swarm.start(0..last);
+        if !self.settle("all but one announce", meter, since, NOBODY)? {
+            return Ok(false);
+        }
+        self.swarm.untimed = Some(last);
+        let meter = self.begin();
+        let since = self.swarm.now();
+        self.changes(|swarm| {
+            swarm.latency_before = std::mem::replace(&mut swarm.latency, histogram());
+            swarm.start(last..last + 1);
+        })?;
+        self.settle("routes change, one more joins", meter, since, NOBODY)
+    }
+
     fn flap(&mut self) -> io::Result<bool> {
         if !self.converge("all clients announce")? {
             return Ok(false);
@@ -147,7 +165,7 @@ impl Run<'_> {
     fn churn(&mut self) -> io::Result<bool> {
         let meter = self.begin();
         let since = self.swarm.now();
-        self.changes()?;
+        self.changes(|_| ())?;
         self.settle("routes change", meter, since, NOBODY)
     }
 
@@ -190,7 +208,7 @@ impl Run<'_> {
         }
         let meter = self.begin();
         let since = self.swarm.now();
-        self.changes()?;
+        self.changes(|_| ())?;
         let name = "routes change, the slow still do not read";
         if !self.settle(name, meter, since, aside(false))? {
             return Ok(false);
@@ -297,13 +315,14 @@ impl Run<'_> {
         }
     }
 
-    /// Changes at an even pace: now another path, now gone, now back.
-    fn changes(&mut self) -> io::Result<()> {
+    /// Changes at an even pace: now another path, now gone, now back. Calls `at_half` in the middle.
+    fn changes(&mut self, at_half: impl FnOnce(&mut Swarm)) -> io::Result<()> {
         let mut random = Random::new(self.args.seed ^ 0xc4a2);
         let start = self.swarm.now();
         let rate = u64::from(self.args.rate);
         let total = rate * u64::from(self.args.duration);
         let mut figures = ChurnFigures::default();
+        let mut at_half = Some(at_half);
         self.progress.begin("changes", total as usize);
         let mut done = 0;
         while done < total && self.swarm.now() < self.deadline {
@@ -318,6 +337,7 @@ impl Run<'_> {
                 done += 1;
                 if done == total / 2 {
                     figures.awaited_at_half = self.swarm.awaited.len();
+                    at_half.take().into_iter().for_each(|it| it(self.swarm));
                 }
             }
             self.show(self.swarm.now(), (total - done) as usize);

@@ -80,6 +80,10 @@ pub struct Swarm {
     pub first_change: Option<Time>,
     /// From a change being sent to its arrival at each client, microseconds.
     pub latency: Histogram<u64>,
+    /// The same before something happened that may have made it longer.
+    pub latency_before: Histogram<u64>,
+    /// A client that gets its table just then: what arrives there is not timed.
+    pub untimed: Option<usize>,
     pub awaited: Awaited,
     /// When the scenario had made its last change.
     pub changed_at: Option<Time>,
@@ -136,6 +140,8 @@ impl Swarm {
             links: plan.clients.iter().map(|_| link()).collect(),
             refusals: vec![None; plan.clients.len()],
             latency: histogram(),
+            latency_before: histogram(),
+            untimed: None,
             awaited: Awaited::default(),
             changed_at: None,
             last_established: Time::ZERO,
@@ -263,9 +269,10 @@ impl Swarm {
             }
         }
         let mut awaited = 0;
-        let sessions = &self.sessions;
+        let (sessions, untimed) = (&self.sessions, self.untimed);
         self.tables.judge(&self.model, &[prefix], |client, _| {
-            awaited += usize::from(sessions[client].appetite == Appetite::Full);
+            let is_timed = sessions[client].appetite == Appetite::Full && untimed != Some(client);
+            awaited += usize::from(is_timed);
         });
         self.awaited.insert(prefix, now, awaited);
         self.last_change = now;

@@ -189,7 +189,7 @@ impl ControlScheme {
 
     /// What the set's communities ask for. Of the clients, only those with `hide_own_as` matter.
     pub fn actions(&self, set: &AttributeSet, directory: &Directory) -> Actions {
-        let mut actions = match set.facts().has_communities {
+        let mut actions = match set.has_communities() {
             true => self.requested(set),
             false => Actions::default(),
         };

@@ -86,11 +86,11 @@ impl Decision<'_> {
 
     /// A missing MED is the lowest (RFC 4271 §9.1.2.2 (c)).
     pub fn med_of(&self, path: &Path) -> u32 {
-        self.sets.set(path.set).facts().med.unwrap_or(0)
+        self.sets.set(path.set).med().unwrap_or(0)
     }
 
     pub fn neighbour_of(&self, path: &Path) -> Option<Asn> {
-        self.sets.set(path.set).facts().leftmost_as
+        self.sets.set(path.set).leftmost_as()
     }
 
     /// Whether MED takes `a` out because of `b`, where they are tied before.

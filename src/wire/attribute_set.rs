@@ -286,13 +286,26 @@ impl AttributeSet {
                 _ => Origin::Incomplete,
             },
             as_path_len: self.as_path_len,
-            leftmost_as: self
-                .is(packed::HAS_LEFTMOST)
-                .then(|| asn_of(self.parts().1.1)),
-            med: self.is(packed::HAS_MED).then_some(self.med),
-            has_communities: self.is(packed::HAS_COMMUNITIES),
+            leftmost_as: self.leftmost_as(),
+            med: self.med(),
+            has_communities: self.has_communities(),
             graceful_shutdown: self.is(packed::GRACEFUL_SHUTDOWN),
         }
+    }
+
+    /// The ASN before all others in AS_PATH, where it begins with a sequence.
+    pub fn leftmost_as(&self) -> Option<Asn> {
+        self.is(packed::HAS_LEFTMOST)
+            .then(|| asn_of(self.parts().1.1))
+    }
+
+    /// Standard, extended or large ones.
+    pub fn has_communities(&self) -> bool {
+        self.is(packed::HAS_COMMUNITIES)
+    }
+
+    pub fn med(&self) -> Option<u32> {
+        self.is(packed::HAS_MED).then_some(self.med)
     }
 
     pub fn next_hop(&self) -> NextHop {

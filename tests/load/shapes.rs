@@ -161,4 +161,12 @@ fn figures_say_what_they_should() {
     assert_eq!(report["churn"]["changes"], 300);
     assert!(number(&report["churn"]["drain_s"]) < 1.0);
     assert!(report["latency"]["count"].as_u64() > Some(1000));
+    assert!(report["latency_before"].is_null());
+
+    let busy = ["--scenario", "join-busy", "--rate", "300", "--duration", "1"];
+    let (report, steps) = figures(&busy);
+    assert_eq!((steps.len(), &report["churn"]["changes"]), (2, &300.into()));
+    for latency in ["latency_before", "latency"] {
+        assert!(report[latency]["count"].as_u64() > Some(500), "{latency}");
+    }
 }

@@ -176,7 +176,9 @@ impl Swarm {
         counters.withdrawn_in += stretch.withdrawn_count as u64;
         counters.announced_in += (changes.len() - stretch.withdrawn_count) as u64;
         let (tables, model) = (&mut self.tables, &self.model);
-        let is_timed = session.appetite == Appetite::Full && !self.awaited.is_empty();
+        let is_timed = session.appetite == Appetite::Full
+            && !self.awaited.is_empty()
+            && self.untimed != Some(client);
         let effect = if !is_timed {
             tables.receive(model, client, changes, |_| {})
         } else {
