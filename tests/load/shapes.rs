@@ -163,7 +163,14 @@ fn figures_say_what_they_should() {
     assert!(report["latency"]["count"].as_u64() > Some(1000));
     assert!(report["latency_before"].is_null());
 
-    let busy = ["--scenario", "join-busy", "--rate", "300", "--duration", "1"];
+    let busy = [
+        "--scenario",
+        "join-busy",
+        "--rate",
+        "300",
+        "--duration",
+        "1",
+    ];
     let (report, steps) = figures(&busy);
     assert_eq!((steps.len(), &report["churn"]["changes"]), (2, &300.into()));
     for latency in ["latency_before", "latency"] {
