@@ -367,7 +367,8 @@ impl Run<'_> {
         for _ in 0..100 {
             let client = random.below(self.swarm.client_count() as u64) as usize;
             let routes = &self.swarm.plan.clients[client].routes;
-            if routes.is_empty() || self.swarm.sessions[client].appetite != Appetite::Full {
+            let is_reading = self.swarm.sessions[client].appetite == Appetite::Full;
+            if routes.is_empty() || !is_reading || self.swarm.untimed == Some(client) {
                 continue;
             }
             let route = *random.pick(routes);
