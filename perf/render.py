@@ -63,9 +63,11 @@ def details(server, row):
         lines.append(f"{server}: {figures['changes']:,.0f} changes in {figures['made_in_s']:.1f} s, at most "
                      f"{figures['late_ms']:.1f} ms late; on their way at half time {figures['awaited_at_half']:.0f}, "
                      f"at the end {figures['awaited_at_end']:.0f}.")
-    if row.get("latency"):
-        spread = row["latency"]
-        lines.append(f"{server}: arrival p50 {spread['p50']:.2f} ms, p99 {spread['p99']:.2f} ms, "
+    for name, when in (("latency", ""), ("latency_joining", " while one joins")):
+        spread = row.get(name)
+        if not spread:
+            continue
+        lines.append(f"{server}: arrival{when} p50 {spread['p50']:.2f} ms, p99 {spread['p99']:.2f} ms, "
                      f"max {spread['max']:.2f} ms, {spread['count']:,.0f} arrivals.")
     return lines
 

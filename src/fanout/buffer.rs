@@ -88,6 +88,11 @@ impl Buffer {
         &self.octets
     }
 
+    /// Octets that it takes.
+    pub fn retained(&self) -> usize {
+        self.octets.capacity() + size_of_val(&*self.runs) + self.names.octets()
+    }
+
     /// Where the octets of some runs are.
     pub fn range(&self, runs: &Range<u32>) -> Range<usize> {
         let (start, end) = self.ends(runs);
@@ -203,15 +208,15 @@ impl OpenBuffer {
         names.groups.shrink_to_fit();
         let runs = std::mem::take(&mut self.runs).into_boxed_slice();
         (self.updates, self.nlri) = (0, 0);
-        let retained = octets.capacity() + size_of_val(&*runs) + names.octets();
-        let buffer = Buffer {
+        let mut buffer = Buffer {
             octets,
             runs,
             names,
             marker: None,
             _period: Some(period.clone()),
-            _share: Some(gauge.share(retained)),
+            _share: None,
         };
+        buffer._share = Some(gauge.share(buffer.retained()));
         Some(Packed {
             buffer: Arc::new(buffer),
             members: std::mem::take(&mut self.members),
@@ -231,7 +236,8 @@ pub struct Packed {
     members: Vec<ClientSet>,
 }
 
-/// Where runs have so many times fewer members than there are clients, each run is given to its own.
+/// Where runs have so many times fewer members than the buffer has clients, each run is given to
+/// its own.
 const SPARSE: usize = 8;
 
 impl Packed {

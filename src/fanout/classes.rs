@@ -31,6 +31,12 @@ impl Classes {
             .for_each(|(_, members)| members.remove(slot));
     }
 
+    /// Those that have members.
+    pub fn count(&self) -> usize {
+        let entries = self.entries.iter();
+        entries.filter(|(_, members)| !members.is_empty()).count()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&EncodingClass, &ClientSet)> {
         self.entries.iter().map(|(class, members)| (class, members))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::base::{PathId, PrefixSlot, ShardId};
 
 use super::DirtyPrefix;
-use super::queue::Stretch;
+use super::queue::Portion;
 
 /// By shard. Marking is idempotent.
 #[derive(Default, Debug)]
@@ -40,9 +40,9 @@ impl DirtyRecord {
         self.path_count += usize::from(added && dirty.path_id.is_some());
     }
 
-    /// All that a stretch names.
-    pub fn mark_all(&mut self, stretch: &Stretch) {
-        stretch
+    /// All that a portion names.
+    pub fn mark_all(&mut self, portion: &Portion) {
+        portion
             .names()
             .for_each(|(shard, dirty)| self.mark(shard, dirty));
     }

@@ -30,6 +30,18 @@ pub struct Share {
     octets: usize,
 }
 
+impl Share {
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+
+    pub fn resize(&mut self, octets: usize) {
+        self.gauge.0.fetch_add(octets, Ordering::Relaxed);
+        self.gauge.0.fetch_sub(self.octets, Ordering::Relaxed);
+        self.octets = octets;
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
         self.gauge.0.fetch_sub(self.octets, Ordering::Relaxed);

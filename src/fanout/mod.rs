@@ -14,11 +14,11 @@ mod queue;
 
 pub use buffer::{Buffer, Marker, Packed};
 pub use classes::Classes;
-pub use delta::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix};
+pub use delta::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix, UpdateSize};
 pub use dirty::DirtyRecord;
 pub use gather::Gather;
-pub use gauge::{Gauge, Share};
+pub use gauge::Gauge;
 pub use merge::{Step, WalkMerge};
 pub use packer::{Packer, PackerStats};
 pub use period::Periods;
-pub use queue::{SendQueue, Stretch, Written};
+pub use queue::{Dropped, Portion, SendQueue, Written};

@@ -15,7 +15,8 @@ use super::{Classes, DeltaBatch, DeltaContent, DeltaGroup, Gauge};
 /// Octets after which a buffer is closed and handed out, and the room it has.
 const BUFFER_LEN: usize = 64 << 10;
 const BUFFER_ROOM: usize = BUFFER_LEN + 4096;
-/// Prefixes given to the encoder at a time, so that one huge group does not make one huge buffer.
+/// Prefixes given to the encoder at a time, at most and where attributes are short: one huge group
+/// does not make one huge buffer.
 const PREFIXES_AT_ONCE: usize = 8192;
 
 /// Counts of what was encoded, each message once however many clients got it.
@@ -157,9 +158,10 @@ impl Packer {
                 scrub,
             );
         }
+        let at_once = PREFIXES_AT_ONCE.min(group.size().prefix_count(BUFFER_LEN));
         let mut start = 0;
         while start < self.prefixes.len() {
-            let end = self.prefixes.len().min(start + PREFIXES_AT_ONCE);
+            let end = self.prefixes.len().min(start + at_once);
             let updates = self.encode_piece(index, &class, group, start..end);
             self.name(index, group.path_id, start..end);
             self.lanes[index].open.add(updates, end - start);

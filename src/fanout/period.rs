@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Output is made in periods; a run keeps the one it was made in alive. A question such as "is all
+/// Output is made in periods; a buffer keeps the one it was made in alive. A question such as "is all
 /// that was queued until now gone?" begins a new period and waits for the older ones to die.
 #[derive(Debug)]
 pub struct Periods {
@@ -37,7 +37,7 @@ impl Periods {
         ended
     }
 
-    /// Whether every run of that period and of those before it is gone.
+    /// Whether every buffer of that period and of those before it is gone.
     pub fn is_over(&mut self, number: u64) -> bool {
         while self
             .older
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_period_is_over_when_its_runs_and_all_older_ones_are_gone() {
+    fn a_period_is_over_when_its_buffers_and_all_older_ones_are_gone() {
         let mut periods = Periods::default();
         let first = periods.current().clone();
         let one = periods.turn();

@@ -1,4 +1,4 @@
-//! What waits to be written to one connection: stretches of shared buffers, and the session's own
+//! What waits to be written to one connection: portions of shared buffers, and the session's own
 //! messages, which overtake them but never tear a message.
 
 use std::collections::VecDeque;
@@ -8,15 +8,20 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use bytes::{Buf, Bytes};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::base::ShardId;
 
 use super::buffer::{Buffer, message_at};
+use super::gauge::{Gauge, Share};
 use super::{DirtyPrefix, Marker};
 
 /// Slices shown in one write. The kernel takes no more (UIO_MAXIOV).
 const SLICES_MAX: usize = 1024;
+/// What a queue takes itself is counted in steps of so many octets.
+const COUNT_STEP: usize = 4096;
+/// A queue that is empty keeps room for so many portions.
+const PORTIONS_KEPT: usize = 64;
 
 /// A first-in-first-out queue of octets with a fast lane for the session's messages.
 #[derive(Default, Debug)]
@@ -24,19 +29,23 @@ pub struct SendQueue {
     /// OPEN, KEEPALIVE, NOTIFICATION: written at the next message boundary. The first may be
     /// partly written, and no other message is then.
     control: VecDeque<Bytes>,
-    stretches: VecDeque<Stretch>,
-    /// Octets of the first stretch that are written.
+    portions: VecDeque<Portion>,
+    /// Octets of the first stretch of the first portion that are written.
     head_written: usize,
-    /// Octets of stretches that are not written.
-    stretch_octets: usize,
+    /// Octets of portions that are not written.
+    portion_octets: usize,
     control_octets: usize,
+    stretch_count: usize,
+    /// Counts what the queue itself takes, about.
+    share: Option<Share>,
 }
 
-/// Runs side by side in one buffer.
+/// What one client is yet to get of a buffer.
 #[derive(Debug)]
-pub struct Stretch {
+pub struct Portion {
     buffer: Arc<Buffer>,
-    runs: Range<u32>,
+    /// Runs, those side by side in one range. Never empty.
+    stretches: SmallVec<[Range<u32>; 2]>,
 }
 
 /// What became of a [`SendQueue::write`], in octets.
@@ -47,45 +56,55 @@ pub struct Written {
     pub taken: usize,
 }
 
-/// What [`SendQueue::drop_stretches`] took out of the books.
+/// What [`SendQueue::drop_portions`] took out of the books.
 #[derive(Debug)]
 pub struct Dropped {
     /// What is, in part or whole, lost.
-    pub lost: VecDeque<Stretch>,
+    pub lost: VecDeque<Portion>,
     /// Markers whose octets are dropped.
     pub unsent: SmallVec<[Marker; 4]>,
 }
 
-impl Stretch {
-    fn range(&self) -> Range<usize> {
-        self.buffer.range(&self.runs)
-    }
-
-    /// How many octets.
-    fn len(&self) -> usize {
-        self.range().len()
-    }
-
+impl Portion {
     /// What its messages name.
     pub fn names(&self) -> impl Iterator<Item = (ShardId, DirtyPrefix)> + '_ {
-        self.buffer.names(&self.runs)
+        let stretches = self.stretches.iter();
+        stretches.flat_map(|runs| self.buffer.names(runs))
+    }
+
+    /// Where the octets of its first stretch are.
+    fn head(&self) -> Range<usize> {
+        self.buffer.range(&self.stretches[0])
     }
 }
 
 impl SendQueue {
-    pub fn push(&mut self, buffer: &Arc<Buffer>, runs: Range<u32>) {
-        self.stretch_octets += buffer.range(&runs).len();
-        if let Some(last) = self.stretches.back_mut()
-            && last.runs.end == runs.start
-            && Arc::ptr_eq(&last.buffer, buffer)
-        {
-            last.runs.end = runs.end;
-            return;
+    /// One whose own memory the gauge counts.
+    pub fn counted(gauge: &Gauge) -> SendQueue {
+        SendQueue {
+            share: Some(gauge.share(0)),
+            ..SendQueue::default()
         }
-        self.stretches.push_back(Stretch {
-            buffer: buffer.clone(),
-            runs,
-        });
+    }
+
+    /// Adds runs of a buffer; those of one buffer come in order, with none of another between them.
+    pub fn push(&mut self, buffer: &Arc<Buffer>, runs: Range<u32>) {
+        self.portion_octets += buffer.range(&runs).len();
+        match self.portions.back_mut() {
+            Some(last) if Arc::ptr_eq(&last.buffer, buffer) => match last.stretches.last_mut() {
+                Some(stretch) if stretch.end == runs.start => {
+                    stretch.end = runs.end;
+                    return;
+                }
+                _ => last.stretches.push(runs),
+            },
+            _ => self.portions.push_back(Portion {
+                buffer: buffer.clone(),
+                stretches: smallvec![runs],
+            }),
+        }
+        self.stretch_count += 1;
+        self.recount();
     }
 
     pub fn push_control(&mut self, octets: Bytes) {
@@ -94,64 +113,57 @@ impl SendQueue {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.stretch_octets == 0 && self.control.is_empty()
+        self.portion_octets == 0 && self.control.is_empty()
     }
 
     /// Octets not yet written.
     pub fn octets(&self) -> usize {
-        self.stretch_octets + self.control_octets
+        self.portion_octets + self.control_octets
     }
 
-    /// Octets of stretches not yet written.
-    pub fn stretch_octets(&self) -> usize {
-        self.stretch_octets
+    /// Octets of portions not yet written.
+    pub fn portion_octets(&self) -> usize {
+        self.portion_octets
     }
 
     /// Octets that are kept for this queue: a buffer that many wait for counts a part for each.
     pub fn own_octets(&self) -> usize {
-        let mut octets = 0;
-        let mut stretches = self.stretches.iter().peekable();
-        while let Some(Stretch { buffer, .. }) = stretches.next() {
-            let mut here = 1;
-            while stretches
-                .next_if(|next| Arc::ptr_eq(&next.buffer, buffer))
-                .is_some()
-            {
-                here += 1;
-            }
-            octets += buffer.octets().len() * here / Arc::strong_count(buffer).max(here);
-        }
-        octets
+        let portions = self.portions.iter();
+        portions
+            .map(|portion| portion.buffer.retained() / Arc::strong_count(&portion.buffer))
+            .sum()
     }
 
-    /// Shows the head of the queue to `sink`, about `octets_max` octets in the order they must be
-    /// written, and takes off as many as it says it took. It is not asked if nothing waits.
+    /// Shows the head of the queue to `sink`, about `octets_max` octets (at least one) in the order
+    /// they must be written, and takes off as many as it says it took. It is not asked if nothing
+    /// waits.
     pub fn write<E>(
         &mut self,
         octets_max: usize,
         sink: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
     ) -> Result<Written, E> {
         // Nothing overtakes the rest of a message that is begun.
-        let overtaken = match self.control.is_empty() {
-            true => None,
-            false => self.begun(),
+        let rest = match self.control.is_empty() {
+            true => 0..0,
+            false => self.begun().map_or(0..0, |begun| begun.rest()),
         };
-        let rest = overtaken.map_or(0..0, |(written, message)| written..message.end);
-        let begun = rest.len();
-        let mut shown = Shown::new(octets_max);
-        if let Some(first) = self.stretches.front().filter(|_| begun > 0) {
-            shown.add(&first.buffer.octets()[rest]);
+        let first = rest.len();
+        let mut shown = Shown::new(octets_max.max(1));
+        if let Some(portion) = self.portions.front() {
+            shown.add(&portion.buffer.octets()[rest]);
         }
         for message in &self.control {
             shown.add(message);
         }
-        let mut skip = self.head_written + begun;
-        for stretch in &self.stretches {
-            let range = stretch.range();
-            if !shown.add(&stretch.buffer.octets()[range.start + skip..range.end]) {
-                break;
+        let mut skip = self.head_written + first;
+        'portions: for portion in &self.portions {
+            for stretch in &portion.stretches {
+                let range = portion.buffer.range(stretch);
+                if !shown.add(&portion.buffer.octets()[range.start + skip..range.end]) {
+                    break 'portions;
+                }
+                skip = 0;
             }
-            skip = 0;
         }
         if shown.slices.is_empty() {
             return Ok(Written::default());
@@ -159,25 +171,25 @@ impl SendQueue {
         let offered = shown.octets;
         let taken = sink(&shown.slices)?.min(offered);
         drop(shown);
-        self.take_off(taken, begun);
+        self.take_off(taken, first);
         Ok(Written { offered, taken })
     }
 
-    /// Of a message of the first stretch that is partly written: where what is written ends, and the
-    /// message, in its buffer.
-    fn begun(&self) -> Option<(usize, Range<usize>)> {
-        let first = self.stretches.front().filter(|_| self.head_written > 0)?;
-        let written = first.range().start + self.head_written;
+    /// The message at the head that is partly written.
+    fn begun(&self) -> Option<Begun> {
+        let first = self.portions.front().filter(|_| self.head_written > 0)?;
+        let written = first.head().start + self.head_written;
         let run = first.buffer.run_at(written - 1);
         let start = first.buffer.range(&(run..run + 1)).start;
         let message = message_at(first.buffer.octets(), start, written - 1);
-        (message.end > written).then_some((written, message))
+        (message.end > written).then_some(Begun { message, written })
     }
 
-    /// What was written: of the message that was begun, then of control messages, then of the rest.
-    fn take_off(&mut self, octets: usize, begun: usize) {
-        let first = octets.min(begun);
-        self.advance_stretches(first);
+    /// What was written: `first` octets of the message that was begun, then control messages, then
+    /// the rest.
+    fn take_off(&mut self, octets: usize, first: usize) {
+        let first = octets.min(first);
+        self.advance_portions(first);
         let mut left = octets - first;
         while let Some(message) = self.control.front_mut().filter(|_| left > 0) {
             let taken = left.min(message.len());
@@ -188,51 +200,94 @@ impl SendQueue {
                 self.control.pop_front();
             }
         }
-        self.advance_stretches(left);
+        self.advance_portions(left);
     }
 
-    fn advance_stretches(&mut self, mut octets: usize) {
-        self.stretch_octets -= octets;
+    fn advance_portions(&mut self, mut octets: usize) {
+        self.portion_octets -= octets;
         while octets > 0 {
-            let Some(stretch) = self.stretches.front() else {
+            let Some(portion) = self.portions.front_mut() else {
                 return;
             };
-            let rest = stretch.len() - self.head_written;
-            if octets < rest {
-                self.head_written += octets;
-                return;
+            let mut done = 0;
+            for stretch in &portion.stretches {
+                let rest = portion.buffer.range(stretch).len() - self.head_written;
+                if octets < rest {
+                    self.head_written += octets;
+                    octets = 0;
+                    break;
+                }
+                octets -= rest;
+                self.head_written = 0;
+                done += 1;
             }
-            octets -= rest;
-            self.stretches.pop_front();
-            self.head_written = 0;
+            self.stretch_count -= done;
+            if done == portion.stretches.len() {
+                self.portions.pop_front();
+            } else {
+                portion.stretches.drain(..done);
+            }
         }
+        if self.portions.is_empty() {
+            self.portions.shrink_to(PORTIONS_KEPT);
+        }
+        self.recount();
     }
 
-    /// Drops all stretches but a message that is partly written. That stays as mere octets, which
+    /// Drops all portions but a message that is partly written. That stays as mere octets, which
     /// nothing need wait for.
-    pub fn drop_stretches(&mut self) -> Dropped {
+    pub fn drop_portions(&mut self) -> Dropped {
         let begun = self.begun();
         let written = std::mem::take(&mut self.head_written);
-        let mut lost = std::mem::take(&mut self.stretches);
-        self.stretch_octets = 0;
+        let mut lost = std::mem::take(&mut self.portions);
+        (self.portion_octets, self.stretch_count) = (0, 0);
         if let Some(first) = lost.front_mut().filter(|_| written > 0) {
-            let start = first.range().start;
-            let out = begun
-                .as_ref()
-                .map_or(start + written, |(_, message)| message.end);
-            first.runs.start = first.buffer.run_at(out);
-            if let Some((written, message)) = begun {
+            let out = match &begun {
+                Some(begun) => begun.message.end,
+                None => first.head().start + written,
+            };
+            first.stretches[0].start = first.buffer.run_at(out);
+            if let Some(Begun { message, written }) = begun {
                 let octets = first.buffer.octets()[message.clone()].to_vec();
                 self.push(&Arc::new(Buffer::nameless(octets)), 0..1);
                 self.head_written = written - message.start;
-                self.stretch_octets -= self.head_written;
+                self.portion_octets -= self.head_written;
             }
-            if lost.front().is_some_and(|first| first.runs.is_empty()) {
+            if first.stretches[0].is_empty() {
+                first.stretches.remove(0);
+            }
+            if first.stretches.is_empty() {
                 lost.pop_front();
             }
         }
+        self.recount();
         let unsent = lost.iter().filter_map(|it| it.buffer.says()).collect();
         Dropped { lost, unsent }
+    }
+
+    fn recount(&mut self) {
+        let Some(share) = &mut self.share else { return };
+        let room = self.portions.capacity() * size_of::<Portion>();
+        let own = match self.stretch_count {
+            0 => 0,
+            count => room + count * size_of::<Range<u32>>(),
+        };
+        let is_news = own.abs_diff(share.octets()) >= COUNT_STEP;
+        if is_news || (own == 0 && share.octets() > 0) {
+            share.resize(own);
+        }
+    }
+}
+
+/// A message that is partly written: where it is in its buffer, and where what is written ends.
+struct Begun {
+    message: Range<usize>,
+    written: usize,
+}
+
+impl Begun {
+    fn rest(&self) -> Range<usize> {
+        self.written..self.message.end
     }
 }
 
@@ -271,7 +326,6 @@ mod tests {
 
     use super::*;
     use crate::base::{ClientSet, ClientSlot, PrefixSlot};
-    use crate::fanout::Gauge;
     use crate::fanout::buffer::OpenBuffer;
 
     fn message(len: u16, fill: u8) -> Vec<u8> {
@@ -330,7 +384,7 @@ mod tests {
     }
 
     fn names(dropped: &Dropped) -> Vec<u32> {
-        let names = dropped.lost.iter().flat_map(Stretch::names);
+        let names = dropped.lost.iter().flat_map(Portion::names);
         names.map(|(_, dirty)| dirty.prefix.0).collect()
     }
 
@@ -360,7 +414,7 @@ mod tests {
             for then in [0, 5] {
                 let mut queue = queue(&[&[(40, 1), (50, 2)], &[(30, 3)]]);
                 let mut wire = write(&mut queue, written);
-                let dropped = queue.drop_stretches();
+                let dropped = queue.drop_portions();
                 wire.extend(write(&mut queue, then));
                 queue.push_control(message(20, 9).into());
                 queue.push(&buffer(&[&[(30, 4)]]), 0..1);
@@ -390,9 +444,9 @@ mod tests {
             let buffer = buffer(&runs);
             queue.push(&buffer, 0..1);
             queue.push(&buffer, 1..4);
-            assert_eq!(queue.stretches.len(), 1, "side by side they are one");
+            assert_eq!(queue.stretch_count, 1, "side by side they are one");
             let mut wire = write(&mut queue, written);
-            let dropped = queue.drop_stretches();
+            let dropped = queue.drop_portions();
             wire.extend(write(&mut queue, usize::MAX));
             let (sent, lost): (&[u8], &[u32]) = match written {
                 0 => (&[], &[0, 1, 2, 3]),
@@ -419,16 +473,37 @@ mod tests {
     }
 
     #[test]
-    fn what_many_wait_for_is_a_parts_own() {
+    fn each_who_waits_for_a_buffer_has_its_part_of_it() {
         let buffer = buffer(&[&[(40, 1)], &[(50, 2)], &[(30, 3)]]);
+        let retained = buffer.retained();
         let (mut one, mut other) = (SendQueue::default(), SendQueue::default());
         one.push(&buffer, 0..1);
         one.push(&buffer, 2..3);
         other.push(&buffer, 0..3);
         drop(buffer);
-        assert_eq!((one.own_octets(), other.own_octets()), (80, 40));
+        let half = retained / 2;
+        assert_eq!((one.own_octets(), other.own_octets()), (half, half));
         write(&mut other, usize::MAX);
-        assert_eq!((one.own_octets(), other.own_octets()), (120, 0));
+        assert_eq!((one.own_octets(), other.own_octets()), (retained, 0));
+    }
+
+    #[test]
+    fn the_memory_of_a_long_queue_is_counted_and_given_back() {
+        let gauge = Gauge::default();
+        let mut queue = SendQueue::counted(&gauge);
+        let buffer = buffer(&[&[(20, 1)], &[(20, 2)]]);
+        let other = self::buffer(&[&[(20, 3)]]);
+        for _ in 0..10_000 {
+            queue.push(&buffer, 0..1);
+            queue.push(&other, 0..1);
+        }
+        let least = 20_000 * (size_of::<Portion>() + 8) - COUNT_STEP;
+        assert!(gauge.retained() >= least, "{}", gauge.retained());
+        while !queue.is_empty() {
+            write(&mut queue, usize::MAX);
+        }
+        assert_eq!(gauge.retained(), 0);
+        assert!(queue.portions.capacity() <= 2 * PORTIONS_KEPT);
     }
 
     #[test]

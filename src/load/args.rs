@@ -12,7 +12,7 @@ use super::templates::Daemon;
 use crate::base::{Family, FamilySet};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Scenario {
     /// All clients announce; over when each has what it is owed and it is quiet.
     Converge,
@@ -133,10 +133,10 @@ pub struct LoadArgs {
     /// Flap: how many times
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub rounds: u16,
-    /// Churn and slow: changes a second
+    /// Churn, join-busy and slow: changes a second
     #[arg(long, value_name = "PER_S", default_value_t = 100)]
     pub rate: u32,
-    /// Churn, slow and idle: for how many seconds
+    /// Churn, join-busy, slow and idle: for how many seconds
     #[arg(long, value_name = "S", default_value_t = 10)]
     pub duration: u32,
     /// Slow: octets a second that slow clients read; 0 is nothing at all

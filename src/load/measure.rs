@@ -213,6 +213,8 @@ pub struct ChurnFigures {
     /// Changes that had not arrived everywhere when half were made, and when all were.
     pub awaited_at_half: usize,
     pub awaited_at_end: usize,
+    /// From its SYN until a client that came in the middle had its table.
+    pub joined_s: Option<f64>,
     /// From the last change being made to the last arrival.
     pub drain_s: Option<f64>,
 }

@@ -66,8 +66,8 @@ pub struct Report {
     pub client_complete: Option<Spread>,
     /// From sending a change to its arrival at each client.
     pub latency: Option<Spread>,
-    /// The same before one more client came; the other is from then on.
-    pub latency_before: Option<Spread>,
+    /// The same while one more client came; the other is before and after.
+    pub latency_joining: Option<Spread>,
     pub join: Option<JoinFigures>,
     pub churn: Option<ChurnFigures>,
     /// While the scenario ran, but memory is the peak since the server began.
@@ -147,7 +147,7 @@ impl Report {
             messages_confirmed: swarm.reader.confirmed_count,
             client_complete: spread(&complete).filter(|_| args.scenario == Scenario::Converge),
             latency: spread(&swarm.latency),
-            latency_before: spread(&swarm.latency_before),
+            latency_joining: spread(&swarm.latency_joining),
             join,
             churn,
             server_usage: server,
@@ -216,13 +216,17 @@ impl Report {
         if let Some(spread) = &self.client_complete {
             row("complete", spread.line());
         }
-        if let Some(spread) = &self.latency_before {
-            row("arrival before", spread.line());
-        }
         if let Some(spread) = &self.latency {
             row(
                 "arrival",
                 format!("{}, {} arrivals", spread.line(), grouped(spread.count)),
+            );
+        }
+        if let Some(spread) = &self.latency_joining {
+            let arrivals = grouped(spread.count);
+            row(
+                "while one joins",
+                format!("{}, {arrivals} arrivals", spread.line()),
             );
         }
         if let Some(join) = &self.join {

@@ -10,8 +10,8 @@ use super::measure::{ChurnFigures, JoinFigures, Meter, Step};
 use super::model::Check;
 use super::progress::Progress;
 use super::random::Random;
-use super::session::Appetite;
-use super::swarm::{Swarm, histogram};
+use super::session::{Appetite, State};
+use super::swarm::Swarm;
 use crate::base::Time;
 
 /// How often progress is shown.
@@ -102,13 +102,10 @@ impl Run<'_> {
         if !self.settle("all but one announce", meter, since, NOBODY)? {
             return Ok(false);
         }
-        self.swarm.untimed = Some(last);
+        self.swarm.joiner = Some(last);
         let meter = self.begin();
         let since = self.swarm.now();
-        self.changes(|swarm| {
-            swarm.latency_before = std::mem::replace(&mut swarm.latency, histogram());
-            swarm.start(last..last + 1);
-        })?;
+        self.changes()?;
         self.settle("routes change, one more joins", meter, since, NOBODY)
     }
 
@@ -165,7 +162,7 @@ impl Run<'_> {
     fn churn(&mut self) -> io::Result<bool> {
         let meter = self.begin();
         let since = self.swarm.now();
-        self.changes(|_| ())?;
+        self.changes()?;
         self.settle("routes change", meter, since, NOBODY)
     }
 
@@ -208,7 +205,7 @@ impl Run<'_> {
         }
         let meter = self.begin();
         let since = self.swarm.now();
-        self.changes(|_| ())?;
+        self.changes()?;
         let name = "routes change, the slow still do not read";
         if !self.settle(name, meter, since, aside(false))? {
             return Ok(false);
@@ -315,14 +312,15 @@ impl Run<'_> {
         }
     }
 
-    /// Changes at an even pace: now another path, now gone, now back. Calls `at_half` in the middle.
-    fn changes(&mut self, at_half: impl FnOnce(&mut Swarm)) -> io::Result<()> {
+    /// Changes at an even pace: now another path, now gone, now back. In the middle the joiner comes,
+    /// if there is one.
+    fn changes(&mut self) -> io::Result<()> {
         let mut random = Random::new(self.args.seed ^ 0xc4a2);
         let start = self.swarm.now();
         let rate = u64::from(self.args.rate);
         let total = rate * u64::from(self.args.duration);
         let mut figures = ChurnFigures::default();
-        let mut at_half = Some(at_half);
+        let mut joins_since = None;
         self.progress.begin("changes", total as usize);
         let mut done = 0;
         while done < total && self.swarm.now() < self.deadline {
@@ -337,13 +335,17 @@ impl Run<'_> {
                 done += 1;
                 if done == total / 2 {
                     figures.awaited_at_half = self.swarm.awaited.len();
-                    at_half.take().into_iter().for_each(|it| it(self.swarm));
                 }
+            }
+            if done >= total / 2 {
+                self.let_join(&mut joins_since);
             }
             self.show(self.swarm.now(), (total - done) as usize);
             self.swarm.turn(Duration::from_millis(1))?;
+            figures.joined_s = figures.joined_s.or(self.has_joined(joins_since));
         }
         self.progress.end();
+        self.let_join(&mut joins_since);
         figures.changes = done;
         figures.made_in_s = self.swarm.now().since(start).as_secs_f64();
         figures.awaited_at_end = self.swarm.awaited.len();
@@ -351,6 +353,24 @@ impl Run<'_> {
         self.swarm.changed_at = Some(self.swarm.now());
         self.note_drained();
         Ok(())
+    }
+
+    fn let_join(&mut self, since: &mut Option<Time>) {
+        if let Some(joiner) = self.swarm.joiner.filter(|_| since.is_none()) {
+            self.swarm.is_joining = true;
+            *since = Some(self.swarm.start(joiner..joiner + 1));
+        }
+    }
+
+    /// How long the joiner took, when it has its whole table for the first time.
+    fn has_joined(&mut self, since: Option<Time>) -> Option<f64> {
+        let (joiner, since) = (self.swarm.joiner?, since?);
+        let is_up = self.swarm.sessions[joiner].state == State::Established;
+        let is_complete = is_up && self.swarm.tables.wrong_count(joiner) == 0;
+        is_complete.then(|| {
+            self.swarm.is_joining = false;
+            self.swarm.now().since(since).as_secs_f64()
+        })
     }
 
     /// Whether all changes have arrived everywhere, since the last one was made.
@@ -368,7 +388,7 @@ impl Run<'_> {
             let client = random.below(self.swarm.client_count() as u64) as usize;
             let routes = &self.swarm.plan.clients[client].routes;
             let is_reading = self.swarm.sessions[client].appetite == Appetite::Full;
-            if routes.is_empty() || !is_reading || self.swarm.untimed == Some(client) {
+            if routes.is_empty() || !is_reading || self.swarm.joiner == Some(client) {
                 continue;
             }
             let route = *random.pick(routes);

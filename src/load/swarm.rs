@@ -80,10 +80,11 @@ pub struct Swarm {
     pub first_change: Option<Time>,
     /// From a change being sent to its arrival at each client, microseconds.
     pub latency: Histogram<u64>,
-    /// The same before something happened that may have made it longer.
-    pub latency_before: Histogram<u64>,
-    /// A client that gets its table just then: what arrives there is not timed.
-    pub untimed: Option<usize>,
+    /// The same while a client joins.
+    pub latency_joining: Histogram<u64>,
+    /// The client that joins while routes change: what arrives there is not timed.
+    pub joiner: Option<usize>,
+    pub is_joining: bool,
     pub awaited: Awaited,
     /// When the scenario had made its last change.
     pub changed_at: Option<Time>,
@@ -140,8 +141,9 @@ impl Swarm {
             links: plan.clients.iter().map(|_| link()).collect(),
             refusals: vec![None; plan.clients.len()],
             latency: histogram(),
-            latency_before: histogram(),
-            untimed: None,
+            latency_joining: histogram(),
+            joiner: None,
+            is_joining: false,
             awaited: Awaited::default(),
             changed_at: None,
             last_established: Time::ZERO,
@@ -269,9 +271,9 @@ impl Swarm {
             }
         }
         let mut awaited = 0;
-        let (sessions, untimed) = (&self.sessions, self.untimed);
+        let (sessions, joiner) = (&self.sessions, self.joiner);
         self.tables.judge(&self.model, &[prefix], |client, _| {
-            let is_timed = sessions[client].appetite == Appetite::Full && untimed != Some(client);
+            let is_timed = sessions[client].appetite == Appetite::Full && joiner != Some(client);
             awaited += usize::from(is_timed);
         });
         self.awaited.insert(prefix, now, awaited);

@@ -40,6 +40,8 @@ pub struct Peer {
     pub says: Vec<u8>,
     pub capabilities: Capabilities,
     pub is_up: bool,
+    /// Octets of an attribute that all it announces has.
+    pub ballast: usize,
 }
 
 pub const CLASS: EncodingClass = EncodingClass {
@@ -70,6 +72,7 @@ impl Peer {
                 ..Capabilities::default()
             },
             is_up: false,
+            ballast: 0,
         }
     }
 
@@ -96,11 +99,14 @@ impl Peer {
     }
 
     pub fn set(&self, tag: u16) -> Arc<AttributeSet> {
-        SetBuilder::new()
+        let set = SetBuilder::new()
             .next_hop(address_of(self.slot))
             .as_path(&[asn_of(self.slot).0, 65_000 + u32::from(tag)])
-            .communities(&[(65_001, tag)])
-            .build()
+            .communities(&[(65_001, tag)]);
+        match self.ballast {
+            0 => set.build(),
+            octets => set.attribute(0xd0, 250, vec![7; octets]).build(),
+        }
     }
 
     pub fn announce(&mut self, tag: u16, prefixes: impl IntoIterator<Item = Prefix>) {

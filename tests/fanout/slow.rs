@@ -52,7 +52,7 @@ fn a_client_that_does_not_read_costs_the_others_nothing_and_ends_with_the_presen
 #[test]
 fn what_many_wait_for_makes_nobody_slow_until_one_waits_alone() {
     let mut exchange = exchange(7, 1);
-    exchange.limits.stalled_octets_max = 20_000;
+    exchange.limits.stalled_octets_max = 30_000;
     let mut world = World::new(exchange);
     world.connect_all();
     for slot in 1..7 {
@@ -152,15 +152,19 @@ fn over_the_budget_the_core_leaves_the_mailboxes_alone_until_octets_are_written(
 
 #[test]
 fn however_much_one_flush_says_the_core_passes_its_bound_by_a_part_only() {
-    for shard_count in [1, 2] {
+    // Many sets with one prefix each; one set of which only a few prefixes fit in a message.
+    for (shard_count, set_count, ballast) in [(1, 25_000, 0), (2, 25_000, 0), (1, 1, 4_000)] {
         let mut exchange = exchange(2, shard_count);
         exchange.limits.core_octets_max = 512 << 10;
         let mut world = World::new(exchange);
         world.connect_all();
         world.peer(1).socket_max = 5_000;
+        world.peer(0).ballast = ballast;
         world.are_shards_asleep = true;
-        for tag in 0..25_000u32 {
-            world.peer(0).announce(tag as u16, prefixes(tag..tag + 1));
+        let share = 25_000 / set_count;
+        for tag in 0..set_count {
+            let named = prefixes(tag * share..(tag + 1) * share);
+            world.peer(0).announce(tag as u16, named);
         }
         world.run();
         world.are_shards_asleep = false;

@@ -161,7 +161,7 @@ fn figures_say_what_they_should() {
     assert_eq!(report["churn"]["changes"], 300);
     assert!(number(&report["churn"]["drain_s"]) < 1.0);
     assert!(report["latency"]["count"].as_u64() > Some(1000));
-    assert!(report["latency_before"].is_null());
+    assert!(report["latency_joining"].is_null());
 
     let busy = [
         "--scenario",
@@ -173,7 +173,9 @@ fn figures_say_what_they_should() {
     ];
     let (report, steps) = figures(&busy);
     assert_eq!((steps.len(), &report["churn"]["changes"]), (2, &300.into()));
-    for latency in ["latency_before", "latency"] {
-        assert!(report[latency]["count"].as_u64() > Some(500), "{latency}");
-    }
+    assert_eq!(report["scenario"], "join-busy");
+    assert!(report["latency"]["count"].as_u64() > Some(500));
+    assert!(number(&report["churn"]["joined_s"]) < 1.0);
+    let joining = report["latency_joining"]["count"].as_u64();
+    assert!(joining < report["latency"]["count"].as_u64());
 }

@@ -178,11 +178,15 @@ impl Swarm {
         let (tables, model) = (&mut self.tables, &self.model);
         let is_timed = session.appetite == Appetite::Full
             && !self.awaited.is_empty()
-            && self.untimed != Some(client);
+            && self.joiner != Some(client);
         let effect = if !is_timed {
             tables.receive(model, client, changes, |_| {})
         } else {
-            let (awaited, latency) = (&mut self.awaited, &mut self.latency);
+            let latency = match self.is_joining {
+                true => &mut self.latency_joining,
+                false => &mut self.latency,
+            };
+            let awaited = &mut self.awaited;
             tables.receive(model, client, changes, |prefix| {
                 if let Some(since) = awaited.arrived(prefix) {
                     latency.saturating_record(now.0.saturating_sub(since.0));

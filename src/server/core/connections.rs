@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 
 use crate::base::ClientSlot;
-use crate::fanout::SendQueue;
+use crate::fanout::{Gauge, SendQueue};
 use crate::session::Way;
 
 /// A connection of one session core: index and generation. Never names two connections.
@@ -39,11 +39,17 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub fn insert(&mut self, slot: ClientSlot, way: Way, remote: SocketAddr) -> ConnId {
+    pub fn insert(
+        &mut self,
+        slot: ClientSlot,
+        way: Way,
+        remote: SocketAddr,
+        gauge: &Gauge,
+    ) -> ConnId {
         let connection = Connection {
             owner: Some((slot, way)),
             remote,
-            out: SendQueue::default(),
+            out: SendQueue::counted(gauge),
             write_told: false,
             queued_told: false,
             held: Cell::new(false),

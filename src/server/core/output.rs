@@ -15,7 +15,8 @@ use super::{CoreAction, SessionCore};
 
 /// A window with so many prefixes is emptied early.
 const WINDOW_PREFIXES_MAX: usize = 32_768;
-/// One that will take so much of what the core may retain is, too: it is looked at between windows.
+/// So is one whose octets will be such a part of what the core may retain, which it looks at
+/// between windows.
 const WINDOW_SHARE: usize = 8;
 /// Prefixes in a window that make the next one longer, and shorter.
 const BUSY_PREFIXES: usize = 512;
@@ -144,8 +145,11 @@ impl SessionCore {
             debug_assert!(again.is_ok(), "an empty window takes every batch");
         }
         let octets_max = self.exchange.limits.core_octets_max / WINDOW_SHARE;
-        let gather = &self.output.gather;
-        if gather.prefix_count() > WINDOW_PREFIXES_MAX || gather.octets() > octets_max {
+        let Output {
+            gather, classes, ..
+        } = &self.output;
+        let octets = gather.octets() * classes.count();
+        if gather.prefix_count() > WINDOW_PREFIXES_MAX || octets > octets_max {
             self.flush_window(now);
         } else if self.output.flush_due.is_none() {
             let apart = match self.links.shard_count() {

@@ -49,7 +49,7 @@ impl SessionCore {
     }
 
     fn adopt(&mut self, now: Time, slot: ClientSlot, way: Way, remote: SocketAddr) -> ConnId {
-        let conn = self.connections.insert(slot, way, remote);
+        let conn = (self.connections).insert(slot, way, remote, &self.output.gauge);
         if let Some(state) = self.clients.get_mut(slot) {
             state.set_conn(way, Some(conn));
         }
@@ -195,7 +195,7 @@ impl SessionCore {
         state.history.flaps += 1;
         let epoch = state.epoch;
         if let Some(connection) = self.connections.get_mut(up.conn) {
-            connection.out.drop_stretches();
+            connection.out.drop_portions();
         }
         self.output.forget(slot);
         self.walks.forget(slot);
@@ -249,7 +249,7 @@ impl SessionCore {
     fn part_with(&mut self, conn: ConnId) {
         if let Some(connection) = self.connections.get_mut(conn) {
             connection.owner = None;
-            connection.out.drop_stretches();
+            connection.out.drop_portions();
             self.actions.push_back(CoreAction::Close { conn });
         }
     }

@@ -125,14 +125,7 @@ impl SessionCore {
     fn stalled_by_silence(&mut self, now: Time) -> Vec<ClientSlot> {
         let limits: &FanoutLimits = &self.exchange.limits;
         let connections = &self.connections;
-        let kept = |conn: ConnId| {
-            connections.get(conn).map_or(0, |connection| {
-                match connection.out.stretch_octets() > limits.stalled_octets_max {
-                    true => connection.out.own_octets(),
-                    false => 0,
-                }
-            })
-        };
+        let kept = |conn: ConnId| connections.get(conn).map_or(0, |it| it.out.own_octets());
         let mut stalled = Vec::new();
         for state in self.clients.iter_mut() {
             let slot = state.slot();
@@ -169,7 +162,7 @@ impl SessionCore {
             let Some(connection) = self.connections.get(up.conn) else {
                 continue;
             };
-            let queued = connection.out.stretch_octets() as u64;
+            let queued = connection.out.portion_octets() as u64;
             let need = match up.written_over_budget {
                 _ if queued == 0 => 0,
                 0 => u64::MAX,
@@ -236,7 +229,7 @@ impl SessionCore {
     pub(super) fn stall_if_queued(&mut self, slot: ClientSlot) {
         let conn = self.clients.up_mut(slot).map(|up| up.conn);
         let connection = conn.and_then(|conn| self.connections.get(conn));
-        if connection.is_some_and(|connection| connection.out.stretch_octets() > 0) {
+        if connection.is_some_and(|connection| connection.out.portion_octets() > 0) {
             self.stall(slot);
         }
     }
@@ -253,9 +246,9 @@ impl SessionCore {
             return;
         };
         let conn = up.conn;
-        let dropped = connection.out.drop_stretches();
-        for stretch in dropped.lost.iter().filter(|_| !up.is_lost) {
-            up.dirty.mark_all(stretch);
+        let dropped = connection.out.drop_portions();
+        for portion in dropped.lost.iter().filter(|_| !up.is_lost) {
+            up.dirty.mark_all(portion);
         }
         let mut unsent = dropped.unsent;
         unsent.extend(up.owed.drain(..));
@@ -356,7 +349,7 @@ impl SessionCore {
         };
         let queued = connections
             .get(up.conn)
-            .map_or(0, |c| c.out.stretch_octets());
+            .map_or(0, |c| c.out.portion_octets());
         if up.is_walking || up.resyncs.is_awaited() || queued > RESYNC_QUEUE_MAX {
             return false;
         }

@@ -288,33 +288,35 @@ pub(super) fn build_batch(
     from: usize,
 ) -> (DeltaBatch, usize) {
     let records = &changes.records()[from..];
-    let count = records.len().min(BATCH_PREFIXES);
+    let records = &records[..records.len().min(BATCH_PREFIXES)];
     let mut batch = DeltaBatch {
         shard,
         flush,
         scheme: scheme.clone(),
         groups: Vec::new(),
-        prefixes: Vec::with_capacity(count),
-        slots: Vec::with_capacity(count),
+        prefixes: Vec::new(),
+        slots: Vec::new(),
     };
-    let mut octets = 0;
-    for alike in records[..count].chunk_by(|a, b| a.group == b.group) {
+    let (mut end, mut octets) = (0, 0);
+    for alike in records.chunk_by(|a, b| a.group == b.group) {
         if octets > BATCH_OCTETS {
             break;
         }
-        let start = batch.prefixes.len() as u32;
-        for record in alike {
-            batch.prefixes.push(table.prefix(record.slot));
-            batch.slots.push(record.slot);
-        }
-        let range = start..batch.prefixes.len() as u32;
         let group = changes.group(alike[0].group);
-        let group = delta_group(changes, sets, group, range);
+        let mut group = delta_group(changes, sets, group, end as u32..end as u32);
+        let count = alike.len().min(group.size().prefix_count(BATCH_OCTETS));
+        end += count;
+        group.prefixes.end = end as u32;
         octets += group.octets();
         batch.groups.push(group);
+        if count < alike.len() {
+            break;
+        }
     }
-    let end = from + batch.prefixes.len();
-    (batch, end)
+    let slots = records[..end].iter().map(|record| record.slot);
+    batch.prefixes = slots.clone().map(|slot| table.prefix(slot)).collect();
+    batch.slots = slots.collect();
+    (batch, from + end)
 }
 
 fn delta_group(

@@ -7,7 +7,8 @@ use crate::server::message::ToCore;
 
 /// Over so many waiting messages a shard makes no further deltas: its changes stay pending.
 const FULL_COUNT: usize = 8;
-/// Over so many it takes no messages either: each of routes is answered with its counts.
+/// Over so many that are no deltas it takes no messages either: each of routes is answered with its
+/// counts.
 const CHOKED_COUNT: usize = 256;
 
 pub(super) struct Outbox {
@@ -18,8 +19,21 @@ pub(super) struct Outbox {
 #[derive(Default)]
 struct Queue {
     messages: VecDeque<ToCore>,
+    /// Of them, deltas.
+    delta_count: usize,
     /// Its mailbox refused one; tried again after the next turn.
     blocked: bool,
+}
+
+fn is_deltas(message: &ToCore) -> bool {
+    matches!(message, ToCore::Deltas(_) | ToCore::WalkDeltas { .. })
+}
+
+impl Queue {
+    fn push_back(&mut self, message: ToCore) {
+        self.delta_count += usize::from(is_deltas(&message));
+        self.messages.push_back(message);
+    }
 }
 
 impl Outbox {
@@ -30,12 +44,12 @@ impl Outbox {
     }
 
     pub(super) fn push(&mut self, core: CoreId, message: ToCore) {
-        self.queues[core.index()].messages.push_back(message);
+        self.queues[core.index()].push_back(message);
     }
 
     pub(super) fn push_all(&mut self, make: impl Fn() -> ToCore) {
         for queue in &mut self.queues {
-            queue.messages.push_back(make());
+            queue.push_back(make());
         }
     }
 
@@ -46,12 +60,14 @@ impl Outbox {
             .filter(|(_, queue)| !queue.blocked)
             .find_map(|(core, queue)| {
                 let message = queue.messages.pop_front()?;
+                queue.delta_count -= usize::from(is_deltas(&message));
                 Some((CoreId(core as u16), message))
             })
     }
 
     pub(super) fn put_back(&mut self, core: CoreId, message: ToCore) {
         let queue = &mut self.queues[core.index()];
+        queue.delta_count += usize::from(is_deltas(&message));
         queue.messages.push_front(message);
         queue.blocked = true;
     }
@@ -71,7 +87,7 @@ impl Outbox {
     pub(super) fn is_choked(&self) -> bool {
         self.queues
             .iter()
-            .any(|queue| queue.messages.len() >= CHOKED_COUNT)
+            .any(|queue| queue.messages.len() - queue.delta_count >= CHOKED_COUNT)
     }
 
     pub(super) fn core_count(&self) -> usize {
