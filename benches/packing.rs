@@ -168,7 +168,9 @@ fn queues(criterion: &mut Criterion) {
             fresh,
             |queues| {
                 for packed in &packed {
-                    packed.hand_out(|slot, runs| queues[slot.index()].push(&packed.buffer, runs));
+                    packed.hand_out(|slot, stretches| {
+                        queues[slot.index()].push_all(&packed.buffer, stretches);
+                    });
                 }
                 for queue in queues {
                     while !queue.is_empty() {

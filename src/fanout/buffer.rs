@@ -243,7 +243,7 @@ const SPARSE: usize = 8;
 impl Packed {
     /// Gives each client its runs, in order; those that lie side by side at once where that is less
     /// work.
-    pub fn hand_out(&self, mut each: impl FnMut(ClientSlot, Range<u32>)) {
+    pub fn hand_out(&self, mut each: impl FnMut(ClientSlot, &[Range<u32>])) {
         let mut anybody = ClientSet::new();
         self.members
             .iter()
@@ -251,23 +251,28 @@ impl Packed {
         let parts: usize = self.members.iter().map(ClientSet::count).sum();
         if parts * SPARSE < anybody.count() * self.members.len() {
             for (run, members) in (0u32..).zip(&self.members) {
-                members.iter().for_each(|slot| each(slot, run..run + 1));
+                let stretch = run..run + 1;
+                let stretch = std::slice::from_ref(&stretch);
+                members.iter().for_each(|slot| each(slot, stretch));
             }
             return;
         }
+        let mut stretches = Vec::new();
         for slot in anybody.iter() {
+            stretches.clear();
             let mut start = 0;
             for (run, members) in (0u32..).zip(&self.members) {
                 if !members.contains(slot) {
                     if start < run {
-                        each(slot, start..run);
+                        stretches.push(start..run);
                     }
                     start = run + 1;
                 }
             }
             if start < self.buffer.run_count() {
-                each(slot, start..self.buffer.run_count());
+                stretches.push(start..self.buffer.run_count());
             }
+            each(slot, &stretches);
         }
     }
 }
@@ -364,7 +369,10 @@ mod tests {
         ] {
             let packed = packed_for(&members);
             let mut got = std::collections::BTreeMap::<u16, Vec<u32>>::new();
-            packed.hand_out(|slot, runs| got.entry(slot.0).or_default().extend(runs));
+            packed.hand_out(|slot, stretches| {
+                let runs = stretches.iter().cloned().flatten();
+                got.entry(slot.0).or_default().extend(runs);
+            });
             for slot in 0..40 {
                 let of_it = |run: &u32| members[*run as usize].contains(&slot);
                 let expected: Vec<u32> = (0..members.len() as u32).filter(of_it).collect();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use bytes::{Buf, Bytes};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use crate::base::ShardId;
 
@@ -87,23 +87,32 @@ impl SendQueue {
         }
     }
 
-    /// Adds runs of a buffer; those of one buffer come in order, with none of another between them.
     pub fn push(&mut self, buffer: &Arc<Buffer>, runs: Range<u32>) {
-        self.portion_octets += buffer.range(&runs).len();
-        match self.portions.back_mut() {
-            Some(last) if Arc::ptr_eq(&last.buffer, buffer) => match last.stretches.last_mut() {
-                Some(stretch) if stretch.end == runs.start => {
-                    stretch.end = runs.end;
-                    return;
-                }
-                _ => last.stretches.push(runs),
-            },
-            _ => self.portions.push_back(Portion {
+        self.push_all(buffer, std::slice::from_ref(&runs));
+    }
+
+    /// Adds stretches of a buffer, in order. What a client gets of one buffer is not torn by others.
+    pub fn push_all(&mut self, buffer: &Arc<Buffer>, stretches: &[Range<u32>]) {
+        let octets = stretches.iter().map(|runs| buffer.range(runs).len());
+        self.portion_octets += octets.sum::<usize>();
+        let Some(last) = (self.portions.back_mut()).filter(|it| Arc::ptr_eq(&it.buffer, buffer))
+        else {
+            self.stretch_count += stretches.len();
+            self.portions.push_back(Portion {
                 buffer: buffer.clone(),
-                stretches: smallvec![runs],
-            }),
+                stretches: stretches.iter().cloned().collect(),
+            });
+            return self.recount();
+        };
+        for runs in stretches {
+            match last.stretches.last_mut() {
+                Some(stretch) if stretch.end == runs.start => stretch.end = runs.end,
+                _ => {
+                    last.stretches.push(runs.clone());
+                    self.stretch_count += 1;
+                }
+            }
         }
-        self.stretch_count += 1;
         self.recount();
     }
 

@@ -191,7 +191,7 @@ impl SessionCore {
     /// Queues what the packer has for those it is for.
     pub(super) fn hand_out(&mut self, now: Time) {
         for packed in self.output.packer.finish() {
-            packed.hand_out(|slot, runs| self.queue(now, slot, &packed.buffer, runs));
+            packed.hand_out(|slot, stretches| self.queue(now, slot, &packed.buffer, stretches));
         }
     }
 
@@ -200,7 +200,7 @@ impl SessionCore {
         now: Time,
         slot: ClientSlot,
         buffer: &Arc<Buffer>,
-        runs: Range<u32>,
+        stretches: &[Range<u32>],
     ) {
         let Some(state) = self.clients.get_mut(slot) else {
             return;
@@ -215,11 +215,13 @@ impl SessionCore {
                 up.behind_since = Some(now);
             }
         }
-        let (updates, nlri) = buffer.counts(&runs);
-        state.history.updates_out += u64::from(updates);
-        self.stats.updates_out += u64::from(updates);
-        self.stats.nlri_out += u64::from(nlri);
-        connection.out.push(buffer, runs);
+        for runs in stretches {
+            let (updates, nlri) = buffer.counts(runs);
+            state.history.updates_out += u64::from(updates);
+            self.stats.updates_out += u64::from(updates);
+            self.stats.nlri_out += u64::from(nlri);
+        }
+        connection.out.push_all(buffer, stretches);
         if !connection.write_told {
             connection.write_told = true;
             self.actions.push_back(CoreAction::Write { conn: up.conn });

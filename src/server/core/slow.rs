@@ -393,7 +393,7 @@ impl SessionCore {
         up.owed.retain(|marker| !is_due(marker));
         for marker in due {
             let message = Arc::new(marker_message(marker));
-            self.queue(now, slot, &message, 0..1);
+            self.queue(now, slot, &message, std::slice::from_ref(&(0..1)));
         }
     }
 }
