@@ -1,6 +1,7 @@
 """One measurement: a route server in one network namespace, `rialto load` in another, a veth pair between
 them. Knows servers and processes; which shapes there are is `shapes.py`'s, what it means `render.py`'s."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -219,9 +220,28 @@ def measure(lan, server, shape, timeout_s, options):
             # Some refuse who comes sooner, and would be charged for the wait until they come again.
             if server in PEERS:
                 time.sleep(2)
-            return {"server": server, **loaded(lan, server, shape, words, timeout_s)}
+            with recorded(lan, options.get("profile")):
+                return {"server": server, **loaded(lan, server, shape, words, timeout_s)}
         finally:
             stop(lan, process)
+
+
+@contextlib.contextmanager
+def recorded(lan, profile):
+    """Records the server with perf, where a file and a rate are given."""
+    if not profile:
+        yield
+        return
+    file, hertz = profile
+    pids = ",".join(map(str, lan.pids()))
+    perf = subprocess.Popen(["perf", "record", "-q", "-g", "-e", "cpu-clock", "-F", str(hertz), "-p", pids, "-o", file],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(1)
+    try:
+        yield
+    finally:
+        perf.send_signal(signal.SIGINT)
+        perf.wait(30)
 
 
 def loaded(lan, server, shape, words, timeout_s):
