@@ -358,6 +358,26 @@ mod tests {
     }
 
     #[test]
+    fn names_of_one_path_are_not_those_of_another() {
+        let mut open = OpenBuffer::default();
+        open.octets.push(7);
+        let paths = [
+            None,
+            Some(PathId(1)),
+            Some(PathId(2)),
+            Some(PathId(2)),
+            None,
+        ];
+        for path_id in paths {
+            open.name(ShardId(0), path_id, &slots(3..4));
+        }
+        open.close_run(&clients(&[1]));
+        let packed = open.seal(&Gauge::default(), &Arc::default(), 100).unwrap();
+        let names = packed.buffer.names(&(0..1));
+        assert!(names.map(|(_, it)| it.path_id).eq(paths));
+    }
+
+    #[test]
     fn each_client_gets_its_runs_in_order_however_they_are_handed_out() {
         let many: Vec<u16> = (0..40).collect();
         // The last two have few members for each run.
