@@ -225,7 +225,7 @@ impl Report {
         if let Some(spread) = &self.latency_joining {
             let arrivals = grouped(spread.count);
             row(
-                "while one joins",
+                "in the join",
                 format!("{}, {arrivals} arrivals", spread.line()),
             );
         }
