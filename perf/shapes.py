@@ -56,23 +56,28 @@ SHAPES = {
 }
 
 
+def lan(shape, congestion):
+    """The namespaces for a shape."""
+    words = [str(word) for word in shape["words"]]
+    ipv6 = "--family" in words and words[words.index("--family") + 1] != "ipv4"
+    return measure.Lan(int(words[words.index("--clients") + 1]), ipv6, congestion)
+
+
 def run(name, shape, servers, repeat, options, timeout_s=None):
     """One result: the median of each figure of each server, and the runs it comes from."""
     words = [str(word) for word in shape["words"]]
-    clients = int(words[words.index("--clients") + 1])
-    ipv6 = "--family" in words and words[words.index("--family") + 1] != "ipv4"
-    lan = measure.Lan(clients, ipv6, options["congestion"])
+    namespaces = lan(shape, options["congestion"])
     runs = {server: [] for server in servers}
     try:
         for number in range(repeat):
             for server in servers:
                 print(f"== {name}: {server}" + (f", run {number + 1}" if repeat > 1 else ""), file=sys.stderr)
                 limit = shape["peers_timeout_s" if server in measure.PEERS else "timeout_s"]
-                row = measure.measure(lan, server, shape, timeout_s or limit, options)
+                row = measure.measure(namespaces, server, shape, timeout_s or limit, options)
                 row["timeout_s"] = timeout_s or limit
                 runs[server].append(row)
     finally:
-        lan.remove()
+        namespaces.remove()
     return {"shape": name, "about": shape["about"], "words": words, "congestion": options["congestion"],
             "servers": {server: {**middle(rows), "version": measure.version(server), "runs": rows}
                         for server, rows in runs.items()}}

@@ -20,7 +20,7 @@ def figures(results):
             out.append({
                 "figure": figure, "shape": name[0], "to_reach": to_reach,
                 "measured": " / ".join(short(one) for one in measured), "values": measured,
-                "reached": all(one <= limit for one, limit in zip(measured, limits)) if known == list(measured) else None,
+                "reached": all(one <= limit for one, limit in zip(measured, limits)) if limits and known == list(measured) else None,
             })
     return out
 
@@ -123,7 +123,7 @@ def arrival_late(servers):
 
 
 def growth(servers):
-    """Changes on their way when half were made, and at the end."""
+    """Changes on their way when half were made, and at the end; 500 are those of a quarter of a second."""
     figures = (right(servers) or {}).get("churn") or {}
     return figures.get("awaited_at_half"), figures.get("awaited_at_end")
 
@@ -155,9 +155,9 @@ TABLE = [
     ("server CPU ÷ blaster CPU", ["A"], "≤ 1.3", [1.3], cpu),
     ("server CPU ÷ blaster CPU", ["A4", "Aprime"], "≤ 1.5", [1.5], cpu),
     ("server CPU ÷ blaster CPU", MEDIUM, "≤ 3", [3], cpu),
-    ("CPU with the reader's kernel time ÷ blaster's", ["A", "A4", "Aprime", *MEDIUM], "report", [float("inf")], cpu_both),
+    ("CPU with the reader's kernel time ÷ blaster's", ["A", "A4", "Aprime", *MEDIUM], "report", [], cpu_both),
     ("wall time ÷ blaster's", ["A", "Aprime"], "≤ 1.3", [1.3], wall),
-    ("octets sent ÷ blaster's", ["A", "A4", "Aprime", *MEDIUM], "report", [float("inf")], octets),
+    ("octets sent ÷ blaster's", ["A", "A4", "Aprime", *MEDIUM], "report", [], octets),
     ("CPU with tags ÷ without", TAGS, "≤ 1.2", [1.2], cpu_of_tags),
     ("peak / settled RSS, MiB", ["A"], "≤ 300 / ≤ 130", [300, 130], memory),
     ("peak RSS with tags ÷ without", TAGS, "≤ 1.2", [1.2], memory_of_tags),
@@ -171,7 +171,7 @@ TABLE = [
     ("arrival p50 / p99, ms", ["churn500"], "≤ 1.5 / ≤ 10", [1.5, 10], arrival),
     ("arrival p50 / p99, ms", ["churn200-A"], "≤ 5 / ≤ 50", [5, 50], arrival),
     ("arrival p99, ms", ["churn2000-A"], "≤ 250", [250], arrival_late),
-    ("changes on their way at half time / at the end", ["churn2000-A"], "no growth", [float("inf")] * 2, growth),
+    ("changes on their way at half time / at the end", ["churn2000-A"], "no growth: ≤ 500 at the end", [float("inf"), 500], growth),
     ("one never reads: the others ÷ without", ["slow-A", "A"], "≤ 1.05", [1.05], slow),
     ("one never reads: more memory, MiB", ["slow-A", "A"], "≤ 2", [2], slow_memory),
     ("all sessions up, s", ["B2000"], "≤ 2", [2], sessions_up),

@@ -77,13 +77,19 @@ impl Run<'_> {
         self.settle(name, meter, since, NOBODY)
     }
 
-    fn join(&mut self) -> io::Result<bool> {
+    /// Who is left.
+    fn all_but_one(&mut self) -> io::Result<Option<usize>> {
         let last = self.swarm.client_count() - 1;
         let meter = self.begin();
         let since = self.swarm.start(0..last);
-        if !self.settle("all but one announce", meter, since, NOBODY)? {
+        let right = self.settle("all but one announce", meter, since, NOBODY)?;
+        Ok(right.then_some(last))
+    }
+
+    fn join(&mut self) -> io::Result<bool> {
+        let Some(last) = self.all_but_one()? else {
             return Ok(false);
-        }
+        };
         let meter = self.begin();
         let since = self.swarm.start(last..last + 1);
         let joining = Aside {
@@ -96,12 +102,9 @@ impl Run<'_> {
     }
 
     fn join_busy(&mut self) -> io::Result<bool> {
-        let last = self.swarm.client_count() - 1;
-        let meter = self.begin();
-        let since = self.swarm.start(0..last);
-        if !self.settle("all but one announce", meter, since, NOBODY)? {
+        let Some(last) = self.all_but_one()? else {
             return Ok(false);
-        }
+        };
         self.swarm.joiner = Some(last);
         let meter = self.begin();
         let since = self.swarm.now();
@@ -342,7 +345,9 @@ impl Run<'_> {
             }
             self.show(self.swarm.now(), (total - done) as usize);
             self.swarm.turn(Duration::from_millis(1))?;
-            figures.joined_s = figures.joined_s.or(self.has_joined(joins_since));
+            if figures.joined_s.is_none() {
+                figures.joined_s = self.has_joined(joins_since);
+            }
         }
         self.progress.end();
         self.let_join(&mut joins_since);
