@@ -66,6 +66,7 @@ fn batches(shard_count: u16) -> Vec<Arc<DeltaBatch>> {
             flush: 1,
             scheme: Arc::default(),
             groups: Vec::new(),
+            octets: 0,
             prefixes: entries.iter().map(|entry| entry.2).collect(),
             slots: (0..entries.len() as u32).map(PrefixSlot).collect(),
         };
@@ -83,6 +84,7 @@ fn batches(shard_count: u16) -> Vec<Arc<DeltaBatch>> {
                 },
                 prefixes: start..end,
             });
+            batch.octets += batch.groups.last().map_or(0, DeltaGroup::octets);
             start = end;
         }
         Arc::new(batch)

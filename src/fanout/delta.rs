@@ -19,6 +19,8 @@ pub struct DeltaBatch {
     /// the session core has by then.
     pub scheme: Arc<ControlScheme>,
     pub groups: Vec<DeltaGroup>,
+    /// About how many its UPDATEs take in one encoding ([`DeltaGroup::octets`]).
+    pub octets: usize,
     /// The prefixes of all groups, one group after another.
     pub prefixes: Vec<Prefix>,
     /// Their slots, at the same positions.

@@ -42,7 +42,7 @@ impl Gather {
             return Err(batch);
         }
         self.prefix_count += batch.prefixes.len();
-        self.octets += batch.groups.iter().map(DeltaGroup::octets).sum::<usize>();
+        self.octets += batch.octets;
         self.batches.push((batch, live.clone()));
         Ok(())
     }

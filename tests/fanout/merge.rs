@@ -29,6 +29,7 @@ fn batch(shard: u16, keys: &[u64]) -> Arc<DeltaBatch> {
         flush: 0,
         scheme: Arc::default(),
         groups: keys.iter().enumerate().map(group).collect(),
+        octets: 0,
         prefixes: prefixes.collect(),
         slots: slots.collect(),
     })

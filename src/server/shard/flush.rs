@@ -294,12 +294,13 @@ pub(super) fn build_batch(
         flush,
         scheme: scheme.clone(),
         groups: Vec::new(),
+        octets: 0,
         prefixes: Vec::new(),
         slots: Vec::new(),
     };
-    let (mut end, mut octets) = (0, 0);
+    let mut end = 0;
     for alike in records.chunk_by(|a, b| a.group == b.group) {
-        if octets > BATCH_OCTETS {
+        if batch.octets > BATCH_OCTETS {
             break;
         }
         let group = changes.group(alike[0].group);
@@ -307,7 +308,7 @@ pub(super) fn build_batch(
         let count = alike.len().min(group.size().prefix_count(BATCH_OCTETS));
         end += count;
         group.prefixes.end = end as u32;
-        octets += group.octets();
+        batch.octets += group.octets();
         batch.groups.push(group);
         if count < alike.len() {
             break;
