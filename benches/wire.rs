@@ -14,6 +14,7 @@ const CLASS: EncodingClass = EncodingClass {
     four_octet: true,
     add_path: FamilySet::EMPTY,
     message_max: 4096,
+    ..EncodingClass::PLAIN
 };
 
 fn set() -> SetBuilder {

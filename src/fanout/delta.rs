@@ -59,7 +59,7 @@ pub struct DeltaKey {
     /// [`AttributeSet::hash`]; 0 for a withdrawal.
     pub set: u64,
     /// Packs family, announce or withdraw, variant and path identifier.
-    pub form: u64,
+    pub form: u128,
 }
 
 /// A prefix (with ADD-PATH: a path identifier of it) whose state at a client is unknown.

@@ -69,6 +69,7 @@ pub fn audiences(
         _ => Variant {
             prepend,
             prepend_as: own_as,
+            ..Variant::default()
         },
     };
     (0u8..)

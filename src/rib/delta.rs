@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::base::{Asn, ClientSet, Family, PathId, PrefixSlot};
-use crate::wire::Variant;
+use crate::wire::{Variant, VariantFlags};
 
 use super::{Assigned, Assignments, EligibilityTable, Path, SetId, SetTable};
 
@@ -25,29 +25,34 @@ pub struct Form {
 
 impl Form {
     /// Withdrawals before announcements. From the top: family, announcement, prepends (2 bits), path
-    /// identifier (17 bits), prepended ASN (32 bits).
-    pub fn packed(&self) -> u64 {
+    /// identifier (17 bits), prepended ASN (32 bits), flags (8 bits), tags (16 bits).
+    pub fn packed(&self) -> u128 {
         let path_id = self.path_id.map_or(0, |id| id.0);
         debug_assert!(path_id < 1 << 17);
-        u64::from(self.family as u8) << 52
+        let variant = &self.variant;
+        let head = u64::from(self.family as u8) << 52
             | u64::from(!self.withdraw) << 51
-            | u64::from(self.variant.prepend & 3) << 49
+            | u64::from(variant.prepend & 3) << 49
             | u64::from(path_id) << 32
-            | u64::from(self.variant.prepend_as.0)
+            | u64::from(variant.prepend_as.0);
+        u128::from(head) << 24 | u128::from(variant.flags.bits()) << 16 | u128::from(variant.tags)
     }
 
-    pub fn unpacked(packed: u64) -> Form {
-        let path_id = (packed >> 32 & 0x1_ffff) as u32;
+    pub fn unpacked(packed: u128) -> Form {
+        let head = (packed >> 24) as u64;
+        let path_id = (head >> 32 & 0x1_ffff) as u32;
         Form {
-            family: if packed >> 52 & 1 == 0 {
+            family: if head >> 52 & 1 == 0 {
                 Family::Ipv4
             } else {
                 Family::Ipv6
             },
-            withdraw: packed >> 51 & 1 == 0,
+            withdraw: head >> 51 & 1 == 0,
             variant: Variant {
-                prepend: (packed >> 49 & 3) as u8,
-                prepend_as: Asn(packed as u32),
+                prepend: (head >> 49 & 3) as u8,
+                flags: VariantFlags::from_bits((packed >> 16) as u8),
+                tags: packed as u16,
+                prepend_as: Asn(head as u32),
             },
             path_id: (path_id != 0).then_some(PathId(path_id)),
         }
@@ -61,7 +66,7 @@ pub struct ChangeGroup {
     pub audience_hash: u64,
     pub set_hash: u64,
     /// [`Form::packed`].
-    pub form: u64,
+    pub form: u128,
     /// Into [`Changes::audience`].
     pub audience: u32,
     /// `None` for a withdrawal.

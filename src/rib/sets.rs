@@ -231,6 +231,7 @@ fn measure_fits(set: &AttributeSet, scrub: &dyn CommunityScrub) -> u32 {
             let variant = Variant {
                 prepend,
                 prepend_as: announcer,
+                ..Variant::default()
             };
             for add_path in [FamilySet::EMPTY, FamilySet::ALL] {
                 for message_max in [4_096, u16::MAX] {
@@ -238,6 +239,7 @@ fn measure_fits(set: &AttributeSet, scrub: &dyn CommunityScrub) -> u32 {
                         four_octet,
                         add_path,
                         message_max,
+                        ..EncodingClass::PLAIN
                     };
                     out.clear();
                     encode_attributes(&mut out, set, variant, announcer, &class, scrub);

@@ -150,15 +150,6 @@ pub struct Facts {
     pub graceful_shutdown: bool,
 }
 
-/// How an outgoing form differs from the attribute set as heard.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
-pub struct Variant {
-    /// How many times the announcer's ASN is prepended, 0 to 3.
-    pub prepend: u8,
-    /// That ASN; 0 where nothing is prepended.
-    pub prepend_as: Asn,
-}
-
 /// The path attributes of an UPDATE after validation, immutable and shared.
 ///
 /// `octets` holds them whole (flags, type, length, value), ascending by type code, with

@@ -5,13 +5,42 @@ use std::collections::BTreeSet;
 use smallvec::SmallVec;
 
 use super::attribute::{push_attribute, push_unchanged, split_attribute};
-use super::{RawAttribute, code};
+use super::{NextHop, RawAttribute, Variant, code};
 
-/// Which communities disappear.
+/// Which communities disappear, and what comes in addition.
 pub trait CommunityScrub {
     fn removes_standard(&self, community: (u16, u16)) -> bool;
     fn removes_large(&self, community: (u32, u32, u32)) -> bool;
     fn removes_extended(&self, community: [u8; 8]) -> bool;
+
+    /// What is added to a path in this variant.
+    fn additions(&self, _variant: Variant) -> Additions {
+        Additions::default()
+    }
+
+    /// The next hop of a path in this variant.
+    fn next_hop(&self, _variant: Variant, next_hop: NextHop) -> NextHop {
+        next_hop
+    }
+
+    /// Octets that [`Self::additions`] make a path longer, at most.
+    fn additions_len_max(&self) -> usize {
+        0
+    }
+}
+
+/// Communities to add, each kind without repetition.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Additions {
+    pub standard: SmallVec<[(u16, u16); 4]>,
+    pub extended: SmallVec<[[u8; 8]; 2]>,
+    pub large: SmallVec<[(u32, u32, u32); 4]>,
+}
+
+impl Additions {
+    pub fn is_empty(&self) -> bool {
+        self.standard.is_empty() && self.extended.is_empty() && self.large.is_empty()
+    }
 }
 
 /// Removes nothing.

@@ -18,6 +18,24 @@ pub struct EncodingClass {
     pub add_path: FamilySet,
     /// Longest message, in octets: 4,096, or 65,535 (RFC 8654).
     pub message_max: u16,
+    /// IPv4 prefixes may have IPv6 next hops (RFC 8950).
+    pub v6_next_hops: bool,
+    /// Goes into an ONLY_TO_CUSTOMER where there is none (RFC 9234 §5); 0: none is added.
+    pub otc: Asn,
+    /// Prepended once to every AS_PATH, for a client that insists on it; 0: nothing is.
+    pub rs_as: Asn,
+}
+
+impl EncodingClass {
+    /// Four-octet ASNs, short messages, one path for each prefix.
+    pub const PLAIN: EncodingClass = EncodingClass {
+        four_octet: true,
+        add_path: FamilySet::EMPTY,
+        message_max: 4_096,
+        v6_next_hops: false,
+        otc: Asn(0),
+        rs_as: Asn(0),
+    };
 }
 
 /// Path identifier, prefix length and address of the longest prefix.

@@ -30,15 +30,16 @@ mod route_refresh;
 pub mod testing;
 mod type_codes;
 mod update;
+mod variant;
 
 pub use attribute::flag;
 pub use attribute_set::{
-    AttributeSet, Facts, GRACEFUL_SHUTDOWN, NextHop, Origin, RawAttribute, Variant, code, segment,
+    AttributeSet, Facts, GRACEFUL_SHUTDOWN, NextHop, Origin, RawAttribute, code, segment,
 };
 pub use capability::{
     Capabilities, CapabilityError, GracefulRestart, capability_code, encode_multiprotocol,
 };
-pub use community::{CommunityScrub, KeepAll};
+pub use community::{Additions, CommunityScrub, KeepAll};
 pub use encode::{
     EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals,
     fits,
@@ -58,3 +59,4 @@ pub use open::{Open, OpenError};
 pub use route_refresh::{RefreshSubtype, decode_route_refresh, encode_route_refresh};
 pub use type_codes::TypeCodes;
 pub use update::{DecodeContext, Scratch, Update, decode_update};
+pub use variant::{Variant, VariantFlags};

@@ -48,6 +48,7 @@ pub const CLASS: EncodingClass = EncodingClass {
     four_octet: true,
     add_path: FamilySet::EMPTY,
     message_max: 4096,
+    ..EncodingClass::PLAIN
 };
 
 impl Peer {

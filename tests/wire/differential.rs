@@ -193,6 +193,7 @@ fn encode(set: &AttributeSet, family: Family, nlri: impl Iterator<Item = Prefix>
         four_octet: true,
         add_path: FamilySet::EMPTY,
         message_max: 65535,
+        ..EncodingClass::PLAIN
     };
     let (mut attributes, mut out) = (Vec::new(), Vec::new());
     encode_attributes(

@@ -13,6 +13,7 @@ const CLASS: EncodingClass = EncodingClass {
     four_octet: true,
     add_path: FamilySet::EMPTY,
     message_max: 4096,
+    ..EncodingClass::PLAIN
 };
 
 /// Removes what has 64500 in front.

@@ -16,6 +16,7 @@ fn class(four_octet: bool) -> EncodingClass {
         four_octet,
         add_path: FamilySet::EMPTY,
         message_max: 4096,
+        ..EncodingClass::PLAIN
     }
 }
 

@@ -150,7 +150,7 @@ proptest! {
         set in set(), prefixes in proptest::collection::vec(prefix(Family::Ipv4), 1..50), four_octet: bool,
     ) {
         let set = set.build();
-        let class = EncodingClass { four_octet, add_path: FamilySet::EMPTY, message_max: 65535 };
+        let class = EncodingClass { four_octet, add_path: FamilySet::EMPTY, message_max: 65535, ..EncodingClass::PLAIN };
         let (mut attributes, mut out) = (Vec::new(), Vec::new());
         encode_attributes(&mut attributes, &set, Variant::default(), Asn(0), &class, &KeepAll);
         let mut nlri = prefixes.iter().map(|prefix| (*prefix, None));

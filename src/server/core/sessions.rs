@@ -301,5 +301,6 @@ fn encoding_class(negotiated: &Negotiated) -> EncodingClass {
         four_octet: negotiated.four_octet,
         add_path: negotiated.add_path_send,
         message_max,
+        ..EncodingClass::PLAIN
     }
 }

@@ -273,6 +273,7 @@ impl Shard {
             } else {
                 4_096
             },
+            ..EncodingClass::PLAIN
         };
         self.capacities.insert(slot, class);
         let announcer = &mut self.announcers[slot.index()];
