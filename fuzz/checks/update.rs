@@ -28,11 +28,8 @@ pub fn check(octets: &[u8]) {
     let class = EncodingClass {
         four_octet: choices & 2 == 0,
         add_path: FamilySet::EMPTY,
-        message_max: if choices & 4 == 0 {
-            4096..EncodingClass::PLAIN
-        } else {
-            65535
-        },
+        message_max: if choices & 4 == 0 { 4096 } else { 65535 },
+        ..EncodingClass::PLAIN
     };
     for (set, nlri) in &update.announced {
         let (mut attributes, mut out) = (Vec::new(), Vec::new());
