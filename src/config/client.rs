@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::base::{Asn, Family, FamilySet};
 
+use super::feeds::rtt_us;
 use super::model::{Attributes, ClientConfig};
 use super::options::Options;
 use super::reader::{Entry, Reader};
@@ -19,8 +20,17 @@ const SHUTDOWN_MESSAGE_LEN_MAX: usize = 255;
 
 const NAME_LEN_MAX: usize = 64;
 
+/// What holds for all clients and stands in other sections.
+pub struct ForClients {
+    pub attributes: Attributes,
+    pub obeys_well_known: bool,
+    /// Microseconds.
+    pub rtts: HashMap<IpAddr, u32>,
+    pub peeringdb: HashMap<Asn, [Option<u32>; 2]>,
+}
+
 /// A name is empty until [`name_all`].
-pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Option<ClientConfig> {
+pub fn read(reader: Reader<'_>, defaults: &Options, server: &ForClients) -> Option<ClientConfig> {
     let asn = reader.required("asn", "64496", asn);
     let own_address = reader.required("address", "\"192.0.2.1\"", address);
     let name = reader.entry("name").and_then(|entry| name(&entry));
@@ -28,6 +38,7 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Opti
     let port = reader.integer("port", 1..=65_535).unwrap_or(179);
     let quarantine = reader.bool("quarantine").unwrap_or_default();
     let disabled = disabled(&reader);
+    let rtt_us = reader.entry("rtt_ms").and_then(|entry| rtt(&entry));
     let own = Options::read(&reader);
     let place = reader.place().clone();
     reader.finish();
@@ -38,7 +49,8 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Opti
         Family::Ipv6
     };
     let preset = own.import.preset.or(defaults.import.preset);
-    let limits = own.limits.resolve(&defaults.limits, preset);
+    let suggested = server.peeringdb.get(&asn).copied().unwrap_or_default();
+    let limits = own.limits.resolve(&defaults.limits, preset, suggested);
     let idle_hold_s = own
         .idle_hold_s
         .or(defaults.idle_hold_s)
@@ -72,6 +84,26 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Opti
             .extended_messages
             .or(defaults.extended_messages)
             .unwrap_or(true),
+        role: own.role.or(defaults.role).unwrap_or_default(),
+        prepend_rs_as: own
+            .prepend_rs_as
+            .or(defaults.prepend_rs_as)
+            .unwrap_or(false),
+        ipv6_next_hops: own
+            .ipv6_next_hops
+            .or(defaults.ipv6_next_hops)
+            .unwrap_or(false),
+        obeys_well_known: own
+            .obeys_well_known
+            .or(defaults.obeys_well_known)
+            .unwrap_or(server.obeys_well_known),
+        takes_blackholes: own
+            .takes_blackholes
+            .or(defaults.takes_blackholes)
+            .unwrap_or(true),
+        rtt_us: rtt_us.or(server.rtts.get(&address.to_canonical()).copied()),
+        matrix: own.matrix.resolve(&defaults.matrix),
+        irr: own.irr.resolve(&defaults.irr),
         connect_retry_s: own
             .connect_retry_s
             .or(defaults.connect_retry_s)
@@ -87,7 +119,7 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &Attributes) -> Opti
         limits: limits.families,
         attribute_octets_max: limits.attribute_octets_max,
         limit_restart: limits.restart,
-        attributes: own.attributes.resolve(&defaults.attributes, server),
+        attributes: own.attributes.resolve(&defaults.attributes, &server.attributes),
     })
 }
 
@@ -124,6 +156,16 @@ fn name(entry: &Entry<'_>) -> Option<String> {
         return entry.expected(expected);
     }
     Some(text.to_owned())
+}
+
+/// Milliseconds, whole ones or not.
+fn rtt(entry: &Entry<'_>) -> Option<u32> {
+    let value = entry.value();
+    let float = value.as_float().map(|float| float.as_str());
+    let text = float.or(value.as_integer().map(|integer| integer.as_str()));
+    let ms = text.and_then(|text| text.parse().ok());
+    ms.and_then(rtt_us)
+        .or_else(|| entry.expected("a number of milliseconds such as 5.3"))
 }
 
 /// `disabled = true` with `shutdown_message`.

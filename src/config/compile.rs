@@ -6,12 +6,17 @@ use std::sync::Arc;
 
 use crate::base::{Asn, ClientSlot, CoreId, Family, FamilySet, Generation};
 use crate::policy::{
-    BOGON_ASNS, Directory, DirectoryEntry, ImportChecks, ImportPolicy, PrefixList,
+    BlackholeRequests, ControlScheme, Directory, DirectoryEntry, ImportChecks, ImportPolicy,
+    IrrChecks, IrrSet, Outside, PrefixList,
 };
-use crate::server::exchange::{Client, Exchange};
+use crate::server::exchange::{Client, Exchange, VrpChanges};
 use crate::session::SessionSettings;
 
-use super::model::{ClientConfig, Config, NextHopMode};
+use super::export;
+use super::import::NextHopMode;
+use super::irr::IrrSources;
+use super::lists::{list_of, own_prefixes};
+use super::model::{ClientConfig, Config, Role};
 
 /// What the operator changed by hand since the start, by the client's address. Stronger than the
 /// files, and gone with the process.
@@ -45,14 +50,34 @@ impl Overrides {
     }
 }
 
+/// What the management plane knows that no file of the configuration says.
+#[derive(Clone, Default, Debug)]
+pub struct Inputs {
+    /// What clients registered, by where it comes from; what is missing has not come yet.
+    pub irr: HashMap<IrrSources, Arc<IrrSet>>,
+    pub outside: Outside,
+    pub vrp_changes: Option<VrpChanges>,
+    /// The server is about to stop (RFC 8326).
+    pub is_draining: bool,
+}
+
 /// Compiles the generation after `previous`. A client that was there keeps its slot; one that is new
 /// takes a slot that `previous` left free, so that no slot changes hands within one generation.
-pub fn compile(config: &Config, overrides: &Overrides, previous: Option<&Exchange>) -> Exchange {
+pub fn compile(
+    config: &Config,
+    overrides: &Overrides,
+    inputs: &Inputs,
+    previous: Option<&Exchange>,
+) -> Exchange {
     let slots = assign_slots(&config.clients, previous);
     let len = slots.iter().map(|slot| slot.index() + 1).max().unwrap_or(0);
     let len = len.max(previous.map_or(0, |exchange| exchange.clients.len()));
     let mut clients = vec![None; len];
-    let shared = Shared::new(config);
+    let scheme = match previous.filter(|previous| *previous.scheme == config.scheme) {
+        Some(previous) => previous.scheme.clone(),
+        None => Arc::new(config.scheme.clone()),
+    };
+    let shared = Shared::new(config, inputs, scheme.clone());
     for (client, slot) in config.clients.iter().zip(&slots) {
         clients[slot.index()] = Some(Arc::new(shared.client(
             client,
@@ -60,11 +85,18 @@ pub fn compile(config: &Config, overrides: &Overrides, previous: Option<&Exchang
             overrides.of(client.address),
         )));
     }
-    let entry = |(client, slot): (&ClientConfig, &ClientSlot)| DirectoryEntry {
+    let receivers = export::receivers(&config.clients, &slots);
+    let directory = config.clients.iter().zip(&slots).zip(receivers);
+    let directory = directory.map(|((client, slot), receivers)| DirectoryEntry {
         slot: *slot,
         asn: client.asn,
         hide_own_as: client.hide_own_as,
-    };
+        rtt_us: client.rtt_us,
+        receivers,
+        takes_blackholes: client.takes_blackholes,
+        obeys_well_known: client.obeys_well_known,
+    });
+    let directory = directory.collect::<Directory>();
     Exchange {
         generation: Generation(previous.map_or(1, |exchange| exchange.generation.0 + 1)),
         asn: config.server.asn,
@@ -73,16 +105,10 @@ pub fn compile(config: &Config, overrides: &Overrides, previous: Option<&Exchang
         core_count: config.cores.sessions,
         shard_count: config.cores.shards,
         med: config.server.med,
-        scheme: match previous.filter(|previous| *previous.scheme == config.scheme) {
-            Some(previous) => previous.scheme.clone(),
-            None => Arc::new(config.scheme.clone()),
-        },
-        directory: config
-            .clients
-            .iter()
-            .zip(&slots)
-            .map(entry)
-            .collect::<Directory>(),
+        scheme,
+        directory: directory.with_server(config.blackhole.add_no_export, inputs.is_draining),
+        outside: inputs.outside.clone(),
+        vrp_changes: inputs.vrp_changes.clone(),
         by_address: clients
             .iter()
             .flatten()
@@ -110,13 +136,15 @@ fn assign_slots(clients: &[ClientConfig], previous: Option<&Exchange>) -> Vec<Cl
 /// What all clients have in common.
 struct Shared<'a> {
     config: &'a Config,
-    bogon_prefixes: Arc<PrefixList>,
+    inputs: &'a Inputs,
+    scheme: Arc<ControlScheme>,
+    own_prefixes: Arc<PrefixList>,
     /// The addresses of all sessions of an ASN.
     addresses: HashMap<Asn, Vec<IpAddr>>,
 }
 
 impl<'a> Shared<'a> {
-    fn new(config: &'a Config) -> Shared<'a> {
+    fn new(config: &'a Config, inputs: &'a Inputs, scheme: Arc<ControlScheme>) -> Shared<'a> {
         let mut addresses: HashMap<Asn, Vec<IpAddr>> = HashMap::new();
         for client in &config.clients {
             addresses
@@ -130,7 +158,9 @@ impl<'a> Shared<'a> {
         }
         Shared {
             config,
-            bogon_prefixes: PrefixList::bogons(),
+            inputs,
+            scheme,
+            own_prefixes: own_prefixes(&config.server.lan),
             addresses,
         }
     }
@@ -194,6 +224,11 @@ impl<'a> Shared<'a> {
                 Some(self.addresses.get(&client.asn).cloned().unwrap_or_default())
             }
         };
+        let lists = &self.config.lists;
+        let has_rpki = !self.config.rpki.is_empty();
+        let unless_empty =
+            |on: bool, list: &Arc<PrefixList>| (on && !list.is_empty()).then(|| list.clone());
+        let asns = |on: bool, list: &Arc<[Asn]>| if on { list.clone() } else { [].into() };
         ImportChecks {
             server_asn: self.config.server.asn,
             client_asn: client.asn,
@@ -202,14 +237,56 @@ impl<'a> Shared<'a> {
             as_path_len_max: import.as_path_max,
             prefix_lengths: Family::ALL
                 .map(|family| import.prefix_length[family.index()].map(|(min, max)| min..=max)),
-            bogon_prefixes: import.bogon_prefixes.then(|| self.bogon_prefixes.clone()),
+            bogon_prefixes: unless_empty(import.bogon_prefixes, &lists.bogon_prefixes),
             bogon_asns: if import.bogon_asns {
-                BOGON_ASNS.to_vec()
+                lists.bogon_asns.clone()
             } else {
                 Vec::new()
             },
             own_as: import.own_as,
+            own_prefixes: unless_empty(import.own_prefixes, &self.own_prefixes),
+            black_list: unless_empty(import.black_list, &lists.black_list),
+            client_black_list: unless_empty(true, &list_of(&import.black_list_prefixes)),
+            as_set: import.as_set,
+            transit_free_asns: asns(import.transit_free, &lists.transit_free_asns),
+            never_via_route_servers_asns: asns(
+                import.never_via_route_servers,
+                &lists.never_via_route_servers_asns,
+            ),
+            communities_max: import.communities_max,
+            route_leak: client.role != Role::Off,
+            irr: self.irr(client),
+            rpki_invalid: import.rpki_invalid && has_rpki,
+            rpki_unknown: import.rpki_unknown && has_rpki,
+            aspa_invalid: import.aspa_invalid && has_rpki,
+            blackhole: self.blackhole(client),
+            remarks: import.tag.clone(),
             quarantined,
         }
+    }
+
+    /// Nothing is checked of a client about which nothing is said.
+    fn irr(&self, client: &ClientConfig) -> Option<IrrChecks> {
+        let (import, irr) = (&client.import, &client.irr);
+        let is_on = (import.irr_prefix || import.irr_origin) && !irr.sources.is_empty();
+        is_on.then(|| IrrChecks {
+            set: self.inputs.irr.get(&irr.sources).cloned(),
+            prefix: import.irr_prefix,
+            origin: import.irr_origin,
+            allow_longer_prefixes: irr.allow_longer_prefixes,
+            roas_as_route_objects: irr.rpki_roas_as_route_objects,
+            white_list_prefixes: Arc::new(irr.white_list_prefixes.iter().copied().collect()),
+            white_list_origins: irr.white_list_origins.clone(),
+            white_list_routes: irr.white_list_routes.clone(),
+        })
+    }
+
+    fn blackhole(&self, client: &ClientConfig) -> Option<BlackholeRequests> {
+        let families = self.config.blackhole.families;
+        let is_on = client.import.blackhole && families != [false; 2];
+        is_on.then(|| BlackholeRequests {
+            scheme: self.scheme.clone(),
+            families,
+        })
     }
 }

@@ -5,6 +5,11 @@ mod check;
 mod client;
 mod compile;
 mod diff;
+mod export;
+mod feeds;
+mod import;
+mod irr;
+mod lists;
 mod model;
 mod options;
 mod problem;
@@ -15,9 +20,13 @@ mod summary;
 
 pub use compile::{Override, Overrides, compile};
 pub use diff::{ClientChange, Difference, difference, needs_restart};
-pub use model::{
-    Attributes, ClientConfig, Config, Cores, ImportConfig, Log, LogFormat, NextHopMode, Server,
-};
+pub use compile::Inputs;
+pub use export::{Blackhole, ClientName, Matrix};
+pub use feeds::RpkiFeed;
+pub use import::{ImportConfig, NextHopMode};
+pub use irr::{IrrConfig, IrrFeed, IrrSources};
+pub use lists::Lists;
+pub use model::{Attributes, ClientConfig, Config, Cores, Log, LogFormat, Role, Server};
 pub use options::RECEIVED_MAX;
 pub use problem::{Place, Problem, Problems, Severity};
 pub use read::{from_text, load};

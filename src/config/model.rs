@@ -4,12 +4,17 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::{Asn, Family, FamilySet};
+use crate::base::{Asn, Family, FamilySet, Prefix};
 use crate::policy::ControlScheme;
 use crate::rib::MedMode;
 use crate::server::exchange::{FanoutLimits, PrefixLimits, Secret, Startup};
 use crate::wire::TypeCodes;
 
+use super::export::{Blackhole, Matrix};
+use super::feeds::RpkiFeed;
+use super::import::ImportConfig;
+use super::irr::{IrrConfig, IrrFeed};
+use super::lists::Lists;
 use super::problem::{Place, Problems};
 
 /// A whole configuration that passed its checks.
@@ -24,6 +29,10 @@ pub struct Config {
     pub control: PathBuf,
     pub log: Log,
     pub scheme: ControlScheme,
+    pub lists: Lists,
+    pub blackhole: Blackhole,
+    pub irr: IrrFeed,
+    pub rpki: RpkiFeed,
     pub startup: Startup,
     pub fanout: FanoutLimits,
     /// In the order of the files.
@@ -38,6 +47,8 @@ pub struct Server {
     pub router_id: Ipv4Addr,
     pub listen: Vec<SocketAddr>,
     pub med: MedMode,
+    /// The exchange's own prefixes.
+    pub lan: Vec<Prefix>,
     /// `attributes.discard` and `attributes.treat_as_withdraw` that hold for every client.
     pub attributes: Attributes,
 }
@@ -91,6 +102,18 @@ pub struct ClientConfig {
     pub add_path: bool,
     pub hide_own_as: bool,
     pub extended_messages: bool,
+    /// RFC 9234.
+    pub role: Role,
+    pub prepend_rs_as: bool,
+    /// RFC 8950.
+    pub ipv6_next_hops: bool,
+    /// Its routes with RFC 1997 NO_EXPORT and the like go to nobody.
+    pub obeys_well_known: bool,
+    /// It is sent blackhole routes.
+    pub takes_blackholes: bool,
+    pub rtt_us: Option<u32>,
+    pub matrix: Matrix,
+    pub irr: IrrConfig,
     pub connect_retry_s: u16,
     pub idle_hold_s: u16,
     pub idle_hold_max_s: u16,
@@ -105,60 +128,14 @@ pub struct ClientConfig {
     pub attributes: Attributes,
 }
 
-/// `[client.import]` with what it inherits.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ImportConfig {
-    pub next_hop: NextHopMode,
-    pub leftmost_as: bool,
-    pub as_path_max: Option<u16>,
-    /// Accepted prefix lengths by [`Family::index`]; `None`: all.
-    pub prefix_length: [Option<(u8, u8)>; 2],
-    pub bogon_prefixes: bool,
-    pub bogon_asns: bool,
-    pub own_as: bool,
-}
-
-/// Whose address a next hop may be (RFC 7948 §4.8).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NextHopMode {
+/// `role`: whether the server says that it is a route server (RFC 9234).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Role {
+    #[default]
     Off,
-    /// The client's own.
+    On,
+    /// Clients must say that they are clients of one.
     Strict,
-    /// That of any session of the same ASN.
-    SameAs,
-}
-
-impl NextHopMode {
-    pub const fn name(self) -> &'static str {
-        match self {
-            NextHopMode::Off => "off",
-            NextHopMode::Strict => "strict",
-            NextHopMode::SameAs => "same_as",
-        }
-    }
-}
-
-impl ImportConfig {
-    /// Every check that needs no outside data.
-    pub const EXCHANGE: ImportConfig = ImportConfig {
-        next_hop: NextHopMode::Strict,
-        leftmost_as: true,
-        as_path_max: Some(32),
-        prefix_length: [Some((8, 24)), Some((12, 48))],
-        bogon_prefixes: true,
-        bogon_asns: true,
-        own_as: true,
-    };
-
-    pub const LAB: ImportConfig = ImportConfig {
-        next_hop: NextHopMode::Off,
-        leftmost_as: false,
-        as_path_max: None,
-        prefix_length: [None, None],
-        bogon_prefixes: false,
-        bogon_asns: false,
-        own_as: false,
-    };
 }
 
 impl ClientConfig {

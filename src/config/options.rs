@@ -7,7 +7,10 @@ use crate::base::{Family, FamilySet};
 use crate::server::exchange::{LimitAction, PrefixLimits, Secret};
 use crate::wire::{TypeCodes, code};
 
-use super::model::{Attributes, ImportConfig, NextHopMode};
+use super::export::MatrixOptions;
+use super::import::{ImportOptions, Preset};
+use super::irr::IrrOptions;
+use super::model::{Attributes, Role};
 use super::reader::{Entry, Limit, Reader};
 
 /// RFC 2385 leaves it open; Linux takes no longer key.
@@ -34,6 +37,13 @@ pub struct Options {
     pub add_path: Option<bool>,
     pub hide_own_as: Option<bool>,
     pub extended_messages: Option<bool>,
+    pub role: Option<Role>,
+    pub prepend_rs_as: Option<bool>,
+    pub ipv6_next_hops: Option<bool>,
+    pub obeys_well_known: Option<bool>,
+    pub takes_blackholes: Option<bool>,
+    pub matrix: MatrixOptions,
+    pub irr: IrrOptions,
     pub connect_retry_s: Option<u16>,
     pub idle_hold_s: Option<u16>,
     pub idle_hold_max_s: Option<u16>,
@@ -44,25 +54,6 @@ pub struct Options {
     pub import: ImportOptions,
     pub limits: LimitOptions,
     pub attributes: AttributeOptions,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Preset {
-    Exchange,
-    Lab,
-}
-
-/// `import`: the preset gives what is not said.
-#[derive(Debug, Default)]
-pub struct ImportOptions {
-    pub preset: Option<Preset>,
-    pub next_hop: Option<NextHopMode>,
-    pub leftmost_as: Option<bool>,
-    pub as_path_max: Option<Limit>,
-    pub prefix_length: [Option<Option<(u8, u8)>>; 2],
-    pub bogon_prefixes: Option<bool>,
-    pub bogon_asns: Option<bool>,
-    pub own_as: Option<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +93,16 @@ impl Options {
             add_path: reader.bool("add_path"),
             hide_own_as: reader.bool("hide_own_as"),
             extended_messages: reader.bool("extended_messages"),
+            role: role(reader),
+            prepend_rs_as: reader.bool("prepend_rs_as"),
+            ipv6_next_hops: reader.bool("ipv6_next_hops"),
+            obeys_well_known: reader.one_of("rfc1997", &[("pass", false), ("obey", true)]),
+            takes_blackholes: reader.bool("blackhole"),
+            matrix: MatrixOptions::read(reader),
+            irr: reader
+                .table("irr")
+                .map(IrrOptions::read)
+                .unwrap_or_default(),
             connect_retry_s: reader.integer("connect_retry", 1..=3600),
             idle_hold_s: reader.integer("idle_hold", 1..=3600),
             idle_hold_max_s: reader.integer("idle_hold_max", 1..=3600),
@@ -150,6 +151,17 @@ fn families(reader: &Reader<'_>) -> Option<FamilySet> {
         return None;
     }
     Some(families.into_iter().collect())
+}
+
+/// `true`, `false` or `"strict"`.
+fn role(reader: &Reader<'_>) -> Option<Role> {
+    let entry = reader.entry("role")?;
+    match (entry.value().as_bool(), entry.value().as_str()) {
+        (Some(true), _) => Some(Role::On),
+        (Some(false), _) => Some(Role::Off),
+        (None, Some("strict")) => Some(Role::Strict),
+        (None, _) => entry.expected("true, false or \"strict\""),
+    }
 }
 
 fn ttl_security(reader: &Reader<'_>) -> Option<Option<u8>> {
@@ -212,92 +224,6 @@ fn is_open_to_all(file: &std::path::Path) -> bool {
     std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
-impl ImportOptions {
-    fn read(reader: Reader<'_>) -> ImportOptions {
-        let modes = [
-            ("strict", NextHopMode::Strict),
-            ("same_as", NextHopMode::SameAs),
-            ("off", NextHopMode::Off),
-        ];
-        let options = ImportOptions {
-            preset: reader.one_of(
-                "preset",
-                &[("exchange", Preset::Exchange), ("lab", Preset::Lab)],
-            ),
-            next_hop: reader.one_of("next_hop", &modes),
-            leftmost_as: reader.bool("leftmost_as"),
-            as_path_max: reader.limit("as_path_max", 1..=1000),
-            prefix_length: prefix_lengths(&reader),
-            bogon_prefixes: reader.bool("bogon_prefixes"),
-            bogon_asns: reader.bool("bogon_asns"),
-            own_as: reader.bool("own_as"),
-        };
-        reader.finish();
-        options
-    }
-
-    /// A preset said nearer to the client replaces all that was said farther away.
-    pub fn resolve(&self, defaults: &ImportOptions) -> ImportConfig {
-        let base = match self.preset.or(defaults.preset) {
-            Some(Preset::Lab) => ImportConfig::LAB,
-            Some(Preset::Exchange) | None => ImportConfig::EXCHANGE,
-        };
-        let inherited = if self.preset.is_some() {
-            base
-        } else {
-            defaults.over(base)
-        };
-        self.over(inherited)
-    }
-
-    fn over(&self, base: ImportConfig) -> ImportConfig {
-        let [v4, v6] = self.prefix_length;
-        let [base_v4, base_v6] = base.prefix_length;
-        ImportConfig {
-            next_hop: self.next_hop.unwrap_or(base.next_hop),
-            leftmost_as: self.leftmost_as.unwrap_or(base.leftmost_as),
-            as_path_max: self
-                .as_path_max
-                .map_or(base.as_path_max, |limit| limit.max().map(|max| max as u16)),
-            prefix_length: [v4.unwrap_or(base_v4), v6.unwrap_or(base_v6)],
-            bogon_prefixes: self.bogon_prefixes.unwrap_or(base.bogon_prefixes),
-            bogon_asns: self.bogon_asns.unwrap_or(base.bogon_asns),
-            own_as: self.own_as.unwrap_or(base.own_as),
-        }
-    }
-}
-
-/// `prefix_length = { ipv4 = [8, 24], ipv6 = [12, 48] }`, either of them `"any"`, or `"any"` as a whole.
-fn prefix_lengths(reader: &Reader<'_>) -> [Option<Option<(u8, u8)>>; 2] {
-    let Some(entry) = reader.entry("prefix_length") else {
-        return [None, None];
-    };
-    if entry.value().as_str() == Some("any") {
-        return [Some(None), Some(None)];
-    }
-    let Some(table) = reader.table("prefix_length") else {
-        return [None, None];
-    };
-    let lengths = [
-        range(&table, "ipv4", Family::Ipv4),
-        range(&table, "ipv6", Family::Ipv6),
-    ];
-    table.finish();
-    lengths
-}
-
-fn range(reader: &Reader<'_>, key: &'static str, family: Family) -> Option<Option<(u8, u8)>> {
-    let entry = reader.entry(key)?;
-    if entry.value().as_str() == Some("any") {
-        return Some(None);
-    }
-    let bounds = reader.list(key, |item| item.integer(0..=family.max_len()))?;
-    match bounds[..] {
-        [min, max] if min <= max => Some(Some((min, max))),
-        _ => entry.expected("\"any\" or [shortest, longest]"),
-    }
-}
-
 impl LimitOptions {
     fn read(reader: Reader<'_>) -> LimitOptions {
         let [mut v4, mut v6] = [FamilyLimitOptions::default(), FamilyLimitOptions::default()];
@@ -319,7 +245,13 @@ impl LimitOptions {
     }
 
     /// The preset "lab" has no limits but those that are said.
-    pub fn resolve(&self, defaults: &LimitOptions, preset: Option<Preset>) -> Limits {
+    /// PeeringDB's (`suggested`) are weaker than a client's own, and stronger than what all have.
+    pub fn resolve(
+        &self,
+        defaults: &LimitOptions,
+        preset: Option<Preset>,
+        suggested: [Option<u32>; 2],
+    ) -> Limits {
         let unless_lab = |max: u32| match preset {
             Some(Preset::Lab) => Limit::None,
             Some(Preset::Exchange) | None => Limit::Of(max),
@@ -333,6 +265,7 @@ impl LimitOptions {
             PrefixLimits {
                 received_max: own
                     .received_max
+                    .or(suggested[family.index()].map(Limit::Of))
                     .or(inherited.received_max)
                     .unwrap_or(received_max)
                     .max(),
@@ -370,6 +303,7 @@ impl FamilyLimitOptions {
         let actions = [
             ("warn", LimitAction::Warn),
             ("block", LimitAction::Block),
+            ("reject", LimitAction::Reject),
             ("shutdown", LimitAction::Shutdown),
             ("restart", LimitAction::Restart),
         ];

@@ -8,12 +8,16 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::base::Asn;
-use crate::policy::{ControlAction, ControlScheme, Precedence, SchemeError, SchemeOptions};
+use crate::policy::{ControlScheme, SchemeOptions};
 use crate::rib::MedMode;
 use crate::server::exchange::{FanoutLimits, Startup};
 
 use super::check::{self, Asked};
-use super::client;
+use super::client::{self, ForClients};
+use super::export::{self, Blackhole};
+use super::feeds::{self, RpkiFeed};
+use super::irr::IrrFeed;
+use super::lists::{self, Lists};
 use super::model::{Attributes, Config, Cores, Log, LogFormat, Server};
 use super::options::{AttributeOptions, Options};
 use super::problem::{Place, Problems};
@@ -125,7 +129,13 @@ impl<'a> Sections<'a> {
         let api = api(self.section("api"), self.main());
         let control = control(self.section("control"), self.main());
         let log = log(self.section("log"));
-        let scheme = self.section("communities").map(communities);
+        let communities = self.section("communities");
+        let communities = communities.map(|reader| export::communities(&reader));
+        let (scheme, obeys_well_known) = communities.unwrap_or_default();
+        let blackhole = Blackhole::read(self.section("blackhole"));
+        let lists = Lists::read(self.section("lists"));
+        let irr = IrrFeed::read(self.section("irr"), self.main());
+        let rpki = RpkiFeed::read(self.section("rpki"));
         let startup = startup(self.section("startup"));
         let fanout = fanout(self.section("fanout"));
         let defaults = self
@@ -135,9 +145,15 @@ impl<'a> Sections<'a> {
                 reader.finish();
                 options
             });
+        let for_clients = ForClients {
+            attributes: server.attributes,
+            obeys_well_known,
+            rtts: feeds::rtts(self.section("rtt")),
+            peeringdb: feeds::peeringdb_limits(self.section("peeringdb")),
+        };
         let readers = self.tops.iter().flat_map(|top| top.tables("client"));
         let clients = readers
-            .filter_map(|reader| client::read(reader, &defaults, &server.attributes))
+            .filter_map(|reader| client::read(reader, &defaults, &for_clients))
             .collect();
         for top in &self.tops {
             let has_include = top.entry("include");
@@ -149,7 +165,7 @@ impl<'a> Sections<'a> {
             }
             top.tell_unknown();
         }
-        let scheme = self.scheme(server.asn, scheme.unwrap_or_default());
+        let scheme = self.scheme(server.asn, scheme);
         let clients = client::name_all(clients);
         let config = Config {
             files: Vec::new(),
@@ -158,7 +174,13 @@ impl<'a> Sections<'a> {
             api: api.iter().map(|asked| asked.address).collect(),
             control,
             log,
-            scheme: scheme.unwrap_or_default(),
+            scheme: scheme
+                .unwrap_or_default()
+                .with_blackhole_next_hops(blackhole.next_hops),
+            lists,
+            blackhole,
+            irr,
+            rpki,
             startup,
             fanout,
             clients,
@@ -194,6 +216,7 @@ impl<'a> Sections<'a> {
                 router_id,
                 listen: addresses(&listen),
                 med: MedMode::default(),
+                lan: Vec::new(),
                 attributes: Attributes::default(),
             };
             return (server, listen);
@@ -216,6 +239,7 @@ impl<'a> Sections<'a> {
             ("ignore", MedMode::Ignore),
         ];
         let med = reader.one_of("med", &med).unwrap_or_default();
+        let lan = reader.list("lan", lists::prefix).unwrap_or_default();
         let attributes = reader
             .table("attributes")
             .map(AttributeOptions::read)
@@ -228,6 +252,7 @@ impl<'a> Sections<'a> {
             router_id,
             listen: addresses(&listen),
             med,
+            lan,
             attributes,
         };
         (server, listen)
@@ -240,13 +265,7 @@ impl<'a> Sections<'a> {
                     return;
                 };
                 for error in errors {
-                    let action = match &error {
-                        SchemeError::Form { action, .. }
-                        | SchemeError::PeerMissing { action, .. }
-                        | SchemeError::PeerUnexpected { action, .. }
-                        | SchemeError::Ambiguous { action, .. } => action,
-                    };
-                    section.error_at(action.name(), error.to_string(), "");
+                    section.error_at(error.key(), error.to_string(), "");
                 }
             })
             .ok()
@@ -359,31 +378,6 @@ fn no_level(level: &str) -> Option<&str> {
                 .parse::<tracing_subscriber::filter::LevelFilter>()
                 .is_err()
     })
-}
-
-fn communities(reader: Reader<'_>) -> SchemeOptions {
-    let mut options = SchemeOptions::default();
-    for action in ControlAction::ALL {
-        let form = |entry: &Entry<'_>| {
-            let text = entry.value().as_str().map(str::to_owned);
-            text.or_else(|| entry.expected("a form such as \"rs_as:0:peer_as\""))
-        };
-        options.forms.extend(
-            reader
-                .list(action.name(), form)
-                .map(|forms| (action, forms)),
-        );
-    }
-    let precedences = [
-        ("merged", Precedence::Merged),
-        ("large_first", Precedence::LargeFirst),
-    ];
-    options.precedence = reader
-        .one_of("precedence", &precedences)
-        .unwrap_or_default();
-    options.interpret_well_known = reader.bool("interpret_well_known").unwrap_or_default();
-    reader.finish();
-    options
 }
 
 fn startup(reader: Option<Reader<'_>>) -> Startup {

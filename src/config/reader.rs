@@ -134,6 +134,21 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// All entries of a table whose keys are the operator's own.
+    pub fn entries(&self) -> Vec<(&'a str, Entry<'a>)> {
+        let entry = |(key, value): (&'a Spanned<std::borrow::Cow<'a, str>>, &'a Spanned<DeValue<'a>>)| {
+            let key: &'a str = key.get_ref();
+            let entry = Entry {
+                value,
+                source: self.source,
+                key: self.key(key),
+                problems: self.problems,
+            };
+            (key, entry)
+        };
+        self.table.iter().map(entry).collect()
+    }
+
     pub fn bool(&self, key: &'static str) -> Option<bool> {
         let entry = self.entry(key)?;
         let value = entry.value.get_ref().as_bool();

@@ -1,9 +1,11 @@
 //! What all session cores and shards say of themselves at one moment.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 use crate::base::{ClientSlot, CoreId, Generation, ShardId};
+use crate::policy::RejectReason;
 use crate::server::query::{
     ClientStatus, CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply, ShardStats,
 };
@@ -88,15 +90,18 @@ impl Census {
             .find(|client| client.slot == slot)
     }
 
-    /// What import would accept of a quarantined client, by family.
-    pub fn quarantined(&self, slot: ClientSlot) -> [u32; 2] {
-        let counts = self
-            .shards
-            .iter()
-            .map(|shard| shard.counts.get(slot.index()));
-        counts.flatten().fold([0; 2], |sum, counts| {
-            [0, 1].map(|family| sum[family] + counts[family].quarantined.max(0) as u32)
-        })
+    /// Why prefixes of a client are rejected, and how many by family.
+    pub fn rejected(&self, slot: ClientSlot) -> BTreeMap<RejectReason, [u32; 2]> {
+        let mut rejected: BTreeMap<RejectReason, [u32; 2]> = BTreeMap::new();
+        let shards = self.shards.iter();
+        for counts in shards.filter_map(|shard| shard.counts.get(slot.index())) {
+            for (family, counts) in counts.iter().enumerate() {
+                for (reason, count) in &counts.rejected {
+                    rejected.entry(*reason).or_default()[family] += (*count).max(0) as u32;
+                }
+            }
+        }
+        rejected
     }
 
     pub fn is_startup_over(&self) -> bool {

@@ -4,16 +4,18 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::base::Asn;
-use crate::policy::{ControlScheme, Verdict};
+use crate::policy::{ControlScheme, RejectReason};
 use crate::rib::DecidedBy;
 use crate::server::exchange::{Client, Exchange, LimitAction};
 use crate::server::query::{ClientStatus, CoreStats, Explanation, PathFate, PathRow, ShardStats};
-use crate::wire::{AttributeSet, NextHop, Origin, code};
+use crate::wire::{
+    Additions, AttributeSet, GRACEFUL_SHUTDOWN, NextHop, Origin, Variant, VariantFlags, code,
+};
 
 use super::census::Census;
 use super::view::{
     AttributesView, ClientView, CoreView, ExplainView, FateView, OtherAttributeView, PathView,
-    RejectView, ShardView, ThreadView, families,
+    RejectView, RejectedView, ShardView, ThreadView, families,
 };
 
 /// Whether a path is shown as it was heard or as it goes out.
@@ -25,15 +27,11 @@ pub enum Side {
 
 pub fn path(exchange: &Exchange, row: &PathRow, side: Side) -> PathView {
     let from = exchange.client(row.announcer);
-    let asn = from.map_or(Asn::default(), |client| client.asn);
-    let outgoing = (side == Side::Sent).then_some((&*exchange.scheme, row.variant.prepend, asn));
-    let reject = match row.verdict {
-        Verdict::Accepted => None,
-        Verdict::Rejected(reason) => Some(RejectView {
-            code: reason as u8,
-            name: reason.name().to_owned(),
-            text: reason.text().to_owned(),
-        }),
+    let class = row.class;
+    let reason = class.reason().map(|reason| reject(exchange, reason));
+    let (remark, reject) = match class.is_accepted() {
+        true => (reason, None),
+        false => (None, reason),
     };
     PathView {
         prefix: row.prefix.to_string(),
@@ -41,25 +39,50 @@ pub fn path(exchange: &Exchange, row: &PathRow, side: Side) -> PathView {
             || format!("slot {}", row.announcer),
             |client| client.name.clone(),
         ),
-        from_asn: asn,
+        from_asn: from.map_or(Asn::default(), |client| client.asn),
         from_address: from.map_or(IpAddr::from([0; 4]), |client| client.address),
-        accepted: row.verdict.is_accepted(),
+        accepted: class.is_accepted(),
         reject,
+        remark,
+        rpki: class.rov().name().to_owned(),
+        irr_prefix: class.irr_prefix().name().to_owned(),
+        irr_origin: class.irr_origin().name().to_owned(),
+        blackhole: class.is_blackhole(),
         path_id: row.path_id.map(|id| id.0),
         prepend: row.variant.prepend,
         advertised_to: row.advertised_to,
-        attributes: attributes(&row.set, outgoing),
+        attributes: match side {
+            Side::Heard => attributes(&row.set, None),
+            Side::Sent => attributes(&row.set, Some((&exchange.scheme, row.variant))),
+        },
     }
 }
 
-/// `outgoing`: without control communities, and with so many prepends of that ASN.
-fn attributes(set: &AttributeSet, outgoing: Option<(&ControlScheme, u8, Asn)>) -> AttributesView {
-    let scrub = outgoing.map(|(scheme, _, _)| scheme.export_scrub());
-    let (next_hop, link_local_next_hop) = match set.next_hop() {
+fn reject(exchange: &Exchange, reason: RejectReason) -> RejectView {
+    RejectView {
+        code: reason.code(),
+        name: reason.name().to_owned(),
+        text: reason.text().to_owned(),
+        communities: exchange.scheme.reject_causes(reason),
+    }
+}
+
+/// `outgoing`: as it goes out in this variant. What depends on the receiver alone (OTC, the server's
+/// ASN in the AS_PATH) is not shown.
+fn attributes(set: &AttributeSet, outgoing: Option<(&ControlScheme, Variant)>) -> AttributesView {
+    let scrub = outgoing.map(|(scheme, _)| scheme.export_scrub());
+    let next_hop = match outgoing {
+        Some((scheme, variant)) => scheme.export_scrub().next_hop(variant, set.next_hop()),
+        None => set.next_hop(),
+    };
+    let (next_hop, link_local_next_hop) = match next_hop {
         NextHop::V4(address) => (address.into(), None),
         NextHop::V6(address) => (address.into(), None),
         NextHop::V6LinkLocal(address, link_local) => (address.into(), Some(link_local.into())),
     };
+    let added = outgoing.map_or(Additions::default(), |(scheme, variant)| {
+        additions(scheme, variant)
+    });
     let stays = |removed: Option<bool>| !removed.unwrap_or(false);
     let standard = set
         .communities()
@@ -71,8 +94,8 @@ fn attributes(set: &AttributeSet, outgoing: Option<(&ControlScheme, u8, Asn)>) -
         .extended_communities()
         .filter(|c| stays(scrub.map(|s| s.removes_extended(*c))));
     let mut path = String::new();
-    if let Some((_, prepend, asn)) = outgoing {
-        (0..prepend).for_each(|_| path += &format!("{asn} "));
+    if let Some((_, variant)) = outgoing {
+        (0..variant.prepend).for_each(|_| path += &format!("{} ", variant.prepend_as));
     }
     AttributesView {
         origin: match set.facts().origin {
@@ -85,11 +108,42 @@ fn attributes(set: &AttributeSet, outgoing: Option<(&ControlScheme, u8, Asn)>) -
         next_hop,
         link_local_next_hop,
         med: set.facts().med,
-        communities: standard.map(|(a, b)| format!("{a}:{b}")).collect(),
-        large_communities: large.map(|(a, b, c)| format!("{a}:{b}:{c}")).collect(),
-        extended_communities: extended.map(|octets| hexadecimal(&octets)).collect(),
+        communities: with_new(standard, &added.standard)
+            .map(|(a, b)| format!("{a}:{b}"))
+            .collect(),
+        large_communities: with_new(large, &added.large)
+            .map(|(a, b, c)| format!("{a}:{b}:{c}"))
+            .collect(),
+        extended_communities: with_new(extended, &added.extended)
+            .map(|octets| hexadecimal(&octets))
+            .collect(),
         others: others(set),
     }
+}
+
+/// All that a path in this variant gets.
+fn additions(scheme: &ControlScheme, variant: Variant) -> Additions {
+    let flags = [
+        (VariantFlags::NO_EXPORT, (65_535, 65_281)),
+        (VariantFlags::NO_ADVERTISE, (65_535, 65_282)),
+        (VariantFlags::BLACKHOLE, (65_535, 666)),
+        (VariantFlags::GRACEFUL_SHUTDOWN, GRACEFUL_SHUTDOWN),
+    ];
+    let mut additions = scheme.export_scrub().additions(variant);
+    let flagged = flags.iter().filter(|(flag, _)| variant.flags.contains(*flag));
+    additions.standard.extend(flagged.map(|(_, community)| *community));
+    additions
+}
+
+/// What stays, and behind it what is added and not there yet.
+fn with_new<T: Copy + PartialEq>(stays: impl Iterator<Item = T>, added: &[T]) -> std::vec::IntoIter<T> {
+    let mut all: Vec<T> = stays.collect();
+    for community in added {
+        if !all.contains(community) {
+            all.push(*community);
+        }
+    }
+    all.into_iter()
 }
 
 /// AS_SEQUENCE plain, AS_SET `{…}`, AS_CONFED_SEQUENCE `(…)`, AS_CONFED_SET `[…]`.
@@ -148,6 +202,8 @@ pub fn client(
     };
     let status = status.unwrap_or(&unknown);
     let blocked = blocked(client, status);
+    let rejected = census.rejected(client.slot);
+    let quarantined = rejected.get(&RejectReason::Quarantined);
     ClientView {
         name: client.name.clone(),
         asn: client.asn,
@@ -169,7 +225,15 @@ pub fn client(
             .map(|family| status.accepted[family] - blocked[family])
             .into(),
         blocked: blocked.into(),
-        would_be_accepted: census.quarantined(client.slot).into(),
+        would_be_accepted: quarantined.copied().unwrap_or_default().into(),
+        rejected: rejected
+            .iter()
+            .map(|(reason, [ipv4, ipv6])| RejectedView {
+                reason: reason.name().to_owned(),
+                ipv4: u64::from(*ipv4),
+                ipv6: u64::from(*ipv6),
+            })
+            .collect(),
         updates_in: status.updates_in,
         updates_out: status.updates_out,
         octets_in: status.octets_in,

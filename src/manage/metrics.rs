@@ -308,6 +308,11 @@ fn clients(exchange: &Exchange, census: &Census, now: Time) -> Vec<Metric> {
             "Prefixes of a quarantined client that policy would accept; relayed to none, not among the accepted",
             by_family(|view| view.would_be_accepted),
         ),
+        gauge(
+            "client_rejected_prefixes",
+            "Prefixes that are not accepted, by reason",
+            rejected(&known, &views, labels),
+        ),
         counter(
             "client_updates_in",
             "UPDATEs received",
@@ -354,4 +359,21 @@ fn clients(exchange: &Exchange, census: &Census, now: Time) -> Vec<Metric> {
             each(|status| status.attribute_discard_count),
         ),
     ]
+}
+
+/// By client and reason, both families together.
+fn rejected(
+    known: &[(&Arc<crate::server::exchange::Client>, &ClientStatus)],
+    views: &[ClientView],
+    labels: impl Fn(&crate::server::exchange::Client) -> Vec<(&'static str, String)>,
+) -> Vec<(Vec<(&'static str, String)>, u64)> {
+    let mut values = Vec::new();
+    for ((client, _), view) in known.iter().zip(views) {
+        for rejected in &view.rejected {
+            let mut labels = labels(client);
+            labels.push(("reason", rejected.reason.clone()));
+            values.push((labels, rejected.ipv4 + rejected.ipv6));
+        }
+    }
+    values
 }

@@ -113,6 +113,9 @@ pub struct ClientView {
     /// Of a quarantined client: what import would accept. Relayed to none.
     #[serde(default)]
     pub would_be_accepted: ByFamily,
+    /// The prefixes that are not accepted, by reason.
+    #[serde(default)]
+    pub rejected: Vec<RejectedView>,
     pub updates_in: u64,
     pub updates_out: u64,
     pub octets_in: u64,
@@ -159,11 +162,22 @@ pub struct OtherAttributeView {
     pub value: String,
 }
 
+/// How many prefixes of a client are rejected for a reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RejectedView {
+    pub reason: String,
+    pub ipv4: u64,
+    pub ipv6: u64,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RejectView {
     pub code: u8,
     pub name: String,
     pub text: String,
+    /// What stands for it in communities (`reject_cause`).
+    #[serde(default)]
+    pub communities: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -174,6 +188,21 @@ pub struct PathView {
     pub from_address: IpAddr,
     pub accepted: bool,
     pub reject: Option<RejectView>,
+    /// What is wrong with one that is accepted all the same (`import.tag`).
+    #[serde(default)]
+    pub remark: Option<RejectView>,
+    /// not_checked, valid, invalid, not_found (RFC 6811).
+    #[serde(default)]
+    pub rpki: String,
+    /// not_checked, exact, more_specific, not_present, roa, white_list.
+    #[serde(default)]
+    pub irr_prefix: String,
+    /// not_checked, present, not_present.
+    #[serde(default)]
+    pub irr_origin: String,
+    /// RFC 7999.
+    #[serde(default)]
+    pub blackhole: bool,
     /// As sent with ADD-PATH.
     pub path_id: Option<u32>,
     /// How often the announcer's ASN is prepended for this client.

@@ -5,6 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use crate::base::{Asn, Family, Prefix};
 
+use super::PrefixRange;
+
 /// ASNs that have no place in an AS_PATH of the Internet.
 pub const BOGON_ASNS: [RangeInclusive<Asn>; 4] = [
     Asn(0)..=Asn(0),           // RFC 7607
@@ -13,6 +15,24 @@ pub const BOGON_ASNS: [RangeInclusive<Asn>; 4] = [
     // RFC 5398, RFC 6996, RFC 7300, IANA.
     Asn(64_496)..=Asn(131_071),
     Asn(4_200_000_000)..=Asn(u32::MAX), // private use and the last one: RFC 6996, RFC 7300
+];
+
+/// Networks that buy transit from nobody: behind a client they are a leak. Ascending.
+pub const TRANSIT_FREE_ASNS: [Asn; 14] = [
+    Asn(174),
+    Asn(701),
+    Asn(1299),
+    Asn(2914),
+    Asn(3257),
+    Asn(3320),
+    Asn(3356),
+    Asn(5511),
+    Asn(6453),
+    Asn(6461),
+    Asn(6762),
+    Asn(6830),
+    Asn(7018),
+    Asn(12956),
 ];
 
 /// Bogon prefixes with everything in them (IANA special-purpose registries), but for the default
@@ -52,16 +72,10 @@ pub struct PrefixList {
     exact: Vec<Prefix>,
     /// With everything in them. Sorted, none within another.
     with_longer: [Vec<Prefix>; 2],
+    /// Others; looked at one by one.
+    ranges: Vec<PrefixRange>,
     /// A bit for each first octet with which something in the list begins. Most prefixes have none.
     first_octets: [[u64; 4]; 2],
-}
-
-/// An entry of a [`PrefixList`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PrefixRule {
-    pub prefix: Prefix,
-    /// Whether more specific prefixes are meant too.
-    pub or_longer: bool,
 }
 
 impl PrefixList {
@@ -70,11 +84,14 @@ impl PrefixList {
         static BOGONS: LazyLock<Arc<PrefixList>> = LazyLock::new(|| {
             let blocks = BOGON_PREFIXES.iter().map(|text| (text, true));
             let defaults = ["0.0.0.0/0", "::/0"].iter().map(|text| (text, false));
-            let rules = blocks.chain(defaults).map(|(text, or_longer)| PrefixRule {
-                prefix: text.parse().expect("the constants above are prefixes"),
-                or_longer,
+            let ranges = blocks.chain(defaults).map(|(text, or_longer)| {
+                let prefix = text.parse().expect("the constants above are prefixes");
+                match or_longer {
+                    true => PrefixRange::or_longer(prefix),
+                    false => PrefixRange::exact(prefix),
+                }
             });
-            Arc::new(rules.collect())
+            Arc::new(ranges.collect())
         });
         BOGONS.clone()
     }
@@ -89,7 +106,13 @@ impl PrefixList {
         let covered = after
             .checked_sub(1)
             .is_some_and(|last| blocks[last].covers(prefix));
-        covered || self.exact.binary_search(prefix).is_ok()
+        covered
+            || self.exact.binary_search(prefix).is_ok()
+            || self.ranges.iter().any(|range| range.contains(prefix))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        *self == PrefixList::default()
     }
 
     /// A block shorter than eight bits has several.
@@ -106,14 +129,19 @@ const fn first_octet(prefix: &Prefix) -> usize {
     (prefix.bits() >> 120) as usize
 }
 
-impl FromIterator<PrefixRule> for PrefixList {
-    fn from_iter<I: IntoIterator<Item = PrefixRule>>(rules: I) -> PrefixList {
+impl FromIterator<PrefixRange> for PrefixList {
+    fn from_iter<I: IntoIterator<Item = PrefixRange>>(ranges: I) -> PrefixList {
         let mut list = PrefixList::default();
-        for PrefixRule { prefix, or_longer } in rules {
-            list.note_first_octets(&prefix);
-            match or_longer {
-                true => list.with_longer[prefix.family().index()].push(prefix),
-                false => list.exact.push(prefix),
+        for range in ranges {
+            list.note_first_octets(&range.prefix);
+            let len = range.prefix.len();
+            let longest = range.prefix.family().max_len();
+            match (range.len_min, range.len_max) {
+                (min, max) if min == len && max == len => list.exact.push(range.prefix),
+                (min, max) if min <= len && max >= longest => {
+                    list.with_longer[range.prefix.family().index()].push(range.prefix)
+                }
+                _ => list.ranges.push(range),
             }
         }
         list.exact.sort_unstable();
@@ -132,13 +160,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn rule(text: &str, or_longer: bool) -> PrefixRule {
-        PrefixRule {
-            prefix: text.parse().unwrap(),
-            or_longer,
-        }
-    }
 
     #[test]
     fn the_usual_bogons() {
@@ -196,9 +217,8 @@ mod tests {
 
     #[test]
     fn an_exact_entry_means_itself_alone() {
-        let list: PrefixList = [rule("192.0.2.0/24", false), rule("192.0.2.0/24", false)]
-            .into_iter()
-            .collect();
+        let exact = PrefixRange::exact("192.0.2.0/24".parse().unwrap());
+        let list: PrefixList = [exact, exact].into_iter().collect();
         assert!(list.contains(&"192.0.2.0/24".parse().unwrap()));
         assert!(!list.contains(&"192.0.2.0/25".parse().unwrap()));
         assert!(!list.contains(&"192.0.2.0/23".parse().unwrap()));
@@ -215,13 +235,22 @@ mod tests {
     proptest! {
         #[test]
         fn a_list_says_what_a_look_at_each_entry_says(
-            rules in prop::collection::vec((any_prefix(), any::<bool>()), 0..12),
+            ranges in prop::collection::vec((any_prefix(), 0u8..4, 0u8..4), 0..12),
             prefix in any_prefix(),
         ) {
-            let rules = rules.into_iter().map(|(prefix, or_longer)| PrefixRule { prefix, or_longer });
-            let list: PrefixList = rules.clone().collect();
-            let expected = rules.into_iter().any(|rule| {
-                rule.prefix == prefix || rule.or_longer && rule.prefix.covers(&prefix)
+            let ranges = ranges.into_iter().map(|(prefix, min, span)| match (min, span) {
+                (0, 0) => PrefixRange::exact(prefix),
+                (0, 1) => PrefixRange::or_longer(prefix),
+                (min, span) => PrefixRange {
+                    prefix,
+                    len_min: prefix.len() + min,
+                    len_max: prefix.len() + min + span,
+                },
+            });
+            let list: PrefixList = ranges.clone().collect();
+            let expected = ranges.into_iter().any(|range| {
+                range.prefix.covers(&prefix)
+                    && (range.len_min..=range.len_max).contains(&prefix.len())
             });
             prop_assert_eq!(list.contains(&prefix), expected);
         }

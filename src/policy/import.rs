@@ -1,5 +1,6 @@
 //! Import checks. What an attribute set and a prefix are judged by; every check has a switch.
-//! Data from outside (IRR, VRPs) joins here as further fields and reasons.
+//! Data from outside (IRR sets) is part of a client's policy; VRPs and ASPAs, which are everybody's,
+//! are given when a path is judged.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
@@ -11,10 +12,33 @@ use crate::base::{Asn, Family, Prefix};
 use crate::wire::{AttributeSet, NextHop};
 
 use super::bogons::{BOGON_ASNS, PrefixList};
-use super::{RejectReason, Verdict};
+use super::class::{PrefixClass, RovClass};
+use super::irr_check::{IrrChecks, SetOrigin};
+use super::{
+    AspaSet, AspaState, ControlScheme, RejectReason, RovState, TRANSIT_FREE_ASNS, VrpSet,
+};
 
 /// Longest AS_PATH that the preset "exchange" accepts.
 pub const AS_PATH_LEN_MAX: u16 = 32;
+
+/// Most communities, of all kinds together, that the preset "exchange" accepts.
+pub const COMMUNITIES_MAX: u16 = 100;
+
+/// What all clients' routes are judged by that comes from outside. `None`: nothing has come yet.
+#[derive(Clone, Default, Debug)]
+pub struct Outside {
+    pub vrps: Option<Arc<VrpSet>>,
+    pub aspas: Option<Arc<AspaSet>>,
+}
+
+/// Which routes are blackhole routes.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BlackholeRequests {
+    /// Its blackholing communities ask for it.
+    pub scheme: Arc<ControlScheme>,
+    /// By [`Family::index`].
+    pub families: [bool; 2],
+}
 
 /// One client's import checks, as the configuration states them. `None` and `false` are off.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,6 +61,29 @@ pub struct ImportChecks {
     pub bogon_asns: Vec<RangeInclusive<Asn>>,
     /// The server's own ASN must not be in the AS_PATH.
     pub own_as: bool,
+    /// The exchange's own prefixes.
+    pub own_prefixes: Option<Arc<PrefixList>>,
+    /// The operator's black list, and that for this client.
+    pub black_list: Option<Arc<PrefixList>>,
+    pub client_black_list: Option<Arc<PrefixList>>,
+    /// No AS_SET in the AS_PATH (RFC 9774).
+    pub as_set: bool,
+    /// ASNs that must not be in the AS_PATH but at its beginning; sorted.
+    pub transit_free_asns: Arc<[Asn]>,
+    /// The same, of those that want not to be seen here; sorted.
+    pub never_via_route_servers_asns: Arc<[Asn]>,
+    /// Of all kinds together.
+    pub communities_max: Option<u16>,
+    /// A route with ONLY_TO_CUSTOMER is a leak: RFC 9234 §5, the client has a role.
+    pub route_leak: bool,
+    pub irr: Option<IrrChecks>,
+    pub rpki_invalid: bool,
+    pub rpki_unknown: bool,
+    pub aspa_invalid: bool,
+    /// RFC 7999: longer prefixes are accepted with one of the scheme's blackholing communities.
+    pub blackhole: Option<BlackholeRequests>,
+    /// Reasons that do not reject, but leave a remark.
+    pub remarks: Vec<RejectReason>,
     /// What would be accepted is rejected as [`RejectReason::Quarantined`].
     pub quarantined: bool,
 }
@@ -54,6 +101,20 @@ impl ImportChecks {
             bogon_prefixes: None,
             bogon_asns: Vec::new(),
             own_as: false,
+            own_prefixes: None,
+            black_list: None,
+            client_black_list: None,
+            as_set: false,
+            transit_free_asns: [].into(),
+            never_via_route_servers_asns: [].into(),
+            communities_max: None,
+            route_leak: false,
+            irr: None,
+            rpki_invalid: false,
+            rpki_unknown: false,
+            aspa_invalid: false,
+            blackhole: None,
+            remarks: Vec::new(),
             quarantined: false,
         }
     }
@@ -61,8 +122,6 @@ impl ImportChecks {
     /// Every check that needs no outside data.
     pub fn exchange(server_asn: Asn, client_asn: Asn, next_hops: Vec<IpAddr>) -> ImportChecks {
         ImportChecks {
-            server_asn,
-            client_asn,
             next_hops: Some(next_hops),
             leftmost_as: true,
             as_path_len_max: Some(AS_PATH_LEN_MAX),
@@ -70,7 +129,10 @@ impl ImportChecks {
             bogon_prefixes: Some(PrefixList::bogons()),
             bogon_asns: BOGON_ASNS.to_vec(),
             own_as: true,
-            quarantined: false,
+            as_set: true,
+            transit_free_asns: TRANSIT_FREE_ASNS.into(),
+            communities_max: Some(COMMUNITIES_MAX),
+            ..ImportChecks::lab(server_asn, client_asn)
         }
     }
 }
@@ -88,6 +150,7 @@ pub const fn usual_prefix_lengths(family: Family) -> RangeInclusive<u8> {
 pub struct ImportPolicy {
     leftmost_as: Option<Asn>,
     own_as: Option<Asn>,
+    client_asn: Asn,
     as_path_len_max: u16,
     bogon_asns: Vec<RangeInclusive<Asn>>,
     next_hops: Option<SmallVec<[IpAddr; 2]>>,
@@ -95,8 +158,31 @@ pub struct ImportPolicy {
     link_locals: Vec<Ipv6Addr>,
     /// Shortest and longest, by [`Family::index`].
     prefix_lengths: [(u8, u8); 2],
-    bogon_prefixes: Option<Arc<PrefixList>>,
+    /// Prefixes that must not be, each list with its reason.
+    lists: SmallVec<[(RejectReason, Arc<PrefixList>); 2]>,
+    as_set: bool,
+    transit_free_asns: Arc<[Asn]>,
+    never_via_route_servers_asns: Arc<[Asn]>,
+    communities_max: u16,
+    route_leak: bool,
+    irr: Option<IrrChecks>,
+    rpki_invalid: bool,
+    rpki_unknown: bool,
+    aspa_invalid: bool,
+    blackhole: Option<BlackholeRequests>,
+    /// A bit for each reason, by its code.
+    remarks: u64,
     quarantined: bool,
+}
+
+/// What an attribute set came to: the same for all prefixes that come with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SetJudgement {
+    /// Rejected, or accepted as far as the attributes go.
+    class: PrefixClass,
+    /// RFC 6811 §2; `None` where there is none that counts.
+    origin: Option<Asn>,
+    irr: SetOrigin,
 }
 
 impl Default for ImportPolicy {
@@ -120,6 +206,12 @@ impl ImportPolicy {
             IpAddr::V6(address) if address.is_unicast_link_local() => Some(*address),
             _ => None,
         };
+        let lists = [
+            (RejectReason::BogonPrefix, checks.bogon_prefixes),
+            (RejectReason::OwnPrefix, checks.own_prefixes),
+            (RejectReason::BlackList, checks.black_list),
+            (RejectReason::ClientBlackList, checks.client_black_list),
+        ];
         let next_hops = checks.next_hops.map(next_hops);
         ImportPolicy {
             link_locals: (next_hops.iter().flatten())
@@ -127,24 +219,86 @@ impl ImportPolicy {
                 .collect(),
             leftmost_as: checks.leftmost_as.then_some(checks.client_asn),
             own_as: checks.own_as.then_some(checks.server_asn),
+            client_asn: checks.client_asn,
             as_path_len_max: checks.as_path_len_max.unwrap_or(u16::MAX),
             bogon_asns: checks.bogon_asns,
             next_hops,
             prefix_lengths: checks.prefix_lengths.map(lengths),
-            bogon_prefixes: checks.bogon_prefixes,
+            lists: lists
+                .into_iter()
+                .filter_map(|(reason, list)| Some((reason, list?)))
+                .collect(),
+            as_set: checks.as_set,
+            transit_free_asns: checks.transit_free_asns,
+            never_via_route_servers_asns: checks.never_via_route_servers_asns,
+            communities_max: checks.communities_max.unwrap_or(u16::MAX),
+            route_leak: checks.route_leak,
+            irr: checks.irr,
+            rpki_invalid: checks.rpki_invalid,
+            rpki_unknown: checks.rpki_unknown,
+            aspa_invalid: checks.aspa_invalid,
+            blackhole: checks.blackhole,
+            remarks: checks
+                .remarks
+                .iter()
+                .fold(0, |bits, reason| bits | 1 << reason.code()),
             quarantined: checks.quarantined,
         }
     }
 
+    /// Whether VRPs have a say.
+    pub fn uses_vrps(&self) -> bool {
+        self.rpki_invalid || self.rpki_unknown || self.irr.as_ref().is_some_and(IrrChecks::uses_vrps)
+    }
+
+    pub fn uses_aspas(&self) -> bool {
+        self.aspa_invalid
+    }
+
+    /// Whether a check is on whose data is not there.
+    pub fn lacks_irr(&self) -> bool {
+        self.irr.as_ref().is_some_and(IrrChecks::lacks_set)
+    }
+
     /// The checks that all prefixes of an attribute set share. Quarantine is none of them: what is
     /// wrong with a prefix goes first.
-    pub fn check_attributes(&self, set: &AttributeSet) -> Verdict {
-        let reason = self
-            .check_leftmost_as(set)
-            .or_else(|| self.check_as_path_len(set))
-            .or_else(|| self.check_asns(set))
-            .or_else(|| self.check_next_hop(set));
-        reason.map_or(Verdict::Accepted, Verdict::Rejected)
+    pub fn check_attributes(&self, set: &AttributeSet, outside: &Outside) -> SetJudgement {
+        let origin = set.origin_as();
+        let is_blackhole = |requests: &BlackholeRequests| requests.scheme.is_blackhole(set);
+        let mut judgement = SetJudgement {
+            class: PrefixClass::ACCEPTED
+                .with_blackhole(self.blackhole.as_ref().is_some_and(is_blackhole)),
+            origin,
+            irr: match &self.irr {
+                Some(irr) => irr.check_origin(origin),
+                None => SetOrigin::default(),
+            },
+        };
+        let checks = [
+            self.check_leftmost_as(set),
+            self.check_as_path_len(set),
+            self.check_asns(set),
+            (self.as_set && set.has_as_set()).then_some(RejectReason::AsSet),
+            self.check_next_hop(set),
+            self.check_communities(set),
+            (self.route_leak && set.otc().is_some()).then_some(RejectReason::RouteLeak),
+            self.check_aspa(set, outside),
+        ];
+        for reason in checks.into_iter().flatten() {
+            judgement.class = self.found(judgement.class, reason);
+            if !judgement.class.is_accepted() {
+                break;
+            }
+        }
+        judgement
+    }
+
+    /// The class with something that is wrong: rejected, or with a remark.
+    fn found(&self, class: PrefixClass, reason: RejectReason) -> PrefixClass {
+        match self.remarks & 1 << reason.code() {
+            0 => class.with_rejected(reason),
+            _ => class.with_remark(reason),
+        }
     }
 
     /// The link-local next hops that decoding leaves in a set; `None`: all, nothing is checked.
@@ -152,36 +306,92 @@ impl ImportPolicy {
         self.next_hops.as_ref().map(|_| &self.link_locals[..])
     }
 
-    /// The verdict on a prefix that comes with attributes of this verdict.
-    pub fn judge(&self, of_attributes: Verdict, prefix: &Prefix) -> Verdict {
-        match of_attributes {
-            Verdict::Accepted => self.check_prefix(prefix),
-            rejected => rejected,
+    /// The class of a prefix that comes with attributes of this judgement.
+    pub fn judge(&self, of_set: &SetJudgement, prefix: &Prefix, outside: &Outside) -> PrefixClass {
+        let mut class = of_set.class;
+        if !class.is_accepted() {
+            return class;
+        }
+        if class.is_blackhole() {
+            let families = self.blackhole.as_ref().map(|requests| requests.families);
+            let is_on = families.is_some_and(|families| families[prefix.family().index()]);
+            class = class.with_blackhole(is_on);
+        }
+        for reason in [self.check_lists(prefix), self.check_length(prefix, class)] {
+            if let Some(reason) = reason {
+                class = self.found(class, reason);
+            }
+            if !class.is_accepted() {
+                return class;
+            }
+        }
+        if let Some(irr) = &self.irr {
+            class = irr.check_prefix(class, &of_set.irr, prefix, of_set.origin, outside, |c, r| {
+                self.found(c, r)
+            });
+            if !class.is_accepted() {
+                return class;
+            }
+        }
+        if self.rpki_invalid || self.rpki_unknown {
+            class = self.check_rov(class, prefix, of_set.origin, outside);
+        }
+        match self.quarantined && class.is_accepted() {
+            true => class.with_rejected(RejectReason::Quarantined),
+            false => class,
         }
     }
 
-    /// The checks of one prefix; asked when [`Self::check_attributes`] accepts.
-    pub fn check_prefix(&self, prefix: &Prefix) -> Verdict {
-        if self
-            .bogon_prefixes
-            .as_ref()
-            .is_some_and(|list| list.contains(prefix))
-        {
-            return Verdict::Rejected(RejectReason::BogonPrefix);
-        }
+    fn check_lists(&self, prefix: &Prefix) -> Option<RejectReason> {
+        let found = self.lists.iter().find(|(_, list)| list.contains(prefix));
+        found.map(|(reason, _)| *reason)
+    }
+
+    /// A blackhole route may be as long as it likes (RFC 7999 §3.3).
+    fn check_length(&self, prefix: &Prefix, class: PrefixClass) -> Option<RejectReason> {
         let (shortest, longest) = self.prefix_lengths[prefix.family().index()];
-        if prefix.len() < shortest || prefix.len() > longest {
-            return Verdict::Rejected(RejectReason::PrefixLength);
+        if prefix.len() < shortest {
+            return Some(RejectReason::PrefixTooShort);
         }
-        match self.quarantined {
-            true => Verdict::Rejected(RejectReason::Quarantined),
-            false => Verdict::Accepted,
+        (prefix.len() > longest && !class.is_blackhole()).then_some(RejectReason::PrefixTooLong)
+    }
+
+    fn check_rov(
+        &self,
+        class: PrefixClass,
+        prefix: &Prefix,
+        origin: Option<Asn>,
+        outside: &Outside,
+    ) -> PrefixClass {
+        let Some(vrps) = &outside.vrps else {
+            return self.found(class, RejectReason::RpkiMissing);
+        };
+        let state = match class.is_blackhole() {
+            true => vrps.validate_blackhole(prefix, origin),
+            false => vrps.validate(prefix, origin),
+        };
+        match state {
+            RovState::Valid => class.with_rov(RovClass::Valid),
+            RovState::Invalid => {
+                let class = class.with_rov(RovClass::Invalid);
+                match self.rpki_invalid {
+                    true => self.found(class, RejectReason::RpkiInvalid),
+                    false => class,
+                }
+            }
+            RovState::NotFound => {
+                let class = class.with_rov(RovClass::NotFound);
+                match self.rpki_unknown {
+                    true => self.found(class, RejectReason::RpkiUnknown),
+                    false => class,
+                }
+            }
         }
     }
 
     fn check_leftmost_as(&self, set: &AttributeSet) -> Option<RejectReason> {
         let client = self.leftmost_as?;
-        match set.facts().leftmost_as {
+        match set.leftmost_as() {
             Some(asn) if asn == client => None,
             None if set.as_path_asns().next().is_none() => Some(RejectReason::EmptyAsPath),
             _ => Some(RejectReason::LeftmostAs),
@@ -192,18 +402,31 @@ impl ImportPolicy {
         (set.facts().as_path_len > self.as_path_len_max).then_some(RejectReason::AsPathTooLong)
     }
 
-    /// The server's own ASN first: it may be a bogon as well.
+    /// The server's own ASN first: it may be a bogon as well. The client may be a transit-free network
+    /// itself.
     fn check_asns(&self, set: &AttributeSet) -> Option<RejectReason> {
-        if self
-            .own_as
-            .is_some_and(|own| set.as_path_asns().any(|asn| asn == own))
-        {
-            return Some(RejectReason::OwnAs);
+        let mut found = None;
+        for asn in set.as_path_asns() {
+            if self.own_as == Some(asn) {
+                return Some(RejectReason::OwnAs);
+            }
+            let is_listed = |list: &[Asn]| asn != self.client_asn && list.binary_search(&asn).is_ok();
+            let reason = if self.bogon_asns.iter().any(|range| range.contains(&asn)) {
+                RejectReason::BogonAsn
+            } else if is_listed(&self.transit_free_asns) {
+                RejectReason::TransitFree
+            } else if is_listed(&self.never_via_route_servers_asns) {
+                RejectReason::NeverViaRouteServers
+            } else {
+                continue;
+            };
+            // A bogon goes first, wherever it stands.
+            match (found, reason) {
+                (None, _) | (_, RejectReason::BogonAsn) => found = Some(reason),
+                _ => {}
+            }
         }
-        let is_bogon = |asn: Asn| self.bogon_asns.iter().any(|range| range.contains(&asn));
-        set.as_path_asns()
-            .any(is_bogon)
-            .then_some(RejectReason::BogonAsn)
+        found
     }
 
     /// Receivers may take either address of a pair (RFC 2545 §3). Decoding has dropped a link-local
@@ -218,5 +441,17 @@ impl ImportPolicy {
             }
         };
         (!may_be).then_some(RejectReason::NextHop)
+    }
+
+    fn check_communities(&self, set: &AttributeSet) -> Option<RejectReason> {
+        let is_over = set.has_communities()
+            && set.community_count() > usize::from(self.communities_max);
+        is_over.then_some(RejectReason::TooManyCommunities)
+    }
+
+    /// Without ASPAs nothing is Invalid: they are there for a part of the Internet only.
+    fn check_aspa(&self, set: &AttributeSet, outside: &Outside) -> Option<RejectReason> {
+        let aspas = outside.aspas.as_ref().filter(|_| self.aspa_invalid)?;
+        (aspas.verify_set(set) == AspaState::Invalid).then_some(RejectReason::AspaInvalid)
     }
 }

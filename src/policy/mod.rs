@@ -2,17 +2,36 @@
 //! attribute set, a prefix and the compiled configuration.
 
 mod actions;
+mod aspa;
 mod bogons;
+mod class;
 mod control;
+mod cover;
 mod directory;
+mod form;
+mod forms;
 mod import;
+mod info;
+mod irr;
+mod irr_check;
 mod reason;
 mod scheme;
+mod vrps;
 
-pub use actions::{Actions, audiences};
-pub use bogons::{BOGON_ASNS, PrefixList, PrefixRule};
-pub use control::{ControlAction, Precedence, SchemeError, SchemeOptions};
+pub use actions::{Actions, Marked, RttAction, RttRequest, audiences};
+pub use aspa::{AspaSet, AspaState};
+pub use bogons::{BOGON_ASNS, PrefixList, TRANSIT_FREE_ASNS};
+pub use class::{IrrOriginClass, IrrPrefixClass, PrefixClass, RovClass};
+pub use control::{ControlAction, Last, Precedence, SchemeError, SchemeOptions};
+pub use cover::{PrefixBlocks, PrefixMatch, PrefixRange, PrefixSet};
 pub use directory::{Directory, DirectoryEntry};
-pub use import::{AS_PATH_LEN_MAX, ImportChecks, ImportPolicy, usual_prefix_lengths};
-pub use reason::{RejectReason, Verdict};
-pub use scheme::ControlScheme;
+pub use import::{
+    AS_PATH_LEN_MAX, BlackholeRequests, COMMUNITIES_MAX, ImportChecks, ImportPolicy, Outside, SetJudgement,
+    usual_prefix_lengths,
+};
+pub use info::InfoTag;
+pub use irr::IrrSet;
+pub use irr_check::IrrChecks;
+pub use reason::{RejectNumbers, RejectReason, Verdict};
+pub use scheme::{BlackholeNextHops, ControlScheme};
+pub use vrps::{RovState, Vrp, VrpSet};

@@ -1,152 +1,99 @@
-//! The control communities of an exchange: which communities mean what, and which disappear.
-//!
-//! Standard and large communities only: extended ones pass untouched, whatever they name.
+//! The communities of an exchange: what they ask for, which disappear, which are added.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::base::Asn;
-use crate::wire::{AttributeSet, CommunityScrub};
+use crate::wire::{Additions, AttributeSet, CommunityScrub, NextHop, Variant, VariantFlags};
 
-use super::control::Form;
-use super::{Actions, ControlAction, Directory, Precedence, SchemeError, SchemeOptions};
+use super::actions::{Marked, RttAction, RttRequest};
+use super::control::Last;
+use super::form::{ExtendedHead, Form};
+use super::forms::{Asked, Communities, Forms, extended_text};
+use super::info::InfoTag;
+use super::{
+    Actions, ControlAction, Directory, Precedence, PrefixClass, RejectReason, SchemeError,
+    SchemeOptions,
+};
 
 /// RFC 1997 NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED: none of them leaves for another AS.
 const WELL_KNOWN: [(u16, u16); 3] = [(0xffff, 0xff01), (0xffff, 0xff02), (0xffff, 0xff03)];
 
-/// Which communities mean what. The default has no forms: nothing is asked for, nothing scrubbed.
+/// RFC 7999 §5.
+const BLACKHOLE: (u16, u16) = (65_535, 666);
+
+/// So much may be added to a route; the wire floor leaves room for it.
+const ADDITIONS_OCTETS_MAX: usize = 400;
+
+/// What a variant's `tags` has set where something is added.
+const HAS_TAGS: u16 = 1 << 15;
+
+/// Which communities mean what. The default has no forms: nothing is asked for, scrubbed or added.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct ControlScheme {
-    export: ExportScrub,
+    export: ExportRewrite,
     import: ImportScrub,
     precedence: Precedence,
-    interpret_well_known: bool,
 }
 
-/// Removes control communities.
+/// Removes control communities, adds informational ones, replaces next hops of blackhole routes.
 #[derive(Clone, PartialEq, Debug, Default)]
-struct ExportScrub {
+struct ExportRewrite {
     forms: Arc<Forms>,
+    tags: Arc<Tags>,
+    blackhole: BlackholeNextHops,
 }
 
-/// Removes what is under the server's ASN and no control community, so that nobody forges
-/// informational ones.
+/// Where packets for blackhole routes go; `None` leaves the next hop of the client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BlackholeNextHops {
+    pub v4: Option<Ipv4Addr>,
+    pub v6: Option<Ipv6Addr>,
+}
+
+/// Removes what is under the server's ASN and no control community, and what is informational, so
+/// that nobody forges it.
 #[derive(Clone, PartialEq, Debug, Default)]
 struct ImportScrub {
     rs_asn: Option<Asn>,
     forms: Arc<Forms>,
+    tags: Arc<Tags>,
 }
 
+/// Informational communities.
 #[derive(Clone, PartialEq, Debug, Default)]
-struct Forms {
-    standard: FormsOf<(u16, u16), u16>,
-    large: FormsOf<(u32, u32, u32), (u32, u32)>,
-}
-
-/// The forms of one kind of community.
-#[derive(Clone, PartialEq, Debug)]
-struct FormsOf<Whole, Head> {
-    whole: Vec<(Whole, ControlAction)>,
-    /// All but the last number, which is a peer's ASN.
-    to_peer: Vec<(Head, ControlAction)>,
-}
-
-impl<Whole, Head> Default for FormsOf<Whole, Head> {
-    fn default() -> Self {
-        FormsOf {
-            whole: Vec::new(),
-            to_peer: Vec::new(),
-        }
-    }
-}
-
-impl<Whole: PartialEq, Head: PartialEq> FormsOf<Whole, Head> {
-    /// What a community asks for, and of which peer. A form without peer_as goes first.
-    fn action(&self, whole: Whole, head: Head, last: u32) -> Option<(ControlAction, Option<Asn>)> {
-        if let Some((_, action)) = self.whole.iter().find(|(form, _)| *form == whole) {
-            return Some((*action, None));
-        }
-        let (_, action) = self.to_peer.iter().find(|(form, _)| *form == head)?;
-        Some((*action, Some(Asn(last))))
-    }
-}
-
-/// Adds a form; says which other action has it already.
-fn add<F: PartialEq>(
-    forms: &mut Vec<(F, ControlAction)>,
-    form: F,
-    action: ControlAction,
-) -> Result<(), ControlAction> {
-    match forms.iter().find(|(known, _)| *known == form) {
-        Some((_, other)) if *other != action => Err(*other),
-        Some(_) => Ok(()),
-        None => {
-            forms.push((form, action));
-            Ok(())
-        }
-    }
-}
-
-impl Forms {
-    fn add(&mut self, form: Form, action: ControlAction) -> Result<(), ControlAction> {
-        match form {
-            Form::Standard(high, Some(low)) => add(&mut self.standard.whole, (high, low), action),
-            Form::Standard(high, None) => add(&mut self.standard.to_peer, high, action),
-            Form::Large(a, b, Some(c)) => add(&mut self.large.whole, (a, b, c), action),
-            Form::Large(a, b, None) => add(&mut self.large.to_peer, (a, b), action),
-            Form::Absent => Ok(()),
-        }
-    }
-
-    fn standard_action(&self, community: (u16, u16)) -> Option<(ControlAction, Option<Asn>)> {
-        self.standard
-            .action(community, community.0, community.1.into())
-    }
-
-    fn large_action(&self, community: (u32, u32, u32)) -> Option<(ControlAction, Option<Asn>)> {
-        let (a, b, c) = community;
-        self.large.action(community, (a, b), c)
-    }
+struct Tags {
+    tags: Vec<(InfoTag, Communities)>,
+    /// What stands for each reason, in the order of [`RejectReason::ALL`].
+    reject_causes: Vec<Communities>,
+    /// Those of them that vary with the reason only in their last number.
+    reject_heads: Vec<(u32, u32)>,
 }
 
 impl ControlScheme {
     /// The default scheme with what `options` changes. All errors at once.
     pub fn new(rs_asn: Asn, options: &SchemeOptions) -> Result<ControlScheme, Vec<SchemeError>> {
-        let mut forms = Forms::default();
         let mut errors = Vec::new();
-        for action in ControlAction::ALL {
-            let given = options.forms.iter().rfind(|(given, _)| *given == action);
-            let texts: Vec<&str> = match given {
-                Some((_, texts)) => texts.iter().map(String::as_str).collect(),
-                None => action.default_forms().to_vec(),
-            };
-            for text in texts {
-                let added = Form::read(action, text, rs_asn).and_then(|form| {
-                    let ambiguous = |other| SchemeError::Ambiguous {
-                        action,
-                        form: text.to_owned(),
-                        other,
-                    };
-                    forms.add(form, action).map_err(ambiguous)
-                });
-                errors.extend(added.err());
-            }
-        }
+        let forms = read_forms(rs_asn, options, &mut errors);
+        let tags = read_tags(rs_asn, options, &forms, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
-        let forms = Arc::new(forms);
+        let (forms, tags) = (Arc::new(forms), Arc::new(tags));
         Ok(ControlScheme {
-            export: ExportScrub {
+            export: ExportRewrite {
                 forms: forms.clone(),
+                tags: tags.clone(),
+                blackhole: BlackholeNextHops::default(),
             },
             import: ImportScrub {
                 rs_asn: Some(rs_asn),
                 forms,
+                tags,
             },
             precedence: options.precedence,
-            interpret_well_known: options.interpret_well_known,
         })
     }
 
@@ -155,44 +102,61 @@ impl ControlScheme {
         ControlScheme::new(rs_asn, &SchemeOptions::default()).expect("the default forms are sound")
     }
 
-    /// Every form there is, ordered by action, with the server's ASN put in.
-    pub fn forms(&self) -> impl Iterator<Item = (ControlAction, String)> {
-        let Forms { standard, large } = &*self.export.forms;
-        let mut forms: Vec<(ControlAction, String)> = Vec::new();
-        forms.extend(
-            standard
-                .whole
-                .iter()
-                .map(|((a, b), action)| (*action, format!("{a}:{b}"))),
-        );
-        forms.extend(
-            standard
-                .to_peer
-                .iter()
-                .map(|(a, action)| (*action, format!("{a}:peer_as"))),
-        );
-        forms.extend(
-            large
-                .whole
-                .iter()
-                .map(|((a, b, c), action)| (*action, format!("{a}:{b}:{c}"))),
-        );
-        forms.extend(
-            large
-                .to_peer
-                .iter()
-                .map(|((a, b), action)| (*action, format!("{a}:{b}:peer_as"))),
-        );
-        forms.sort_by_key(|(action, _)| *action);
-        forms.into_iter()
+    pub fn with_blackhole_next_hops(mut self, next_hops: BlackholeNextHops) -> ControlScheme {
+        self.export.blackhole = next_hops;
+        self
     }
 
-    /// What the set's communities ask for. Of the clients, only those with `hide_own_as` matter.
+    /// Every form there is, ordered by action, with the server's ASN put in.
+    pub fn forms(&self) -> impl Iterator<Item = (ControlAction, String)> {
+        self.export.forms.texts().into_iter()
+    }
+
+    /// Every informational community, by its key.
+    pub fn tags(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
+        let tags = &self.export.tags.tags;
+        tags.iter()
+            .flat_map(|(tag, communities)| texts(communities).map(|text| (tag.name(), text)))
+    }
+
+    /// What stands for a reject reason, as it is shown.
+    pub fn reject_causes(&self, reason: RejectReason) -> Vec<String> {
+        let causes = &self.export.tags.reject_causes;
+        let of_reason = causes.get(usize::from(reason.code()) - 1);
+        of_reason.map_or(Vec::new(), |cause| texts(cause).collect())
+    }
+
+    /// Of a path's class what shows in the communities that are added to it: [`Variant::tags`].
+    pub fn tags_of(&self, class: PrefixClass) -> u16 {
+        self.export.tags.of(class)
+    }
+
+    /// Whether the set asks for RFC 7999 treatment.
+    pub fn is_blackhole(&self, set: &AttributeSet) -> bool {
+        let forms = &self.export.forms;
+        let asks = |asked: Asked| asked.0 == ControlAction::Blackholing;
+        set.has_communities()
+            && (set.communities().any(|c| forms.of_standard(c).is_some_and(asks))
+                || set
+                    .large_communities()
+                    .any(|c| forms.of_large(c).is_some_and(asks))
+                || forms.has_extended()
+                    && set
+                        .extended_communities()
+                        .any(|c| forms.of_extended(c).is_some_and(asks)))
+    }
+
+    /// What the set's communities ask for. Of the clients, only those with `hide_own_as`, and whether
+    /// there are some whose RFC 1997 communities are obeyed, matter.
     pub fn actions(&self, set: &AttributeSet, directory: &Directory) -> Actions {
         let mut actions = match set.has_communities() {
             true => self.requested(set),
             false => Actions::default(),
         };
+        actions.well_known = directory.obeys_any()
+            && set
+                .communities()
+                .any(|community| WELL_KNOWN.contains(&community));
         if directory.hides_any() && !actions.reaches_nobody() {
             let hiding = set
                 .as_path_asns()
@@ -204,45 +168,34 @@ impl ControlScheme {
     }
 
     fn requested(&self, set: &AttributeSet) -> Actions {
-        if self.interpret_well_known
-            && set
-                .communities()
-                .any(|community| WELL_KNOWN.contains(&community))
-        {
-            return Actions {
-                to_none: true,
-                ..Actions::default()
-            };
-        }
         let forms = &*self.export.forms;
-        let (mut standard, mut large, mut prepends) = (
+        let (mut others, mut large, mut forms_of_all) = (
             Requests::default(),
             Requests::default(),
-            Prepends::default(),
+            Common::default(),
         );
-        for (action, peer) in set
-            .communities()
-            .filter_map(|community| forms.standard_action(community))
-        {
-            standard.add(action, peer, &mut prepends);
+        let standard = set.communities().filter_map(|c| forms.of_standard(c));
+        standard.for_each(|asked| others.add(asked, &mut forms_of_all));
+        if forms.has_extended() {
+            let extended = set
+                .extended_communities()
+                .filter_map(|c| forms.of_extended(c));
+            extended.for_each(|asked| others.add(asked, &mut forms_of_all));
         }
-        for (action, peer) in set
-            .large_communities()
-            .filter_map(|community| forms.large_action(community))
-        {
-            large.add(action, peer, &mut prepends);
-        }
+        let asked = set.large_communities().filter_map(|c| forms.of_large(c));
+        asked.for_each(|asked| large.add(asked, &mut forms_of_all));
         let requests = match self.precedence {
-            Precedence::Merged => standard.merged_with(large),
-            Precedence::LargeFirst => standard.after(large),
+            Precedence::Merged => others.merged_with(large),
+            Precedence::LargeFirst => others.after(large),
         };
-        requests.into_actions(prepends)
+        requests.into_actions(forms_of_all)
     }
 
     /// Whether a community is let in now that the scheme before removed on import.
     pub fn hears_more_than(&self, before: &ControlScheme) -> bool {
         let known: Vec<String> = before.forms().map(|(_, form)| form).collect();
-        self.forms().any(|(_, form)| !known.contains(&form))
+        let removed_less = before.import.tags != self.import.tags;
+        removed_less || self.forms().any(|(_, form)| !known.contains(&form))
     }
 
     /// What goes on import: communities under the server's ASN that are no control communities.
@@ -250,38 +203,248 @@ impl ControlScheme {
         &self.import
     }
 
-    /// What goes on export: control communities.
+    /// What goes on export, and what is added.
     pub fn export_scrub(&self) -> &dyn CommunityScrub {
         &self.export
     }
 }
 
-impl CommunityScrub for ExportScrub {
+fn read_forms(rs_asn: Asn, options: &SchemeOptions, errors: &mut Vec<SchemeError>) -> Forms {
+    let mut forms = Forms {
+        rtt_thresholds_ms: options.rtt_thresholds_ms.clone(),
+        peer_as_aliases: options.peer_as_aliases.clone(),
+        ..Forms::default()
+    };
+    for action in ControlAction::ALL {
+        let given = options.forms.iter().rfind(|(given, _)| *given == action);
+        let texts: Vec<&str> = match given {
+            Some((_, texts)) => texts.iter().map(String::as_str).collect(),
+            None => action.default_forms().to_vec(),
+        };
+        for text in texts {
+            let read = Form::read(action.name(), action.last(), text, rs_asn);
+            let added = read.and_then(|form| {
+                let ambiguous = |other: ControlAction| SchemeError::Ambiguous {
+                    key: action.name(),
+                    form: text.to_owned(),
+                    other: other.name(),
+                };
+                forms.add(form, action).map_err(ambiguous)
+            });
+            errors.extend(added.err());
+        }
+    }
+    forms
+}
+
+const REJECT_CAUSE: &str = "reject_cause";
+
+fn read_tags(
+    rs_asn: Asn,
+    options: &SchemeOptions,
+    forms: &Forms,
+    errors: &mut Vec<SchemeError>,
+) -> Tags {
+    let mut tags = Tags::default();
+    for (tag, texts) in &options.tags {
+        let mut communities = Communities::default();
+        for text in texts {
+            match Form::read(tag.name(), Last::Fixed, text, rs_asn) {
+                Ok(form) => communities.add(form, 0),
+                Err(error) => errors.push(error),
+            }
+        }
+        errors.extend(ambiguous(tag.name(), &communities, forms));
+        if !communities.is_empty() {
+            tags.tags.push((*tag, communities));
+        }
+    }
+    tags.reject_causes = vec![Communities::default(); RejectReason::ALL.len()];
+    for text in &options.reject_cause {
+        match Form::read_with(REJECT_CAUSE, Some("reason"), text, rs_asn) {
+            Ok(form) => {
+                for (reason, causes) in RejectReason::ALL.into_iter().zip(&mut tags.reject_causes) {
+                    causes.add(form, reason.number(options.reject_numbers).into());
+                }
+                if let Form::Large(a, b, None) = form {
+                    tags.reject_heads.push((a, b));
+                }
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    if let Some(causes) = tags.reject_causes.first() {
+        errors.extend(ambiguous(REJECT_CAUSE, causes, forms));
+    }
+    let octets = tags.octets_max();
+    if octets > ADDITIONS_OCTETS_MAX {
+        errors.push(SchemeError::TooLong {
+            key: tags.tags.first().map_or(REJECT_CAUSE, |(tag, _)| tag.name()),
+            octets,
+            max: ADDITIONS_OCTETS_MAX,
+        });
+    }
+    tags
+}
+
+/// An informational community that would be taken for a control one.
+fn ambiguous(key: &'static str, communities: &Communities, forms: &Forms) -> Vec<SchemeError> {
+    let clash = |form: String, asked: Option<Asked>| {
+        let (other, _) = asked?;
+        let other = other.name();
+        Some(SchemeError::Ambiguous { key, form, other })
+    };
+    let standard = communities.standard.iter();
+    let standard = standard.filter_map(|&(a, b)| clash(format!("{a}:{b}"), forms.of_standard((a, b))));
+    let extended = communities.extended.iter();
+    let extended = extended.filter_map(|&c| clash(extended_text(c), forms.of_extended(c)));
+    let large = communities.large.iter();
+    let large =
+        large.filter_map(|&(a, b, c)| clash(format!("{a}:{b}:{c}"), forms.of_large((a, b, c))));
+    standard.chain(extended).chain(large).collect()
+}
+
+fn texts(communities: &Communities) -> impl Iterator<Item = String> + '_ {
+    let standard = communities.standard.iter().map(|(a, b)| format!("{a}:{b}"));
+    let extended = communities.extended.iter().map(|c| extended_text(*c));
+    let large = communities.large.iter();
+    let large = large.map(|(a, b, c)| format!("{a}:{b}:{c}"));
+    standard.chain(extended).chain(large)
+}
+
+impl Tags {
+    fn octets_max(&self) -> usize {
+        let tags: usize = self.tags.iter().map(|(_, c)| c.octets()).sum();
+        let causes = self.reject_causes.iter().map(Communities::octets).max();
+        match tags + causes.unwrap_or(0) {
+            0 => 0,
+            octets => octets + 3 * 4,
+        }
+    }
+
+    /// Those that a path of this class gets.
+    fn communities(&self, class: PrefixClass) -> impl Iterator<Item = &Communities> {
+        let cause = class
+            .reason()
+            .filter(|_| class.is_accepted())
+            .and_then(|reason| self.reject_causes.get(usize::from(reason.code()) - 1));
+        let tags = self.tags.iter();
+        tags.filter(move |(tag, _)| tag.applies(class))
+            .map(|(_, communities)| communities)
+            .chain(cause)
+            .filter(|communities| !communities.is_empty())
+    }
+
+    fn of(&self, class: PrefixClass) -> u16 {
+        // The class a path would have without a field, if that shows nothing else.
+        let same = |other: PrefixClass| self.communities(class).eq(self.communities(other));
+        let mut kept = class.with_blackhole(false);
+        let candidates: [fn(PrefixClass) -> PrefixClass; 4] = [
+            PrefixClass::without_reason,
+            |class| class.with_rov(Default::default()),
+            |class| class.with_irr_prefix(Default::default()),
+            |class| class.with_irr_origin(Default::default()),
+        ];
+        for without in candidates {
+            if same(without(kept)) {
+                kept = without(kept);
+            }
+        }
+        match self.communities(kept).next() {
+            Some(_) => kept.bits() | HAS_TAGS,
+            None => 0,
+        }
+    }
+}
+
+impl CommunityScrub for ExportRewrite {
+    /// BLACKHOLE is for those that get the route, too.
     fn removes_standard(&self, community: (u16, u16)) -> bool {
-        self.forms.standard_action(community).is_some()
+        community != BLACKHOLE && self.forms.of_standard(community).is_some()
     }
 
     fn removes_large(&self, community: (u32, u32, u32)) -> bool {
-        self.forms.large_action(community).is_some()
+        self.forms.of_large(community).is_some()
     }
 
-    fn removes_extended(&self, _community: [u8; 8]) -> bool {
-        false
+    fn removes_extended(&self, community: [u8; 8]) -> bool {
+        self.forms.of_extended(community).is_some()
+    }
+
+    fn additions(&self, variant: Variant) -> Additions {
+        let mut additions = Additions::default();
+        if variant.tags & HAS_TAGS == 0 {
+            return additions;
+        }
+        let class = PrefixClass::from_bits(variant.tags & !HAS_TAGS);
+        for communities in self.tags.communities(class) {
+            push_new(&mut additions.standard, &communities.standard);
+            push_new(&mut additions.extended, &communities.extended);
+            push_new(&mut additions.large, &communities.large);
+        }
+        additions
+    }
+
+    fn additions_len_max(&self) -> usize {
+        self.tags.octets_max()
+    }
+
+    fn next_hop(&self, variant: Variant, next_hop: NextHop) -> NextHop {
+        if !variant.flags.contains(VariantFlags::BLACKHOLE) {
+            return next_hop;
+        }
+        match (next_hop, self.blackhole) {
+            (NextHop::V4(_), BlackholeNextHops { v4: Some(v4), .. }) => NextHop::V4(v4),
+            (
+                NextHop::V6(_) | NextHop::V6LinkLocal(..),
+                BlackholeNextHops { v6: Some(v6), .. },
+            ) => NextHop::V6(v6),
+            _ => next_hop,
+        }
+    }
+}
+
+fn push_new<A: smallvec::Array>(list: &mut SmallVec<A>, more: &[A::Item])
+where
+    A::Item: PartialEq + Copy,
+{
+    for community in more {
+        if !list.contains(community) {
+            list.push(*community);
+        }
+    }
+}
+
+impl ImportScrub {
+    fn is_tag(&self, matches: impl Fn(&Communities) -> bool) -> bool {
+        let tags = self.tags.tags.iter().map(|(_, communities)| communities);
+        tags.chain(&self.tags.reject_causes).any(matches)
     }
 }
 
 impl CommunityScrub for ImportScrub {
     fn removes_standard(&self, community: (u16, u16)) -> bool {
-        self.rs_asn == Some(Asn(community.0.into()))
-            && self.forms.standard_action(community).is_none()
+        let is_ours = self.rs_asn == Some(Asn(community.0.into()));
+        (is_ours && self.forms.of_standard(community).is_none())
+            || self.is_tag(|tag| tag.standard.contains(&community))
     }
 
     fn removes_large(&self, community: (u32, u32, u32)) -> bool {
-        self.rs_asn == Some(Asn(community.0)) && self.forms.large_action(community).is_none()
+        let (a, b, _) = community;
+        let is_ours = self.rs_asn == Some(Asn(a));
+        (is_ours && self.forms.of_large(community).is_none())
+            || self.tags.reject_heads.contains(&(a, b))
+            || self.is_tag(|tag| tag.large.contains(&community))
     }
 
-    fn removes_extended(&self, _community: [u8; 8]) -> bool {
-        false
+    /// Extended communities under the server's ASN are its own where it uses any.
+    fn removes_extended(&self, community: [u8; 8]) -> bool {
+        let uses_any = || self.forms.has_extended() || self.is_tag(|tag| !tag.extended.is_empty());
+        let is_ours = || {
+            ExtendedHead::split(community).is_some_and(|(head, _)| Some(head.asn) == self.rs_asn)
+        };
+        (is_ours() && uses_any() && self.forms.of_extended(community).is_none())
+            || self.is_tag(|tag| tag.extended.contains(&community))
     }
 }
 
@@ -292,7 +455,7 @@ fn sort<A: smallvec::Array<Item = Asn>>(asns: &mut SmallVec<A>) {
     asns.dedup();
 }
 
-/// What the communities of one kind ask for.
+/// Who is to have it, by the communities of some kinds.
 #[derive(Default)]
 struct Requests {
     to_none: bool,
@@ -301,29 +464,60 @@ struct Requests {
     to: Asns,
 }
 
+/// What the communities of all kinds ask for together.
 #[derive(Default)]
-struct Prepends {
-    to_all: u8,
-    to_peers: SmallVec<[(Asn, u8); 2]>,
+struct Common {
+    prepend: u8,
+    prepend_to: SmallVec<[(Asn, u8); 2]>,
+    rtt: SmallVec<[RttRequest; 1]>,
+    no_export: Marked,
+    no_advertise: Marked,
+}
+
+impl Common {
+    fn prepend(&mut self, count: u8) {
+        self.prepend = self.prepend.max(count);
+    }
+
+    fn by_rtt(&mut self, what: RttAction, is_above: bool, last: Option<u32>) {
+        if let Some(ms) = last.and_then(|ms| u16::try_from(ms).ok()) {
+            self.rtt.push(RttRequest { what, is_above, ms });
+        }
+    }
 }
 
 impl Requests {
-    /// `peer` is there if the action names one. AS 0 is nobody (RFC 7607).
-    fn add(&mut self, action: ControlAction, peer: Option<Asn>, prepends: &mut Prepends) {
-        let peer = peer.filter(|asn| *asn != Asn(0));
+    /// AS 0 is nobody (RFC 7607).
+    fn add(&mut self, (action, last): Asked, common: &mut Common) {
+        use ControlAction::*;
+        let peer = last.map(Asn).filter(|asn| *asn != Asn(0));
+        let prepend_to = |count| peer.map(|asn| (asn, count));
         match action {
-            ControlAction::DoNotAnnounceToAny => self.to_none = true,
-            ControlAction::AnnounceToAny => self.to_all = true,
-            ControlAction::DoNotAnnounceToPeer => self.not_to.extend(peer),
-            ControlAction::AnnounceToPeer => self.to.extend(peer),
-            ControlAction::PrependOnceToAny => prepends.to_all = prepends.to_all.max(1),
-            ControlAction::PrependTwiceToAny => prepends.to_all = prepends.to_all.max(2),
-            ControlAction::PrependThriceToAny => prepends.to_all = prepends.to_all.max(3),
-            ControlAction::PrependOnceToPeer => prepends.to_peers.extend(peer.map(|asn| (asn, 1))),
-            ControlAction::PrependTwiceToPeer => prepends.to_peers.extend(peer.map(|asn| (asn, 2))),
-            ControlAction::PrependThriceToPeer => {
-                prepends.to_peers.extend(peer.map(|asn| (asn, 3)))
-            }
+            DoNotAnnounceToAny => self.to_none = true,
+            AnnounceToAny => self.to_all = true,
+            DoNotAnnounceToPeer => self.not_to.extend(peer),
+            AnnounceToPeer => self.to.extend(peer),
+            PrependOnceToAny => common.prepend(1),
+            PrependTwiceToAny => common.prepend(2),
+            PrependThriceToAny => common.prepend(3),
+            PrependOnceToPeer => common.prepend_to.extend(prepend_to(1)),
+            PrependTwiceToPeer => common.prepend_to.extend(prepend_to(2)),
+            PrependThriceToPeer => common.prepend_to.extend(prepend_to(3)),
+            AddNoExportToAny => common.no_export.any = true,
+            AddNoExportToPeer => common.no_export.peers.extend(peer),
+            AddNoAdvertiseToAny => common.no_advertise.any = true,
+            AddNoAdvertiseToPeer => common.no_advertise.peers.extend(peer),
+            DoNotAnnounceBelowRtt => common.by_rtt(RttAction::DoNotAnnounce, false, last),
+            DoNotAnnounceAboveRtt => common.by_rtt(RttAction::DoNotAnnounce, true, last),
+            AnnounceBelowRtt => common.by_rtt(RttAction::Announce, false, last),
+            AnnounceAboveRtt => common.by_rtt(RttAction::Announce, true, last),
+            PrependOnceBelowRtt => common.by_rtt(RttAction::Prepend(1), false, last),
+            PrependTwiceBelowRtt => common.by_rtt(RttAction::Prepend(2), false, last),
+            PrependThriceBelowRtt => common.by_rtt(RttAction::Prepend(3), false, last),
+            PrependOnceAboveRtt => common.by_rtt(RttAction::Prepend(1), true, last),
+            PrependTwiceAboveRtt => common.by_rtt(RttAction::Prepend(2), true, last),
+            PrependThriceAboveRtt => common.by_rtt(RttAction::Prepend(3), true, last),
+            Blackholing => {}
         }
     }
 
@@ -345,32 +539,58 @@ impl Requests {
     }
 
     /// Equal outcomes become equal actions: what changes nothing is dropped.
-    fn into_actions(self, prepends: Prepends) -> Actions {
+    fn into_actions(self, common: Common) -> Actions {
         let mut actions = Actions {
             to_none: self.to_none,
-            prepend: prepends.to_all,
+            prepend: common.prepend,
+            rtt: common.rtt,
+            no_export: common.no_export.normal(),
+            no_advertise: common.no_advertise.normal(),
             ..Actions::default()
         };
-        let (mut not_to, mut only_to) = (self.not_to, self.to);
+        actions.rtt.sort_unstable();
+        actions.rtt.dedup();
+        let (mut not_to, mut to) = (self.not_to, self.to);
         sort(&mut not_to);
-        let mut prepend_to = prepends.to_peers;
+        let mut prepend_to = common.prepend_to;
         // The highest count of each peer first, and only that one.
         prepend_to.sort_unstable_by_key(|(asn, count)| (*asn, std::cmp::Reverse(*count)));
         prepend_to.dedup_by_key(|(asn, _)| *asn);
-        prepend_to.retain(|(_, count)| *count != actions.prepend);
-        if self.to_none {
-            only_to.retain(|asn| not_to.binary_search(asn).is_err());
-            sort(&mut only_to);
-            prepend_to.retain(|(asn, _)| only_to.binary_search(asn).is_ok());
-            actions.only_to = only_to;
-        } else {
-            prepend_to.retain(|(asn, _)| not_to.binary_search(asn).is_err());
-            actions.not_to = not_to;
+        let by_rtt = |what: fn(&RttAction) -> bool| {
+            actions.rtt.iter().any(|request| what(&request.what))
+        };
+        let prepends_by_rtt = by_rtt(|what| matches!(what, RttAction::Prepend(_)));
+        let keeps_off = by_rtt(|what| *what == RttAction::DoNotAnnounce);
+        let lets_in = by_rtt(|what| *what == RttAction::Announce);
+        prepend_to.retain(|(_, count)| *count != actions.prepend || prepends_by_rtt);
+        prepend_to.retain(|(asn, _)| not_to.binary_search(asn).is_err());
+        to.retain(|asn| not_to.binary_search(asn).is_err());
+        sort(&mut to);
+        if self.to_none && !lets_in {
+            prepend_to.retain(|(asn, _)| to.binary_search(asn).is_ok());
+            not_to.clear();
         }
+        if self.to_none || keeps_off {
+            actions.to = to;
+        }
+        actions.not_to = not_to;
         actions.prepend_to = prepend_to;
         if actions.reaches_nobody() {
-            actions.prepend = 0;
+            return Actions {
+                to_none: true,
+                ..Actions::default()
+            };
         }
         actions
+    }
+}
+
+impl Marked {
+    fn normal(mut self) -> Marked {
+        match self.any {
+            true => self.peers.clear(),
+            false => sort(&mut self.peers),
+        }
+        self
     }
 }

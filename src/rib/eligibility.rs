@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 
 use crate::base::{ClientSet, ClientSlot};
-use crate::policy::{Actions, Directory, audiences};
+use crate::policy::{Actions, Directory, PrefixClass, audiences};
 use crate::wire::Variant;
 
 use super::charges::Charges;
@@ -15,7 +15,7 @@ use super::charges::Charges;
 pub struct EligibilityId(pub u32);
 
 impl EligibilityId {
-    /// Of rejected paths: nobody.
+    /// Of no path: nobody.
     pub const NOBODY: EligibilityId = EligibilityId(0);
 }
 
@@ -26,6 +26,8 @@ pub struct Eligibility {
     pub audiences: SmallVec<[(Variant, ClientSet); 1]>,
     /// Of the scheme under which control communities are stripped.
     pub scheme_version: u32,
+    /// What import made of the paths that have it.
+    pub class: PrefixClass,
     key: Option<Key>,
     refs: u32,
     /// What its announcer pays for it.
@@ -33,10 +35,25 @@ pub struct Eligibility {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
-    announcer: ClientSlot,
-    version: u32,
-    actions: Option<Box<Actions>>,
+enum Key {
+    Accepted {
+        announcer: ClientSlot,
+        version: u32,
+        class: PrefixClass,
+        actions: Option<Box<Actions>>,
+    },
+    /// Nobody has it, whoever announced it.
+    Nobody(PrefixClass),
+}
+
+/// What the clients of a path hang on.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub announcer: ClientSlot,
+    pub actions: Option<&'a Actions>,
+    pub class: PrefixClass,
+    /// [`crate::wire::Variant::tags`] of its class.
+    pub tags: u16,
 }
 
 /// Whoever holds an [`EligibilityId`] holds a reference.
@@ -62,6 +79,7 @@ impl Default for EligibilityTable {
         let nobody = Eligibility {
             audiences: SmallVec::new(),
             scheme_version: 0,
+            class: PrefixClass::ACCEPTED,
             key: None,
             refs: 1,
             octets: 0,
@@ -77,17 +95,23 @@ impl Default for EligibilityTable {
 }
 
 impl EligibilityTable {
-    /// Takes a reference on the eligibility of a path.
+    /// Takes a reference on the eligibility of an accepted path.
     pub fn intern(
         &mut self,
-        announcer: ClientSlot,
-        actions: Option<&Actions>,
+        request: Request<'_>,
         versions: Versions,
         directory: &Directory,
     ) -> EligibilityId {
-        let key = Key {
+        let Request {
+            announcer,
+            actions,
+            class,
+            tags,
+        } = request;
+        let key = Key::Accepted {
             announcer,
             version: versions.eligibility,
+            class,
             actions: actions.map(|actions| Box::new(actions.clone())),
         };
         if let Some(&id) = self.index.get(&key) {
@@ -95,7 +119,7 @@ impl EligibilityTable {
             return EligibilityId(id);
         }
         let none = Actions::default();
-        let audiences = audiences(announcer, actions.unwrap_or(&none), directory);
+        let audiences = audiences(announcer, actions.unwrap_or(&none), class, tags, directory);
         let octets = audiences
             .iter()
             .map(|(_, clients)| clients.octets())
@@ -104,13 +128,35 @@ impl EligibilityTable {
             + size_of::<Eligibility>();
         self.audience_count += audiences.len();
         self.charges.add(announcer, octets);
-        let eligibility = Eligibility {
+        self.insert(Eligibility {
             audiences,
             scheme_version: versions.scheme,
-            key: Some(key.clone()),
+            class,
+            key: Some(key),
             refs: 1,
             octets,
-        };
+        })
+    }
+
+    /// Takes a reference on the eligibility of a path that nobody may have, whatever it asks for.
+    pub fn intern_nobody(&mut self, class: PrefixClass) -> EligibilityId {
+        let key = Key::Nobody(class);
+        if let Some(&id) = self.index.get(&key) {
+            self.entries[id as usize].refs += 1;
+            return EligibilityId(id);
+        }
+        self.insert(Eligibility {
+            audiences: SmallVec::new(),
+            scheme_version: 0,
+            class,
+            key: Some(key),
+            refs: 1,
+            octets: 0,
+        })
+    }
+
+    fn insert(&mut self, eligibility: Eligibility) -> EligibilityId {
+        let key = eligibility.key.clone();
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id as usize] = eligibility;
@@ -121,7 +167,7 @@ impl EligibilityTable {
                 (self.entries.len() - 1) as u32
             }
         };
-        self.index.insert(key, id);
+        self.index.extend(key.map(|key| (key, id)));
         EligibilityId(id)
     }
 
@@ -139,7 +185,9 @@ impl EligibilityTable {
         entry.refs -= 1;
         if entry.refs == 0 {
             if let Some(key) = entry.key.take() {
-                self.charges.give_back(key.announcer, entry.octets);
+                if let Key::Accepted { announcer, .. } = key {
+                    self.charges.give_back(announcer, entry.octets);
+                }
                 self.index.remove(&key);
             }
             self.audience_count -= entry.audiences.len();
@@ -180,11 +228,7 @@ mod tests {
 
     #[test]
     fn an_announcer_pays_for_each_distinct_request_as_long_as_it_is_held() {
-        let entry = |slot| DirectoryEntry {
-            slot: ClientSlot(slot),
-            asn: Asn(100 + u32::from(slot)),
-            hide_own_as: false,
-        };
+        let entry = |slot| DirectoryEntry::new(ClientSlot(slot), Asn(100 + u32::from(slot)));
         let directory: Directory = (0..2_000).map(entry).collect();
         let not_to = |asn: u32| Actions {
             not_to: [Asn(asn)].into_iter().collect(),
@@ -197,7 +241,13 @@ mod tests {
         let mut table = EligibilityTable::default();
         let mut intern = |slot: u16, asn: u32| {
             let actions = not_to(asn);
-            let id = table.intern(ClientSlot(slot), Some(&actions), versions, &directory);
+            let request = Request {
+                announcer: ClientSlot(slot),
+                actions: Some(&actions),
+                class: PrefixClass::ACCEPTED,
+                tags: 0,
+            };
+            let id = table.intern(request, versions, &directory);
             (
                 id,
                 table.charge_of(ClientSlot(slot)),

@@ -17,7 +17,7 @@ mod table;
 pub use assignment::{Assigned, Assignment, Assignments, Capacities, Scope, Tables};
 pub use decision::{AnnouncerOrder, DecidedBy, Decision, MedMode};
 pub use delta::{At, ChangeGroup, Changes, Form, Record, difference, present};
-pub use eligibility::{Eligibility, EligibilityId, EligibilityTable, Versions};
+pub use eligibility::{Eligibility, EligibilityId, EligibilityTable, Request, Versions};
 pub use path::{Path, Rank};
 pub use path_list::PathList;
 pub use sets::{SetId, SetTable};

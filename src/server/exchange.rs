@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Asn, ClientSlot, CoreId, Family, FamilySet, Generation};
-use crate::policy::{ControlScheme, Directory, ImportPolicy};
+use crate::policy::{ControlScheme, Directory, ImportPolicy, Outside, PrefixBlocks};
 use crate::rib::MedMode;
 use crate::session::SessionSettings;
 use crate::wire::TypeCodes;
@@ -27,11 +27,22 @@ pub struct Exchange {
     pub scheme: Arc<ControlScheme>,
     /// Who is there, for audiences.
     pub directory: Directory,
+    /// What all clients' routes are judged by that comes from outside.
+    pub outside: Outside,
+    /// Which routes the VRPs of this generation concern that the one before did not have.
+    pub vrp_changes: Option<VrpChanges>,
     /// By slot; `None` is a free slot.
     pub clients: Vec<Option<Arc<Client>>>,
     pub by_address: HashMap<IpAddr, ClientSlot>,
     pub startup: Startup,
     pub limits: FanoutLimits,
+}
+
+/// Where VRPs differ from those of an earlier generation.
+#[derive(Clone, Debug)]
+pub struct VrpChanges {
+    pub since: Generation,
+    pub blocks: Arc<PrefixBlocks>,
 }
 
 /// One configured client.
@@ -83,6 +94,8 @@ pub enum LimitAction {
     Warn,
     /// Keep the first `accepted_max` in the order of [`crate::base::Prefix::shard_hash`].
     Block,
+    /// Reject all routes of the family, until fewer are announced again.
+    Reject,
     /// Close the session until the operator enables it.
     Shutdown,
     /// Close it, and let it back after `limit_restart`.

@@ -12,7 +12,7 @@ use crate::base::{
     ClientSet, ClientSlot, CoreId, Family, FamilySet, Generation, Prefix, PrefixSlot, SessionEpoch,
     Time, WalkId,
 };
-use crate::policy::Verdict;
+use crate::policy::PrefixClass;
 use crate::wire::AttributeSet;
 
 pub use crate::fanout::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix};
@@ -81,11 +81,11 @@ pub enum ToShard {
 pub struct RouteBatch {
     pub slot: ClientSlot,
     pub epoch: SessionEpoch,
-    /// Under which the verdicts were made; the shard judges again what is older than its own.
+    /// Under which the routes were judged; the shard judges again what is older than its own.
     pub generation: Generation,
     pub updates: Vec<RouteUpdate>,
     /// The prefixes of all updates, one after another.
-    pub prefixes: Vec<(Prefix, Verdict)>,
+    pub prefixes: Vec<(Prefix, PrefixClass)>,
 }
 
 /// One UPDATE's share of prefixes for one shard: an announcement, or a withdrawal without a set.

@@ -4,10 +4,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::base::{
     ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot, ShardId,
 };
-use crate::policy::Verdict;
+use crate::policy::{PrefixClass, RejectReason, Verdict};
 use crate::rib::DecidedBy;
 use crate::wire::{AttributeSet, Variant};
 
@@ -64,7 +66,7 @@ pub enum ShardReply {
 pub struct PathRow {
     pub prefix: Prefix,
     pub announcer: ClientSlot,
-    pub verdict: Verdict,
+    pub class: PrefixClass,
     pub set: Arc<AttributeSet>,
     pub variant: Variant,
     pub path_id: Option<PathId>,
@@ -102,19 +104,44 @@ pub enum PathFate {
 
 /// Prefixes of one client's present session in one family. "Block" is not looked at: what it keeps
 /// back counts as accepted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PrefixCounts {
     pub received: i32,
     pub accepted: i32,
-    /// Not among the accepted ones, and would be were the client not quarantined.
-    pub quarantined: i32,
+    /// The others, by reason; none is zero.
+    pub rejected: SmallVec<[(RejectReason, i32); 2]>,
 }
 
 impl PrefixCounts {
     pub fn add(&mut self, other: &PrefixCounts) {
         self.received += other.received;
         self.accepted += other.accepted;
-        self.quarantined += other.quarantined;
+        for (reason, count) in &other.rejected {
+            self.add_rejected(*reason, *count);
+        }
+    }
+
+    /// One path more, or less, with this verdict of import.
+    pub fn add_verdict(&mut self, verdict: Verdict, one: i32) {
+        match verdict {
+            Verdict::Accepted | Verdict::Rejected(RejectReason::AcceptedLimit) => {
+                self.accepted += one
+            }
+            Verdict::Rejected(reason) => self.add_rejected(reason, one),
+        }
+    }
+
+    fn add_rejected(&mut self, reason: RejectReason, count: i32) {
+        match self.rejected.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, known)) => *known += count,
+            None => self.rejected.push((reason, count)),
+        }
+        self.rejected.retain(|(_, count)| *count != 0);
+    }
+
+    pub fn rejected_for(&self, reason: RejectReason) -> i32 {
+        let found = self.rejected.iter().find(|(known, _)| *known == reason);
+        found.map_or(0, |(_, count)| *count)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What clients say: UPDATEs become verdicts and shares for the shards, ROUTE-REFRESH a walk.
 
 use crate::base::{ClientSlot, Family, Prefix, Time};
-use crate::policy::Verdict;
+use crate::policy::{Outside, PrefixClass};
 use crate::server::message::{RefreshMark, ToShard};
 use crate::session::Message;
 use crate::wire::{DecodeContext, Nlri, RefreshSubtype, Update, UpdateError, decode_update};
@@ -74,7 +74,7 @@ impl SessionCore {
                             generation,
                         };
                         if let Some(shares) =
-                            split(links, source, up.counts.next_seq(), client, &update)
+                            split(links, source, up.counts.next_seq(), client, &exchange.outside, &update)
                         {
                             up.counts.expect(shares);
                         }
@@ -196,6 +196,7 @@ fn split(
     source: Source,
     seq: u64,
     client: &crate::server::exchange::Client,
+    outside: &Outside,
     update: &Update<'_>,
 ) -> Option<u128> {
     let mut shares = 0;
@@ -205,12 +206,12 @@ fn split(
             source,
             seq,
             None,
-            withdrawn.map(|prefix| (prefix, Verdict::Accepted)),
+            withdrawn.map(|prefix| (prefix, PrefixClass::ACCEPTED)),
         );
     }
     for (set, nlri) in &update.announced {
-        let of_set = client.import.check_attributes(set);
-        let judge = |prefix: Prefix| (prefix, client.import.judge(of_set, &prefix));
+        let of_set = client.import.check_attributes(set, outside);
+        let judge = |prefix: Prefix| (prefix, client.import.judge(&of_set, &prefix, outside));
         shares |= links.add(source, seq, Some(set), nlri.iter().map(judge));
     }
     (shares != 0).then_some(shares)

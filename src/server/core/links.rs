@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::base::{ClientSlot, Generation, Prefix, SessionEpoch, ShardId, shard_of};
-use crate::policy::Verdict;
+use crate::policy::PrefixClass;
 use crate::server::message::{RouteBatch, RouteUpdate, ToShard};
 use crate::wire::AttributeSet;
 
@@ -36,7 +36,7 @@ struct Link {
     /// Its mailbox refused one.
     blocked: bool,
     updates: Vec<RouteUpdate>,
-    prefixes: Vec<(Prefix, Verdict)>,
+    prefixes: Vec<(Prefix, PrefixClass)>,
     /// Prefixes that belong to `updates`.
     closed: u32,
 }
@@ -118,7 +118,7 @@ impl Links {
         source: Source,
         seq: u64,
         set: Option<&Arc<AttributeSet>>,
-        prefixes: impl Iterator<Item = (Prefix, Verdict)>,
+        prefixes: impl Iterator<Item = (Prefix, PrefixClass)>,
     ) -> u128 {
         if self.source != Some(source) {
             self.flush();
@@ -202,10 +202,10 @@ mod tests {
         generation: Generation(1),
     };
 
-    fn prefixes(from: u32, count: usize) -> impl Iterator<Item = (Prefix, Verdict)> {
+    fn prefixes(from: u32, count: usize) -> impl Iterator<Item = (Prefix, PrefixClass)> {
         (from..).take(count).map(|index| {
             let address = Ipv4Addr::from(0x0a00_0000 + (index << 8));
-            (Prefix::v4(address, 24), Verdict::Accepted)
+            (Prefix::v4(address, 24), PrefixClass::ACCEPTED)
         })
     }
 

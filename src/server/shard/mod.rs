@@ -16,8 +16,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
+
 use crate::base::{ClientSet, ClientSlot, CoreId, Family, PrefixSlot, ShardId, Time};
-use crate::policy::ControlScheme;
+use crate::policy::{ControlScheme, PrefixClass};
 use crate::rib::{
     AnnouncerOrder, Capacities, Decision, EligibilityTable, Marks, MedMode, PathList, Scope,
     SetTable, Stamp, Table, Versions,
@@ -40,6 +42,8 @@ pub struct Shard {
     versions: Versions,
     /// By the last bit of the scheme's version: the present one and the one before.
     schemes: [Arc<ControlScheme>; 2],
+    /// What of a class is shown in communities, under the present scheme.
+    tags: FxHashMap<PrefixClass, u16>,
     table: Table,
     sets: SetTable,
     eligibilities: EligibilityTable,
@@ -120,6 +124,7 @@ impl Shard {
                 scheme: 1,
             },
             schemes: [exchange.scheme.clone(), exchange.scheme.clone()],
+            tags: FxHashMap::default(),
             table: Table::default(),
             sets: SetTable::default(),
             eligibilities: EligibilityTable::default(),

@@ -232,7 +232,7 @@ impl Shard {
         PathRow {
             prefix: self.table.prefix(slot),
             announcer: path.announcer,
-            verdict: path.verdict,
+            class: self.eligibilities.eligibility(path.eligibility).class,
             set: self.sets.set(path.set).clone(),
             variant: Variant::default(),
             path_id: None,

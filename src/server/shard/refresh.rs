@@ -12,7 +12,7 @@ use crate::server::query::PrefixCounts;
 use super::Shard;
 
 /// The phases of one client and family.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Phases {
     current: u8,
     /// Those that may have paths, a bit each.

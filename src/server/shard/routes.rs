@@ -3,13 +3,22 @@
 use std::sync::Arc;
 
 use crate::base::{ClientSlot, Family, Prefix, PrefixSlot, SessionEpoch};
-use crate::policy::{ImportPolicy, RejectReason, Verdict};
-use crate::rib::{EligibilityId, Marks, Path, Rank, SetId, Stamp};
+use crate::policy::{ImportPolicy, PrefixClass, RejectReason, SetJudgement, Verdict};
+use crate::rib::{EligibilityId, Marks, Path, Rank, Request, SetId, Stamp};
 use crate::server::exchange::Client;
 use crate::server::message::{CountChange, RouteBatch, ToCore};
 use crate::wire::{AttributeSet, HeardAgain};
 
 use super::{PreImage, Shard};
+
+/// One attribute set of one UPDATE on its way into the table; holds references.
+struct Announced {
+    announcer: ClientSlot,
+    set: SetId,
+    rank: Rank,
+    /// Of the prefix before.
+    last: Option<(PrefixClass, EligibilityId)>,
+}
 
 impl Shard {
     pub(super) fn handle_routes(&mut self, batch: RouteBatch) {
@@ -99,23 +108,32 @@ impl Shard {
         &mut self,
         slot: ClientSlot,
         set: &Arc<AttributeSet>,
-        prefixes: &[(Prefix, Verdict)],
+        prefixes: &[(Prefix, PrefixClass)],
         again: Option<&ImportPolicy>,
         change: &mut CountChange,
     ) {
-        let id = self.sets.intern(set, slot);
-        let eligibility = self.intern_eligibility(slot, id);
-        let rank = Rank::of(set.facts());
-        let again = again.map(|import| (import, import.check_attributes(set)));
-        for (prefix, verdict) in prefixes {
-            let verdict = match again {
-                Some((import, of_set)) => import.judge(of_set, prefix),
-                None => *verdict,
+        let exchange = self.exchange.clone();
+        let outside = &exchange.outside;
+        let judge = |import: &ImportPolicy| import.check_attributes(set, outside);
+        let again: Option<(&ImportPolicy, SetJudgement)> =
+            again.map(|import| (import, judge(import)));
+        let mut announced = Announced {
+            announcer: slot,
+            set: self.sets.intern(set, slot),
+            rank: Rank::of(set.facts()),
+            last: None,
+        };
+        for (prefix, class) in prefixes {
+            let class = match &again {
+                Some((import, of_set)) => import.judge(of_set, prefix, outside),
+                None => *class,
             };
-            self.announce(slot, (id, eligibility, rank), prefix, verdict, change);
+            self.announce(&mut announced, prefix, class, change);
         }
-        self.sets.release(id);
-        self.eligibilities.release(eligibility);
+        self.sets.release(announced.set);
+        if let Some((_, eligibility)) = announced.last {
+            self.eligibilities.release(eligibility);
+        }
     }
 
     /// The set as the present generation hears it; `None`: as a withdrawal.
@@ -138,24 +156,54 @@ impl Shard {
         }
     }
 
-    /// Takes a reference on the eligibility of the announcer's paths with this set.
-    pub(super) fn intern_eligibility(&mut self, slot: ClientSlot, set: SetId) -> EligibilityId {
+    /// Takes a reference on the eligibility of the announcer's paths with this set and class.
+    pub(super) fn intern_eligibility(
+        &mut self,
+        announcer: ClientSlot,
+        set: SetId,
+        class: PrefixClass,
+    ) -> EligibilityId {
+        if !class.is_accepted() {
+            return self.eligibilities.intern_nobody(class);
+        }
         let exchange = &self.exchange;
         let actions = self.sets.actions(set, self.versions.eligibility, |set| {
             exchange.scheme.actions(set, &exchange.directory)
         });
-        self.eligibilities
-            .intern(slot, actions, self.versions, &exchange.directory)
+        let tags = self.tags.entry(class);
+        let request = Request {
+            announcer,
+            actions,
+            class,
+            tags: *tags.or_insert_with(|| exchange.scheme.tags_of(class)),
+        };
+        (self.eligibilities).intern(request, self.versions, &exchange.directory)
+    }
+
+    /// The eligibility of what is announced; prefixes that come together mostly are of one class.
+    fn eligibility_of(&mut self, announced: &mut Announced, class: PrefixClass) -> EligibilityId {
+        match announced.last {
+            Some((known, eligibility)) if known == class => eligibility,
+            last => {
+                let eligibility =
+                    self.intern_eligibility(announced.announcer, announced.set, class);
+                if let Some((_, before)) = last {
+                    self.eligibilities.release(before);
+                }
+                announced.last = Some((class, eligibility));
+                eligibility
+            }
+        }
     }
 
     fn announce(
         &mut self,
-        announcer: ClientSlot,
-        (set, eligibility, rank): (SetId, EligibilityId, Rank),
+        announced: &mut Announced,
         prefix: &Prefix,
-        verdict: Verdict,
+        class: PrefixClass,
         change: &mut CountChange,
     ) {
+        let announcer = announced.announcer;
         let slot = self.table.find_or_insert(prefix);
         let family = prefix.family();
         let stamp = self.stamp(announcer, family);
@@ -171,21 +219,16 @@ impl Shard {
             announcer,
             family,
             alive.map(|old| (old.verdict, old.stamp)),
-            Some((verdict, stamp)),
+            Some((class.verdict(), stamp)),
             change,
         );
-        let verdict = self.blocked_or(announcer, prefix, verdict);
-        let eligibility = if verdict.is_accepted() {
-            eligibility
-        } else {
-            EligibilityId::NOBODY
-        };
+        let class = self.blocked_or(announcer, prefix, class);
         let path = Path {
-            set,
-            eligibility,
-            rank,
+            set: announced.set,
+            eligibility: self.eligibility_of(announced, class),
+            rank: announced.rank,
             announcer,
-            verdict,
+            verdict: class.verdict(),
             stamp,
         };
         if old.is_some_and(|old| Path { stamp, ..old } == path) {
@@ -313,13 +356,11 @@ impl Shard {
             let Some((verdict, stamp)) = path else {
                 continue;
             };
-            let accepted = if is_acceptable(verdict) { one } else { 0 };
             let count = &mut counts[usize::from(stamp.phase())];
             count.received += one;
-            count.accepted += accepted;
-            count.quarantined += if is_quarantined(verdict) { one } else { 0 };
+            count.add_verdict(verdict, one);
             change.received[family.index()] += one;
-            change.accepted[family.index()] += accepted;
+            change.accepted[family.index()] += if is_acceptable(verdict) { one } else { 0 };
         }
     }
 
@@ -327,14 +368,14 @@ impl Shard {
         &self,
         announcer: ClientSlot,
         prefix: &Prefix,
-        verdict: Verdict,
-    ) -> Verdict {
+        class: PrefixClass,
+    ) -> PrefixClass {
         let threshold = self.announcers[announcer.index()].block_above[prefix.family().index()];
-        match (verdict, threshold) {
-            (Verdict::Accepted, Some(hash)) if prefix.shard_hash() > hash => {
-                Verdict::Rejected(RejectReason::AcceptedLimit)
+        match threshold {
+            Some(hash) if class.is_accepted() && prefix.shard_hash() > hash => {
+                class.with_rejected(RejectReason::AcceptedLimit)
             }
-            _ => verdict,
+            _ => class,
         }
     }
 
@@ -388,6 +429,11 @@ impl Shard {
     }
 }
 
+/// Kept back by a limit: what would be made of it otherwise is not kept.
+pub(super) fn is_blocked(verdict: Verdict) -> bool {
+    verdict == Verdict::Rejected(RejectReason::AcceptedLimit)
+}
+
 /// Would be accepted, were its client not quarantined.
 pub(super) fn is_quarantined(verdict: Verdict) -> bool {
     verdict == Verdict::Rejected(RejectReason::Quarantined)
@@ -395,8 +441,5 @@ pub(super) fn is_quarantined(verdict: Verdict) -> bool {
 
 /// Accepted by import, whether or not "block" lets it through.
 pub(super) fn is_acceptable(verdict: Verdict) -> bool {
-    matches!(
-        verdict,
-        Verdict::Accepted | Verdict::Rejected(RejectReason::AcceptedLimit)
-    )
+    verdict.is_accepted() || is_blocked(verdict)
 }

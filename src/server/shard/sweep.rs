@@ -7,14 +7,14 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::base::{ClientSet, ClientSlot, Family, PrefixSlot, SessionEpoch};
-use crate::policy::Verdict;
-use crate::rib::{EligibilityId, Marks, Path, PathList, Rank, SetId};
+use crate::policy::{ImportPolicy, PrefixBlocks, SetJudgement, Verdict};
+use crate::rib::{Marks, Path, PathList, Rank, SetId};
 use crate::server::exchange::Exchange;
 use crate::server::message::{CountChange, ToCore};
 
 use super::Shard;
 use super::refresh::Phases;
-use super::routes::{is_acceptable, is_quarantined};
+use super::routes::{is_acceptable, is_blocked};
 
 /// Table entries that one turn of a sweep looks at.
 const PIECE_ENTRIES: u32 = 16_384;
@@ -28,15 +28,17 @@ pub(super) struct Sweep {
     end: u32,
     /// Their paths' verdicts may have changed.
     judge_again: ClientSet,
+    /// Where VRPs changed, and the clients whose routes are judged by them.
+    rov: Option<(Arc<PrefixBlocks>, ClientSet)>,
     /// Everybody's audiences, or the order of paths, may have changed.
     all: bool,
     /// Generations to report when the pass is over.
     reload: bool,
     /// How the counts of a client's present session changed.
     recounted: BTreeMap<ClientSlot, CountChange>,
-    /// What a client's sets are heard as, and their verdicts, each worked out once in a pass; holds
+    /// What a client's sets are heard as, and what they come to, each worked out once in a pass; holds
     /// references on both. `None`: a withdrawal.
-    heard: FxHashMap<(ClientSlot, SetId), Option<(SetId, Verdict)>>,
+    heard: FxHashMap<(ClientSlot, SetId), Option<(SetId, SetJudgement)>>,
 }
 
 impl Sweep {
@@ -89,6 +91,7 @@ impl Shard {
 
     fn end_sweep(&mut self) {
         self.sweep.judge_again.clear();
+        self.sweep.rov = None;
         self.sweep.all = false;
         for announcer in &mut self.announcers {
             announcer.phases.iter_mut().for_each(Phases::handle_swept);
@@ -121,13 +124,14 @@ impl Shard {
         }
         let family = entry.family();
         let all = self.sweep.all || wrong_mode;
-        let old = entry.paths.clone();
+        let rov_changed = self.rov_changed(slot);
         let concerned = |path: &Path| {
-            all || !self.is_alive(path, family) || self.sweep.judge_again.contains(path.announcer)
+            all || !self.is_alive(path, family) || self.is_judged_again(path, rov_changed)
         };
-        if !old.iter().any(concerned) {
+        if !entry.paths.iter().any(concerned) {
             return;
         }
+        let old = entry.paths.clone();
         let new: PathList = old
             .iter()
             .filter(|path| self.is_alive(path, family))
@@ -135,7 +139,7 @@ impl Shard {
             .collect();
         let new: PathList = new
             .iter()
-            .filter_map(|path| self.judged_again(slot, path))
+            .filter_map(|path| self.judged_again(slot, path, rov_changed))
             .collect();
         if new == old && !wrong_mode {
             new.iter().for_each(|path| self.let_go(path));
@@ -158,10 +162,22 @@ impl Shard {
         self.eligibilities.release(path.eligibility);
     }
 
+    /// Whether the VRPs that cover the prefix of this slot changed.
+    fn rov_changed(&self, slot: PrefixSlot) -> bool {
+        let rov = self.sweep.rov.as_ref();
+        rov.is_some_and(|(blocks, _)| blocks.touches(&self.table.prefix(slot)))
+    }
+
+    fn is_judged_again(&self, path: &Path, rov_changed: bool) -> bool {
+        let by_rov = |(_, clients): &(_, ClientSet)| clients.contains(path.announcer);
+        self.sweep.judge_again.contains(path.announcer)
+            || rov_changed && self.sweep.rov.as_ref().is_some_and(by_rov)
+    }
+
     /// The path as the present generation sees it; takes references on its set and eligibility.
     /// `None`: with such an attribute it is no route any more.
-    fn judged_again(&mut self, slot: PrefixSlot, path: &Path) -> Option<Path> {
-        let judge_again = self.sweep.judge_again.contains(path.announcer);
+    fn judged_again(&mut self, slot: PrefixSlot, path: &Path, rov_changed: bool) -> Option<Path> {
+        let judge_again = self.is_judged_again(path, rov_changed);
         if !judge_again && !self.sweep.all {
             self.sets.retain(path.set);
             self.eligibilities.retain(path.eligibility);
@@ -169,48 +185,41 @@ impl Shard {
         }
         let prefix = self.table.prefix(slot);
         let family = prefix.family();
-        let (set, verdict) = match path.verdict {
-            _ if judge_again => {
-                let heard = self.heard_set(path.announcer, path.set);
-                let client = self.exchange.client(path.announcer);
-                let (Some((set, of_set)), Some(client)) = (heard, client) else {
-                    self.recount(path, family, None);
-                    return None;
-                };
-                self.sets.retain(set);
-                (set, client.import.judge(of_set, &prefix))
-            }
-            verdict => {
-                self.sets.retain(path.set);
-                let accepted = is_acceptable(verdict).then_some(Verdict::Accepted);
-                (path.set, accepted.unwrap_or(verdict))
-            }
-        };
-        self.recount(path, family, Some(verdict));
-        let verdict = self.blocked_or(path.announcer, &prefix, verdict);
-        let eligibility = if verdict.is_accepted() {
-            self.intern_eligibility(path.announcer, set)
+        let (set, class) = if judge_again || is_blocked(path.verdict) {
+            let heard = self.heard_set(path.announcer, path.set);
+            let client = self.exchange.client(path.announcer);
+            let (Some((set, of_set)), Some(client)) = (heard, client) else {
+                self.recount(path, family, None);
+                return None;
+            };
+            self.sets.retain(set);
+            let outside = &self.exchange.outside;
+            (set, client.import.judge(&of_set, &prefix, outside))
         } else {
-            EligibilityId::NOBODY
+            self.sets.retain(path.set);
+            (path.set, self.eligibilities.eligibility(path.eligibility).class)
         };
+        self.recount(path, family, Some(class.verdict()));
+        let class = self.blocked_or(path.announcer, &prefix, class);
         Some(Path {
             set,
-            verdict,
-            eligibility,
+            verdict: class.verdict(),
+            eligibility: self.intern_eligibility(path.announcer, set, class),
             rank: Rank::of(self.sets.set(set).facts()),
             ..*path
         })
     }
 
-    /// A client's set as the present generation hears it, with its verdict.
-    fn heard_set(&mut self, slot: ClientSlot, held: SetId) -> Option<(SetId, Verdict)> {
+    /// A client's set as the present generation hears it, with what it comes to.
+    fn heard_set(&mut self, slot: ClientSlot, held: SetId) -> Option<(SetId, SetJudgement)> {
         if let Some(known) = self.sweep.heard.get(&(slot, held)) {
             return *known;
         }
         let client = self.exchange.client(slot)?;
         let heard = self.heard_again(client, self.sets.set(held));
-        let judged = heard.map(|set| (client.import.check_attributes(&set), set));
-        let heard = judged.map(|(verdict, set)| (self.sets.intern(&set, slot), verdict));
+        let outside = &self.exchange.outside;
+        let judged = heard.map(|set| (client.import.check_attributes(&set, outside), set));
+        let heard = judged.map(|(of_set, set)| (self.sets.intern(&set, slot), of_set));
         self.sets.retain(held);
         self.sweep.heard.insert((slot, held), heard);
         heard
@@ -224,9 +233,13 @@ impl Shard {
         let phases = &mut self.announcers[path.announcer.index()].phases[family.index()];
         let count = &mut phases.counts[usize::from(path.stamp.phase())];
         count.received += received;
-        count.accepted += accepted;
-        count.quarantined += i32::from(verdict.is_some_and(is_quarantined))
-            - i32::from(is_quarantined(path.verdict));
+        if verdict == Some(path.verdict) {
+            return;
+        }
+        count.add_verdict(path.verdict, -1);
+        if let Some(verdict) = verdict {
+            count.add_verdict(verdict, 1);
+        }
         if (received, accepted) == (0, 0) {
             return;
         }
@@ -280,6 +293,7 @@ impl Shard {
         }
         if scheme_changed || old.directory != new.directory {
             self.versions.eligibility += 1;
+            self.tags.clear();
             self.sweep.all = true;
         }
         if old.med != new.med {
@@ -299,8 +313,10 @@ impl Shard {
                 self.sweep.judge_again.insert(client.slot);
             }
         }
+        self.note_outside(&old, &new);
         self.sweep.reload = true;
-        let count = if self.sweep.all || !self.sweep.judge_again.is_empty() {
+        let is_due = self.sweep.all || self.sweep.rov.is_some();
+        let count = if is_due || !self.sweep.judge_again.is_empty() {
             self.table.slot_count()
         } else {
             0
@@ -310,5 +326,36 @@ impl Shard {
         } else {
             self.sweep.restart(count);
         }
+    }
+
+    /// Data from outside: routes are judged again where it changed.
+    fn note_outside(&mut self, old: &Exchange, new: &Exchange) {
+        let (old, since) = (&old.outside, old.generation);
+        let users = |uses: fn(&ImportPolicy) -> bool| {
+            let clients = new.clients().filter(move |client| uses(&client.import));
+            clients.map(|client| client.slot).collect::<ClientSet>()
+        };
+        if !is_same(&old.aspas, &new.outside.aspas) {
+            (self.sweep.judge_again).union_with(&users(ImportPolicy::uses_aspas));
+        }
+        if is_same(&old.vrps, &new.outside.vrps) {
+            return;
+        }
+        let users = users(ImportPolicy::uses_vrps);
+        let changes = new.vrp_changes.as_ref();
+        match changes.filter(|changes| changes.since == since) {
+            Some(changes) if changes.blocks.is_empty() || users.is_empty() => {}
+            Some(changes) => self.sweep.rov = Some((changes.blocks.clone(), users)),
+            None => self.sweep.judge_again.union_with(&users),
+        }
+    }
+}
+
+/// Whether it is the very same value: data is compared where it comes in.
+fn is_same<T>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
     }
 }
