@@ -182,6 +182,7 @@ impl<'a> AttributeBlock<'a> {
                     let shape = self.push_as_path(out, value, attribute, context.four_octet);
                     facts.as_path_len = shape.len;
                     facts.leftmost_as = shape.leftmost;
+                    facts.has_as_set = shape.has_set;
                 }
                 code::AGGREGATOR if !context.four_octet => self.push_aggregator(out, attribute),
                 code if code::is_communities(code) => {
@@ -262,9 +263,11 @@ impl Facts {
         origin: Origin::Incomplete,
         as_path_len: 0,
         leftmost_as: None,
+        has_as_set: false,
         med: None,
         has_communities: false,
         graceful_shutdown: false,
+        has_otc: false,
     };
 
     fn note_value(&mut self, code: u8, value: &[u8]) {
@@ -274,6 +277,7 @@ impl Facts {
             (code::MULTI_EXIT_DISC, value) => {
                 self.med = value.try_into().ok().map(u32::from_be_bytes)
             }
+            (code::OTC, _) => self.has_otc = true,
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 mod differential;
 mod encoding;
+mod facts;
 mod generate;
 mod golden;
 mod outcome;
