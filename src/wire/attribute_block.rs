@@ -8,8 +8,7 @@ use super::attribute::{
     check_attribute, check_flags, fault_of, flag, push_attribute, push_header, push_unchanged,
     split_attribute,
 };
-use super::attribute_set::GRACEFUL_SHUTDOWN;
-use super::community::push_received;
+use super::community::{GRACEFUL_SHUTDOWN, push_received};
 use super::fault::{Fault, Remedy, subcode};
 use super::update::{DecodeContext, Scratch};
 use super::{Facts, Origin, RawAttribute, TypeCodes, UpdateFault, code};

@@ -10,6 +10,7 @@ use foldhash::quality::FixedState;
 use crate::base::Asn;
 
 use super::attribute::split_attribute;
+use super::community::GRACEFUL_SHUTDOWN;
 
 /// Path attribute type codes (IANA).
 pub mod code {
@@ -90,9 +91,6 @@ pub mod segment {
         matches!(kind, AS_SET | AS_CONFED_SET)
     }
 }
-
-/// RFC 8326 §2.
-pub const GRACEFUL_SHUTDOWN: (u16, u16) = (65535, 0);
 
 /// ORIGIN (RFC 4271 §5.1.1), in the order of preference.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,5 +1,6 @@
 //! The UPDATE codec through its public door.
 
+mod additions;
 mod differential;
 mod encoding;
 mod facts;
