@@ -5,10 +5,6 @@ use crate::base::Asn;
 
 use super::segment;
 
-/// RFC 5065 §3: only ever seen in AS4_PATH here, where RFC 6793 §6 has them left out.
-const AS_CONFED_SEQUENCE: u8 = 3;
-const AS_CONFED_SET: u8 = 4;
-
 /// What checking learns of a path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct PathShape {
@@ -16,6 +12,7 @@ pub(super) struct PathShape {
     pub len: u16,
     /// Where the first segment is an AS_SEQUENCE.
     pub leftmost: Option<Asn>,
+    pub has_set: bool,
 }
 
 /// One segment; `asns` has two or four octets for each of `count` ASNs.
@@ -44,7 +41,7 @@ fn split_segment(octets: &[u8], width: usize) -> Result<(Segment<'_>, &[u8]), &'
     let (&[kind, count], rest) = octets
         .split_first_chunk::<2>()
         .ok_or("last segment is cut short")?;
-    if !(segment::AS_SET..=AS_CONFED_SET).contains(&kind) {
+    if !(segment::AS_SET..=segment::AS_CONFED_SET).contains(&kind) {
         return Err("segment type is undefined");
     }
     if count == 0 {
@@ -81,7 +78,10 @@ pub(super) fn check(octets: &[u8], four_octet: bool) -> Result<PathShape, &'stat
     while !rest.is_empty() {
         let first = rest.len() == octets.len();
         let (segment, tail) = split_segment(rest, width)?;
-        if matches!(segment.kind, AS_CONFED_SEQUENCE | AS_CONFED_SET) {
+        if matches!(
+            segment.kind,
+            segment::AS_CONFED_SEQUENCE | segment::AS_CONFED_SET
+        ) {
             return Err("confederation segment from outside the confederation");
         }
         if has_as_0(&segment, width) {
@@ -90,13 +90,14 @@ pub(super) fn check(octets: &[u8], four_octet: bool) -> Result<PathShape, &'stat
         if first && segment.kind == segment::AS_SEQUENCE {
             shape.leftmost = segment.asns.get(..width).map(asn_of);
         }
+        shape.has_set |= segment::is_set(segment.kind);
         shape.len = shape.len.saturating_add(segment.len() as u16);
         rest = tail;
     }
     Ok(shape)
 }
 
-/// Checks an AS4_PATH (RFC 6793 §6).
+/// Checks an AS4_PATH (RFC 6793 §6), where confederation segments are left out afterwards.
 pub(super) fn check_as4(octets: &[u8]) -> Result<(), &'static str> {
     if octets.len() < 6 {
         return Err("length is less than 6");

@@ -8,8 +8,7 @@ use super::attribute::{
     check_attribute, check_flags, fault_of, flag, push_attribute, push_header, push_unchanged,
     split_attribute,
 };
-use super::attribute_set::GRACEFUL_SHUTDOWN;
-use super::community::push_received;
+use super::community::{GRACEFUL_SHUTDOWN, push_received};
 use super::fault::{Fault, Remedy, subcode};
 use super::update::{DecodeContext, Scratch};
 use super::{Facts, Origin, RawAttribute, TypeCodes, UpdateFault, code};
@@ -182,6 +181,7 @@ impl<'a> AttributeBlock<'a> {
                     let shape = self.push_as_path(out, value, attribute, context.four_octet);
                     facts.as_path_len = shape.len;
                     facts.leftmost_as = shape.leftmost;
+                    facts.has_as_set = shape.has_set;
                 }
                 code::AGGREGATOR if !context.four_octet => self.push_aggregator(out, attribute),
                 code if code::is_communities(code) => {
@@ -262,9 +262,11 @@ impl Facts {
         origin: Origin::Incomplete,
         as_path_len: 0,
         leftmost_as: None,
+        has_as_set: false,
         med: None,
         has_communities: false,
         graceful_shutdown: false,
+        has_otc: false,
     };
 
     fn note_value(&mut self, code: u8, value: &[u8]) {
@@ -274,6 +276,7 @@ impl Facts {
             (code::MULTI_EXIT_DISC, value) => {
                 self.med = value.try_into().ok().map(u32::from_be_bytes)
             }
+            (code::OTC, _) => self.has_otc = true,
             _ => {}
         }
     }

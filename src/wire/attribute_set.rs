@@ -10,6 +10,7 @@ use foldhash::quality::FixedState;
 use crate::base::Asn;
 
 use super::attribute::split_attribute;
+use super::community::GRACEFUL_SHUTDOWN;
 
 /// Path attribute type codes (IANA).
 pub mod code {
@@ -37,6 +38,17 @@ pub mod code {
     /// Whether the attribute is one of the three kinds that carry control communities.
     pub const fn is_communities(code: u8) -> bool {
         matches!(code, COMMUNITIES | EXTENDED_COMMUNITIES | LARGE_COMMUNITIES)
+    }
+
+    /// Octets of one community of this attribute; `None` where it has none.
+    pub const fn community_len(code: u8) -> Option<usize> {
+        match code {
+            COMMUNITIES => Some(4),
+            EXTENDED_COMMUNITIES => Some(8),
+            LARGE_COMMUNITIES => Some(12),
+            IPV6_EXTENDED_COMMUNITIES => Some(20),
+            _ => None,
+        }
     }
 
     /// The IANA name of an attribute that Rialto knows.
@@ -71,10 +83,14 @@ pub mod code {
 pub mod segment {
     pub const AS_SET: u8 = 1;
     pub const AS_SEQUENCE: u8 = 2;
-}
+    /// RFC 5065 §3: never in an attribute set, as no external peer may send them.
+    pub const AS_CONFED_SEQUENCE: u8 = 3;
+    pub const AS_CONFED_SET: u8 = 4;
 
-/// RFC 8326 §2.
-pub const GRACEFUL_SHUTDOWN: (u16, u16) = (65535, 0);
+    pub const fn is_set(kind: u8) -> bool {
+        matches!(kind, AS_SET | AS_CONFED_SET)
+    }
+}
 
 /// ORIGIN (RFC 4271 §5.1.1), in the order of preference.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -143,11 +159,15 @@ pub struct Facts {
     pub as_path_len: u16,
     /// First ASN of the path, where the first segment is an AS_SEQUENCE.
     pub leftmost_as: Option<Asn>,
+    /// An AS_SET or AS_CONFED_SET is in the path (RFC 9774).
+    pub has_as_set: bool,
     pub med: Option<u32>,
     /// Whether COMMUNITIES, EXTENDED_COMMUNITIES or LARGE_COMMUNITIES is there.
     pub has_communities: bool,
     /// GRACEFUL_SHUTDOWN 65535:0 (RFC 8326) is among the communities.
     pub graceful_shutdown: bool,
+    /// ONLY_TO_CUSTOMER is there (RFC 9234).
+    pub has_otc: bool,
 }
 
 /// The path attributes of an UPDATE after validation, immutable and shared.
@@ -164,7 +184,7 @@ pub struct AttributeSet {
     content: Box<[u8]>,
     med: u32,
     as_path_len: u16,
-    packed: u8,
+    packed: u16,
 }
 
 /// With the two counts before it, one of the allocator's sizes.
@@ -172,14 +192,16 @@ const _: () = assert!(size_of::<AttributeSet>() == 32);
 
 /// What [`AttributeSet::packed`] says beside ORIGIN, in its last two bits.
 mod packed {
-    pub const ORIGIN: u8 = 0b11;
-    pub const HAS_LEFTMOST: u8 = 1 << 2;
-    pub const HAS_MED: u8 = 1 << 3;
-    pub const HAS_COMMUNITIES: u8 = 1 << 4;
-    pub const GRACEFUL_SHUTDOWN: u8 = 1 << 5;
+    pub const ORIGIN: u16 = 0b11;
+    pub const HAS_LEFTMOST: u16 = 1 << 2;
+    pub const HAS_MED: u16 = 1 << 3;
+    pub const HAS_COMMUNITIES: u16 = 1 << 4;
+    pub const GRACEFUL_SHUTDOWN: u16 = 1 << 5;
     /// The next hop is IPv6; and has a link-local address.
-    pub const V6: u8 = 1 << 6;
-    pub const LINK_LOCAL: u8 = 1 << 7;
+    pub const V6: u16 = 1 << 6;
+    pub const LINK_LOCAL: u16 = 1 << 7;
+    pub const HAS_AS_SET: u16 = 1 << 8;
+    pub const HAS_OTC: u16 = 1 << 9;
 }
 
 /// One path attribute of a set.
@@ -207,11 +229,13 @@ impl AttributeSet {
             content: [octets, &behind].concat().into(),
             med: facts.med.unwrap_or(0),
             as_path_len: facts.as_path_len,
-            packed: facts.origin as u8
+            packed: facts.origin as u16
                 | flag(facts.leftmost_as.is_some(), packed::HAS_LEFTMOST)
                 | flag(facts.med.is_some(), packed::HAS_MED)
                 | flag(facts.has_communities, packed::HAS_COMMUNITIES)
                 | flag(facts.graceful_shutdown, packed::GRACEFUL_SHUTDOWN)
+                | flag(facts.has_as_set, packed::HAS_AS_SET)
+                | flag(facts.has_otc, packed::HAS_OTC)
                 | flag(!matches!(next_hop, NextHop::V4(_)), packed::V6)
                 | flag(has_link_local, packed::LINK_LOCAL),
         }
@@ -247,6 +271,7 @@ impl AttributeSet {
             origin,
             as_path_len: as_path_len.try_into().unwrap_or(u16::MAX),
             leftmost_as: leftmost.next().and_then(|(_, mut asns)| asns.next()),
+            has_as_set: (self.as_path_segments()).any(|(kind, _)| segment::is_set(kind)),
             med: self
                 .value(code::MULTI_EXIT_DISC)
                 .try_into()
@@ -258,6 +283,7 @@ impl AttributeSet {
             graceful_shutdown: self
                 .communities()
                 .any(|community| community == GRACEFUL_SHUTDOWN),
+            has_otc: self.attribute(code::OTC).is_some(),
         }
     }
 
@@ -265,7 +291,7 @@ impl AttributeSet {
         self.hash
     }
 
-    const fn is(&self, flag: u8) -> bool {
+    const fn is(&self, flag: u16) -> bool {
         self.packed & flag != 0
     }
 
@@ -278,9 +304,11 @@ impl AttributeSet {
             },
             as_path_len: self.as_path_len,
             leftmost_as: self.leftmost_as(),
+            has_as_set: self.has_as_set(),
             med: self.med(),
             has_communities: self.has_communities(),
             graceful_shutdown: self.is(packed::GRACEFUL_SHUTDOWN),
+            has_otc: self.has_otc(),
         }
     }
 
@@ -288,6 +316,38 @@ impl AttributeSet {
     pub fn leftmost_as(&self) -> Option<Asn> {
         self.is(packed::HAS_LEFTMOST)
             .then(|| asn_of(self.parts().1.1))
+    }
+
+    /// The ASN that originated the routes (RFC 6811 §2): the last one, where the path ends with an
+    /// AS_SEQUENCE.
+    pub fn origin_as(&self) -> Option<Asn> {
+        let (kind, mut asns) = self.as_path_segments().last()?;
+        asns.next_back().filter(|_| kind == segment::AS_SEQUENCE)
+    }
+
+    /// An AS_SET or AS_CONFED_SET anywhere in AS_PATH.
+    pub fn has_as_set(&self) -> bool {
+        self.is(packed::HAS_AS_SET)
+    }
+
+    pub fn has_otc(&self) -> bool {
+        self.is(packed::HAS_OTC)
+    }
+
+    /// ONLY_TO_CUSTOMER (RFC 9234 §5).
+    pub fn otc(&self) -> Option<Asn> {
+        let value = self.has_otc().then(|| self.value(code::OTC))?;
+        (value.try_into().ok()).map(|octets| Asn(u32::from_be_bytes(octets)))
+    }
+
+    /// Communities of all four kinds together.
+    pub fn community_count(&self) -> usize {
+        self.attributes()
+            .filter_map(|attribute| {
+                let len = code::community_len(attribute.code)?;
+                Some(attribute.value.len() / len)
+            })
+            .sum()
     }
 
     /// Standard, extended or large ones.
@@ -352,7 +412,7 @@ impl AttributeSet {
     /// Segments of the AS_PATH: (segment type, ASNs).
     pub fn as_path_segments(
         &self,
-    ) -> impl Iterator<Item = (u8, impl Iterator<Item = Asn> + Clone + '_)> + '_ {
+    ) -> impl Iterator<Item = (u8, impl DoubleEndedIterator<Item = Asn> + Clone + '_)> + '_ {
         let mut rest = self.value(code::AS_PATH);
         std::iter::from_fn(move || {
             let (head, tail) = rest.split_first_chunk::<2>()?;

@@ -1,11 +1,21 @@
-//! Standard, extended and large communities: taking some of them away (RFC 1997, 4360, 8092).
+//! Standard, extended and large communities: taking some of them away, adding some (RFC 1997, 4360,
+//! 8092).
 
 use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
-use super::attribute::{push_attribute, push_unchanged, split_attribute};
+use super::attribute::{flags_of, push_attribute, push_unchanged, split_attribute};
 use super::{NextHop, RawAttribute, Variant, code};
+
+/// RFC 1997.
+pub const NO_EXPORT: (u16, u16) = (65535, 65281);
+/// RFC 1997.
+pub const NO_ADVERTISE: (u16, u16) = (65535, 65282);
+/// RFC 7999 §5.
+pub const BLACKHOLE: (u16, u16) = (65535, 666);
+/// RFC 8326 §2.
+pub const GRACEFUL_SHUTDOWN: (u16, u16) = (65535, 0);
 
 /// Which communities disappear, and what comes in addition.
 pub trait CommunityScrub {
@@ -13,17 +23,20 @@ pub trait CommunityScrub {
     fn removes_large(&self, community: (u32, u32, u32)) -> bool;
     fn removes_extended(&self, community: [u8; 8]) -> bool;
 
-    /// What is added to a path in this variant.
+    /// What is added to a path in this variant, beside what its flags stand for. Not asked where it
+    /// has neither flags nor tags.
     fn additions(&self, _variant: Variant) -> Additions {
         Additions::default()
     }
 
-    /// The next hop of a path in this variant.
+    /// The next hop of a path in this variant, of the same family as its own. Not asked where it has
+    /// no flags.
     fn next_hop(&self, _variant: Variant, next_hop: NextHop) -> NextHop {
         next_hop
     }
 
-    /// Octets that [`Self::additions`] make a path longer, at most.
+    /// Octets that [`Self::additions`] make a path longer, at most, with the headers of attributes made
+    /// for them; never more than [`Additions::LEN_MAX`].
     fn additions_len_max(&self) -> usize {
         0
     }
@@ -38,6 +51,9 @@ pub struct Additions {
 }
 
 impl Additions {
+    /// Most that additions may make a path longer, in octets.
+    pub const LEN_MAX: usize = 400;
+
     pub fn is_empty(&self) -> bool {
         self.standard.is_empty() && self.extended.is_empty() && self.large.is_empty()
     }
@@ -59,22 +75,82 @@ impl CommunityScrub for KeepAll {
     }
 }
 
+/// All that a variant adds, as octets; none comes twice.
+#[derive(Default)]
+pub(super) struct Added {
+    standard: SmallVec<[[u8; 4]; 8]>,
+    extended: SmallVec<[[u8; 8]; 2]>,
+    large: SmallVec<[[u8; 12]; 4]>,
+}
+
+impl Added {
+    pub fn of(variant: Variant, scrub: &dyn CommunityScrub) -> Added {
+        let mut added = Added::default();
+        if !variant.adds_communities() {
+            return added;
+        }
+        let additions = scrub.additions(variant);
+        for (high, low) in variant.flags.communities().chain(additions.standard) {
+            let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
+            push_once(&mut added.standard, [a, b, c, d]);
+        }
+        for octets in additions.extended {
+            push_once(&mut added.extended, octets);
+        }
+        for (a, b, c) in additions.large {
+            let octets = u128::from(a) << 64 | u128::from(b) << 32 | u128::from(c);
+            let [_, _, _, _, octets @ ..] = octets.to_be_bytes();
+            push_once(&mut added.large, octets);
+        }
+        added
+    }
+
+    /// Appends the attribute of this code, where the set has none of it.
+    pub fn push_alone(&self, out: &mut Vec<u8>, code: u8) {
+        let value = match code {
+            code::COMMUNITIES => self.standard.as_flattened(),
+            code::EXTENDED_COMMUNITIES => self.extended.as_flattened(),
+            code::LARGE_COMMUNITIES => self.large.as_flattened(),
+            _ => &[],
+        };
+        if let (false, Some(flags)) = (value.is_empty(), flags_of(code)) {
+            push_attribute(out, flags, code, value);
+        }
+    }
+}
+
+fn push_once<A: smallvec::Array<Item: PartialEq>>(values: &mut SmallVec<A>, value: A::Item) {
+    if !values.contains(&value) {
+        values.push(value);
+    }
+}
+
 /// Appends a communities attribute less what `scrub` removes; nothing at all where none is left.
 pub(super) fn push_scrubbed(
     out: &mut Vec<u8>,
     attribute: &RawAttribute<'_>,
     scrub: &dyn CommunityScrub,
 ) {
+    push_outgoing(out, attribute, scrub, &Added::default());
+}
+
+/// Like [`push_scrubbed`], with what is added behind what stays.
+pub(super) fn push_outgoing(
+    out: &mut Vec<u8>,
+    attribute: &RawAttribute<'_>,
+    scrub: &dyn CommunityScrub,
+    added: &Added,
+) {
     match attribute.code {
-        code::COMMUNITIES => push_kept(out, attribute, |&octets| {
+        code::COMMUNITIES => push_kept(out, attribute, &added.standard, |&octets| {
             scrub.removes_standard(standard(octets))
         }),
-        code::EXTENDED_COMMUNITIES => {
-            push_kept(out, attribute, |&octets| scrub.removes_extended(octets))
-        }
-        code::LARGE_COMMUNITIES => {
-            push_kept(out, attribute, |octets| scrub.removes_large(large(octets)))
-        }
+        code::EXTENDED_COMMUNITIES => push_kept(out, attribute, &added.extended, |&octets| {
+            scrub.removes_extended(octets)
+        }),
+        code::LARGE_COMMUNITIES => push_kept(out, attribute, &added.large, |octets| {
+            scrub.removes_large(large(octets))
+        }),
         _ => push_unchanged(out, attribute),
     }
 }
@@ -106,15 +182,17 @@ pub(super) fn push_received(
 fn push_kept<const N: usize>(
     out: &mut Vec<u8>,
     attribute: &RawAttribute<'_>,
+    added: &[[u8; N]],
     removes: impl Fn(&[u8; N]) -> bool,
 ) {
     let values = attribute.value.as_chunks::<N>().0;
-    if !values.iter().any(&removes) {
+    if added.is_empty() && !values.iter().any(&removes) {
         return push_unchanged(out, attribute);
     }
-    let kept: SmallVec<[u8; 256]> = values
-        .iter()
-        .filter(|value| !removes(value))
+    let stays = |value: &&[u8; N]| !removes(value);
+    let is_new = |value: &&[u8; N]| !values.iter().filter(stays).any(|kept| kept == *value);
+    let kept: SmallVec<[u8; 256]> = (values.iter().filter(stays))
+        .chain(added.iter().filter(is_new))
         .flatten()
         .copied()
         .collect();

@@ -3,7 +3,7 @@
 use crate::base::{Asn, Family, FamilySet, PathId, Prefix};
 
 use super::attribute::{flag, push_attribute, push_header, split_attribute};
-use super::community::push_scrubbed;
+use super::community::{Added, push_outgoing};
 use super::{
     AttributeSet, CommunityScrub, HEADER_LEN, MessageType, NextHop, RawAttribute, Variant, as_path,
     code,
@@ -44,8 +44,8 @@ const fn nlri_len_max(family: Family, with_path_id: bool) -> usize {
 }
 
 /// Appends the outgoing path attributes of a set in one variant, all but NEXT_HOP and
-/// MP_REACH_NLRI: control communities stripped, `prepend_as` prepended, AS4_PATH and
-/// AS4_AGGREGATOR made for two-octet receivers.
+/// MP_REACH_NLRI: control communities stripped, what the variant adds added, `prepend_as` prepended,
+/// AS4_PATH and AS4_AGGREGATOR made for two-octet receivers.
 pub fn encode_attributes(
     out: &mut Vec<u8>,
     set: &AttributeSet,
@@ -54,21 +54,62 @@ pub fn encode_attributes(
     class: &EncodingClass,
     scrub: &dyn CommunityScrub,
 ) {
-    if class.four_octet && variant.prepend == 0 && !set.facts().has_communities {
+    let keeps_communities = !set.has_communities() && !variant.adds_communities();
+    if class.four_octet && variant.prepend == 0 && keeps_communities {
         return out.extend_from_slice(set.octets());
     }
-    let mut as4 = Vec::new();
+    let mut made = Made::new(Added::of(variant, scrub));
     for attribute in set.attributes() {
-        if attribute.code > code::AS4_AGGREGATOR {
-            out.append(&mut as4);
-        }
+        made.push_before(out, attribute.code);
+        let as4 = &mut made.as4;
         match attribute.code {
-            code::AS_PATH => push_as_path(out, &mut as4, &attribute, variant, prepend_as, class),
-            code::AGGREGATOR if !class.four_octet => push_aggregator(out, &mut as4, &attribute),
-            _ => push_scrubbed(out, &attribute, scrub),
+            code::AS_PATH => push_as_path(out, as4, &attribute, variant, prepend_as, class),
+            code::AGGREGATOR if !class.four_octet => push_aggregator(out, as4, &attribute),
+            _ => push_outgoing(out, &attribute, scrub, &made.added),
         }
     }
-    out.append(&mut as4);
+    made.push_before(out, u8::MAX);
+}
+
+/// Attributes that the set does not have, each to be put where its code belongs.
+struct Made {
+    added: Added,
+    /// AS4_PATH and AS4_AGGREGATOR.
+    as4: Vec<u8>,
+    /// Those of [`Made::CODES`] that have not had their turn.
+    rest: &'static [u8],
+}
+
+impl Made {
+    /// Ascending; AS4_AGGREGATOR goes with AS4_PATH.
+    const CODES: &[u8] = &[
+        code::COMMUNITIES,
+        code::EXTENDED_COMMUNITIES,
+        code::AS4_PATH,
+        code::LARGE_COMMUNITIES,
+    ];
+
+    fn new(added: Added) -> Made {
+        Made {
+            added,
+            as4: Vec::new(),
+            rest: Made::CODES,
+        }
+    }
+
+    /// Appends what goes before an attribute of the set, which then need not be made.
+    fn push_before(&mut self, out: &mut Vec<u8>, code: u8) {
+        while let Some((&next, rest)) = self.rest.split_first()
+            && next <= code
+        {
+            self.rest = rest;
+            match next {
+                _ if next == code => {}
+                code::AS4_PATH => out.append(&mut self.as4),
+                _ => self.added.push_alone(out, next),
+            }
+        }
+    }
 }
 
 fn push_as_path(

@@ -33,13 +33,13 @@ mod update;
 mod variant;
 
 pub use attribute::flag;
-pub use attribute_set::{
-    AttributeSet, Facts, GRACEFUL_SHUTDOWN, NextHop, Origin, RawAttribute, code, segment,
-};
+pub use attribute_set::{AttributeSet, Facts, NextHop, Origin, RawAttribute, code, segment};
 pub use capability::{
     Capabilities, CapabilityError, GracefulRestart, capability_code, encode_multiprotocol,
 };
-pub use community::{Additions, CommunityScrub, KeepAll};
+pub use community::{
+    Additions, BLACKHOLE, CommunityScrub, GRACEFUL_SHUTDOWN, KeepAll, NO_ADVERTISE, NO_EXPORT,
+};
 pub use encode::{
     EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals,
     fits,

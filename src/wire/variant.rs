@@ -2,6 +2,8 @@
 
 use crate::base::Asn;
 
+use super::{BLACKHOLE, GRACEFUL_SHUTDOWN, NO_ADVERTISE, NO_EXPORT};
+
 /// How an outgoing form differs from the attribute set as heard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Variant {
@@ -16,6 +18,13 @@ pub struct Variant {
 }
 
 const _: () = assert!(size_of::<Variant>() == 8);
+
+impl Variant {
+    /// Whether communities may come in addition; without it nothing but AS_PATH differs.
+    pub const fn adds_communities(self) -> bool {
+        !self.flags.is_empty() || self.tags != 0
+    }
+}
 
 /// What is added or replaced beside prepends and tags.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
@@ -51,5 +60,18 @@ impl VariantFlags {
 
     pub const fn with(self, other: VariantFlags) -> VariantFlags {
         VariantFlags(self.0 | other.0)
+    }
+
+    /// The well-known communities that are added.
+    pub fn communities(self) -> impl Iterator<Item = (u16, u16)> {
+        [
+            (VariantFlags::NO_EXPORT, NO_EXPORT),
+            (VariantFlags::NO_ADVERTISE, NO_ADVERTISE),
+            (VariantFlags::BLACKHOLE, BLACKHOLE),
+            (VariantFlags::GRACEFUL_SHUTDOWN, GRACEFUL_SHUTDOWN),
+        ]
+        .into_iter()
+        .filter(move |(flag, _)| self.contains(*flag))
+        .map(|(_, community)| community)
     }
 }

@@ -1,7 +1,9 @@
 //! The UPDATE codec through its public door.
 
+mod additions;
 mod differential;
 mod encoding;
+mod facts;
 mod generate;
 mod golden;
 mod outcome;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use rialto::base::{Asn, Family, FamilySet, Prefix};
 use rialto::wire::{
-    DecodeContext, EncodingClass, KeepAll, Scratch, Update, Variant, decode_update,
-    encode_announcements, encode_attributes,
+    Additions, AttributeSet, CommunityScrub, DecodeContext, EncodingClass, KeepAll, Scratch,
+    Update, Variant, VariantFlags, code, decode_update, encode_announcements, encode_attributes,
 };
 
 use super::generate::{Said, nlri_octets, prefix, said, set};
@@ -136,6 +136,104 @@ fn check_any(octets: &[u8], four_octet: bool) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Removes nothing; these come in addition.
+#[derive(Debug)]
+struct Adds(Additions);
+
+impl CommunityScrub for Adds {
+    fn removes_standard(&self, _: (u16, u16)) -> bool {
+        false
+    }
+    fn removes_large(&self, _: (u32, u32, u32)) -> bool {
+        false
+    }
+    fn removes_extended(&self, _: [u8; 8]) -> bool {
+        false
+    }
+    fn additions(&self, _: Variant) -> Additions {
+        self.0.clone()
+    }
+}
+
+fn adds() -> impl Strategy<Value = Adds> {
+    use proptest::collection::btree_set;
+    (
+        btree_set((65530u16.., 0u16..4), 0..6),
+        btree_set(any::<[u8; 6]>(), 0..4),
+        btree_set((0u32..3, 0u32..3, 0u32..3), 0..6),
+    )
+        .prop_map(|(standard, extended, large)| {
+            let extended = extended.iter();
+            Adds(Additions {
+                standard: standard.into_iter().collect(),
+                extended: extended
+                    .map(|&[a, b, c, d, e, f]| [0, 2, a, b, c, d, e, f])
+                    .collect(),
+                large: large.into_iter().collect(),
+            })
+        })
+}
+
+/// The set that a client of this class decodes from what it is sent.
+fn sent(
+    set: &AttributeSet,
+    variant: Variant,
+    class: &EncodingClass,
+    scrub: &dyn CommunityScrub,
+) -> std::sync::Arc<AttributeSet> {
+    let mut attributes = Vec::new();
+    let prepend_as = variant.prepend_as;
+    encode_attributes(&mut attributes, set, variant, prepend_as, class, scrub);
+    let attributes = [super::support::next_hop(), attributes].concat();
+    let octets = body(&[], &attributes, &[8, 10]);
+    let context = DecodeContext {
+        four_octet: class.four_octet,
+        ..context()
+    };
+    let update = decode_update(&octets, &context, &mut Scratch::default()).unwrap();
+    assert_eq!(update.discarded.len(), 0, "{update:?}");
+    update.announced[0].0.clone()
+}
+
+fn check_added(
+    set: &AttributeSet,
+    heard: &AttributeSet,
+    variant: Variant,
+    adds: &Adds,
+) -> Result<(), TestCaseError> {
+    fn all<T: PartialEq>(
+        there: impl Iterator<Item = T>,
+        added: impl IntoIterator<Item = T>,
+    ) -> Vec<T> {
+        let mut all: Vec<T> = there.collect();
+        for value in added {
+            if !all.contains(&value) {
+                all.push(value);
+            }
+        }
+        all
+    }
+    let tagged = match variant.adds_communities() {
+        true => adds.0.clone(),
+        false => Additions::default(),
+    };
+    let standard = variant.flags.communities().chain(tagged.standard);
+    let standard = all(set.communities(), standard);
+    prop_assert_eq!(heard.communities().collect::<Vec<_>>(), standard);
+    let extended = all(set.extended_communities(), tagged.extended);
+    prop_assert_eq!(heard.extended_communities().collect::<Vec<_>>(), extended);
+    let large = all(set.large_communities(), tagged.large);
+    prop_assert_eq!(heard.large_communities().collect::<Vec<_>>(), large);
+    let others = |set: &AttributeSet| -> Vec<Vec<u8>> {
+        set.attributes()
+            .filter(|attribute| !code::is_communities(attribute.code))
+            .map(|attribute| attribute.whole.to_vec())
+            .collect()
+    };
+    prop_assert_eq!(others(heard), others(set));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -159,6 +257,17 @@ proptest! {
         let update = decode_update(&out[19..], &context, &mut Scratch::default()).unwrap();
         prop_assert_eq!(&update.announced[0].0, &set);
         prop_assert_eq!(update.announced[0].1.iter().collect::<Vec<_>>(), prefixes);
+    }
+
+    #[test]
+    fn what_is_added_is_heard_behind_what_was_there(
+        set in set(), adds in adds(), bits: u8, tags in 0u16..2, four_octet: bool,
+    ) {
+        let set = set.build();
+        let class = EncodingClass { four_octet, message_max: 65535, ..EncodingClass::PLAIN };
+        let variant = Variant { flags: VariantFlags::from_bits(bits), tags, ..Variant::default() };
+        let heard = sent(&set, variant, &class, &adds);
+        check_added(&set, &heard, variant, &adds)?;
     }
 
     #[test]
