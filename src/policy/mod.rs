@@ -2,17 +2,21 @@
 //! attribute set, a prefix and the compiled configuration.
 
 mod actions;
+mod aspa;
 mod bogons;
 mod control;
 mod directory;
 mod import;
 mod reason;
 mod scheme;
+mod vrps;
 
 pub use actions::{Actions, audiences};
+pub use aspa::{Aspa, AspaSet, AspaState};
 pub use bogons::{BOGON_ASNS, PrefixList, PrefixRule};
 pub use control::{ControlAction, Precedence, SchemeError, SchemeOptions};
 pub use directory::{Directory, DirectoryEntry};
 pub use import::{AS_PATH_LEN_MAX, ImportChecks, ImportPolicy, usual_prefix_lengths};
 pub use reason::{RejectReason, Verdict};
 pub use scheme::ControlScheme;
+pub use vrps::Vrp;
