@@ -19,7 +19,7 @@ mod scheme;
 mod vrps;
 
 pub use actions::{Actions, Marked, RttAction, RttRequest, audiences};
-pub use aspa::{AspaSet, AspaState};
+pub use aspa::{Aspa, AspaSet, AspaState};
 pub use bogons::{BOGON_ASNS, PrefixList, TRANSIT_FREE_ASNS};
 pub use class::{IrrOriginClass, IrrPrefixClass, PrefixClass, RovClass};
 pub use control::{ControlAction, Last, Precedence, SchemeError, SchemeOptions};

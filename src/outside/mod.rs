@@ -1,0 +1,3 @@
+//! What the server learns from outside: from RTR caches and files. Knows nothing of what is made of it.
+
+pub mod vrp_file;
