@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rialto::base::{Asn, ClientSlot, Prefix};
 use rialto::policy::{
-    ControlScheme, Directory, DirectoryEntry, ImportChecks, ImportPolicy, audiences,
+    ControlScheme, Directory, DirectoryEntry, ImportChecks, ImportPolicy, Outside, PrefixClass,
+    audiences,
 };
 use rialto::wire::AttributeSet;
 use rialto::wire::testing::SetBuilder;
@@ -16,9 +17,8 @@ const CLIENT_COUNT: u16 = 1_000;
 
 fn directory(hide_own_as: bool) -> Directory {
     let entry = |slot| DirectoryEntry {
-        slot: ClientSlot(slot),
-        asn: Asn(1_000 + u32::from(slot) / 2),
         hide_own_as: hide_own_as && slot % 10 == 0,
+        ..DirectoryEntry::new(ClientSlot(slot), Asn(1_000 + u32::from(slot) / 2))
     };
     (0..CLIENT_COUNT).map(entry).collect()
 }
@@ -44,10 +44,13 @@ fn bench_import(c: &mut Criterion) {
     let own: IpAddr = Ipv4Addr::new(192, 0, 2, 1).into();
     let policy = ImportPolicy::new(ImportChecks::exchange(Asn(RS), Asn(1_000), vec![own]));
     let set = &sets()[0].1;
-    assert!(policy.check_attributes(set).is_accepted());
+    let outside = Outside::default();
+    let of_set = policy.check_attributes(set, &outside);
+    let usual = "193.0.0.0/21".parse().unwrap();
+    assert!(policy.judge(&of_set, &usual, &outside).is_accepted());
     let mut group = c.benchmark_group("import");
     group.bench_function("attributes", |b| {
-        b.iter(|| policy.check_attributes(black_box(set)))
+        b.iter(|| policy.check_attributes(black_box(set), &outside))
     });
     let v4 = |i: u32| {
         Prefix::v4(
@@ -69,7 +72,7 @@ fn bench_import(c: &mut Criterion) {
         let accepted = |prefixes: &[Prefix]| {
             prefixes
                 .iter()
-                .filter(|prefix| policy.check_prefix(prefix).is_accepted())
+                .filter(|prefix| policy.judge(&of_set, prefix, &outside).is_accepted())
                 .count()
         };
         group.bench_function(name, |b| b.iter(|| accepted(black_box(&prefixes))));
@@ -99,9 +102,10 @@ fn bench_audiences(c: &mut Criterion) {
     let mut group = c.benchmark_group("audiences");
     for (name, set) in sets() {
         let actions = scheme.actions(&set, &directory);
-        assert!(!audiences(ClientSlot(0), &actions, &directory).is_empty());
+        let accepted = PrefixClass::ACCEPTED;
+        assert!(!audiences(ClientSlot(0), &actions, accepted, 0, &directory).is_empty());
         group.bench_function(name, |b| {
-            b.iter(|| audiences(ClientSlot(0), black_box(&actions), &directory));
+            b.iter(|| audiences(ClientSlot(0), black_box(&actions), accepted, 0, &directory));
         });
     }
     group.finish();

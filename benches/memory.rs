@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rialto::base::*;
-use rialto::policy::Verdict;
+use rialto::policy::PrefixClass;
 use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToShard};
@@ -113,7 +113,7 @@ fn announce(shard: &mut Shard, slot: u16, prefixes: u32, per_set: u32) {
             let start = batch.prefixes.len() as u32;
             batch.prefixes.extend((0..per_set).map(|index| {
                 let address = Ipv4Addr::from(0x1400_0000 + ((number * per_set + index) << 8));
-                (Prefix::v4(address, 24), Verdict::Accepted)
+                (Prefix::v4(address, 24), PrefixClass::ACCEPTED)
             }));
             batch.updates.push(RouteUpdate {
                 seq: u64::from(number + 1),

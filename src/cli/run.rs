@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use crate::config::{self, Config, LogFormat, Overrides};
+use crate::config::{self, Config, Inputs, LogFormat, Overrides};
 use crate::manage::{self, Doors, ManageError, Plane};
 use crate::runtime::{Runtime, RuntimeError, RuntimeOptions, keep_memory_small};
 
@@ -69,7 +69,13 @@ fn in_tokio<T>(work: impl Future<Output = Result<T, RunError>>) -> Result<T, Run
 /// Everything, until a signal ends it. Whether all sessions took their goodbye.
 async fn serve(config: Config) -> Result<bool, RunError> {
     let doors = Doors::open(&config).await?;
-    let exchange = Arc::new(config::compile(&config, &Overrides::default(), None));
+    let inputs = Inputs::default();
+    let exchange = Arc::new(config::compile(
+        &config,
+        &Overrides::default(),
+        &inputs,
+        None,
+    ));
     // The network must not be able to choose what collides.
     let seed = RandomState::new().hash_one(std::process::id());
     let runtime = Runtime::start(exchange.clone(), RuntimeOptions::new(seed))?;

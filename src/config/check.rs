@@ -7,7 +7,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use crate::base::{Asn, Family};
 use crate::server::exchange::LimitAction;
 
-use super::model::{ClientConfig, Config, NextHopMode};
+use super::export;
+use super::import::NextHopMode;
+use super::model::{ClientConfig, Config};
 use super::problem::{Place, Problems};
 
 /// Slots are small numbers, and bitmaps over clients must stay short.
@@ -29,6 +31,7 @@ pub fn check(config: &Config, listen: &[Asked], api: &[Asked], problems: &mut Pr
     check_unique(&config.clients, problems);
     check_own_addresses(config, problems);
     check_next_hops(&config.clients, problems);
+    export::check_names(&config.clients, problems);
     for client in &config.clients {
         check_limits(client, problems);
         check_passive(client, problems);

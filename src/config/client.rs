@@ -119,7 +119,9 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &ForClients) -> Opti
         limits: limits.families,
         attribute_octets_max: limits.attribute_octets_max,
         limit_restart: limits.restart,
-        attributes: own.attributes.resolve(&defaults.attributes, &server.attributes),
+        attributes: own
+            .attributes
+            .resolve(&defaults.attributes, &server.attributes),
     })
 }
 

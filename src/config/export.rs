@@ -34,7 +34,9 @@ pub fn communities(reader: &Reader<'_>) -> (SchemeOptions, bool) {
         ("ixp_manager", RejectNumbers::IxpManager),
         ("arouteserver", RejectNumbers::Arouteserver),
     ];
-    options.reject_numbers = reader.one_of("reject_numbers", &numbers).unwrap_or_default();
+    options.reject_numbers = reader
+        .one_of("reject_numbers", &numbers)
+        .unwrap_or_default();
     if let Some(ms) = reader.list("rtt_thresholds_ms", |entry| entry.integer(1..=60_000u16)) {
         options.rtt_thresholds_ms = ms;
     }
@@ -224,7 +226,9 @@ pub fn receivers(clients: &[ClientConfig], slots: &[ClientSlot]) -> Vec<Option<C
         let wanted = matrix.receive_only_from.as_ref().map(|names| meant(names));
         let unwanted = meant(&matrix.do_not_receive_from);
         for (set, announcer) in receivers.iter_mut().zip(slots) {
-            let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.contains(*announcer));
+            let is_wanted = wanted
+                .as_ref()
+                .is_none_or(|wanted| wanted.contains(*announcer));
             if !is_wanted || unwanted.contains(*announcer) {
                 set.remove(*slot);
             }
@@ -244,9 +248,15 @@ pub fn check_names(clients: &[ClientConfig], problems: &mut Problems) {
             do_not_receive_from,
         } = &client.matrix;
         let lists = [
-            ("announce_only_to", announce_only_to.as_deref().unwrap_or(&[])),
+            (
+                "announce_only_to",
+                announce_only_to.as_deref().unwrap_or(&[]),
+            ),
             ("do_not_announce_to", do_not_announce_to),
-            ("receive_only_from", receive_only_from.as_deref().unwrap_or(&[])),
+            (
+                "receive_only_from",
+                receive_only_from.as_deref().unwrap_or(&[]),
+            ),
             ("do_not_receive_from", do_not_receive_from),
         ];
         for (key, names) in lists {

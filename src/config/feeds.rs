@@ -29,7 +29,8 @@ impl RpkiFeed {
         let Some(reader) = reader else {
             return RpkiFeed::default();
         };
-        let cache = |entry: &Entry<'_>| entry.parsed("an address and port such as \"192.0.2.10:3323\"");
+        let cache =
+            |entry: &Entry<'_>| entry.parsed("an address and port such as \"192.0.2.10:3323\"");
         let file = |entry: &Entry<'_>| match entry.value().as_str() {
             Some(name) => Some(reader.source().folder().join(name)),
             None => entry.expected("the name of a file"),
@@ -111,7 +112,10 @@ pub fn peeringdb_limits(reader: Option<Reader<'_>>) -> HashMap<Asn, [Option<u32>
     };
     let increment = reader.integer("increment", 0..=1_000_000u32).unwrap_or(100);
     let factor = reader.entry("factor").and_then(|entry| {
-        let number = entry.value().as_float().map(|float| float.as_str().to_owned());
+        let number = entry
+            .value()
+            .as_float()
+            .map(|float| float.as_str().to_owned());
         let number = number.or(entry.value().as_integer().map(|i| i.as_str().to_owned()));
         let value = number.and_then(|text| text.parse::<f64>().ok());
         value
@@ -130,7 +134,12 @@ pub fn peeringdb_limits(reader: Option<Reader<'_>>) -> HashMap<Asn, [Option<u32>
     };
     reader.finish();
     nets.into_iter()
-        .map(|net| (Asn(net.asn), [max(net.info_prefixes4), max(net.info_prefixes6)]))
+        .map(|net| {
+            (
+                Asn(net.asn),
+                [max(net.info_prefixes4), max(net.info_prefixes6)],
+            )
+        })
         .collect()
 }
 

@@ -110,50 +110,55 @@ impl NextHopMode {
 
 impl ImportConfig {
     /// Every check; those that need outside data are on where it is configured.
-    pub const EXCHANGE: ImportConfig = ImportConfig {
-        next_hop: NextHopMode::Strict,
-        leftmost_as: true,
-        as_path_max: Some(32),
-        prefix_length: [Some((8, 24)), Some((12, 48))],
-        bogon_prefixes: true,
-        bogon_asns: true,
-        own_as: true,
-        black_list: true,
-        own_prefixes: true,
-        as_set: true,
-        transit_free: true,
-        never_via_route_servers: true,
-        communities_max: Some(COMMUNITIES_MAX),
-        irr_prefix: true,
-        irr_origin: true,
-        rpki_invalid: true,
-        aspa_invalid: true,
-        ..ImportConfig::LAB
-    };
+    pub fn exchange() -> ImportConfig {
+        ImportConfig {
+            next_hop: NextHopMode::Strict,
+            leftmost_as: true,
+            as_path_max: Some(32),
+            prefix_length: [Some((8, 24)), Some((12, 48))],
+            bogon_prefixes: true,
+            bogon_asns: true,
+            own_as: true,
+            black_list: true,
+            own_prefixes: true,
+            as_set: true,
+            transit_free: true,
+            never_via_route_servers: true,
+            communities_max: Some(COMMUNITIES_MAX),
+            irr_prefix: true,
+            irr_origin: true,
+            rpki_invalid: true,
+            aspa_invalid: true,
+            ..ImportConfig::lab()
+        }
+    }
 
-    pub const LAB: ImportConfig = ImportConfig {
-        next_hop: NextHopMode::Off,
-        leftmost_as: false,
-        as_path_max: None,
-        prefix_length: [None, None],
-        bogon_prefixes: false,
-        bogon_asns: false,
-        own_as: false,
-        black_list: false,
-        black_list_prefixes: Vec::new(),
-        own_prefixes: false,
-        as_set: false,
-        transit_free: false,
-        never_via_route_servers: false,
-        communities_max: None,
-        blackhole: false,
-        irr_prefix: false,
-        irr_origin: false,
-        rpki_invalid: false,
-        rpki_unknown: false,
-        aspa_invalid: false,
-        tag: Vec::new(),
-    };
+    /// None.
+    pub fn lab() -> ImportConfig {
+        ImportConfig {
+            next_hop: NextHopMode::Off,
+            leftmost_as: false,
+            as_path_max: None,
+            prefix_length: [None, None],
+            bogon_prefixes: false,
+            bogon_asns: false,
+            own_as: false,
+            black_list: false,
+            black_list_prefixes: Vec::new(),
+            own_prefixes: false,
+            as_set: false,
+            transit_free: false,
+            never_via_route_servers: false,
+            communities_max: None,
+            blackhole: false,
+            irr_prefix: false,
+            irr_origin: false,
+            rpki_invalid: false,
+            rpki_unknown: false,
+            aspa_invalid: false,
+            tag: Vec::new(),
+        }
+    }
 
     /// The checks that are on or off, by their keys.
     pub fn switches(&self) -> impl Iterator<Item = (&'static str, bool)> {
@@ -191,8 +196,8 @@ impl ImportOptions {
     /// A preset said nearer to the client replaces all that was said farther away.
     pub fn resolve(&self, defaults: &ImportOptions) -> ImportConfig {
         let base = match self.preset.or(defaults.preset) {
-            Some(Preset::Lab) => ImportConfig::LAB,
-            Some(Preset::Exchange) | None => ImportConfig::EXCHANGE,
+            Some(Preset::Lab) => ImportConfig::lab(),
+            Some(Preset::Exchange) | None => ImportConfig::exchange(),
         };
         let inherited = if self.preset.is_some() {
             base

@@ -52,7 +52,9 @@ impl IrrFeed {
                 .map(|seconds| Duration::from_secs(seconds.into())),
             wait_max: reader
                 .integer("wait_max_s", 0..=3_600u32)
-                .map_or(usual.wait_max, |seconds| Duration::from_secs(seconds.into())),
+                .map_or(usual.wait_max, |seconds| {
+                    Duration::from_secs(seconds.into())
+                }),
         };
         reader.finish();
         feed
@@ -160,7 +162,9 @@ fn as_set(entry: &Entry<'_>) -> Option<String> {
     });
     match named {
         Some(name) => Some(name.to_owned()),
-        None => entry.expected("the name of an AS-SET such as \"AS-EXAMPLE\" or \"RIPE::AS-EXAMPLE\""),
+        None => {
+            entry.expected("the name of an AS-SET such as \"AS-EXAMPLE\" or \"RIPE::AS-EXAMPLE\"")
+        }
     }
 }
 
@@ -178,6 +182,7 @@ fn route(entry: &Entry<'_>) -> Option<(PrefixRange, Option<Asn>)> {
     match (range, origin, words.next()) {
         (Some(range), None, None) => Some((range, None)),
         (Some(range), Some(Some(asn)), None) => Some((range, Some(asn))),
-        _ => entry.expected("a prefix, and an origin if only that one is meant: \"192.0.2.0/24 64496\""),
+        _ => entry
+            .expected("a prefix, and an origin if only that one is meant: \"192.0.2.0/24 64496\""),
     }
 }

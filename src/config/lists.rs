@@ -61,7 +61,9 @@ impl Lists {
 
 /// The exchange's own prefixes, with all that lies in them.
 pub fn own_prefixes(prefixes: &[Prefix]) -> Arc<PrefixList> {
-    let ranges = prefixes.iter().map(|prefix| PrefixRange::or_longer(*prefix));
+    let ranges = prefixes
+        .iter()
+        .map(|prefix| PrefixRange::or_longer(*prefix));
     list_of(&ranges.collect::<Vec<_>>())
 }
 
@@ -87,9 +89,7 @@ pub fn prefix(entry: &Entry<'_>) -> Option<Prefix> {
 /// `64496` or `"64496-64511"`.
 fn asn_range(entry: &Entry<'_>) -> Option<RangeInclusive<Asn>> {
     let Some(text) = entry.value().as_str() else {
-        return entry
-            .integer(0..=u32::MAX)
-            .map(|asn| Asn(asn)..=Asn(asn));
+        return entry.integer(0..=u32::MAX).map(|asn| Asn(asn)..=Asn(asn));
     };
     let range = text.split_once('-').and_then(|(first, last)| {
         let asn = |text: &str| text.trim().parse().ok().map(Asn);

@@ -18,9 +18,9 @@ mod reader;
 mod source;
 mod summary;
 
+pub use compile::Inputs;
 pub use compile::{Override, Overrides, compile};
 pub use diff::{ClientChange, Difference, difference, needs_restart};
-pub use compile::Inputs;
 pub use export::{Blackhole, ClientName, Matrix};
 pub use feeds::RpkiFeed;
 pub use import::{ImportConfig, NextHopMode};

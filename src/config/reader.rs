@@ -136,7 +136,10 @@ impl<'a> Reader<'a> {
 
     /// All entries of a table whose keys are the operator's own.
     pub fn entries(&self) -> Vec<(&'a str, Entry<'a>)> {
-        let entry = |(key, value): (&'a Spanned<std::borrow::Cow<'a, str>>, &'a Spanned<DeValue<'a>>)| {
+        let entry = |(key, value): (
+            &'a Spanned<std::borrow::Cow<'a, str>>,
+            &'a Spanned<DeValue<'a>>,
+        )| {
             let key: &'a str = key.get_ref();
             let entry = Entry {
                 value,

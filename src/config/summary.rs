@@ -11,7 +11,8 @@ use crate::base::{Asn, Family};
 use crate::rib::MedMode;
 use crate::server::exchange::{LimitAction, PrefixLimits};
 
-use super::model::{ClientConfig, Config, ImportConfig, NextHopMode};
+use super::import::NextHopMode;
+use super::model::{ClientConfig, Config, Role};
 
 /// The effective configuration.
 #[derive(Clone, Debug, Serialize)]
@@ -82,13 +83,17 @@ impl Summary {
             control_socket: config.control.clone(),
             startup_wait: config.startup.wait,
             communities: config.scheme.forms().map(form).collect(),
-            clients: config.clients.iter().map(ClientSummary::of).collect(),
+            clients: config
+                .clients
+                .iter()
+                .map(|client| ClientSummary::of(client, !config.rpki.is_empty()))
+                .collect(),
         }
     }
 }
 
 impl ClientSummary {
-    pub fn of(client: &ClientConfig) -> ClientSummary {
+    pub fn of(client: &ClientConfig, has_rpki: bool) -> ClientSummary {
         ClientSummary {
             name: client.name.clone(),
             asn: client.asn,
@@ -104,7 +109,7 @@ impl ClientSummary {
             ttl_security_hops: client.ttl_security_hops,
             disabled: client.disabled.is_some(),
             quarantined: client.quarantine,
-            import: import_checks(client),
+            import: import_checks(client, has_rpki),
             limits: limits(client),
             attributes_discard: client.attributes.discard.iter().collect(),
             attributes_treat_as_withdraw: client.attributes.treat_as_withdraw.iter().collect(),
@@ -145,39 +150,43 @@ impl ClientSummary {
     }
 }
 
-/// The checks in the order in which they are listed in the manual, with their bounds.
-fn import_checks(client: &ClientConfig) -> Vec<String> {
-    let ImportConfig {
-        next_hop,
-        leftmost_as,
-        as_path_max,
-        prefix_length,
-        bogon_prefixes,
-        bogon_asns,
-        own_as,
-    } = client.import;
+/// The checks that are on, with their bounds; those whose data is not configured are off.
+fn import_checks(client: &ClientConfig, has_rpki: bool) -> Vec<String> {
+    let import = &client.import;
     let mut checks = Vec::new();
-    if next_hop != NextHopMode::Off {
-        checks.push(format!("next_hop {}", next_hop.name()));
+    if import.next_hop != NextHopMode::Off {
+        checks.push(format!("next_hop {}", import.next_hop.name()));
     }
-    checks.extend(leftmost_as.then(|| "leftmost_as".to_owned()));
-    checks.extend(as_path_max.map(|max| format!("as_path_max {max}")));
+    checks.extend(import.as_path_max.map(|max| format!("as_path_max {max}")));
+    let communities_max = import.communities_max;
+    checks.extend(communities_max.map(|max| format!("communities_max {max}")));
     for family in client.families.iter() {
-        if let Some((min, max)) = prefix_length[family.index()] {
+        if let Some((min, max)) = import.prefix_length[family.index()] {
             checks.push(format!("prefix_length {family} {min}-{max}"));
         }
     }
-    let switches = [
-        (bogon_prefixes, "bogon_prefixes"),
-        (bogon_asns, "bogon_asns"),
-        (own_as, "own_as"),
-    ];
+    let is_effective = |key: &str| match key {
+        "rpki_invalid" | "rpki_unknown" | "aspa_invalid" => has_rpki,
+        "irr_prefix" | "irr_origin" => !client.irr.sources.is_empty(),
+        _ => true,
+    };
+    let switches = import.switches();
     checks.extend(
         switches
-            .iter()
-            .filter(|(on, _)| *on)
-            .map(|(_, name)| (*name).to_owned()),
+            .filter(|(key, on)| *on && is_effective(key))
+            .map(|(key, _)| key.to_owned()),
     );
+    if client.role != Role::Off {
+        checks.push("route_leak".to_owned());
+    }
+    if !import.black_list_prefixes.is_empty() {
+        let count = import.black_list_prefixes.len();
+        checks.push(format!("black_list_prefixes ({count})"));
+    }
+    if !import.tag.is_empty() {
+        let names: Vec<_> = import.tag.iter().map(|reason| reason.name()).collect();
+        checks.push(format!("only tagged: {}", names.join(" ")));
+    }
     checks
 }
 
@@ -208,6 +217,7 @@ const fn action(action: LimitAction) -> &'static str {
     match action {
         LimitAction::Warn => "warn",
         LimitAction::Block => "block",
+        LimitAction::Reject => "reject",
         LimitAction::Shutdown => "shutdown",
         LimitAction::Restart => "restart",
     }

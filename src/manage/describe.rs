@@ -130,13 +130,20 @@ fn additions(scheme: &ControlScheme, variant: Variant) -> Additions {
         (VariantFlags::GRACEFUL_SHUTDOWN, GRACEFUL_SHUTDOWN),
     ];
     let mut additions = scheme.export_scrub().additions(variant);
-    let flagged = flags.iter().filter(|(flag, _)| variant.flags.contains(*flag));
-    additions.standard.extend(flagged.map(|(_, community)| *community));
+    let flagged = flags
+        .iter()
+        .filter(|(flag, _)| variant.flags.contains(*flag));
+    additions
+        .standard
+        .extend(flagged.map(|(_, community)| *community));
     additions
 }
 
 /// What stays, and behind it what is added and not there yet.
-fn with_new<T: Copy + PartialEq>(stays: impl Iterator<Item = T>, added: &[T]) -> std::vec::IntoIter<T> {
+fn with_new<T: Copy + PartialEq>(
+    stays: impl Iterator<Item = T>,
+    added: &[T],
+) -> std::vec::IntoIter<T> {
     let mut all: Vec<T> = stays.collect();
     for community in added {
         if !all.contains(community) {
@@ -255,6 +262,9 @@ fn blocked(client: &Client, status: &ClientStatus) -> [u32; 2] {
         match limits.accepted_max {
             Some(max) if limits.accepted_action == LimitAction::Block => {
                 status.accepted[family].saturating_sub(max)
+            }
+            Some(max) if limits.accepted_action == LimitAction::Reject => {
+                status.accepted[family] * u32::from(status.accepted[family] > max)
             }
             _ => 0,
         }
@@ -476,7 +486,12 @@ mod tests {
                  accepted_action = \"{action}\"\n"
             );
             let config = config::from_text("x.toml".as_ref(), &text).expect("it is good");
-            let exchange = config::compile(&config, &config::Overrides::default(), None);
+            let exchange = config::compile(
+                &config,
+                &config::Overrides::default(),
+                &config::Inputs::default(),
+                None,
+            );
             let status = ClientStatus {
                 accepted: counted,
                 ..ClientStatus::default()

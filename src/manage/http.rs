@@ -234,7 +234,8 @@ async fn client(State(plane): Shared, Path(name): Path<String>) -> Reply<OneClie
             &census,
             plane.data().now().as_micros(),
         ),
-        configured: configured.map(ClientSummary::of),
+        configured: configured
+            .map(|client| ClientSummary::of(client, !current.config.rpki.is_empty())),
     }))
 }
 

@@ -1,5 +1,7 @@
 //! `/metrics`: what the threads say, in OpenMetrics text. Nothing is kept between two scrapes.
 
+use std::sync::Arc;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;

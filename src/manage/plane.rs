@@ -221,7 +221,13 @@ impl Plane {
         overrides: &Overrides,
     ) -> Result<Difference, ChangeError> {
         let old = self.current();
-        let exchange = Arc::new(config::compile(&config, overrides, Some(&old.exchange)));
+        let inputs = config::Inputs::default();
+        let exchange = Arc::new(config::compile(
+            &config,
+            overrides,
+            &inputs,
+            Some(&old.exchange),
+        ));
         let mut difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
         // With problems, the remedy may lie outside the files.
         let exchange = if difference.concerns_data_path() || !old.problems.is_empty() {

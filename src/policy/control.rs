@@ -128,7 +128,9 @@ impl Default for SchemeOptions {
 /// What is wrong with one form; `key` is that of `[communities]`.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SchemeError {
-    #[error("{key}: '{form}' is no standard, extended (rt:, ro:) or large community made of numbers, rs_as and {last}")]
+    #[error(
+        "{key}: '{form}' is no standard, extended (rt:, ro:) or large community made of numbers, rs_as and {last}"
+    )]
     Form {
         key: &'static str,
         form: String,
@@ -152,7 +154,9 @@ pub enum SchemeError {
         form: String,
         other: &'static str,
     },
-    #[error("{key}: what is added to routes takes up to {octets} octets; at most {max}, so that routes still fit messages")]
+    #[error(
+        "{key}: what is added to routes takes up to {octets} octets; at most {max}, so that routes still fit messages"
+    )]
     TooLong {
         key: &'static str,
         octets: usize,

@@ -14,9 +14,7 @@ use crate::wire::{AttributeSet, NextHop};
 use super::bogons::{BOGON_ASNS, PrefixList};
 use super::class::{PrefixClass, RovClass};
 use super::irr_check::{IrrChecks, SetOrigin};
-use super::{
-    AspaSet, AspaState, ControlScheme, RejectReason, RovState, TRANSIT_FREE_ASNS, VrpSet,
-};
+use super::{AspaSet, AspaState, ControlScheme, RejectReason, RovState, TRANSIT_FREE_ASNS, VrpSet};
 
 /// Longest AS_PATH that the preset "exchange" accepts.
 pub const AS_PATH_LEN_MAX: u16 = 32;
@@ -248,7 +246,9 @@ impl ImportPolicy {
 
     /// Whether VRPs have a say.
     pub fn uses_vrps(&self) -> bool {
-        self.rpki_invalid || self.rpki_unknown || self.irr.as_ref().is_some_and(IrrChecks::uses_vrps)
+        self.rpki_invalid
+            || self.rpki_unknown
+            || self.irr.as_ref().is_some_and(IrrChecks::uses_vrps)
     }
 
     pub fn uses_aspas(&self) -> bool {
@@ -326,9 +326,14 @@ impl ImportPolicy {
             }
         }
         if let Some(irr) = &self.irr {
-            class = irr.check_prefix(class, &of_set.irr, prefix, of_set.origin, outside, |c, r| {
-                self.found(c, r)
-            });
+            class = irr.check_prefix(
+                class,
+                &of_set.irr,
+                prefix,
+                of_set.origin,
+                outside,
+                |c, r| self.found(c, r),
+            );
             if !class.is_accepted() {
                 return class;
             }
@@ -410,7 +415,8 @@ impl ImportPolicy {
             if self.own_as == Some(asn) {
                 return Some(RejectReason::OwnAs);
             }
-            let is_listed = |list: &[Asn]| asn != self.client_asn && list.binary_search(&asn).is_ok();
+            let is_listed =
+                |list: &[Asn]| asn != self.client_asn && list.binary_search(&asn).is_ok();
             let reason = if self.bogon_asns.iter().any(|range| range.contains(&asn)) {
                 RejectReason::BogonAsn
             } else if is_listed(&self.transit_free_asns) {
@@ -444,14 +450,15 @@ impl ImportPolicy {
     }
 
     fn check_communities(&self, set: &AttributeSet) -> Option<RejectReason> {
-        let is_over = set.has_communities()
-            && set.community_count() > usize::from(self.communities_max);
+        let is_over =
+            set.has_communities() && set.community_count() > usize::from(self.communities_max);
         is_over.then_some(RejectReason::TooManyCommunities)
     }
 
     /// Without ASPAs nothing is Invalid: they are there for a part of the Internet only.
     fn check_aspa(&self, set: &AttributeSet, outside: &Outside) -> Option<RejectReason> {
         let aspas = outside.aspas.as_ref().filter(|_| self.aspa_invalid)?;
-        (aspas.verify_set(set) == AspaState::Invalid).then_some(RejectReason::AspaInvalid)
+        let state = aspas.verify_upstream(set.as_path_asns(), set.has_as_set());
+        (state == AspaState::Invalid).then_some(RejectReason::AspaInvalid)
     }
 }

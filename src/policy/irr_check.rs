@@ -109,7 +109,8 @@ impl IrrChecks {
             return IrrPrefixClass::WhiteList;
         }
         let has_roa = |asn: Asn| {
-            let is_known = set.has_origin(asn) || self.white_list_origins.binary_search(&asn).is_ok();
+            let is_known =
+                set.has_origin(asn) || self.white_list_origins.binary_search(&asn).is_ok();
             let vrps = outside.vrps.as_ref().filter(|_| is_known);
             vrps.is_some_and(|vrps| vrps.covers_with(prefix, asn))
         };

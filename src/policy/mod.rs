@@ -26,8 +26,8 @@ pub use control::{ControlAction, Last, Precedence, SchemeError, SchemeOptions};
 pub use cover::{PrefixBlocks, PrefixMatch, PrefixRange, PrefixSet};
 pub use directory::{Directory, DirectoryEntry};
 pub use import::{
-    AS_PATH_LEN_MAX, BlackholeRequests, COMMUNITIES_MAX, ImportChecks, ImportPolicy, Outside, SetJudgement,
-    usual_prefix_lengths,
+    AS_PATH_LEN_MAX, BlackholeRequests, COMMUNITIES_MAX, ImportChecks, ImportPolicy, Outside,
+    SetJudgement, usual_prefix_lengths,
 };
 pub use info::InfoTag;
 pub use irr::IrrSet;

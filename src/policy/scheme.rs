@@ -136,7 +136,9 @@ impl ControlScheme {
         let forms = &self.export.forms;
         let asks = |asked: Asked| asked.0 == ControlAction::Blackholing;
         set.has_communities()
-            && (set.communities().any(|c| forms.of_standard(c).is_some_and(asks))
+            && (set
+                .communities()
+                .any(|c| forms.of_standard(c).is_some_and(asks))
                 || set
                     .large_communities()
                     .any(|c| forms.of_large(c).is_some_and(asks))
@@ -169,11 +171,8 @@ impl ControlScheme {
 
     fn requested(&self, set: &AttributeSet) -> Actions {
         let forms = &*self.export.forms;
-        let (mut others, mut large, mut forms_of_all) = (
-            Requests::default(),
-            Requests::default(),
-            Common::default(),
-        );
+        let (mut others, mut large, mut forms_of_all) =
+            (Requests::default(), Requests::default(), Common::default());
         let standard = set.communities().filter_map(|c| forms.of_standard(c));
         standard.for_each(|asked| others.add(asked, &mut forms_of_all));
         if forms.has_extended() {
@@ -279,7 +278,10 @@ fn read_tags(
     let octets = tags.octets_max();
     if octets > ADDITIONS_OCTETS_MAX {
         errors.push(SchemeError::TooLong {
-            key: tags.tags.first().map_or(REJECT_CAUSE, |(tag, _)| tag.name()),
+            key: tags
+                .tags
+                .first()
+                .map_or(REJECT_CAUSE, |(tag, _)| tag.name()),
             octets,
             max: ADDITIONS_OCTETS_MAX,
         });
@@ -295,7 +297,8 @@ fn ambiguous(key: &'static str, communities: &Communities, forms: &Forms) -> Vec
         Some(SchemeError::Ambiguous { key, form, other })
     };
     let standard = communities.standard.iter();
-    let standard = standard.filter_map(|&(a, b)| clash(format!("{a}:{b}"), forms.of_standard((a, b))));
+    let standard =
+        standard.filter_map(|&(a, b)| clash(format!("{a}:{b}"), forms.of_standard((a, b))));
     let extended = communities.extended.iter();
     let extended = extended.filter_map(|&c| clash(extended_text(c), forms.of_extended(c)));
     let large = communities.large.iter();
@@ -395,10 +398,9 @@ impl CommunityScrub for ExportRewrite {
         }
         match (next_hop, self.blackhole) {
             (NextHop::V4(_), BlackholeNextHops { v4: Some(v4), .. }) => NextHop::V4(v4),
-            (
-                NextHop::V6(_) | NextHop::V6LinkLocal(..),
-                BlackholeNextHops { v6: Some(v6), .. },
-            ) => NextHop::V6(v6),
+            (NextHop::V6(_) | NextHop::V6LinkLocal(..), BlackholeNextHops { v6: Some(v6), .. }) => {
+                NextHop::V6(v6)
+            }
             _ => next_hop,
         }
     }
@@ -556,9 +558,8 @@ impl Requests {
         // The highest count of each peer first, and only that one.
         prepend_to.sort_unstable_by_key(|(asn, count)| (*asn, std::cmp::Reverse(*count)));
         prepend_to.dedup_by_key(|(asn, _)| *asn);
-        let by_rtt = |what: fn(&RttAction) -> bool| {
-            actions.rtt.iter().any(|request| what(&request.what))
-        };
+        let by_rtt =
+            |what: fn(&RttAction) -> bool| actions.rtt.iter().any(|request| what(&request.what));
         let prepends_by_rtt = by_rtt(|what| matches!(what, RttAction::Prepend(_)));
         let keeps_off = by_rtt(|what| *what == RttAction::DoNotAnnounce);
         let lets_in = by_rtt(|what| *what == RttAction::Announce);

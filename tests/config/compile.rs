@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use rialto::base::{ClientSlot, CoreId};
-use rialto::config::{Override, Overrides, compile};
+use rialto::config::{Inputs, Override, Overrides, compile};
 use rialto::server::exchange::Exchange;
 
 use super::good;
@@ -16,7 +16,12 @@ fn clients(numbers: &[u8]) -> String {
 }
 
 fn next(numbers: &[u8], previous: Option<&Exchange>) -> Exchange {
-    compile(&good(&clients(numbers)), &Overrides::default(), previous)
+    compile(
+        &good(&clients(numbers)),
+        &Overrides::default(),
+        &Inputs::default(),
+        previous,
+    )
 }
 
 fn slot(exchange: &Exchange, number: u8) -> Option<u16> {
@@ -62,7 +67,7 @@ fn clients_are_dealt_over_the_session_cores() {
         "[cores]\nsessions = 3\nshards = 2\n{}",
         clients(&[1, 2, 3, 4])
     ));
-    let exchange = compile(&config, &Overrides::default(), None);
+    let exchange = compile(&config, &Overrides::default(), &Inputs::default(), None);
     let cores = exchange
         .clients()
         .map(|client| client.core)
@@ -77,7 +82,7 @@ fn what_was_changed_by_hand_is_stronger_than_the_file() {
         "[[client]]\nasn = 1\naddress = \"192.0.2.1\"\ndisabled = true\nshutdown_message = \"moved\"\n\
          [[client]]\nasn = 2\naddress = \"192.0.2.2\"\nquarantine = true\n",
     );
-    let plain = compile(&config, &Overrides::default(), None);
+    let plain = compile(&config, &Overrides::default(), &Inputs::default(), None);
     let [one, two] = [0, 1].map(|slot| plain.client(ClientSlot(slot)).unwrap().clone());
     assert_eq!(
         (one.disabled.as_deref(), one.quarantined),
@@ -94,7 +99,7 @@ fn what_was_changed_by_hand_is_stronger_than_the_file() {
         disabled: Some(Some("bye".to_owned())),
         quarantine: None,
     };
-    let changed = compile(&config, &overrides, Some(&plain));
+    let changed = compile(&config, &overrides, &Inputs::default(), Some(&plain));
     let [one_now, two_now] = [0, 1].map(|slot| changed.client(ClientSlot(slot)).unwrap().clone());
     assert_eq!(
         (one_now.disabled.as_deref(), one_now.quarantined),

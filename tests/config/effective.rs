@@ -32,7 +32,7 @@ fn the_defaults_are_those_of_the_contract() {
         ),
         (90, true, false, false, 179)
     );
-    assert_eq!(v4.import, ImportConfig::EXCHANGE);
+    assert_eq!(v4.import, ImportConfig::exchange());
     assert_eq!(v4.limits[0].received_max, Some(RECEIVED_MAX[0]));
     assert_eq!(v4.limit_restart, Some(Duration::from_secs(900)));
     assert_eq!(v4.attribute_octets_max, Some(512 << 20));
@@ -123,7 +123,7 @@ fn the_preset_lab_checks_nothing_but_what_is_said() {
         config.clients[0].import,
         ImportConfig {
             own_as: true,
-            ..ImportConfig::LAB
+            ..ImportConfig::lab()
         }
     );
     assert_eq!(config.clients[0].limits[0].received_max, None);
@@ -132,7 +132,7 @@ fn the_preset_lab_checks_nothing_but_what_is_said() {
         config.clients[1].import,
         ImportConfig {
             bogon_asns: false,
-            ..ImportConfig::EXCHANGE
+            ..ImportConfig::exchange()
         }
     );
     assert_eq!(

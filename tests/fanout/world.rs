@@ -67,11 +67,7 @@ pub fn exchange_of_cores(client_count: u16, shard_count: u16, core_count: u16) -
     let directory = clients
         .iter()
         .flatten()
-        .map(|client| rialto::policy::DirectoryEntry {
-            slot: client.slot,
-            asn: client.asn,
-            hide_own_as: false,
-        });
+        .map(|client| rialto::policy::DirectoryEntry::new(client.slot, client.asn));
     Exchange {
         generation: Generation(1),
         asn: RS,
@@ -87,6 +83,8 @@ pub fn exchange_of_cores(client_count: u16, shard_count: u16, core_count: u16) -
             .flatten()
             .map(|client| (client.address, client.slot))
             .collect(),
+        outside: Default::default(),
+        vrp_changes: None,
         clients,
         startup: Startup {
             wait: false,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rialto::base::{CoreId, Prefix, ShardId};
-use rialto::config::{Overrides, compile, from_text};
+use rialto::config::{Inputs, Overrides, compile, from_text};
 use rialto::runtime::{Runtime, RuntimeOptions};
 use rialto::server::query::{
     ClientStatus, CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply, ShardStats,
@@ -87,7 +87,7 @@ impl Lan {
         log::keep();
         let text = configuration(name, hostile, keys, sections);
         let config = from_text(Path::new("rialto.toml"), &text).expect("a good configuration");
-        let mut exchange = compile(&config, &Overrides::default(), None);
+        let mut exchange = compile(&config, &Overrides::default(), &Inputs::default(), None);
         exchange.listen = vec!["127.0.0.1:0".parse().unwrap()];
         let options = RuntimeOptions {
             pin: false,

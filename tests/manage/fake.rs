@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rialto::base::{ClientSlot, CoreId, FamilySet, Prefix, SessionEpoch, ShardId, Time, shard_of};
 use rialto::manage::{Answer, DataPath, Unavailable};
-use rialto::policy::{RejectReason, Verdict};
+use rialto::policy::{PrefixClass, RejectReason};
 use rialto::runtime::ThreadRow;
 use rialto::server::Shard;
 use rialto::server::exchange::Exchange;
@@ -121,7 +121,7 @@ impl Fake {
                 }],
                 prefixes: vec![(
                     prefix,
-                    rejected.map_or(Verdict::Accepted, Verdict::Rejected),
+                    rejected.map_or(PrefixClass::ACCEPTED, PrefixClass::rejected),
                 )],
             };
             let shard = shard_of(&prefix, state.exchange.shard_count).index();

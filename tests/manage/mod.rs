@@ -13,7 +13,7 @@ use std::process::Output;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use rialto::config::{Overrides, compile, load};
+use rialto::config::{Inputs, Overrides, compile, load};
 use rialto::manage::{Doors, Plane, start_servers};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -41,7 +41,12 @@ impl Server {
         let file = folder.path().join("rialto.toml");
         std::fs::write(&file, format!("{HEAD}{clients}")).unwrap();
         let config = load(&file).unwrap();
-        let exchange = Arc::new(compile(&config, &Overrides::default(), None));
+        let exchange = Arc::new(compile(
+            &config,
+            &Overrides::default(),
+            &Inputs::default(),
+            None,
+        ));
         let data = Arc::new(Fake::new(exchange.clone()));
         let (end, ended) = oneshot::channel();
         let (report, started) = std::sync::mpsc::channel();

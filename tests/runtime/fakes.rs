@@ -48,6 +48,8 @@ pub fn exchange(cores: u16, shards: u16, clients: u16) -> Exchange {
         med: Default::default(),
         scheme: Default::default(),
         directory: Default::default(),
+        outside: Default::default(),
+        vrp_changes: None,
         clients,
         by_address: HashMap::new(),
         startup: Startup::default(),

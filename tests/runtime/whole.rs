@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Parser;
-use rialto::config::{self, Overrides};
+use rialto::config::{self, Inputs, Overrides};
 use rialto::load;
 use rialto::load::args::LoadArgs;
 use rialto::runtime::Runtime;
@@ -43,7 +43,7 @@ fn converges(cores: u16, shards: u16, words: &[&str]) {
 fn start_server(file: &Path, cores: u16, shards: u16) -> (Runtime, SocketAddr) {
     let mut config = config::load(file).expect("the configuration is right");
     (config.cores.sessions, config.cores.shards) = (cores, shards);
-    let mut exchange = config::compile(&config, &Overrides::default(), None);
+    let mut exchange = config::compile(&config, &Overrides::default(), &Inputs::default(), None);
     exchange.listen = vec!["127.0.0.1:0".parse().unwrap()];
     let runtime = Runtime::start(Arc::new(exchange), options()).expect("the runtime starts");
     let server = runtime.handle().listen_addresses()[0];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rialto::base::*;
-use rialto::policy::{ImportChecks, ImportPolicy, Verdict};
+use rialto::policy::{ImportChecks, ImportPolicy, PrefixClass};
 use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::message::*;
@@ -157,7 +157,11 @@ impl Bench {
         let (mut updates, mut prefixes) = (Vec::new(), Vec::new());
         for (set, named) in parts {
             let start = prefixes.len() as u32;
-            prefixes.extend(named.into_iter().map(|prefix| (prefix, Verdict::Accepted)));
+            prefixes.extend(
+                named
+                    .into_iter()
+                    .map(|prefix| (prefix, PrefixClass::ACCEPTED)),
+            );
             updates.push(RouteUpdate {
                 seq: self.seq,
                 set,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use rialto::base::*;
-use rialto::policy::Verdict;
+use rialto::policy::PrefixClass;
 use rialto::server::Shard;
 use rialto::server::message::*;
 use rialto::server::query::{Explanation, ShardQuery, ShardReply};
@@ -54,7 +54,7 @@ pub struct World {
     walk: Option<Walk>,
     walk_count: u32,
     /// What each client announced and is owed to others, as the naive server has it.
-    pub announced: HashMap<(ClientSlot, Prefix), (Arc<AttributeSet>, Verdict)>,
+    pub announced: HashMap<(ClientSlot, Prefix), (Arc<AttributeSet>, PrefixClass)>,
     now: Time,
     counted: HashMap<ClientSlot, [i32; 2]>,
     /// Prefix slots offered for reuse.
@@ -163,7 +163,7 @@ impl World {
         &mut self,
         slot: ClientSlot,
         set: Arc<AttributeSet>,
-        routes: Vec<(Prefix, Verdict)>,
+        routes: Vec<(Prefix, PrefixClass)>,
     ) {
         let mut routes = routes;
         routes.sort_by_key(|(prefix, _)| *prefix);
@@ -188,7 +188,7 @@ impl World {
         }
         let routes = prefixes
             .iter()
-            .map(|prefix| (*prefix, Verdict::Accepted))
+            .map(|prefix| (*prefix, PrefixClass::ACCEPTED))
             .collect();
         self.send_routes(slot, None, routes);
     }
@@ -197,12 +197,12 @@ impl World {
         &mut self,
         slot: ClientSlot,
         set: Option<Arc<AttributeSet>>,
-        routes: Vec<(Prefix, Verdict)>,
+        routes: Vec<(Prefix, PrefixClass)>,
     ) {
         let peer = &mut self.peers[slot.index()];
         peer.seq += 1;
         for shard in 0..self.shards.len() as u16 {
-            let mine = |route: &&(Prefix, Verdict)| {
+            let mine = |route: &&(Prefix, PrefixClass)| {
                 shard_of(&route.0, self.shards.len() as u16) == ShardId(shard)
             };
             let prefixes: Vec<_> = routes.iter().filter(mine).copied().collect();

@@ -44,9 +44,8 @@ pub fn scheme() -> ControlScheme {
 pub fn directory(exchange: &Exchange) -> Directory {
     (0..exchange.clients)
         .map(|slot| DirectoryEntry {
-            slot: ClientSlot(slot),
-            asn: asn_of(ClientSlot(slot)),
             hide_own_as: slot < 64 && exchange.hide_own_as >> slot & 1 == 1,
+            ..DirectoryEntry::new(ClientSlot(slot), asn_of(ClientSlot(slot)))
         })
         .collect()
 }
@@ -70,6 +69,8 @@ pub fn compile(exchange: &Exchange, generation: u32, shards: u16) -> Arc<exchang
         med: exchange.med,
         scheme: Arc::new(scheme()),
         directory: directory(exchange),
+        outside: Default::default(),
+        vrp_changes: None,
         clients,
         by_address,
         startup: Startup::default(),

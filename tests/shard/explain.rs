@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use rialto::base::ClientSlot;
-use rialto::policy::Verdict;
+use rialto::policy::PrefixClass;
 use rialto::rib::{DecidedBy, MedMode};
 use rialto::server::query::PathFate;
 use rialto::wire::{AttributeSet, testing::SetBuilder};
@@ -83,7 +83,7 @@ fn a_path_that_a_third_one_takes_out_by_med_lost_by_med() {
     for (name, med, [med_a, med_b], lost) in cases {
         let mut world = world(1, med);
         for (slot, med) in [(a, med_a), (b, med_b), (c, 0)] {
-            let routes = vec![(numbered(1), Verdict::Accepted)];
+            let routes = vec![(numbered(1), PrefixClass::ACCEPTED)];
             world.announce(slot, with_med(slot, med), routes);
         }
         world.settle(&mut Random::new(1));

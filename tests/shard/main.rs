@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use rialto::base::{Asn, ClientSlot, Prefix};
-use rialto::policy::{ControlScheme, RejectReason, Verdict};
+use rialto::policy::{ControlScheme, PrefixClass, RejectReason};
 use rialto::rib::MedMode;
 use rialto::wire::{AttributeSet, Origin, testing::SetBuilder};
 
@@ -89,11 +89,11 @@ fn attributes(random: &mut Random, slot: ClientSlot, clients: u64) -> Arc<Attrib
     set.build()
 }
 
-fn verdict(random: &mut Random) -> Verdict {
+fn verdict(random: &mut Random) -> PrefixClass {
     if random.chance(10) {
-        Verdict::Rejected(RejectReason::BogonPrefix)
+        PrefixClass::rejected(RejectReason::BogonPrefix)
     } else {
-        Verdict::Accepted
+        PrefixClass::ACCEPTED
     }
 }
 
@@ -170,7 +170,9 @@ fn run_with_reuse(seed: u64, shards: u16) {
         match random.below(20) {
             0..10 => {
                 let set = attributes(&mut random, slot, clients);
-                let routes = prefixes.iter().map(|prefix| (*prefix, Verdict::Accepted));
+                let routes = prefixes
+                    .iter()
+                    .map(|prefix| (*prefix, PrefixClass::ACCEPTED));
                 world.announce(slot, set, routes.collect());
             }
             10..17 => world.withdraw(slot, &prefixes),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rialto::base::{Asn, ClientSlot, PathId, Prefix};
-use rialto::policy::{Verdict, audiences};
+use rialto::policy::{PrefixClass, audiences};
 use rialto::rib::{DecidedBy, MedMode};
 use rialto::wire::{AttributeSet, Variant};
 
@@ -21,7 +21,7 @@ pub struct Candidate<'a> {
 /// Less is preferred.
 type Key<'k> = &'k dyn Fn(&Candidate<'_>) -> u32;
 
-type Announced = HashMap<(ClientSlot, Prefix), (Arc<AttributeSet>, Verdict)>;
+type Announced = HashMap<(ClientSlot, Prefix), (Arc<AttributeSet>, PrefixClass)>;
 
 /// The paths that `client` may have.
 pub fn eligible<'a>(
@@ -31,11 +31,11 @@ pub fn eligible<'a>(
 ) -> BTreeMap<Prefix, Vec<Candidate<'a>>> {
     let directory = directory(exchange);
     let mut eligible: BTreeMap<Prefix, Vec<Candidate<'_>>> = BTreeMap::new();
-    for ((announcer, prefix), (set, verdict)) in announced {
+    for ((announcer, prefix), (set, class)) in announced {
         let actions = scheme().actions(set, &directory);
-        let audience = audiences(*announcer, &actions, &directory)
+        let audience = audiences(*announcer, &actions, *class, 0, &directory)
             .into_iter()
-            .find(|(_, clients)| verdict.is_accepted() && clients.contains(client));
+            .find(|(_, clients)| class.is_accepted() && clients.contains(client));
         if let Some((variant, _)) = audience {
             eligible.entry(*prefix).or_default().push(Candidate {
                 announcer: *announcer,

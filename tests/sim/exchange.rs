@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rialto::base::Prefix;
-use rialto::config::{Overrides, compile, from_text};
+use rialto::config::{Inputs, Overrides, compile, from_text};
 use rialto::server::exchange::{Exchange, FanoutLimits};
 
 use super::codec::Hello;
@@ -94,7 +94,7 @@ impl Plan {
         let text = self.config_text();
         let config = from_text(Path::new("simulation.toml"), &text)
             .unwrap_or_else(|problems| panic!("{problems:?}\n{text}"));
-        let mut exchange = compile(&config, &Overrides::default(), previous);
+        let mut exchange = compile(&config, &Overrides::default(), &Inputs::default(), previous);
         // Smaller than a file may say, so that few prefixes are enough to go over them.
         exchange.limits = self.fanout;
         Arc::new(exchange)

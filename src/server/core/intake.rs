@@ -73,9 +73,14 @@ impl SessionCore {
                             epoch: *epoch,
                             generation,
                         };
-                        if let Some(shares) =
-                            split(links, source, up.counts.next_seq(), client, &exchange.outside, &update)
-                        {
+                        if let Some(shares) = split(
+                            links,
+                            source,
+                            up.counts.next_seq(),
+                            client,
+                            &exchange.outside,
+                            &update,
+                        ) {
                             up.counts.expect(shares);
                         }
                         up.end_of_rib = update

@@ -101,7 +101,7 @@ impl SessionCore {
                 );
                 return true;
             }
-            LimitAction::Warn | LimitAction::Block => {}
+            LimitAction::Warn | LimitAction::Block | LimitAction::Reject => {}
         }
         let (max, action) = (
             limits.accepted_max.unwrap_or(u32::MAX),
@@ -189,9 +189,11 @@ impl SessionCore {
         let epoch = state.epoch;
         let Some(up) = &mut state.up else { return };
         let block = &mut up.blocks[family.index()];
-        let max = limits
-            .accepted_max
-            .filter(|_| limits.accepted_action == LimitAction::Block);
+        let keeps_back = matches!(
+            limits.accepted_action,
+            LimitAction::Block | LimitAction::Reject
+        );
+        let max = limits.accepted_max.filter(|_| keeps_back);
         let is_over = max.is_some_and(|max| up.counts.accepted[family.index()] > i64::from(max));
         if !is_over {
             if block.above.take().is_some() {
@@ -203,6 +205,18 @@ impl SessionCore {
                 });
             }
             block.is_stale = block.asking.is_some();
+            return;
+        }
+        if limits.accepted_action == LimitAction::Reject {
+            // All of them are above the lowest hash.
+            if block.above.replace(0) != Some(0) {
+                links.push_all(|| ToShard::BlockAbove {
+                    slot,
+                    epoch,
+                    family,
+                    hash: Some(0),
+                });
+            }
             return;
         }
         if block.asking.is_some() {
@@ -244,15 +258,21 @@ impl SessionCore {
         let Some(asking) = &mut block.asking else {
             return;
         };
+        if limits.accepted_action != LimitAction::Block {
+            asking.left -= 1;
+            if asking.left == 0 {
+                block.asking = None;
+                self.review_block(now, slot, family);
+            }
+            return;
+        }
         asking.hashes.extend(hashes);
         asking.left -= 1;
         if asking.left > 0 {
             return;
         }
         let hash = block.asking.take().and_then(|asking| {
-            let max = limits
-                .accepted_max
-                .filter(|_| limits.accepted_action == LimitAction::Block)?;
+            let max = limits.accepted_max?;
             asking.threshold(max)
         });
         if block.above != hash {

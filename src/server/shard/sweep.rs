@@ -197,7 +197,10 @@ impl Shard {
             (set, client.import.judge(&of_set, &prefix, outside))
         } else {
             self.sets.retain(path.set);
-            (path.set, self.eligibilities.eligibility(path.eligibility).class)
+            (
+                path.set,
+                self.eligibilities.eligibility(path.eligibility).class,
+            )
         };
         self.recount(path, family, Some(class.verdict()));
         let class = self.blocked_or(path.announcer, &prefix, class);
