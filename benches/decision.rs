@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rialto::base::*;
-use rialto::policy::Verdict;
+use rialto::policy::PrefixClass;
 use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToCore, ToShard};
@@ -111,7 +111,7 @@ fn routes(announcer: u16, tagged: bool) -> Vec<ToShard> {
             let start = batch.prefixes.len() as u32;
             batch.prefixes.extend((0..4).map(|index| {
                 let address = Ipv4Addr::from(0x1400_0000 + ((number * 4 + index) << 8));
-                (Prefix::v4(address, 24), Verdict::Accepted)
+                (Prefix::v4(address, 24), PrefixClass::ACCEPTED)
             }));
             let set = Some(set(announcer, *number, tagged));
             batch.updates.push(RouteUpdate {
