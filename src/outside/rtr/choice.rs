@@ -130,10 +130,12 @@ mod tests {
     }
     use Happens::{Loaded, Lost, Time};
 
+    /// At which second, what happens, who is in use then.
+    type Step = (u64, Happens, Option<usize>);
+
     #[test]
     fn who_is_in_use() {
-        // (at which second, what happens, who is in use then)
-        let cases: [(&str, &[(u64, Happens, Option<usize>)]); 10] = [
+        let cases: [(&str, &[Step]); 10] = [
             ("the first is taken at once", &[(1, Loaded(0), Some(0))]),
             (
                 "the second waits for the first, not for long",

@@ -195,9 +195,19 @@ mod tests {
         Payload::default().apply(load, 3).unwrap()
     }
 
+    /// What it is, whether it is a load, what changes, and what is held then.
+    type Case = (
+        &'static str,
+        bool,
+        &'static [(u8, bool)],
+        Result<&'static [u8], ApplyError>,
+    );
+
     #[test]
     fn updates_of_vrps() {
-        let cases: [(&str, bool, &[(u8, bool)], Result<&[u8], ApplyError>); 9] = [
+        let duplicate = ApplyError::DuplicateVrp(vrp(2));
+        let unknown = ApplyError::UnknownVrp(vrp(9));
+        let cases: [Case; 9] = [
             ("nothing changes nothing", false, &[], Ok(&[1, 2, 3])),
             (
                 "one comes, one goes",
@@ -224,17 +234,12 @@ mod tests {
                 &[(9, true), (9, true)],
                 Ok(&[9]),
             ),
-            (
-                "an update may not",
-                false,
-                &[(2, true)],
-                Err(ApplyError::DuplicateVrp(vrp(2))),
-            ),
+            ("an update may not", false, &[(2, true)], Err(duplicate)),
             (
                 "what is not there cannot go",
                 false,
                 &[(9, false)],
-                Err(ApplyError::UnknownVrp(vrp(9))),
+                Err(unknown),
             ),
             (
                 "there is a bound",

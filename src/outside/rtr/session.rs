@@ -341,7 +341,7 @@ mod tests {
     }
 
     /// What a session says to PDUs, in a word; where it says to ask, it is asked, as a client does.
-    fn talk(session: &mut Session, pdus: Vec<(u8, Pdu)>) -> Vec<String> {
+    fn talk(session: &mut Session, pdus: Pdus) -> Vec<String> {
         let mut words = Vec::new();
         for (version, pdu) in pdus {
             let word = match session.handle_pdu(Received {
@@ -364,13 +364,16 @@ mod tests {
         words
     }
 
-    fn all(version: u8, pdus: Vec<Pdu>) -> Vec<(u8, Pdu)> {
+    fn all(version: u8, pdus: Vec<Pdu>) -> Pdus {
         pdus.into_iter().map(|pdu| (version, pdu)).collect()
     }
 
+    /// Each with its version.
+    type Pdus = Vec<(u8, Pdu)>;
+
     #[test]
     fn conversations_that_begin_with_nothing() {
-        let cases: Vec<(&str, Vec<(u8, Pdu)>, &[&str])> = vec![
+        let cases: Vec<(&str, Pdus, &[&str])> = vec![
             (
                 "a load",
                 all(
