@@ -133,13 +133,13 @@ impl FromIterator<PrefixRange> for PrefixList {
     fn from_iter<I: IntoIterator<Item = PrefixRange>>(ranges: I) -> PrefixList {
         let mut list = PrefixList::default();
         for range in ranges {
-            list.note_first_octets(&range.prefix);
-            let len = range.prefix.len();
-            let longest = range.prefix.family().max_len();
-            match (range.len_min, range.len_max) {
-                (min, max) if min == len && max == len => list.exact.push(range.prefix),
+            list.note_first_octets(&range.prefix());
+            let len = range.prefix().len();
+            let longest = range.prefix().family().max_len();
+            match (range.len_min(), range.len_max()) {
+                (min, max) if min == len && max == len => list.exact.push(range.prefix()),
                 (min, max) if min <= len && max >= longest => {
-                    list.with_longer[range.prefix.family().index()].push(range.prefix)
+                    list.with_longer[range.prefix().family().index()].push(range.prefix())
                 }
                 _ => list.ranges.push(range),
             }
@@ -241,17 +241,13 @@ mod tests {
             let ranges = ranges.into_iter().map(|(prefix, min, span)| match (min, span) {
                 (0, 0) => PrefixRange::exact(prefix),
                 (0, 1) => PrefixRange::or_longer(prefix),
-                (min, span) => PrefixRange {
-                    prefix,
-                    len_min: prefix.len() + min,
-                    len_max: prefix.len() + min + span,
-                },
+                (min, span) => {
+                    let min = prefix.len() + min;
+                    PrefixRange::new(prefix, min, min + span).unwrap()
+                }
             });
             let list: PrefixList = ranges.clone().collect();
-            let expected = ranges.into_iter().any(|range| {
-                range.prefix.covers(&prefix)
-                    && (range.len_min..=range.len_max).contains(&prefix.len())
-            });
+            let expected = ranges.into_iter().any(|range| range.contains(&prefix));
             prop_assert_eq!(list.contains(&prefix), expected);
         }
     }

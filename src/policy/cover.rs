@@ -1,153 +1,148 @@
-//! Prefixes in compact sorted arrays, and which of them cover a given one. Knows nothing of what they
-//! are prefixes of.
-
-use std::fmt;
-use std::str::FromStr;
+//! Sorted prefixes of both families, compact, and which of them cover a given one. Owns the order and
+//! the way from an entry to the next shorter one around it; knows nothing of what an entry stands for.
 
 use crate::base::{Family, Prefix};
 
-/// No parent.
+/// The parent of an entry that lies in no other, and the position of none.
 const NONE: u32 = u32::MAX;
 
-/// So many entries of a family get a table of where each 16 bits begin.
-const JUMP_FROM: usize = 100_000;
+/// Entries of a family from which on a table of where each sixteen bits begin is worth its 256 KiB.
+const JUMP_COUNT_MIN: usize = 1 << 16;
 
-/// Sorted prefixes, repetitions kept; IPv4 first. An entry is known by its place.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub(super) struct Cover {
-    v4: Column<u32>,
-    v6: Column<u128>,
+/// Sorted prefixes, one of them possibly several times; an entry is known by its position.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Cover {
+    v4: Blocks<u32>,
+    v6: Blocks<u128>,
 }
 
-/// The prefixes of one family, an array for each field: nine octets an IPv4 entry.
-#[derive(Clone, PartialEq, Eq)]
-struct Column<B> {
+impl Cover {
+    /// Positions are those in `prefixes`, which are sorted (and fewer than 2^32).
+    pub fn of_sorted(prefixes: impl Iterator<Item = Prefix> + Clone) -> Cover {
+        let of = |family| {
+            prefixes
+                .clone()
+                .filter(move |prefix| prefix.family() == family)
+        };
+        Cover {
+            v4: Blocks::of_sorted(of(Family::Ipv4)),
+            v6: Blocks::of_sorted(of(Family::Ipv6)),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.v4.lens.len() + self.v6.lens.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Octets on the heap.
+    pub fn octets(&self) -> usize {
+        self.v4.octets() + self.v6.octets()
+    }
+
+    /// The positions of all entries that cover `prefix` or equal it, the longest first.
+    #[inline]
+    pub fn covering(&self, prefix: &Prefix) -> Covering<'_> {
+        match prefix.family() {
+            Family::Ipv4 => self.v4.covering(prefix, 0),
+            Family::Ipv6 => self.v6.covering(prefix, self.v4.lens.len()),
+        }
+    }
+
+    /// The entry at `position`, which is less than [`Self::len`].
+    pub fn prefix(&self, position: usize) -> Prefix {
+        match position.checked_sub(self.v4.lens.len()) {
+            None => self.v4.prefix(position),
+            Some(position) => self.v6.prefix(position),
+        }
+    }
+
+    /// In order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Prefix> + Clone + '_ {
+        (0..self.len()).map(|position| self.prefix(position))
+    }
+}
+
+/// The walk from an entry outwards; see [`Cover::covering`].
+#[derive(Clone, Debug)]
+pub struct Covering<'a> {
+    lens: &'a [u8],
+    parents: &'a [u32],
+    /// In these slices.
+    next: u32,
+    /// What comes before these slices.
+    first: usize,
+}
+
+/// An entry that covers the prefix asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CoverEntry {
+    pub position: usize,
+    /// Prefix length.
+    pub len: u8,
+}
+
+impl Iterator for Covering<'_> {
+    type Item = CoverEntry;
+
+    #[inline]
+    fn next(&mut self) -> Option<CoverEntry> {
+        let position = self.next as usize;
+        let len = *self.lens.get(position)?;
+        self.next = self.parents[position];
+        Some(CoverEntry {
+            position: self.first + position,
+            len,
+        })
+    }
+}
+
+/// The entries of a family.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+struct Blocks<B> {
     bits: Box<[B]>,
     lens: Box<[u8]>,
-    /// The nearest entry before that covers it or equals it.
+    /// The nearest entry before that covers this one or equals it, or [`NONE`].
     parents: Box<[u32]>,
-    /// Where the entries of each first 16 bits begin; empty in small ones.
+    /// For each sixteen leading bits, how many entries begin with less. Empty in small sets.
     jumps: Box<[u32]>,
 }
 
-impl<B> Default for Column<B> {
-    fn default() -> Column<B> {
-        Column {
-            bits: [].into(),
-            lens: [].into(),
-            parents: [].into(),
-            jumps: [].into(),
-        }
-    }
-}
-
-/// An address, left-aligned.
-trait Bits: Copy + Ord {
-    fn of(prefix: &Prefix) -> Self;
-    fn wide(self) -> u128;
-
-    fn top(self) -> usize {
-        (self.wide() >> 112) as usize
-    }
-}
-
-impl Bits for u32 {
-    fn of(prefix: &Prefix) -> u32 {
-        (prefix.bits() >> 96) as u32
-    }
-
-    fn wide(self) -> u128 {
-        u128::from(self) << 96
-    }
-}
-
-impl Bits for u128 {
-    fn of(prefix: &Prefix) -> u128 {
-        prefix.bits()
-    }
-
-    fn wide(self) -> u128 {
-        self
-    }
-}
-
-/// Whether the first `len` bits are the same.
-const fn agree(a: u128, b: u128, len: u8) -> bool {
-    len == 0 || (a ^ b) >> (128 - len as u32) == 0
-}
-
-impl<B: Bits> Column<B> {
-    /// `prefixes` ascend.
-    fn new(prefixes: &[Prefix]) -> Column<B> {
-        let bits: Box<[B]> = prefixes.iter().map(B::of).collect();
-        let lens: Box<[u8]> = prefixes.iter().map(Prefix::len).collect();
-        let mut parents = Vec::with_capacity(prefixes.len());
-        let mut open: Vec<u32> = Vec::new();
-        for (index, prefix) in prefixes.iter().enumerate() {
-            while let Some(&last) = open.last() {
-                if prefixes[last as usize].covers(prefix) {
+impl<B: Bits> Blocks<B> {
+    fn of_sorted(prefixes: impl Iterator<Item = Prefix> + Clone) -> Blocks<B> {
+        let bits: Box<[B]> = prefixes.clone().map(|prefix| B::of(&prefix)).collect();
+        let lens: Box<[u8]> = prefixes.map(|prefix| prefix.len()).collect();
+        assert!(bits.len() < NONE as usize, "positions are 32 bits wide");
+        let mut parents = vec![NONE; bits.len()].into_boxed_slice();
+        for position in 1..bits.len() {
+            let last = position - 1;
+            assert!(
+                (bits[last], lens[last]) <= (bits[position], lens[position]),
+                "sorted"
+            );
+            let mut outer = last as u32;
+            while outer != NONE {
+                let at = outer as usize;
+                if lens[at] <= bits[at].common_len(bits[position]).min(lens[position]) {
                     break;
                 }
-                open.pop();
+                outer = parents[at];
             }
-            parents.push(open.last().copied().unwrap_or(NONE));
-            open.push(index as u32);
+            parents[position] = outer;
         }
-        let mut column = Column {
+        let jumps = match bits.len() >= JUMP_COUNT_MIN {
+            true => jumps(&bits),
+            false => Box::default(),
+        };
+        Blocks {
             bits,
             lens,
-            parents: parents.into(),
-            jumps: [].into(),
-        };
-        if prefixes.len() >= JUMP_FROM {
-            column.jumps = column.jump_table();
+            parents,
+            jumps,
         }
-        column
-    }
-
-    fn jump_table(&self) -> Box<[u32]> {
-        let mut jumps = vec![0u32; (1 << 16) + 1];
-        for bits in &self.bits {
-            jumps[bits.top() + 1] += 1;
-        }
-        for top in 0..1 << 16 {
-            jumps[top + 1] += jumps[top];
-        }
-        jumps.into()
-    }
-
-    /// The last entry that is not behind the prefix.
-    fn last_upto(&self, prefix: &Prefix) -> u32 {
-        let (bits, len) = (B::of(prefix), prefix.len());
-        let range = match self.jumps.get(bits.top()..bits.top() + 2) {
-            Some(&[start, end]) => start as usize..end as usize,
-            _ => 0..self.bits.len(),
-        };
-        let upto = self.bits[range.clone()].partition_point(|other| *other < bits) + range.start;
-        // Of the same address there are few.
-        let mut end = upto;
-        while end < self.bits.len() && self.bits[end] == bits && self.lens[end] <= len {
-            end += 1;
-        }
-        (end as u32).checked_sub(1).unwrap_or(NONE)
-    }
-
-    /// Most specific first.
-    fn covering(&self, prefix: &Prefix) -> impl Iterator<Item = usize> {
-        let bits = prefix.bits();
-        let mut at = self.last_upto(prefix);
-        std::iter::from_fn(move || {
-            while at != NONE {
-                let index = at as usize;
-                at = self.parents[index];
-                if self.lens[index] <= prefix.len()
-                    && agree(self.bits[index].wide(), bits, self.lens[index])
-                {
-                    return Some(index);
-                }
-            }
-            None
-        })
     }
 
     fn octets(&self) -> usize {
@@ -156,383 +151,332 @@ impl<B: Bits> Column<B> {
             + size_of_val(&*self.parents)
             + size_of_val(&*self.jumps)
     }
-}
 
-impl Cover {
-    /// `prefixes` ascend.
-    pub fn new(prefixes: &[Prefix]) -> Cover {
-        let v4_count = prefixes.partition_point(|prefix| prefix.family() == Family::Ipv4);
-        let (v4, v6) = prefixes.split_at(v4_count);
-        Cover {
-            v4: Column::new(v4),
-            v6: Column::new(v6),
-        }
+    fn prefix(&self, position: usize) -> Prefix {
+        self.bits[position].prefix(self.lens[position])
     }
 
-    pub fn len(&self) -> usize {
-        self.v4.lens.len() + self.v6.lens.len()
-    }
-
-    pub fn octets(&self) -> usize {
-        self.v4.octets() + self.v6.octets()
-    }
-
-    pub fn prefix(&self, index: usize) -> Prefix {
-        let (family, bits, len) = match index.checked_sub(self.v4.lens.len()) {
-            None => (
-                Family::Ipv4,
-                self.v4.bits[index].wide(),
-                self.v4.lens[index],
-            ),
-            Some(index) => (Family::Ipv6, self.v6.bits[index], self.v6.lens[index]),
-        };
-        Prefix::new(family, &bits.to_be_bytes(), len).expect("it was taken from a prefix")
-    }
-
-    /// Calls `found` with each entry that covers the prefix, most specific first, until it says so.
-    pub fn find<T>(&self, prefix: &Prefix, mut found: impl FnMut(usize) -> Option<T>) -> Option<T> {
-        match prefix.family() {
-            Family::Ipv4 => self.v4.covering(prefix).find_map(found),
-            Family::Ipv6 => {
-                let before = self.v4.lens.len();
-                let mut at = self.v6.covering(prefix);
-                at.find_map(|index| found(before + index))
+    /// Whatever covers the prefix begins at or before it, and covers all between: it is the last
+    /// entry that does not begin behind the prefix, or around that one.
+    #[inline]
+    fn covering(&self, prefix: &Prefix, first: usize) -> Covering<'_> {
+        let bits = B::of(prefix);
+        let mut next = NONE;
+        if let Some(last) = self.count_up_to(bits).checked_sub(1) {
+            let len_max = self.bits[last].common_len(bits).min(prefix.len());
+            next = last as u32;
+            while self
+                .lens
+                .get(next as usize)
+                .is_some_and(|len| *len > len_max)
+            {
+                next = self.parents[next as usize];
             }
         }
-    }
-}
-
-impl fmt::Debug for Cover {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cover({} prefixes)", self.len())
-    }
-}
-
-/// A prefix with the lengths that are meant of what it covers.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct PrefixRange {
-    pub prefix: Prefix,
-    pub len_min: u8,
-    pub len_max: u8,
-}
-
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("'{0}' is no prefix such as 192.0.2.0/24, 192.0.2.0/24+ or 192.0.2.0/24{{25,26}}")]
-pub struct PrefixRangeError(String);
-
-impl PrefixRange {
-    pub const fn exact(prefix: Prefix) -> PrefixRange {
-        let len = prefix.len();
-        PrefixRange {
-            prefix,
-            len_min: len,
-            len_max: len,
+        Covering {
+            lens: &self.lens,
+            parents: &self.parents,
+            next,
+            first,
         }
     }
 
-    /// With all that lies in it.
-    pub const fn or_longer(prefix: Prefix) -> PrefixRange {
-        PrefixRange {
-            prefix,
-            len_min: prefix.len(),
-            len_max: prefix.family().max_len(),
-        }
-    }
-
-    pub fn contains(&self, prefix: &Prefix) -> bool {
-        (self.len_min..=self.len_max).contains(&prefix.len()) && self.prefix.covers(prefix)
-    }
-}
-
-impl FromStr for PrefixRange {
-    type Err = PrefixRangeError;
-
-    fn from_str(text: &str) -> Result<PrefixRange, PrefixRangeError> {
-        let wrong = || PrefixRangeError(text.to_owned());
-        let prefix = |text: &str| -> Option<Prefix> {
-            text.contains('/').then(|| text.parse().ok()).flatten()
+    /// How many entries begin at `bits` or before.
+    #[inline]
+    fn count_up_to(&self, bits: B) -> usize {
+        let top = bits.top16();
+        let (from, to) = match self.jumps.get(top..top + 2) {
+            Some(jumps) => (jumps[0] as usize, jumps[1] as usize),
+            None => (0, self.bits.len()),
         };
-        if let Some(rest) = text.strip_suffix('+') {
-            return prefix(rest).map(PrefixRange::or_longer).ok_or_else(wrong);
-        }
-        let Some((rest, bounds)) = text.split_once('{') else {
-            return prefix(text).map(PrefixRange::exact).ok_or_else(wrong);
-        };
-        let bounds = bounds.strip_suffix('}').and_then(|bounds| {
-            let (min, max) = bounds.split_once(',')?;
-            Some((min.trim().parse().ok()?, max.trim().parse().ok()?))
-        });
-        let (Some(prefix), Some((len_min, len_max))) = (prefix(rest), bounds) else {
-            return Err(wrong());
-        };
-        if len_min < prefix.len() || len_min > len_max || len_max > prefix.family().max_len() {
-            return Err(wrong());
-        }
-        Ok(PrefixRange {
-            prefix,
-            len_min,
-            len_max,
-        })
+        from + self.bits[from..to].partition_point(|begin| *begin <= bits)
     }
 }
 
-impl fmt::Display for PrefixRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PrefixRange {
-            prefix,
-            len_min,
-            len_max,
-        } = self;
-        if *self == PrefixRange::exact(*prefix) {
-            write!(f, "{prefix}")
-        } else if *self == PrefixRange::or_longer(*prefix) {
-            write!(f, "{prefix}+")
-        } else {
-            write!(f, "{prefix}{{{len_min},{len_max}}}")
-        }
+fn jumps<B: Bits>(bits: &[B]) -> Box<[u32]> {
+    let mut jumps = vec![0u32; (1 << 16) + 1].into_boxed_slice();
+    for bits in bits {
+        jumps[bits.top16() + 1] += 1;
+    }
+    for top in 1..jumps.len() {
+        jumps[top] += jumps[top - 1];
+    }
+    jumps
+}
+
+/// The leading bits of a prefix, in as many octets as an address of the family has.
+trait Bits: Copy + Ord {
+    fn of(prefix: &Prefix) -> Self;
+    fn prefix(self, len: u8) -> Prefix;
+    fn top16(self) -> usize;
+    /// How many leading bits are the same.
+    fn common_len(self, other: Self) -> u8;
+}
+
+impl Bits for u32 {
+    #[inline]
+    fn of(prefix: &Prefix) -> u32 {
+        (prefix.bits() >> 96) as u32
+    }
+
+    #[inline]
+    fn prefix(self, len: u8) -> Prefix {
+        let [a, b, c, d] = self.to_be_bytes();
+        Prefix::from_short(Family::Ipv4, [a, b, c, d, 0, 0], len)
+    }
+
+    #[inline]
+    fn top16(self) -> usize {
+        (self >> 16) as usize
+    }
+
+    #[inline]
+    fn common_len(self, other: u32) -> u8 {
+        (self ^ other).leading_zeros() as u8
     }
 }
 
-/// How a prefix is in a set.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PrefixMatch {
-    /// Itself.
-    Exact,
-    /// A shorter one lets it in.
-    MoreSpecific,
-}
-
-/// Prefix ranges, compact: eleven octets an IPv4 entry.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct PrefixSet {
-    cover: Cover,
-    /// By place.
-    bounds: Box<[(u8, u8)]>,
-}
-
-impl PrefixSet {
-    /// `ranges` may come in any order, and more than once.
-    pub fn new(mut ranges: Vec<PrefixRange>) -> PrefixSet {
-        if !ranges.is_sorted() {
-            ranges.sort_unstable();
-        }
-        ranges.dedup();
-        let prefixes: Vec<Prefix> = ranges.iter().map(|range| range.prefix).collect();
-        PrefixSet {
-            cover: Cover::new(&prefixes),
-            bounds: ranges
-                .iter()
-                .map(|range| (range.len_min, range.len_max))
-                .collect(),
-        }
+impl Bits for u128 {
+    #[inline]
+    fn of(prefix: &Prefix) -> u128 {
+        prefix.bits()
     }
 
-    pub fn contains(&self, prefix: &Prefix) -> Option<PrefixMatch> {
-        self.cover.find(prefix, |index| {
-            let (min, max) = self.bounds[index];
-            let is_in = (min..=max).contains(&prefix.len());
-            is_in.then(|| match self.cover.prefix(index).len() == prefix.len() {
-                true => PrefixMatch::Exact,
-                false => PrefixMatch::MoreSpecific,
-            })
-        })
+    #[inline]
+    fn prefix(self, len: u8) -> Prefix {
+        Prefix::v6(self.into(), len)
     }
 
-    /// Whether an entry covers the prefix, whatever lengths it means.
-    pub fn covers(&self, prefix: &Prefix) -> bool {
-        self.cover.find(prefix, |_| Some(())).is_some()
+    #[inline]
+    fn top16(self) -> usize {
+        (self >> 112) as usize
     }
 
-    pub fn len(&self) -> usize {
-        self.cover.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub fn octets(&self) -> usize {
-        self.cover.octets() + size_of_val(&*self.bounds)
-    }
-
-    /// Ascending.
-    pub fn iter(&self) -> impl Iterator<Item = PrefixRange> {
-        let bounds = self.bounds.iter().enumerate();
-        bounds.map(|(index, &(len_min, len_max))| PrefixRange {
-            prefix: self.cover.prefix(index),
-            len_min,
-            len_max,
-        })
+    #[inline]
+    fn common_len(self, other: u128) -> u8 {
+        (self ^ other).leading_zeros() as u8
     }
 }
 
-impl FromIterator<PrefixRange> for PrefixSet {
-    fn from_iter<I: IntoIterator<Item = PrefixRange>>(ranges: I) -> PrefixSet {
-        PrefixSet::new(ranges.into_iter().collect())
-    }
-}
-
-/// Address blocks, none in another: where something changed.
-#[derive(Clone, PartialEq, Eq, Default)]
+/// Address blocks, as few as the address space in them allows.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PrefixBlocks {
-    /// By [`Family::index`]; ascending.
-    blocks: [Vec<Prefix>; 2],
-    /// A bit for each first 16 bits that a block has something of.
-    tops: [Vec<u64>; 2],
+    /// Sorted, none within another, no two that make up a larger one.
+    blocks: Box<[Prefix]>,
+    /// For each family, a bit for each sixteen leading bits with which something in the blocks begins.
+    begins: [Box<[u64]>; 2],
 }
 
 impl PrefixBlocks {
-    /// Whether the prefix lies in one of the blocks.
-    pub fn touches(&self, prefix: &Prefix) -> bool {
-        let family = prefix.family().index();
-        let top = (prefix.bits() >> 112) as usize;
-        let word = self.tops[family].get(top / 64).copied().unwrap_or(0);
-        if word & 1 << (top % 64) == 0 {
-            return false;
+    /// Of sorted prefixes.
+    pub fn of_sorted(prefixes: impl Iterator<Item = Prefix>) -> PrefixBlocks {
+        let mut blocks: Vec<Prefix> = Vec::new();
+        for prefix in prefixes {
+            if blocks.last().is_some_and(|last| last.covers(&prefix)) {
+                continue;
+            }
+            blocks.push(prefix);
+            while let [.., low, high] = blocks[..]
+                && let Some(both) = joined(&low, &high)
+            {
+                blocks.truncate(blocks.len() - 2);
+                blocks.push(both);
+            }
         }
-        let blocks = &self.blocks[family];
-        let after = blocks.partition_point(|block| block <= prefix);
-        after
-            .checked_sub(1)
-            .is_some_and(|last| blocks[last].covers(prefix))
+        let mut begins = [Box::default(), Box::default()];
+        for block in &blocks {
+            note_begins(&mut begins[block.family().index()], block);
+        }
+        PrefixBlocks {
+            blocks: blocks.into(),
+            begins,
+        }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Whether the prefix lies in one of the blocks or equals it.
+    #[inline]
+    pub fn touches(&self, prefix: &Prefix) -> bool {
+        let top = (prefix.bits() >> 112) as usize;
+        let begins = &self.begins[prefix.family().index()];
+        begins
+            .get(top / 64)
+            .is_some_and(|word| word & 1 << (top % 64) != 0)
+            && self.touches_surely(prefix)
+    }
+
+    fn touches_surely(&self, prefix: &Prefix) -> bool {
+        let after = self.blocks.partition_point(|block| block <= prefix);
+        after
+            .checked_sub(1)
+            .is_some_and(|last| self.blocks[last].covers(prefix))
     }
 
     pub fn len(&self) -> usize {
-        self.blocks.iter().map(Vec::len).sum()
+        self.blocks.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// In order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Prefix> + '_ {
+        self.blocks.iter().copied()
     }
 }
 
+/// In any order.
 impl FromIterator<Prefix> for PrefixBlocks {
     fn from_iter<I: IntoIterator<Item = Prefix>>(prefixes: I) -> PrefixBlocks {
-        let mut blocks = PrefixBlocks::default();
-        for prefix in prefixes {
-            blocks.blocks[prefix.family().index()].push(prefix);
-        }
-        for (blocks, tops) in blocks.blocks.iter_mut().zip(&mut blocks.tops) {
-            blocks.sort_unstable();
-            blocks.dedup_by(|inner, outer| outer.covers(inner));
-            if !blocks.is_empty() {
-                tops.resize(1 << 10, 0);
-            }
-            for block in blocks {
-                let first = (block.bits() >> 112) as usize;
-                let count = 1usize << 16u8.saturating_sub(block.len());
-                for top in first..first + count {
-                    tops[top / 64] |= 1 << (top % 64);
-                }
-            }
-        }
-        blocks
+        let mut prefixes: Vec<Prefix> = prefixes.into_iter().collect();
+        prefixes.sort_unstable();
+        PrefixBlocks::of_sorted(prefixes.into_iter())
     }
 }
 
-impl fmt::Debug for PrefixBlocks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrefixBlocks({})", self.len())
+/// The block that two halves make up.
+fn joined(low: &Prefix, high: &Prefix) -> Option<Prefix> {
+    let len = low.len().checked_sub(1)?;
+    let both = Prefix::new(low.family(), low.octets(), len).ok()?;
+    (low.len() == high.len() && low != high && both.covers(high)).then_some(both)
+}
+
+/// A block shorter than sixteen bits has several.
+fn note_begins(begins: &mut Box<[u64]>, block: &Prefix) {
+    if begins.is_empty() {
+        *begins = vec![0; (1 << 16) / 64].into();
+    }
+    let first = (block.bits() >> 112) as usize;
+    let count = 1 << 16u8.saturating_sub(block.len());
+    for top in first..first + count {
+        begins[top / 64] |= 1 << (top % 64);
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    /// Few bits, so that prefixes meet.
-    fn any_prefix() -> impl Strategy<Value = Prefix> {
-        (any::<u8>(), 0u8..=7, any::<bool>()).prop_map(|(bits, len, six)| match six {
-            false => Prefix::v4([bits, 0, 0, 0].into(), len),
-            true => Prefix::new(Family::Ipv6, &[bits], len).unwrap(),
-        })
+    /// Few bits, so that prefixes meet; some of them deep within the address.
+    pub(in crate::policy) fn any_prefix() -> impl Strategy<Value = Prefix> {
+        (any::<[u8; 2]>(), 0u8..=10, any::<bool>(), any::<bool>()).prop_map(
+            |([high, low], len, six, deep)| {
+                let octets = [high & 0b1100_0000, low & 0b1010_0000];
+                match (six, deep) {
+                    (false, false) => Prefix::new(Family::Ipv4, &octets, len),
+                    (false, true) => {
+                        Prefix::new(Family::Ipv4, &[10, 0, octets[0], octets[1]], len + 16)
+                    }
+                    (true, false) => Prefix::new(Family::Ipv6, &octets, len),
+                    (true, true) => {
+                        let mut address = [0; 16];
+                        address[..2].copy_from_slice(&[0x20, 0x01]);
+                        address[14..].copy_from_slice(&octets);
+                        Prefix::new(Family::Ipv6, &address, len + 112)
+                    }
+                }
+                .unwrap()
+            },
+        )
     }
 
-    fn any_range() -> impl Strategy<Value = PrefixRange> {
-        (any_prefix(), 0u8..4, 0u8..4).prop_map(|(prefix, min, span)| PrefixRange {
-            prefix,
-            len_min: prefix.len() + min,
-            len_max: prefix.len() + min + span,
-        })
+    fn sorted(mut prefixes: Vec<Prefix>) -> Vec<Prefix> {
+        prefixes.sort();
+        prefixes
     }
 
     proptest! {
         #[test]
-        fn a_set_says_what_a_look_at_each_entry_says(
-            ranges in prop::collection::vec(any_range(), 0..40),
-            prefixes in prop::collection::vec(any_prefix(), 1..20),
-        ) {
-            let set: PrefixSet = ranges.iter().copied().collect();
-            for prefix in prefixes {
-                let letting_in = ranges.iter().filter(|range| range.contains(&prefix));
-                let longest = letting_in.map(|range| range.prefix.len()).max();
-                let expected = longest.map(|len| match len == prefix.len() {
-                    true => PrefixMatch::Exact,
-                    false => PrefixMatch::MoreSpecific,
-                });
-                prop_assert_eq!(set.contains(&prefix), expected);
-                let covers = ranges.iter().any(|range| range.prefix.covers(&prefix));
-                prop_assert_eq!(set.covers(&prefix), covers);
-            }
-            let mut sorted = ranges;
-            sorted.sort();
-            sorted.dedup();
-            prop_assert_eq!(set.iter().collect::<Vec<_>>(), sorted);
-        }
-
-        #[test]
-        fn blocks_touch_what_lies_in_them(
-            blocks in prop::collection::vec(any_prefix(), 0..10),
+        fn the_entries_that_cover_a_prefix_are_those_that_a_look_at_each_finds(
+            entries in prop::collection::vec(any_prefix(), 0..24),
             prefix in any_prefix(),
         ) {
-            let expected = blocks.iter().any(|block| block.covers(&prefix));
-            let blocks: PrefixBlocks = blocks.into_iter().collect();
-            prop_assert_eq!(blocks.touches(&prefix), expected);
+            let entries = sorted(entries);
+            let cover = Cover::of_sorted(entries.iter().copied());
+            let expected: Vec<usize> = (0..entries.len())
+                .rev()
+                .filter(|position| entries[*position].covers(&prefix))
+                .collect();
+            let found: Vec<usize> = cover.covering(&prefix).map(|entry| entry.position).collect();
+            prop_assert_eq!(found, expected);
+            for entry in cover.covering(&prefix) {
+                prop_assert_eq!(entry.len, entries[entry.position].len());
+            }
         }
 
         #[test]
-        fn a_range_is_read_as_it_is_written(range in any_range()) {
-            prop_assert_eq!(range.to_string().parse(), Ok(range));
+        fn entries_come_back_in_order(entries in prop::collection::vec(any_prefix(), 0..24)) {
+            let entries = sorted(entries);
+            let cover = Cover::of_sorted(entries.iter().copied());
+            prop_assert_eq!(cover.iter().collect::<Vec<_>>(), entries);
         }
-    }
 
-    #[test]
-    fn large_columns_jump_to_the_same_places() {
-        let prefixes: Vec<Prefix> = (0..JUMP_FROM as u32 + 7)
-            .map(|n| Prefix::v4((n << 12).into(), 8 + (n % 17) as u8))
-            .collect();
-        let mut sorted = prefixes.clone();
-        sorted.sort();
-        let with = Cover::new(&sorted);
-        assert!(!with.v4.jumps.is_empty());
-        let without = Column {
-            jumps: [].into(),
-            ..with.v4.clone()
-        };
-        for prefix in prefixes.iter().step_by(97) {
-            let longer = Prefix::v4((((prefix.bits() >> 96) as u32) | 0x123).into(), 30);
-            for prefix in [prefix, &longer] {
-                assert_eq!(with.v4.last_upto(prefix), without.last_upto(prefix));
+        #[test]
+        fn blocks_touch_what_lies_in_one_of_their_prefixes(
+            entries in prop::collection::vec(any_prefix(), 0..24),
+            prefix in any_prefix(),
+        ) {
+            let blocks: PrefixBlocks = entries.iter().copied().collect();
+            let within = entries.iter().any(|entry| entry.covers(&prefix));
+            // Halves of a block cover it together.
+            let halves = [0u8, 1].map(|half| {
+                let len = prefix.len() + 1;
+                let bits = prefix.bits() | u128::from(half) << (128 - u32::from(len));
+                Prefix::new(prefix.family(), &bits.to_be_bytes(), len).ok()
+            });
+            let in_halves = halves.iter().all(|half| {
+                half.is_some_and(|half| blocks.touches(&half))
+            });
+            prop_assert_eq!(blocks.touches(&prefix), within || in_halves);
+        }
+
+        #[test]
+        fn blocks_are_as_few_as_can_be(entries in prop::collection::vec(any_prefix(), 0..24)) {
+            let blocks: Vec<Prefix> = entries.into_iter().collect::<PrefixBlocks>().iter().collect();
+            for (index, one) in blocks.iter().enumerate() {
+                for other in &blocks[index + 1..] {
+                    prop_assert!(one < other && !one.covers(other));
+                    prop_assert_eq!(joined(one, other), None);
+                }
             }
         }
     }
 
     #[test]
-    fn what_is_no_range_is_refused() {
-        let wrong = [
-            "192.0.2.0",
-            "192.0.2.0/24{25}",
-            "192.0.2.0/24{23,25}",
-            "192.0.2.0/24{26,25}",
-            "192.0.2.0/24{25,33}",
-            "192.0.2.0/33",
-            "+",
-            "",
-        ];
-        for text in wrong {
-            assert!(text.parse::<PrefixRange>().is_err(), "{text}");
+    fn a_large_set_finds_its_entries_by_the_table_of_beginnings() {
+        let v4 = |index: u32| Prefix::v4((0x0100_0000 + (index << 8)).into(), 24);
+        let v6 = |index: u32| Prefix::v6((0x2001_u128 << 112 | u128::from(index) << 80).into(), 48);
+        let count = JUMP_COUNT_MIN as u32 + 1000;
+        let entries = (0..count).map(v4).chain((0..count).map(v6));
+        let cover = Cover::of_sorted(entries);
+        assert!(!cover.v4.jumps.is_empty() && !cover.v6.jumps.is_empty());
+        for index in (0..count).step_by(7) {
+            for (position, prefix) in [(index, v4(index)), (count + index, v6(index))] {
+                let found: Vec<usize> = cover.covering(&prefix).map(|e| e.position).collect();
+                assert_eq!(found, [position as usize]);
+            }
         }
+        let none = [
+            "0.0.0.0/0",
+            "0.255.255.0/24",
+            "255.255.255.255/32",
+            "::/0",
+            "ffff::/16",
+        ];
+        for prefix in none {
+            assert_eq!(
+                cover.covering(&prefix.parse().unwrap()).next(),
+                None,
+                "{prefix}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_ipv4_entry_takes_nine_octets() {
+        let cover = Cover::of_sorted((0..100u32).map(|index| Prefix::v4((index << 8).into(), 24)));
+        assert_eq!(cover.octets(), 900);
     }
 }

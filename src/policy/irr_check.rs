@@ -5,8 +5,7 @@ use std::sync::Arc;
 use crate::base::{Asn, Prefix};
 
 use super::class::{IrrOriginClass, IrrPrefixClass, PrefixClass};
-use super::irr::IrrSet;
-use super::{Outside, PrefixMatch, PrefixRange, PrefixSet, RejectReason};
+use super::{IrrSet, Match, Outside, PrefixRange, PrefixSet, RejectReason};
 
 /// One client's IRR checks.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -97,8 +96,8 @@ impl IrrChecks {
         outside: &Outside,
     ) -> IrrPrefixClass {
         match set.prefixes.contains(prefix) {
-            Some(PrefixMatch::Exact) => return IrrPrefixClass::Exact,
-            Some(PrefixMatch::MoreSpecific) => return IrrPrefixClass::MoreSpecific,
+            Some(Match::Exact) => return IrrPrefixClass::Exact,
+            Some(Match::MoreSpecific) => return IrrPrefixClass::MoreSpecific,
             None => {}
         }
         // Nobody registers what is to be dropped (RFC 7999 §3.3).

@@ -23,14 +23,14 @@ pub use aspa::{Aspa, AspaSet, AspaState};
 pub use bogons::{BOGON_ASNS, PrefixList, TRANSIT_FREE_ASNS};
 pub use class::{IrrOriginClass, IrrPrefixClass, PrefixClass, RovClass};
 pub use control::{ControlAction, Last, Precedence, SchemeError, SchemeOptions};
-pub use cover::{PrefixBlocks, PrefixMatch, PrefixRange, PrefixSet};
+pub use cover::{Cover, CoverEntry, Covering, PrefixBlocks};
 pub use directory::{Directory, DirectoryEntry};
 pub use import::{
     AS_PATH_LEN_MAX, BlackholeRequests, COMMUNITIES_MAX, ImportChecks, ImportPolicy, Outside,
     SetJudgement, usual_prefix_lengths,
 };
 pub use info::InfoTag;
-pub use irr::IrrSet;
+pub use irr::{IrrSet, Match, PrefixRange, PrefixRangeError, PrefixSet};
 pub use irr_check::IrrChecks;
 pub use reason::{RejectNumbers, RejectReason, Verdict};
 pub use scheme::{BlackholeNextHops, ControlScheme};

@@ -1,10 +1,12 @@
-//! Validated ROA payloads, and the validation of origins by them (RFC 6811).
+//! Validated ROA Payloads and route origin validation (RFC 6811). Knows nothing of where VRPs come
+//! from, nor of what is done about a route that is Invalid.
 
+use std::cmp::Ordering;
+
+use super::{Cover, PrefixBlocks};
 use crate::base::{Asn, Prefix};
 
-use super::cover::{Cover, PrefixBlocks};
-
-/// An AS may announce the prefix, and what lies in it up to a length.
+/// A Validated ROA Payload: this AS may originate this prefix and longer ones, to `max_len` bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Vrp {
     pub prefix: Prefix,
@@ -12,107 +14,130 @@ pub struct Vrp {
     pub asn: Asn,
 }
 
-/// RFC 6811 §2.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// The validation state of a route (RFC 6811 §2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RovState {
     NotFound,
     Valid,
     Invalid,
 }
 
-/// All VRPs, compact: fourteen octets an IPv4 one.
+/// All VRPs, each once, in order.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct VrpSet {
     cover: Cover,
-    /// By place.
     max_lens: Box<[u8]>,
     asns: Box<[Asn]>,
 }
 
 impl VrpSet {
-    /// `vrps` may come in any order, and more than once.
+    /// In any order; sorted ones cost least.
     pub fn new(mut vrps: Vec<Vrp>) -> VrpSet {
-        if !vrps.is_sorted() {
-            vrps.sort_unstable();
-        }
+        vrps.sort_unstable();
         vrps.dedup();
-        let prefixes: Vec<Prefix> = vrps.iter().map(|vrp| vrp.prefix).collect();
         VrpSet {
-            cover: Cover::new(&prefixes),
+            cover: Cover::of_sorted(vrps.iter().map(|vrp| vrp.prefix)),
             max_lens: vrps.iter().map(|vrp| vrp.max_len).collect(),
             asns: vrps.iter().map(|vrp| vrp.asn).collect(),
         }
     }
 
-    /// `origin` is `None` where the AS_PATH has none that counts (RFC 6811 §2): that matches nothing.
+    pub fn len(&self) -> usize {
+        self.cover.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.cover.is_empty()
+    }
+
+    /// Octets on the heap.
+    pub fn octets(&self) -> usize {
+        self.cover.octets() + size_of_val(&*self.max_lens) + size_of_val(&*self.asns)
+    }
+
+    /// The state of a route, by RFC 6811 §2. An origin of `None` (an AS_SET) matches no VRP.
+    #[inline]
     pub fn validate(&self, prefix: &Prefix, origin: Option<Asn>) -> RovState {
-        self.validated(prefix, origin, prefix.len())
+        self.validate_with(prefix, origin, |max_len| prefix.len() <= max_len)
     }
 
-    /// A blackhole route (RFC 7999) may be longer than its holder has foreseen.
+    /// For blackhole routes (RFC 7999), which are longer than any VRP allows: the length is not looked at.
     pub fn validate_blackhole(&self, prefix: &Prefix, origin: Option<Asn>) -> RovState {
-        self.validated(prefix, origin, 0)
+        self.validate_with(prefix, origin, |_| true)
     }
 
-    fn validated(&self, prefix: &Prefix, origin: Option<Asn>, len: u8) -> RovState {
-        let mut is_covered = false;
-        let valid = self.cover.find(prefix, |index| {
-            is_covered = true;
-            let asn = self.asns[index];
-            // AS 0 says that nobody may (RFC 6483 §4).
-            let matches = origin == Some(asn) && asn != Asn(0) && len <= self.max_lens[index];
-            matches.then_some(RovState::Valid)
-        });
-        valid.unwrap_or(match is_covered {
-            true => RovState::Invalid,
-            false => RovState::NotFound,
-        })
-    }
-
-    /// Whether a VRP lets this AS announce the prefix.
+    /// Whether a VRP stands in for a route object of this prefix and origin.
     pub fn covers_with(&self, prefix: &Prefix, origin: Asn) -> bool {
         self.validate(prefix, Some(origin)) == RovState::Valid
     }
 
-    /// The address space of VRPs that are in one of the two only.
-    pub fn difference(&self, other: &VrpSet) -> PrefixBlocks {
-        let (mut a, mut b) = (self.iter().peekable(), other.iter().peekable());
-        let mut changed = Vec::new();
-        loop {
-            match (a.peek(), b.peek()) {
-                (None, None) => break,
-                (Some(x), Some(y)) if x == y => {
-                    a.next();
-                    b.next();
-                }
-                (Some(x), Some(y)) if x < y => changed.extend(a.next().map(|vrp| vrp.prefix)),
-                (Some(_), None) => changed.extend(a.next().map(|vrp| vrp.prefix)),
-                (_, Some(_)) => changed.extend(b.next().map(|vrp| vrp.prefix)),
+    #[inline]
+    fn validate_with(
+        &self,
+        prefix: &Prefix,
+        origin: Option<Asn>,
+        len_fits: impl Fn(u8) -> bool,
+    ) -> RovState {
+        // No route matches a VRP of AS 0 (RFC 6811 §2, RFC 6483 §4).
+        let origin = origin.filter(|origin| *origin != Asn(0));
+        let mut state = RovState::NotFound;
+        for entry in self.cover.covering(prefix) {
+            if Some(self.asns[entry.position]) == origin && len_fits(self.max_lens[entry.position])
+            {
+                return RovState::Valid;
             }
+            state = RovState::Invalid;
         }
-        changed.into_iter().collect()
+        state
     }
 
-    /// Ascending.
-    pub fn iter(&self) -> impl Iterator<Item = Vrp> {
-        let pairs = self.max_lens.iter().zip(&self.asns).enumerate();
-        pairs.map(|(index, (max_len, asn))| Vrp {
-            prefix: self.cover.prefix(index),
-            max_len: *max_len,
-            asn: *asn,
+    /// In order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Vrp> + Clone + '_ {
+        (0..self.len()).map(|position| Vrp {
+            prefix: self.cover.prefix(position),
+            max_len: self.max_lens[position],
+            asn: self.asns[position],
         })
     }
 
-    pub fn len(&self) -> usize {
-        self.asns.len()
+    /// The VRPs that cover a prefix, the longest first.
+    pub fn covering(&self, prefix: &Prefix) -> impl Iterator<Item = Vrp> + '_ {
+        self.cover.covering(prefix).map(|entry| Vrp {
+            prefix: self.cover.prefix(entry.position),
+            max_len: self.max_lens[entry.position],
+            asn: self.asns[entry.position],
+        })
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// The address space whose routes may have another state in `newer`: that of the VRPs that
+    /// are in one of the two only.
+    pub fn difference(&self, newer: &VrpSet) -> PrefixBlocks {
+        let (mut old, mut new) = (self.iter().peekable(), newer.iter().peekable());
+        PrefixBlocks::of_sorted(std::iter::from_fn(|| {
+            loop {
+                let order = match (old.peek(), new.peek()) {
+                    (Some(old), Some(new)) => old.cmp(new),
+                    (Some(_), None) => Ordering::Less,
+                    (None, _) => Ordering::Greater,
+                };
+                let vrp = match order {
+                    Ordering::Less => old.next(),
+                    Ordering::Greater => new.next(),
+                    Ordering::Equal => {
+                        old.next();
+                        new.next();
+                        continue;
+                    }
+                };
+                return vrp.map(|vrp| vrp.prefix);
+            }
+        }))
     }
+}
 
-    pub fn octets(&self) -> usize {
-        self.cover.octets() + size_of_val(&*self.max_lens) + size_of_val(&*self.asns)
+impl FromIterator<Vrp> for VrpSet {
+    fn from_iter<I: IntoIterator<Item = Vrp>>(vrps: I) -> VrpSet {
+        VrpSet::new(vrps.into_iter().collect())
     }
 }
 
@@ -121,7 +146,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::Family;
+    use crate::policy::cover::tests::any_prefix;
 
     fn vrp(prefix: &str, max_len: u8, asn: u32) -> Vrp {
         Vrp {
@@ -132,101 +157,194 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_validated_as_rfc_6811_says() {
+    fn states_are_those_of_rfc_6811() {
         let vrps = VrpSet::new(vec![
-            vrp("192.0.2.0/24", 24, 64_496),
-            vrp("198.51.100.0/22", 24, 64_497),
-            vrp("198.51.100.0/24", 24, 64_498),
+            vrp("192.0.2.0/24", 24, 64496),
+            vrp("198.51.100.0/22", 23, 64496),
+            vrp("198.51.100.0/22", 24, 64497),
             vrp("203.0.113.0/24", 32, 0),
-            vrp("2001:db8::/32", 48, 64_496),
+            vrp("2001:db8::/32", 48, 64496),
         ]);
         use RovState::*;
         let cases = [
-            ("the AS of the VRP", "192.0.2.0/24", Some(64_496), Valid),
-            ("another AS", "192.0.2.0/24", Some(64_497), Invalid),
-            ("no origin", "192.0.2.0/24", None, Invalid),
             (
-                "longer than the VRP lets",
-                "192.0.2.0/25",
-                Some(64_496),
+                "the very prefix of its origin is Valid",
+                "192.0.2.0/24",
+                Some(64496),
+                Valid,
+            ),
+            (
+                "another origin is Invalid",
+                "192.0.2.0/24",
+                Some(64499),
                 Invalid,
             ),
             (
-                "shorter than every VRP",
-                "192.0.2.0/23",
-                Some(64_496),
+                "longer than the maximum is Invalid",
+                "192.0.2.0/25",
+                Some(64496),
+                Invalid,
+            ),
+            (
+                "shorter than any VRP is NotFound",
+                "192.0.0.0/16",
+                Some(64496),
                 NotFound,
             ),
             (
-                "up to the longest length",
-                "198.51.100.0/24",
-                Some(64_497),
+                "beside all VRPs is NotFound",
+                "192.0.3.0/24",
+                Some(64496),
+                NotFound,
+            ),
+            (
+                "within the maximum is Valid",
+                "198.51.102.0/23",
+                Some(64496),
                 Valid,
             ),
             (
-                "one of two VRPs matches",
-                "198.51.100.0/24",
-                Some(64_498),
+                "a longer maximum of another AS does not help",
+                "198.51.102.0/24",
+                Some(64496),
+                Invalid,
+            ),
+            (
+                "that of the other AS does",
+                "198.51.102.0/24",
+                Some(64497),
                 Valid,
             ),
-            ("AS 0 is nobody", "203.0.113.0/24", Some(0), Invalid),
-            ("IPv6", "2001:db8:1::/48", Some(64_496), Valid),
-            ("not covered", "2001:db9::/32", Some(64_496), NotFound),
+            (
+                "AS 0 forbids, whoever originates",
+                "203.0.113.0/24",
+                Some(64496),
+                Invalid,
+            ),
+            (
+                "AS 0 as an origin matches no VRP of AS 0",
+                "203.0.113.0/24",
+                Some(0),
+                Invalid,
+            ),
+            ("an AS_SET matches no VRP", "192.0.2.0/24", None, Invalid),
+            (
+                "an AS_SET beside all VRPs is NotFound",
+                "192.0.3.0/24",
+                None,
+                NotFound,
+            ),
+            (
+                "an AS_SET matches no VRP of AS 0",
+                "203.0.113.0/24",
+                None,
+                Invalid,
+            ),
+            (
+                "IPv6 within the maximum is Valid",
+                "2001:db8:1::/48",
+                Some(64496),
+                Valid,
+            ),
+            (
+                "IPv6 over the maximum is Invalid",
+                "2001:db8:1::/49",
+                Some(64496),
+                Invalid,
+            ),
         ];
         for (case, prefix, origin, expected) in cases {
             let state = vrps.validate(&prefix.parse().unwrap(), origin.map(Asn));
             assert_eq!(state, expected, "{case}");
         }
+    }
+
+    #[test]
+    fn a_blackhole_route_may_be_longer_but_not_of_another_origin() {
+        let vrps = VrpSet::new(vec![vrp("192.0.2.0/24", 24, 64496)]);
         let host = "192.0.2.1/32".parse().unwrap();
-        assert_eq!(vrps.validate_blackhole(&host, Some(Asn(64_496))), Valid);
-        assert_eq!(vrps.validate_blackhole(&host, Some(Asn(64_497))), Invalid);
+        assert_eq!(
+            vrps.validate_blackhole(&host, Some(Asn(64496))),
+            RovState::Valid
+        );
+        assert_eq!(
+            vrps.validate_blackhole(&host, Some(Asn(64497))),
+            RovState::Invalid
+        );
+        assert_eq!(vrps.validate(&host, Some(Asn(64496))), RovState::Invalid);
     }
 
     fn any_vrp() -> impl Strategy<Value = Vrp> {
-        let parts = (any::<u8>(), 0u8..=7, 0u8..4, 0u32..4, any::<bool>());
-        parts.prop_map(|(bits, len, more, asn, six)| Vrp {
-            prefix: match six {
-                false => Prefix::v4([bits, 0, 0, 0].into(), len),
-                true => Prefix::new(Family::Ipv6, &[bits], len).unwrap(),
-            },
-            max_len: len + more,
+        (any_prefix(), 0u8..6, 0u32..3).prop_map(|(prefix, longer, asn)| Vrp {
+            prefix,
+            max_len: (prefix.len() + longer).min(prefix.family().max_len()),
             asn: Asn(asn),
         })
     }
 
+    fn naive(
+        vrps: &[Vrp],
+        prefix: &Prefix,
+        origin: Option<Asn>,
+        fits: impl Fn(&Vrp) -> bool,
+    ) -> RovState {
+        let mut covering = vrps
+            .iter()
+            .filter(|vrp| vrp.prefix.covers(prefix))
+            .peekable();
+        if covering.peek().is_none() {
+            return RovState::NotFound;
+        }
+        let matched = covering.any(|vrp| vrp.asn != Asn(0) && Some(vrp.asn) == origin && fits(vrp));
+        match matched {
+            true => RovState::Valid,
+            false => RovState::Invalid,
+        }
+    }
+
     proptest! {
         #[test]
-        fn a_set_says_what_a_look_at_each_vrp_says(
-            vrps in prop::collection::vec(any_vrp(), 0..40),
-            route in any_vrp(),
+        fn a_state_is_what_a_look_at_each_vrp_says(
+            vrps in prop::collection::vec(any_vrp(), 0..24),
+            prefix in any_prefix(),
+            origin in prop::option::of((0u32..4).prop_map(Asn)),
         ) {
             let set = VrpSet::new(vrps.clone());
-            let covering: Vec<_> = vrps.iter().filter(|vrp| vrp.prefix.covers(&route.prefix)).collect();
-            let matches = |vrp: &&Vrp| {
-                vrp.asn == route.asn && vrp.asn.0 != 0 && route.prefix.len() <= vrp.max_len
-            };
-            let expected = match (covering.is_empty(), covering.iter().any(|vrp| matches(vrp))) {
-                (true, _) => RovState::NotFound,
-                (false, true) => RovState::Valid,
-                (false, false) => RovState::Invalid,
-            };
-            prop_assert_eq!(set.validate(&route.prefix, Some(route.asn)), expected);
+            let expected = naive(&vrps, &prefix, origin, |vrp| prefix.len() <= vrp.max_len);
+            prop_assert_eq!(set.validate(&prefix, origin), expected);
+            if let Some(origin) = origin {
+                prop_assert_eq!(set.covers_with(&prefix, origin), expected == RovState::Valid);
+            }
+            let expected = naive(&vrps, &prefix, origin, |_| true);
+            prop_assert_eq!(set.validate_blackhole(&prefix, origin), expected);
         }
 
         #[test]
-        fn what_changes_state_lies_in_the_difference(
-            before in prop::collection::vec(any_vrp(), 0..20),
-            after in prop::collection::vec(any_vrp(), 0..20),
-            routes in prop::collection::vec(any_vrp(), 1..20),
+        fn a_set_gives_back_its_vrps_sorted_and_once(vrps in prop::collection::vec(any_vrp(), 0..24)) {
+            let set = VrpSet::new(vrps.clone());
+            let expected: std::collections::BTreeSet<Vrp> = vrps.into_iter().collect();
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn a_route_whose_state_changes_lies_in_the_difference(
+            both in prop::collection::vec(any_vrp(), 0..12),
+            old in prop::collection::vec(any_vrp(), 0..3),
+            new in prop::collection::vec(any_vrp(), 0..3),
+            prefix in any_prefix(),
+            origin in prop::option::of((0u32..4).prop_map(Asn)),
         ) {
-            let (before, after) = (VrpSet::new(before), VrpSet::new(after));
-            let blocks = before.difference(&after);
-            prop_assert_eq!(blocks.is_empty(), before == after);
-            for route in routes {
-                let state = |set: &VrpSet| set.validate(&route.prefix, Some(route.asn));
-                let changed = state(&before) != state(&after);
-                prop_assert!(!changed || blocks.touches(&route.prefix));
+            let of = |more: &[Vrp]| both.iter().chain(more).copied().collect::<VrpSet>();
+            let (old, new) = (of(&old), of(&new));
+            let difference = old.difference(&new);
+            if old.validate(&prefix, origin) != new.validate(&prefix, origin) {
+                prop_assert!(difference.touches(&prefix));
             }
+            let only_one = |a: &VrpSet, b: &VrpSet| {
+                a.iter().filter(|vrp| !b.iter().any(|other| other == *vrp)).map(|vrp| vrp.prefix).collect::<Vec<_>>()
+            };
+            let expected: PrefixBlocks = only_one(&old, &new).into_iter().chain(only_one(&new, &old)).collect();
+            prop_assert_eq!(difference, expected);
         }
     }
 }
