@@ -8,7 +8,8 @@ use std::sync::Arc;
 use tracing::{error, info, warn};
 
 use crate::config::{self, Config, Inputs, LogFormat, Overrides};
-use crate::manage::{self, Doors, ManageError, Plane};
+use crate::manage::{self, Doors, Feeds, ManageError, Plane};
+use crate::policy::Outside;
 use crate::runtime::{Runtime, RuntimeError, RuntimeOptions, keep_memory_small};
 
 use super::Outcome;
@@ -69,7 +70,15 @@ fn in_tokio<T>(work: impl Future<Output = Result<T, RunError>>) -> Result<T, Run
 /// Everything, until a signal ends it. Whether all sessions took their goodbye.
 async fn serve(config: Config) -> Result<bool, RunError> {
     let doors = Doors::open(&config).await?;
-    let inputs = Inputs::default();
+    let feeds = Feeds::default();
+    let irr = feeds.read_irr(&config);
+    feeds.read_files(&config.rpki);
+    let inputs = Inputs {
+        irr: irr.sets,
+        outside: feeds.outside(&Outside::default()),
+        is_waiting: !config.irr.wait_max.is_zero(),
+        ..Inputs::default()
+    };
     let exchange = Arc::new(config::compile(
         &config,
         &Overrides::default(),
@@ -90,11 +99,8 @@ async fn serve(config: Config) -> Result<bool, RunError> {
         control = %config.control.display(),
         "running"
     );
-    let plane = Arc::new(Plane::new(
-        config,
-        exchange,
-        Arc::new(runtime.handle().clone()),
-    ));
+    let plane = Plane::new(config, exchange, Arc::new(runtime.handle().clone()));
+    let plane = Arc::new(plane.with_feeds(feeds, inputs));
     manage::serve(plane, doors).await?;
     Ok(runtime.shutdown(GOODBYE).await)
 }

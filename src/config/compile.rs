@@ -59,6 +59,8 @@ pub struct Inputs {
     pub vrp_changes: Option<VrpChanges>,
     /// The server is about to stop (RFC 8326).
     pub is_draining: bool,
+    /// After a start: sessions are held back until the data for their checks has come.
+    pub is_waiting: bool,
 }
 
 /// Compiles the generation after `previous`. A client that was there keeps its slot; one that is new
@@ -172,7 +174,11 @@ impl<'a> Shared<'a> {
         let quarantined = change
             .and_then(|change| change.quarantine)
             .unwrap_or(client.quarantine);
+        let import = ImportPolicy::new(self.checks(client, quarantined));
+        let lacks_data =
+            import.lacks_irr() || import.uses_vrps() && self.inputs.outside.vrps.is_none();
         Client {
+            is_waiting: self.inputs.is_waiting && lacks_data,
             slot,
             name: client.name.clone(),
             asn: client.asn,
@@ -180,7 +186,7 @@ impl<'a> Shared<'a> {
             port: client.port,
             core: CoreId(slot.0 % self.config.cores.sessions),
             session: self.session(client),
-            import: Arc::new(ImportPolicy::new(self.checks(client, quarantined))),
+            import: Arc::new(import),
             limits: client.limits,
             attribute_octets_max: client.attribute_octets_max,
             limit_restart: client.limit_restart,

@@ -182,7 +182,7 @@ fn asker(stream: &UnixStream) -> String {
     }
 }
 
-async fn answer(plane: &Plane, line: &str, asker: &str) -> Response {
+async fn answer(plane: &Arc<Plane>, line: &str, asker: &str) -> Response {
     let request = match serde_json::from_str::<Request>(line) {
         Ok(request) => request,
         Err(error) => {
@@ -201,7 +201,7 @@ async fn answer(plane: &Plane, line: &str, asker: &str) -> Response {
     response
 }
 
-async fn perform(plane: &Plane, request: Request) -> Result<Response, ChangeError> {
+async fn perform(plane: &Arc<Plane>, request: Request) -> Result<Response, ChangeError> {
     let (client, verb) = match request {
         Request::Reload => {
             super::notify_reloading();

@@ -119,6 +119,10 @@ pub fn ready(plane: &Plane, census: &Census) -> ReadyView {
     if !census.silent.is_empty() {
         return not_yet(census.silent.join("; "));
     }
+    let lacking = plane.lacking();
+    if !lacking.is_empty() {
+        return not_yet(lacking.join("; "));
+    }
     if census.is_startup_over() {
         let why = "the start-up wait is over".to_owned();
         return ReadyView {

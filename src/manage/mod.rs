@@ -5,6 +5,7 @@ mod census;
 mod control;
 mod data_path;
 mod describe;
+mod feeds;
 mod http;
 pub mod logs;
 mod metrics;
@@ -14,6 +15,7 @@ pub mod view;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -24,6 +26,7 @@ use tracing::{error, info};
 pub use census::Census;
 pub use control::{ControlError, ControlSocket, Request, Response};
 pub use data_path::{Answer, DataPath, Unavailable};
+pub use feeds::{Feeds, IrrData};
 pub use http::router;
 pub use named::{NoClient, named};
 pub use plane::{ChangeError, Current, Plane, Verb};
@@ -106,9 +109,45 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
             }
         });
     }
+    plane.follow_rtr();
+    servers.spawn(wait_for_data(plane.clone()));
+    servers.spawn(watch_irr(plane.clone()));
     let (control, plane) = (doors.control, plane.clone());
     servers.spawn(async move { control.serve(plane).await });
     servers
+}
+
+/// How often files that sessions wait for are looked for.
+const WAIT_LOOK: Duration = Duration::from_secs(1);
+
+/// After a start: sessions are let up as their data comes, or when the wait has been long enough.
+async fn wait_for_data(plane: Arc<Plane>) {
+    let wait_max = plane.current().config.irr.wait_max;
+    let arrival = async {
+        while plane.is_waiting().await {
+            tokio::time::sleep(WAIT_LOOK).await;
+            plane.take_irr().await;
+        }
+    };
+    if plane.is_waiting().await && tokio::time::timeout(wait_max, arrival).await.is_err() {
+        for what in plane.lacking() {
+            error!("{what}");
+        }
+    }
+    plane.end_wait().await;
+}
+
+/// Looks at the IRR directory now and then, where that is wanted.
+async fn watch_irr(plane: Arc<Plane>) {
+    /// How often it is looked whether it is wanted.
+    const IDLE: Duration = Duration::from_secs(10);
+    loop {
+        let watch = plane.current().config.irr.watch;
+        tokio::time::sleep(watch.unwrap_or(IDLE)).await;
+        if watch.is_some() {
+            plane.take_irr().await;
+        }
+    }
 }
 
 async fn reload_by_signal(plane: Arc<Plane>) {

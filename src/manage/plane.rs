@@ -8,12 +8,14 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
-use crate::config::{self, Config, Difference, Overrides, Problems};
-use crate::server::exchange::{Client, Exchange};
+use crate::config::{self, Config, Difference, Inputs, Overrides, Problems};
+use crate::policy::Outside;
+use crate::server::exchange::{Client, Exchange, VrpChanges};
 use crate::server::query::{CoreCommand, CoreReply};
 
 use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
+use super::feeds::Feeds;
 use super::named::{NoClient, named};
 
 /// How long a change waits for the one before it to be everywhere.
@@ -25,13 +27,21 @@ pub struct Plane {
     data: Arc<dyn DataPath>,
     current: RwLock<Arc<Current>>,
     /// Held during a change.
-    overrides: Mutex<Overrides>,
+    changes: Mutex<Changes>,
+    feeds: Feeds,
+}
+
+/// What generations are made of beside the files of the configuration.
+#[derive(Clone, Default)]
+struct Changes {
+    overrides: Overrides,
+    inputs: Inputs,
 }
 
 /// A generation and what it was compiled from.
 #[derive(Debug)]
 pub struct Current {
-    pub config: Config,
+    pub config: Arc<Config>,
     pub exchange: Arc<Exchange>,
     /// What of it is not in force; tried again by the next change or reload.
     pub problems: Vec<String>,
@@ -73,7 +83,7 @@ impl Plane {
     pub fn new(config: Config, exchange: Arc<Exchange>, data: Arc<dyn DataPath>) -> Plane {
         let file = config.files.first().cloned().unwrap_or_default();
         let current = RwLock::new(Arc::new(Current {
-            config,
+            config: Arc::new(config),
             exchange,
             problems: Vec::new(),
         }));
@@ -81,8 +91,26 @@ impl Plane {
             file,
             data,
             current,
-            overrides: Mutex::default(),
+            changes: Mutex::default(),
+            feeds: Feeds::default(),
         }
+    }
+
+    /// `inputs` are those that the generation in force was compiled with.
+    pub fn with_feeds(self, feeds: Feeds, inputs: Inputs) -> Plane {
+        let changes = Changes {
+            overrides: Overrides::default(),
+            inputs,
+        };
+        Plane {
+            changes: Mutex::new(changes),
+            feeds,
+            ..self
+        }
+    }
+
+    pub fn feeds(&self) -> &Feeds {
+        &self.feeds
     }
 
     pub fn current(&self) -> Arc<Current> {
@@ -104,12 +132,13 @@ impl Plane {
         Census::take(self.data()).await
     }
 
-    /// Reads the files again. What changed, and the warnings about what is in force now.
-    pub async fn reload(&self) -> Result<(Difference, Vec<String>), ChangeError> {
-        let mut overrides = self.overrides.lock().await;
-        let config = config::load(&self.file).map_err(ChangeError::Configuration)?;
+    /// Reads the files again, those from outside too. What changed, and the warnings about what is in
+    /// force now.
+    pub async fn reload(self: &Arc<Plane>) -> Result<(Difference, Vec<String>), ChangeError> {
+        let mut changes = self.changes.lock().await;
+        let config = Arc::new(config::load(&self.file).map_err(ChangeError::Configuration)?);
         let warnings = config.warnings.iter().map(ToString::to_string);
-        let warnings = warnings.collect::<Vec<_>>();
+        let mut warnings = warnings.collect::<Vec<_>>();
         for warning in &warnings {
             warn!("{warning}");
         }
@@ -117,25 +146,131 @@ impl Plane {
         if !needs_restart.is_empty() {
             return Err(ChangeError::NeedsRestart(needs_restart));
         }
-        let mut kept = overrides.clone();
-        kept.retain(|address| {
+        let irr = self.feeds.load_irr(&config).await;
+        warnings.extend(irr.problems);
+        warnings.extend(self.feeds.read_files(&config.rpki));
+        let mut kept = changes.clone();
+        kept.inputs.irr = irr.sets;
+        kept.inputs.outside = self.outside(&changes.inputs.outside).await;
+        kept.overrides.retain(|address| {
             config
                 .clients
                 .iter()
                 .any(|client| client.address == address)
         });
-        let difference = self.change_to(config, &kept).await?;
-        *overrides = kept;
+        let difference = self.change_to(config, &mut kept).await?;
+        *changes = kept;
+        self.follow_rtr();
         Ok((difference, warnings))
+    }
+
+    /// Starts to follow the RTR caches of the present configuration.
+    pub fn follow_rtr(self: &Arc<Plane>) {
+        let Some(mut feed) = self.feeds.follow_rtr(&self.current().config.rpki) else {
+            return;
+        };
+        let plane = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while feed.changed().await.is_ok() {
+                let Some(plane) = plane.upgrade() else { return };
+                plane.take_outside().await;
+            }
+        });
+    }
+
+    /// VRPs or ASPAs have come, or have expired.
+    async fn take_outside(&self) {
+        let mut changes = self.changes.lock().await;
+        let mut kept = changes.clone();
+        kept.inputs.outside = self.outside(&changes.inputs.outside).await;
+        if is_same_outside(&kept.inputs.outside, &changes.inputs.outside) {
+            return;
+        }
+        match self
+            .change_to(self.current().config.clone(), &mut kept)
+            .await
+        {
+            Ok(_) => *changes = kept,
+            Err(error) => warn!("new RPKI data is not in force: {error}"),
+        }
+    }
+
+    /// Looks for new IRR data, and lets up who waited for it.
+    pub async fn take_irr(&self) {
+        let mut changes = self.changes.lock().await;
+        let config = self.current().config.clone();
+        let mut kept = changes.clone();
+        kept.inputs.irr = self.feeds.load_irr(&config).await.sets;
+        match self.change_to(config, &mut kept).await {
+            Ok(_) => *changes = kept,
+            Err(error) => warn!("new IRR data is not in force: {error}"),
+        }
+    }
+
+    /// Whether sessions are held back until the data for their checks has come.
+    pub async fn is_waiting(&self) -> bool {
+        let is_held = |client: &Arc<Client>| client.is_waiting;
+        self.current().exchange.clients().any(is_held)
+    }
+
+    /// Sessions wait no longer; checks whose data is not there reject.
+    pub async fn end_wait(&self) {
+        let mut changes = self.changes.lock().await;
+        let mut kept = changes.clone();
+        kept.inputs.is_waiting = false;
+        match self
+            .change_to(self.current().config.clone(), &mut kept)
+            .await
+        {
+            Ok(_) => *changes = kept,
+            Err(error) => warn!("sessions still wait for data: {error}"),
+        }
+    }
+
+    /// What is missing that checks need, in sentences.
+    pub fn lacking(&self) -> Vec<String> {
+        let current = self.current();
+        let exchange = &current.exchange;
+        let mut lacking = Vec::new();
+        let without_irr: Vec<&str> = exchange
+            .clients()
+            .filter(|client| client.import.lacks_irr())
+            .map(|client| client.name.as_str())
+            .collect();
+        if let [first, ..] = without_irr[..] {
+            let count = without_irr.len();
+            lacking.push(format!(
+                "no IRR data for {count} client{}, {first} among them: their routes are rejected",
+                if count == 1 { "" } else { "s" }
+            ));
+        }
+        let uses_vrps = exchange.clients().any(|client| client.import.uses_vrps());
+        match &exchange.outside.vrps {
+            _ if !uses_vrps => {}
+            None => {
+                lacking.push("no RPKI data yet: routes that are validated are rejected".to_owned())
+            }
+            Some(vrps) if vrps.is_empty() => lacking.push(
+                "the RPKI data has expired, no cache answers: every route is NotFound".to_owned(),
+            ),
+            Some(_) => {}
+        }
+        lacking
+    }
+
+    async fn outside(&self, before: &Outside) -> Outside {
+        // A moment for half a million VRPs: other tasks of this thread wait.
+        tokio::task::yield_now().await;
+        self.feeds.outside(before)
     }
 
     /// Does one of the verbs; the answer is a sentence for the operator.
     pub async fn change_client(&self, name: &str, verb: Verb) -> Result<String, ChangeError> {
-        let mut overrides = self.overrides.lock().await;
+        let mut changes = self.changes.lock().await;
         let current = self.current();
         let client = named(&current.exchange, name)?;
-        let mut changed = overrides.clone();
-        let change = changed.entry(client.address);
+        let mut changed = changes.clone();
+        let change = changed.overrides.entry(client.address);
         let told = match verb {
             Verb::Reset(message) => return self.reset(client, message).await,
             Verb::Refresh => return self.refresh(client).await,
@@ -161,8 +296,8 @@ impl Plane {
                 format!("{} is {what}", client.name)
             }
         };
-        self.change_to(current.config.clone(), &changed).await?;
-        *overrides = changed;
+        self.change_to(current.config.clone(), &mut changed).await?;
+        *changes = changed;
         Ok(told)
     }
 
@@ -214,23 +349,22 @@ impl Plane {
         }
     }
 
-    /// The caller holds `overrides`.
+    /// The caller holds the lock on the changes before.
     async fn change_to(
         &self,
-        config: Config,
-        overrides: &Overrides,
+        config: Arc<Config>,
+        changes: &mut Changes,
     ) -> Result<Difference, ChangeError> {
         let old = self.current();
-        let inputs = config::Inputs::default();
-        let exchange = Arc::new(config::compile(
-            &config,
-            overrides,
-            &inputs,
-            Some(&old.exchange),
-        ));
+        let Changes { overrides, inputs } = changes;
+        inputs.vrp_changes = vrp_changes(&old.exchange, &inputs.outside).await;
+        let exchange = config::compile(&config, overrides, inputs, Some(&old.exchange));
+        let exchange = Arc::new(exchange);
         let mut difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
         // With problems, the remedy may lie outside the files.
-        let exchange = if difference.concerns_data_path() || !old.problems.is_empty() {
+        let is_same_data = is_same_outside(&old.exchange.outside, &exchange.outside);
+        let concerns = difference.concerns_data_path() || !is_same_data;
+        let exchange = if concerns || !old.problems.is_empty() {
             self.settle().await?;
             difference.problems = self.data.reload(exchange.clone()).await?;
             for problem in &difference.problems {
@@ -266,4 +400,26 @@ impl Plane {
             .await
             .map_err(|_| ChangeError::Unsettled)
     }
+}
+
+fn is_same_outside(a: &Outside, b: &Outside) -> bool {
+    fn is_same<T>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
+        a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
+    }
+    is_same(&a.vrps, &b.vrps) && is_same(&a.aspas, &b.aspas)
+}
+
+/// Where the VRPs differ from those in force; `None` where there is nothing to compare.
+async fn vrp_changes(old: &Exchange, new: &Outside) -> Option<VrpChanges> {
+    let (before, now) = (old.outside.vrps.clone()?, new.vrps.clone()?);
+    if Arc::ptr_eq(&before, &now) {
+        return None;
+    }
+    let compare = tokio::task::spawn_blocking(move || before.difference(&now));
+    let blocks = Arc::new(compare.await.ok()?);
+    info!(blocks = blocks.len(), "VRPs changed");
+    Some(VrpChanges {
+        since: old.generation,
+        blocks,
+    })
 }

@@ -75,6 +75,8 @@ pub struct Client {
     /// Kept down, with this RFC 9003 text (may be empty).
     pub disabled: Option<String>,
     pub quarantined: bool,
+    /// Kept down until the data that its checks need has come, or the wait for it is over.
+    pub is_waiting: bool,
 }
 
 /// Prefix limits of one family; `None` is no limit.
@@ -200,6 +202,11 @@ impl Client {
     /// Whether a slot still means the same neighbour.
     pub fn is_same_peer(&self, other: &Client) -> bool {
         self.address == other.address && self.asn == other.asn
+    }
+
+    /// Whether its session may come up.
+    pub fn may_be_up(&self) -> bool {
+        self.disabled.is_none() && !self.is_waiting
     }
 
     /// Families of which something is heard now that was left out of its UPDATEs under the settings

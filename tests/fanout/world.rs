@@ -127,6 +127,7 @@ pub fn client(slot: ClientSlot) -> Client {
         congestion_control: None,
         disabled: None,
         quarantined: false,
+        is_waiting: false,
     }
 }
 

@@ -105,6 +105,7 @@ pub fn client(index: u16, core: CoreId) -> Client {
         congestion_control: None,
         disabled: None,
         quarantined: false,
+        is_waiting: false,
     }
 }
 

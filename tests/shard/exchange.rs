@@ -111,5 +111,6 @@ fn client(slot: ClientSlot) -> Client {
         congestion_control: None,
         disabled: None,
         quarantined: false,
+        is_waiting: false,
     }
 }

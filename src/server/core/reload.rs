@@ -45,7 +45,7 @@ impl SessionCore {
         };
         let is_stopped =
             state.session.state() == State::Idle && state.session.poll_timeout().is_none();
-        if is_stopped && state.client.disabled.is_none() && !self.is_shutting_down {
+        if is_stopped && state.client.may_be_up() && !self.is_shutting_down {
             state.session.handle_start(now);
             self.settle(now, slot);
         }
@@ -146,7 +146,7 @@ impl SessionCore {
         }
         match (&before.disabled, &after.disabled) {
             (None, Some(message)) => self.stop(now, slot, shutdown(message)),
-            (Some(_), None) => {
+            _ if !before.may_be_up() && after.may_be_up() => {
                 if let Some(state) = self.clients.get_mut(slot) {
                     state.session.handle_start(now);
                 }

@@ -18,7 +18,7 @@ use super::{CoreAction, SessionCore};
 impl SessionCore {
     pub(super) fn add_client(&mut self, now: Time, client: Arc<Client>) {
         let slot = client.slot;
-        let is_enabled = client.disabled.is_none();
+        let is_enabled = client.may_be_up();
         self.clients
             .insert(ClientState::new(client, self.seed, now));
         if is_enabled && let Some(state) = self.clients.get_mut(slot) {
