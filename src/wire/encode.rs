@@ -44,8 +44,9 @@ const fn nlri_len_max(family: Family, with_path_id: bool) -> usize {
 }
 
 /// Appends the outgoing path attributes of a set in one variant, all but NEXT_HOP and
-/// MP_REACH_NLRI: control communities stripped, what the variant adds added, `prepend_as` prepended,
-/// AS4_PATH and AS4_AGGREGATOR made for two-octet receivers.
+/// MP_REACH_NLRI: control communities stripped, what the variant adds added, `prepend_as` and before
+/// it the class's `rs_as` prepended, ONLY_TO_CUSTOMER made where the class has one and the set has
+/// not, AS4_PATH and AS4_AGGREGATOR for two-octet receivers.
 pub fn encode_attributes(
     out: &mut Vec<u8>,
     set: &AttributeSet,
@@ -55,10 +56,12 @@ pub fn encode_attributes(
     scrub: &dyn CommunityScrub,
 ) {
     let keeps_communities = !set.has_communities() && !variant.adds_communities();
-    if class.four_octet && variant.prepend == 0 && keeps_communities {
+    let keeps_path = class.four_octet && variant.prepend == 0 && class.rs_as == Asn(0);
+    let keeps_otc = class.otc == Asn(0) || set.has_otc();
+    if keeps_communities && keeps_path && keeps_otc {
         return out.extend_from_slice(set.octets());
     }
-    let mut made = Made::new(Added::of(variant, scrub));
+    let mut made = Made::new(Added::of(variant, scrub), class.otc);
     for attribute in set.attributes() {
         made.push_before(out, attribute.code);
         let as4 = &mut made.as4;
@@ -76,6 +79,8 @@ struct Made {
     added: Added,
     /// AS4_PATH and AS4_AGGREGATOR.
     as4: Vec<u8>,
+    /// 0: no ONLY_TO_CUSTOMER is made.
+    otc: Asn,
     /// Those of [`Made::CODES`] that have not had their turn.
     rest: &'static [u8],
 }
@@ -87,11 +92,13 @@ impl Made {
         code::EXTENDED_COMMUNITIES,
         code::AS4_PATH,
         code::LARGE_COMMUNITIES,
+        code::OTC,
     ];
 
-    fn new(added: Added) -> Made {
+    fn new(added: Added, otc: Asn) -> Made {
         Made {
             added,
+            otc,
             as4: Vec::new(),
             rest: Made::CODES,
         }
@@ -106,8 +113,16 @@ impl Made {
             match next {
                 _ if next == code => {}
                 code::AS4_PATH => out.append(&mut self.as4),
+                code::OTC => self.push_otc(out),
                 _ => self.added.push_alone(out, next),
             }
+        }
+    }
+
+    fn push_otc(&self, out: &mut Vec<u8>) {
+        if self.otc != Asn(0) {
+            let flags = flag::OPTIONAL | flag::TRANSITIVE;
+            push_attribute(out, flags, code::OTC, &self.otc.0.to_be_bytes());
         }
     }
 }
@@ -122,6 +137,10 @@ fn push_as_path(
 ) {
     let mut path = Vec::with_capacity(attribute.value.len() + 16);
     as_path::push_prepended(&mut path, attribute.value, prepend_as, variant.prepend);
+    if class.rs_as != Asn(0) {
+        let behind = std::mem::take(&mut path);
+        as_path::push_prepended(&mut path, &behind, class.rs_as, 1);
+    }
     if class.four_octet {
         return push_attribute(out, attribute.flags, attribute.code, &path);
     }

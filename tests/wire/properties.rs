@@ -174,6 +174,11 @@ fn adds() -> impl Strategy<Value = Adds> {
         })
 }
 
+/// None, a small one or a large one.
+fn asn() -> impl Strategy<Value = Asn> {
+    prop_oneof![Just(Asn(0)), Just(Asn(64_500)), Just(Asn(4_200_000_001))]
+}
+
 /// The set that a client of this class decodes from what it is sent.
 fn sent(
     set: &AttributeSet,
@@ -227,6 +232,7 @@ fn check_added(
     let others = |set: &AttributeSet| -> Vec<Vec<u8>> {
         set.attributes()
             .filter(|attribute| !code::is_communities(attribute.code))
+            .filter(|attribute| ![code::AS_PATH, code::OTC].contains(&attribute.code))
             .map(|attribute| attribute.whole.to_vec())
             .collect()
     };
@@ -262,12 +268,18 @@ proptest! {
     #[test]
     fn what_is_added_is_heard_behind_what_was_there(
         set in set(), adds in adds(), bits: u8, tags in 0u16..2, four_octet: bool,
+        prepend in 0u8..4, prepend_as in 1u32..100_000, otc in asn(), rs_as in asn(),
     ) {
         let set = set.build();
-        let class = EncodingClass { four_octet, message_max: 65535, ..EncodingClass::PLAIN };
-        let variant = Variant { flags: VariantFlags::from_bits(bits), tags, ..Variant::default() };
+        let class = EncodingClass { four_octet, message_max: 65535, otc, rs_as, ..EncodingClass::PLAIN };
+        let variant = Variant { flags: VariantFlags::from_bits(bits), tags, prepend, prepend_as: Asn(prepend_as) };
         let heard = sent(&set, variant, &class, &adds);
         check_added(&set, &heard, variant, &adds)?;
+        let before = [rs_as].into_iter().filter(|asn| *asn != Asn(0));
+        let before = before.chain([Asn(prepend_as); 3].into_iter().take(prepend.into()));
+        prop_assert!(heard.as_path_asns().eq(before.chain(set.as_path_asns())), "{:?}", heard);
+        let made = Some(otc).filter(|asn| *asn != Asn(0));
+        prop_assert_eq!(heard.otc(), set.otc().or(made));
     }
 
     #[test]
