@@ -182,6 +182,9 @@ impl<'a> Shared<'a> {
             idle_hold_s: client.idle_hold_s,
             idle_hold_max_s: client.idle_hold_max_s,
             send_hold_time_s: client.send_hold_time_s,
+            role: None,
+            prepend_rs_as: false,
+            ipv6_next_hops: false,
         }
     }
 

@@ -77,6 +77,8 @@ pub struct Negotiated {
     pub hold_time_s: u16,
     pub peer_router_id: Ipv4Addr,
     pub peer_asn: Asn,
+    /// What the peer says it is to us (RFC 9234), whether we heed it or not.
+    pub peer_role: Option<u8>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -2,7 +2,7 @@
 
 use crate::base::FamilySet;
 use crate::wire::{
-    Capabilities, GracefulRestart, Notification, Open, encode_multiprotocol, open_error,
+    Capabilities, GracefulRestart, Notification, Open, encode_multiprotocol, open_error, role,
 };
 
 use super::{Negotiated, SessionSettings, Way};
@@ -21,6 +21,7 @@ pub(super) fn local_open(settings: &SessionSettings) -> Open {
             families: settings.families,
             route_refresh: true,
             extended_messages: settings.extended_messages,
+            roles: settings.role.iter().map(|_| role::RS).collect(),
             graceful_restart: Some(GracefulRestart::default()),
             four_octet_asn: Some(settings.local_asn),
             add_path_send: settings.add_path_send.intersection(settings.families),
@@ -49,6 +50,9 @@ pub(super) fn negotiate(
         let what = format!("OPEN has our own BGP identifier {}", peer.router_id);
         return refuse(open_error::BAD_BGP_IDENTIFIER, vec![], what);
     }
+    if let Some(what) = role_mismatch(settings, &peer.capabilities.roles) {
+        return refuse(open_error::ROLE_MISMATCH, vec![], what);
+    }
     let families = settings
         .families
         .intersection(peer.capabilities.usable_families());
@@ -72,7 +76,31 @@ pub(super) fn negotiate(
         hold_time_s: settings.hold_time_s.min(peer.hold_time_s),
         peer_router_id: peer.router_id,
         peer_asn: peer.asn,
+        peer_role: match *peer.capabilities.roles {
+            [role] => Some(role),
+            _ => None,
+        },
     })
+}
+
+/// What is wrong with a peer's roles (RFC 9234 §4.2): to an RS goes an RS-Client. A few of them are
+/// named.
+fn role_mismatch(settings: &SessionSettings, roles: &[u8]) -> Option<String> {
+    let strict = settings.role?.strict;
+    match roles {
+        [role::RS_CLIENT] => None,
+        [] if strict => {
+            Some("OPEN has no role, a client of this route server must announce RS-Client".into())
+        }
+        [] => None,
+        roles => {
+            let names: Vec<String> = roles.iter().take(5).map(|role| role::name(*role)).collect();
+            let names = names.join(" and ");
+            Some(format!(
+                "OPEN has role {names}, a client of a route server must announce RS-Client"
+            ))
+        }
+    }
 }
 
 /// Which of two connections stays: the one that the side with the larger BGP identifier initiated

@@ -14,6 +14,26 @@ pub mod capability_code {
     pub const ENHANCED_REFRESH: u8 = 70;
 }
 
+/// Values of the Role capability (RFC 9234 §4.1).
+pub mod role {
+    pub const PROVIDER: u8 = 0;
+    pub const RS: u8 = 1;
+    pub const RS_CLIENT: u8 = 2;
+    pub const CUSTOMER: u8 = 3;
+    pub const PEER: u8 = 4;
+
+    pub fn name(role: u8) -> String {
+        match role {
+            PROVIDER => "Provider".to_owned(),
+            RS => "RS".to_owned(),
+            RS_CLIENT => "RS-Client".to_owned(),
+            CUSTOMER => "Customer".to_owned(),
+            PEER => "Peer".to_owned(),
+            other => format!("number {other}"),
+        }
+    }
+}
+
 const ADD_PATH_RECEIVE: u8 = 1;
 const ADD_PATH_SEND: u8 = 2;
 const RESTART_STATE: u16 = 0x8000;
@@ -30,8 +50,8 @@ pub struct Capabilities {
     pub route_refresh: bool,
     /// RFC 8654.
     pub extended_messages: bool,
-    /// RFC 9234 §4.1, as on the wire.
-    pub role: Option<u8>,
+    /// RFC 9234 §4.1, as on the wire. Each value once: more than one contradict each other.
+    pub roles: Vec<u8>,
     /// RFC 4724 §3.
     pub graceful_restart: Option<GracefulRestart>,
     /// RFC 6793.
@@ -106,7 +126,8 @@ impl Capabilities {
             (ROUTE_REFRESH, _) => self.route_refresh = true,
             (EXTENDED_MESSAGE, _) => self.extended_messages = true,
             (ENHANCED_REFRESH, _) => self.enhanced_refresh = true,
-            (ROLE, [role]) => self.role = Some(*role),
+            (ROLE, [role]) if self.roles.contains(role) => {}
+            (ROLE, [role]) => self.roles.push(*role),
             (GRACEFUL_RESTART, [a, b, tuples @ ..]) => {
                 self.graceful_restart = Some(GracefulRestart::from_wire(
                     u16::from_be_bytes([*a, *b]),
@@ -148,8 +169,8 @@ impl Capabilities {
         if self.extended_messages {
             put(out, EXTENDED_MESSAGE, &[]);
         }
-        if let Some(role) = self.role {
-            put(out, ROLE, &[role]);
+        for role in &self.roles {
+            put(out, ROLE, &[*role]);
         }
         if let Some(restart) = self.graceful_restart {
             put(out, GRACEFUL_RESTART, &restart.to_wire());

@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use rialto::base::*;
 use rialto::fanout::*;
+use rialto::session::RoleSettings;
 use rialto::wire::testing::SetBuilder;
 use rialto::wire::{
     AttributeSet, CommunityScrub, EncodingClass, NextHop, Variant, VariantFlags, code,
 };
+
+use crate::peer::prefixes;
+use crate::world::{RS, World, asn_of, exchange, with_client};
 
 /// Blackhole routes go to 192.0.2.66.
 struct Blackholes;
@@ -149,4 +153,26 @@ fn each_class_gets_what_it_is_to_get() {
     let behind_server = vec![2, 2, 0, 0, 0xfb, 0xf4, 0, 0, 0, 1];
     assert_eq!(said(&sent[2]), (Some(behind_server), None));
     assert_eq!(sent[0], sent[3]);
+}
+
+#[test]
+fn a_client_is_sent_what_is_configured_for_it() {
+    let mut exchange = exchange(4, 1);
+    with_client(&mut exchange, 1, |client| {
+        client.session.role = Some(RoleSettings { strict: false });
+    });
+    with_client(&mut exchange, 2, |client| {
+        client.session.prepend_rs_as = true
+    });
+    let mut world = World::new(exchange);
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..1));
+    world.run();
+    let mut sent = |slot: u16| {
+        let set = world.peer(slot).table.values().next().unwrap();
+        (set.otc(), set.as_path_asns().next())
+    };
+    assert_eq!(sent(1), (Some(RS), Some(asn_of(ClientSlot(0)))));
+    assert_eq!(sent(2), (None, Some(RS)));
+    assert_eq!(sent(3), (None, Some(asn_of(ClientSlot(0)))));
 }

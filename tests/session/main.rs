@@ -6,6 +6,7 @@ mod conversations;
 mod errors;
 mod extended;
 mod properties;
+mod roles;
 mod script;
 mod timers;
 mod wire;

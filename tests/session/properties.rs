@@ -168,7 +168,7 @@ fn any_open() -> impl Strategy<Value = Open> {
                     families,
                     route_refresh,
                     extended_messages,
-                    role: restarting.then_some(3),
+                    roles: if restarting { vec![3, 2] } else { vec![] },
                     graceful_restart,
                     four_octet_asn: four_octet.then_some(asn),
                     add_path_receive,

@@ -86,7 +86,7 @@ fn opens_of_others_are_understood() {
                 capabilities: Capabilities {
                     families: only(Family::Ipv4),
                     other_families: true,
-                    role: Some(2),
+                    roles: vec![2],
                     graceful_restart: Some(GracefulRestart {
                         restarting: true,
                         restart_time_s: 120,

@@ -11,7 +11,7 @@ use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::message::*;
 use rialto::server::query::{ShardQuery, ShardReply, ShardStats};
-use rialto::wire::{AttributeSet, testing::SetBuilder};
+use rialto::wire::{AttributeSet, EncodingClass, testing::SetBuilder};
 
 use crate::RS;
 use crate::exchange::{self, Exchange};
@@ -83,9 +83,7 @@ impl Bench {
             slot: ClientSlot(slot),
             epoch: self.epoch(slot),
             families,
-            add_path: FamilySet::EMPTY,
-            extended_messages: false,
-            four_octet: true,
+            class: EncodingClass::PLAIN,
             router_id,
         }));
     }
