@@ -62,6 +62,8 @@ pub struct Negotiated {
     pub families: FamilySet,
     /// Families in which the peer takes several paths from us (RFC 7911).
     pub add_path_send: FamilySet,
+    /// IPv4 prefixes may have IPv6 next hops, both ways (RFC 8950).
+    pub ipv6_next_hops: bool,
     /// RFC 6793.
     pub four_octet: bool,
     /// The peer takes messages of up to 65,535 octets (RFC 8654 §4). Whether they may come from it is

@@ -1,6 +1,6 @@
 //! Our OPEN, and what it makes together with the peer's.
 
-use crate::base::FamilySet;
+use crate::base::{Family, FamilySet};
 use crate::wire::{
     Capabilities, GracefulRestart, Notification, Open, encode_multiprotocol, open_error, role,
 };
@@ -20,6 +20,7 @@ pub(super) fn local_open(settings: &SessionSettings) -> Open {
         capabilities: Capabilities {
             families: settings.families,
             route_refresh: true,
+            ipv6_next_hops: settings.ipv6_next_hops && settings.families.contains(Family::Ipv4),
             extended_messages: settings.extended_messages,
             roles: settings.role.iter().map(|_| role::RS).collect(),
             graceful_restart: Some(GracefulRestart::default()),
@@ -68,6 +69,9 @@ pub(super) fn negotiate(
             .add_path_send
             .intersection(peer.capabilities.add_path_receive)
             .intersection(families),
+        ipv6_next_hops: settings.ipv6_next_hops
+            && peer.capabilities.ipv6_next_hops
+            && families.contains(Family::Ipv4),
         four_octet: peer.capabilities.four_octet_asn.is_some(),
         extended_messages: peer.capabilities.extended_messages,
         enhanced_refresh: peer.capabilities.enhanced_refresh,

@@ -6,6 +6,7 @@ use crate::base::{Asn, Family, FamilySet};
 pub mod capability_code {
     pub const MULTIPROTOCOL: u8 = 1;
     pub const ROUTE_REFRESH: u8 = 2;
+    pub const EXTENDED_NEXT_HOP: u8 = 5;
     pub const EXTENDED_MESSAGE: u8 = 6;
     pub const ROLE: u8 = 9;
     pub const GRACEFUL_RESTART: u8 = 64;
@@ -36,6 +37,8 @@ pub mod role {
 
 const ADD_PATH_RECEIVE: u8 = 1;
 const ADD_PATH_SEND: u8 = 2;
+/// NLRI AFI, NLRI SAFI, next hop AFI, two octets each (RFC 8950 §4).
+const IPV4_WITH_IPV6_NEXT_HOP: [u8; 6] = [0, 1, 0, 1, 0, 2];
 const RESTART_STATE: u16 = 0x8000;
 const RESTART_TIME: u16 = 0x0fff;
 
@@ -48,6 +51,8 @@ pub struct Capabilities {
     pub other_families: bool,
     /// RFC 2918.
     pub route_refresh: bool,
+    /// RFC 8950, as far as Rialto knows the family: IPv4 prefixes may have IPv6 next hops.
+    pub ipv6_next_hops: bool,
     /// RFC 8654.
     pub extended_messages: bool,
     /// RFC 9234 §4.1, as on the wire. Each value once: more than one contradict each other.
@@ -124,6 +129,10 @@ impl Capabilities {
             (ADD_PATH, value) if value.len() % 4 == 0 => self.take_add_path(value),
             (MULTIPROTOCOL | ADD_PATH, _) => return Err(malformed),
             (ROUTE_REFRESH, _) => self.route_refresh = true,
+            (EXTENDED_NEXT_HOP, value) => {
+                let (triples, _) = value.as_chunks::<6>();
+                self.ipv6_next_hops |= triples.contains(&IPV4_WITH_IPV6_NEXT_HOP);
+            }
             (EXTENDED_MESSAGE, _) => self.extended_messages = true,
             (ENHANCED_REFRESH, _) => self.enhanced_refresh = true,
             (ROLE, [role]) if self.roles.contains(role) => {}
@@ -165,6 +174,9 @@ impl Capabilities {
         encode_multiprotocol(out, self.families);
         if self.route_refresh {
             put(out, ROUTE_REFRESH, &[]);
+        }
+        if self.ipv6_next_hops {
+            put(out, EXTENDED_NEXT_HOP, &IPV4_WITH_IPV6_NEXT_HOP);
         }
         if self.extended_messages {
             put(out, EXTENDED_MESSAGE, &[]);

@@ -178,7 +178,7 @@ fn push_aggregator(out: &mut Vec<u8>, as4: &mut Vec<u8>, attribute: &RawAttribut
 /// Appends UPDATEs that announce `nlri`, as few as their longest message allows; says how many.
 ///
 /// `attributes` is what [`encode_attributes`] made. Where the longest prefix of the family does
-/// not fit beside them, or the next hop is not of the family, nothing is appended and 0 is
+/// not fit beside them, or the family does not go with the next hop, nothing is appended and 0 is
 /// returned; [`fits`] says so beforehand.
 pub fn encode_announcements(
     out: &mut Vec<u8>,
@@ -207,7 +207,7 @@ pub fn encode_announcements(
             }
         }
         NextHop::V6(_) | NextHop::V6LinkLocal(..) => {
-            let mut value = reach_head(next_hop);
+            let mut value = reach_head(family, next_hop);
             let head_len = value.len();
             let room = usize::from(class.message_max) - HEADER_LEN - 4 - attributes.len() - 4;
             while nlri.has_more() {
@@ -231,9 +231,10 @@ pub fn fits(
 ) -> bool {
     let next_hop_len = match (family, next_hop) {
         (Family::Ipv4, NextHop::V4(_)) => NEXT_HOP_LEN,
-        (Family::Ipv6, NextHop::V6(_)) => 4 + 5 + 16,
-        (Family::Ipv6, NextHop::V6LinkLocal(..)) => 4 + 5 + 32,
-        _ => return false,
+        (Family::Ipv6, NextHop::V4(_)) => return false,
+        (Family::Ipv4, _) if !class.v6_next_hops => return false,
+        (_, NextHop::V6(_)) => 4 + 5 + 16,
+        (_, NextHop::V6LinkLocal(..)) => 4 + 5 + 32,
     };
     let nlri_len = nlri_len_max(family, class.add_path.contains(family));
     HEADER_LEN + 4 + attributes_len + next_hop_len + nlri_len <= usize::from(class.message_max)
@@ -288,10 +289,10 @@ fn afi_safi(family: Family) -> [u8; 3] {
     [high, low, family.safi()]
 }
 
-/// MP_REACH_NLRI up to its NLRI (RFC 4760 §3, RFC 2545 §3).
-fn reach_head(next_hop: NextHop) -> Vec<u8> {
+/// MP_REACH_NLRI up to its NLRI (RFC 4760 §3, RFC 2545 §3, RFC 8950 §3).
+fn reach_head(family: Family, next_hop: NextHop) -> Vec<u8> {
     let mut value = Vec::with_capacity(256);
-    value.extend_from_slice(&afi_safi(Family::Ipv6));
+    value.extend_from_slice(&afi_safi(family));
     match next_hop {
         NextHop::V4(_) => {}
         NextHop::V6(global) => {

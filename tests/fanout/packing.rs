@@ -1,6 +1,6 @@
 //! Groups to octets, for the receivers of several encoding classes.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use rialto::base::*;
@@ -11,7 +11,7 @@ use rialto::wire::{
     AttributeSet, CommunityScrub, EncodingClass, NextHop, Variant, VariantFlags, code,
 };
 
-use crate::peer::prefixes;
+use crate::peer::{address_of, prefixes};
 use crate::world::{RS, World, asn_of, exchange, with_client};
 
 /// Blackhole routes go to 192.0.2.66.
@@ -153,6 +153,38 @@ fn each_class_gets_what_it_is_to_get() {
     let behind_server = vec![2, 2, 0, 0, 0xfb, 0xf4, 0, 0, 0, 1];
     assert_eq!(said(&sent[2]), (Some(behind_server), None));
     assert_eq!(sent[0], sent[3]);
+}
+
+#[test]
+fn ipv6_next_hops_of_ipv4_routes_reach_those_who_negotiated_them() {
+    let mut exchange = exchange(3, 1);
+    for slot in [0, 1] {
+        with_client(&mut exchange, slot, |client| {
+            client.session.ipv6_next_hops = true;
+        });
+    }
+    let mut world = World::new(exchange);
+    // Client 2 says that it takes them, but the server does not offer it.
+    for slot in 0..3 {
+        world.peer(slot).capabilities.ipv6_next_hops = true;
+    }
+    world.connect_all();
+    let next_hop: Ipv6Addr = "2001:db8::7".parse().unwrap();
+    let set = SetBuilder::new()
+        .next_hop(next_hop)
+        .as_path(&[asn_of(ClientSlot(0)).0])
+        .build();
+    world.peer(0).announce_set(&set, prefixes(0..3));
+    world.peer(0).announce(1, prefixes(3..4));
+    world.run();
+    let mut next_hops = |slot: u16| -> Vec<NextHop> {
+        let table = world.peer(slot).table.values();
+        table.map(|set| set.next_hop()).collect()
+    };
+    let plain = address_of(ClientSlot(0)).into();
+    let v6 = NextHop::V6(next_hop);
+    assert_eq!(next_hops(1), [v6, v6, v6, plain]);
+    assert_eq!(next_hops(2), [plain]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod collision;
 mod conversations;
 mod errors;
 mod extended;
+mod next_hops;
 mod properties;
 mod roles;
 mod script;

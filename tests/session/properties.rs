@@ -168,6 +168,7 @@ fn any_open() -> impl Strategy<Value = Open> {
                     families,
                     route_refresh,
                     extended_messages,
+                    ipv6_next_hops: extended_messages != route_refresh,
                     roles: if restarting { vec![3, 2] } else { vec![] },
                     graceful_restart,
                     four_octet_asn: four_octet.then_some(asn),

@@ -1,13 +1,13 @@
 //! What holds for all octets, and for all UPDATEs that could be meant.
 
 use proptest::prelude::*;
-use rialto::base::{Asn, Family, FamilySet, Prefix};
+use rialto::base::{Asn, Family, Prefix};
 use rialto::wire::{
     Additions, AttributeSet, CommunityScrub, DecodeContext, EncodingClass, KeepAll, Scratch,
     Update, Variant, VariantFlags, code, decode_update, encode_announcements, encode_attributes,
 };
 
-use super::generate::{Said, nlri_octets, prefix, said, set};
+use super::generate::{Said, next_hop_6, nlri_octets, prefix, said, set};
 use super::support::{body, context, decode};
 
 #[path = "../../fuzz/checks/framer.rs"]
@@ -252,14 +252,18 @@ proptest! {
     #[test]
     fn a_decoded_set_encodes_to_one_that_decodes_to_itself(
         set in set(), prefixes in proptest::collection::vec(prefix(Family::Ipv4), 1..50), four_octet: bool,
+        next_hop_6 in proptest::option::of(next_hop_6()),
     ) {
-        let set = set.build();
-        let class = EncodingClass { four_octet, add_path: FamilySet::EMPTY, message_max: 65535, ..EncodingClass::PLAIN };
+        let set = match next_hop_6 {
+            Some(next_hop) => set.next_hop(next_hop).build(),
+            None => set.build(),
+        };
+        let class = EncodingClass { four_octet, message_max: 65535, v6_next_hops: true, ..EncodingClass::PLAIN };
         let (mut attributes, mut out) = (Vec::new(), Vec::new());
         encode_attributes(&mut attributes, &set, Variant::default(), Asn(0), &class, &KeepAll);
         let mut nlri = prefixes.iter().map(|prefix| (*prefix, None));
         prop_assert_eq!(encode_announcements(&mut out, &class, &attributes, set.next_hop(), Family::Ipv4, &mut nlri), 1);
-        let context = DecodeContext { four_octet, ..context() };
+        let context = DecodeContext { four_octet, v6_next_hops: true, ..context() };
         let update = decode_update(&out[19..], &context, &mut Scratch::default()).unwrap();
         prop_assert_eq!(&update.announced[0].0, &set);
         prop_assert_eq!(update.announced[0].1.iter().collect::<Vec<_>>(), prefixes);

@@ -301,8 +301,8 @@ fn encoding_class(settings: &SessionSettings, negotiated: &Negotiated) -> Encodi
         four_octet: negotiated.four_octet,
         add_path: negotiated.add_path_send,
         message_max,
+        v6_next_hops: negotiated.ipv6_next_hops,
         otc: server_asn(settings.role.is_some()),
         rs_as: server_asn(settings.prepend_rs_as),
-        ..EncodingClass::PLAIN
     }
 }
