@@ -11,8 +11,8 @@ use rialto::policy::PrefixClass;
 use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToCore, ToShard};
-use rialto::wire::AttributeSet;
 use rialto::wire::testing::SetBuilder;
+use rialto::wire::{AttributeSet, EncodingClass};
 
 const CLIENTS: u16 = 700;
 const PREFIXES: u32 = 10_000;
@@ -36,9 +36,7 @@ fn live_shard() -> Shard {
             slot: ClientSlot(slot),
             epoch: SessionEpoch(1),
             families: ipv4,
-            add_path: FamilySet::EMPTY,
-            extended_messages: false,
-            four_octet: true,
+            class: EncodingClass::PLAIN,
             router_id: Ipv4Addr::from(0x0a4d_0000 + u32::from(slot)),
         };
         shard.handle(Time::ZERO, ToShard::ClientUp(up));

@@ -13,8 +13,8 @@ use rialto::policy::PrefixClass;
 use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToShard};
-use rialto::wire::AttributeSet;
 use rialto::wire::testing::SetBuilder;
+use rialto::wire::{AttributeSet, EncodingClass};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -90,9 +90,7 @@ fn client_up(shard: &mut Shard, slot: u16) {
             slot: ClientSlot(slot),
             epoch: SessionEpoch(1),
             families: FamilySet::only(Family::Ipv4),
-            add_path: FamilySet::EMPTY,
-            extended_messages: false,
-            four_octet: true,
+            class: EncodingClass::PLAIN,
             router_id: Ipv4Addr::from(0x0a4d_0000 + u32::from(slot)),
         }),
     );

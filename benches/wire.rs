@@ -69,6 +69,7 @@ fn decode(c: &mut Criterion) {
         let context = DecodeContext {
             four_octet,
             families: FamilySet::ALL,
+            v6_next_hops: false,
             discard: &none,
             treat_as_withdraw: &none,
             scrub: &KeepAll,

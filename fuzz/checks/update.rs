@@ -16,6 +16,7 @@ pub fn check(octets: &[u8]) {
     let context = DecodeContext {
         four_octet: choices & 1 == 0,
         families: FamilySet::ALL,
+        v6_next_hops: choices & 8 != 0,
         discard: &none,
         treat_as_withdraw: &none,
         scrub: &KeepAll,
@@ -29,6 +30,7 @@ pub fn check(octets: &[u8]) {
         four_octet: choices & 2 == 0,
         add_path: FamilySet::EMPTY,
         message_max: if choices & 4 == 0 { 4096 } else { 65535 },
+        v6_next_hops: choices & 16 != 0,
         ..EncodingClass::PLAIN
     };
     for (set, nlri) in &update.announced {
@@ -62,6 +64,7 @@ pub fn check(octets: &[u8]) {
             rest = tail;
             let context = DecodeContext {
                 four_octet: class.four_octet,
+                v6_next_hops: class.v6_next_hops,
                 ..context
             };
             let again = decode_update(&message[19..], &context, &mut Scratch::default())

@@ -10,7 +10,7 @@ use crate::policy::{
     IrrChecks, IrrSet, Outside, PrefixList,
 };
 use crate::server::exchange::{Client, Exchange, VrpChanges};
-use crate::session::SessionSettings;
+use crate::session::{RoleSettings, SessionSettings};
 
 use super::export;
 use super::import::NextHopMode;
@@ -218,6 +218,13 @@ impl<'a> Shared<'a> {
             idle_hold_s: client.idle_hold_s,
             idle_hold_max_s: client.idle_hold_max_s,
             send_hold_time_s: client.send_hold_time_s,
+            role: match client.role {
+                Role::Off => None,
+                Role::On => Some(RoleSettings { strict: false }),
+                Role::Strict => Some(RoleSettings { strict: true }),
+            },
+            prepend_rs_as: client.prepend_rs_as,
+            ipv6_next_hops: client.ipv6_next_hops,
         }
     }
 

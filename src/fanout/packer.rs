@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::base::{ClientSet, PathId, Prefix, PrefixSlot, ShardId};
 use crate::wire::{
-    CommunityScrub, EncodingClass, encode_announcements, encode_attributes, encode_withdrawals,
+    CommunityScrub, EncodingClass, NextHop, encode_announcements, encode_attributes,
+    encode_withdrawals,
 };
 
 use super::buffer::{OpenBuffer, Packed};
@@ -147,6 +148,7 @@ impl Packer {
 
     fn encode(&mut self, index: usize, group: &DeltaGroup, scrub: &dyn CommunityScrub) {
         let class = self.lanes[index].class;
+        let mut next_hop = None;
         if let DeltaContent::Announce { set, variant } = &group.content {
             self.attributes.clear();
             encode_attributes(
@@ -157,12 +159,16 @@ impl Packer {
                 &class,
                 scrub,
             );
+            next_hop = Some(match variant.flags.is_empty() {
+                true => set.next_hop(),
+                false => scrub.next_hop(*variant, set.next_hop()),
+            });
         }
         let at_once = PREFIXES_AT_ONCE.min(group.size().prefix_count(BUFFER_LEN));
         let mut start = 0;
         while start < self.prefixes.len() {
             let end = self.prefixes.len().min(start + at_once);
-            let updates = self.encode_piece(index, &class, group, start..end);
+            let updates = self.encode_piece(index, &class, group, next_hop, start..end);
             self.name(index, group.path_id, start..end);
             self.lanes[index].open.add(updates, end - start);
             self.stats.updates += updates as u64;
@@ -188,12 +194,13 @@ impl Packer {
         }
     }
 
-    /// How many messages.
+    /// Announces with this next hop, or withdraws without one; says in how many messages.
     fn encode_piece(
         &mut self,
         index: usize,
         class: &EncodingClass,
         group: &DeltaGroup,
+        next_hop: Option<NextHop>,
         range: Range<usize>,
     ) -> usize {
         let octets = &mut self.lanes[index].open.octets;
@@ -202,13 +209,13 @@ impl Packer {
                 .iter()
                 .map(|prefix| (*prefix, group.path_id))
         };
-        let updates = match &group.content {
-            DeltaContent::Withdraw => 0,
-            DeltaContent::Announce { set, .. } => encode_announcements(
+        let updates = match next_hop {
+            None => 0,
+            Some(next_hop) => encode_announcements(
                 octets,
                 class,
                 &self.attributes,
-                set.next_hop(),
+                next_hop,
                 group.family,
                 &mut nlri(),
             ),
@@ -216,7 +223,7 @@ impl Packer {
         if updates > 0 {
             return updates;
         }
-        if matches!(group.content, DeltaContent::Announce { .. }) {
+        if next_hop.is_some() {
             self.stats.unencodable += range.len() as u64;
         }
         encode_withdrawals(octets, class, group.family, &mut nlri())

@@ -39,10 +39,10 @@ impl Scope {
     }
 }
 
-/// Sessions by what their messages can hold; asked only for sets that do not fit everybody.
+/// Sessions by what they can be sent; asked only for sets that do not fit everybody.
 #[derive(Default, Debug)]
 pub struct Capacities {
-    /// (four-octet, RFC 8654, ADD-PATH in the family) -> sessions, for each family.
+    /// For each family; ADD-PATH is that of the family.
     members: [Vec<(EncodingClass, ClientSet)>; 2],
 }
 
@@ -75,7 +75,7 @@ impl Capacities {
     ) -> ClientSet {
         let mut excluded = ClientSet::new();
         for (class, members) in &self.members[family.index()] {
-            if !sets.fits(path.set, variant, class, scrub) {
+            if !sets.fits(path.set, variant, class, family, scrub) {
                 excluded.union_with(members);
             }
         }
@@ -88,7 +88,11 @@ impl Capacities {
         } else {
             FamilySet::EMPTY
         };
-        EncodingClass { add_path, ..class }
+        EncodingClass {
+            add_path,
+            v6_next_hops: class.v6_next_hops && family == Family::Ipv4,
+            ..class
+        }
     }
 }
 
@@ -176,11 +180,13 @@ impl<'a> Tables<'a> {
             for (variant, audience) in &eligibility.audiences {
                 prepended |= variant.prepend > 0;
                 let mut audience = Cow::Borrowed(audience);
-                if !self.sets.fits_everybody(path.set) {
+                if !self.sets.fits_everybody(path.set, family) {
                     let excluded = self
                         .capacities
                         .excluded(self.sets, path, *variant, family, scrub);
-                    audience.to_mut().subtract(&excluded);
+                    if !excluded.is_empty() {
+                        audience.to_mut().subtract(&excluded);
+                    }
                 }
                 let rank = path.rank.prepended(variant.prepend);
                 candidates.push(Candidate {

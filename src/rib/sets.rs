@@ -5,11 +5,13 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 use slab::Slab;
+use smallvec::SmallVec;
 
-use crate::base::{Asn, ClientSlot, Family, FamilySet};
+use crate::base::{Asn, ClientSlot, Family};
 use crate::policy::Actions;
 use crate::wire::{
-    AttributeSet, CommunityScrub, EncodingClass, NextHop, Variant, encode_attributes, fits,
+    self, Additions, AttributeSet, CommunityScrub, EncodingClass, NextHop, Variant, VariantFlags,
+    encode_attributes,
 };
 
 use super::charges::Charges;
@@ -28,9 +30,8 @@ pub struct SetTable {
     index: HashTable<u32>,
     free: Vec<u32>,
     octets: usize,
-    /// For which receivers the outgoing form of a large set fits, a bit for each [`fit_bit`]; by set
-    /// and last bit of the scheme's version (which stands beside it), made when first asked.
-    fits: FxHashMap<(u32, u32), (u32, u32)>,
+    /// Of large sets; by set and last bit of the scheme's version.
+    lens: FxHashMap<(u32, u32), OutgoingLens>,
     charges: Charges,
 }
 
@@ -45,13 +46,40 @@ struct Entry {
     charged: ClientSlot,
     /// It fits every message, whatever the receiver.
     always_fits: bool,
+    /// IPv4 prefixes with it are not for every receiver.
+    has_v6_next_hop: bool,
 }
 
 const _: () = assert!(size_of::<Entry>() == 24);
 
 /// Sets up to this many octets fit every message, whatever the receiver makes longer: AS4_PATH at
-/// most doubles them, and prepends, headers, next hop and one NLRI stay under 200 octets.
-const ALWAYS_FITS_OCTETS: usize = 1_900;
+/// most doubles them; prepends, headers, next hop and one NLRI stay under 200 octets, the server's
+/// AS, ONLY_TO_CUSTOMER and well-known communities under 50, other additions within their bound.
+const ALWAYS_FITS_OCTETS: usize = 1_700;
+
+const _: () = assert!(2 * ALWAYS_FITS_OCTETS + 200 + 50 + Additions::LEN_MAX <= 4_096);
+
+/// Octets of an ONLY_TO_CUSTOMER attribute.
+const OTC_LEN: usize = 7;
+/// Octets that well-known communities take at most, with what becomes of headers that grow.
+const FLAGS_LEN_MAX: usize = 4 * VariantFlags::BITS as usize + 8;
+
+/// How long a set is on its way out, for each form that was asked about.
+#[derive(Default)]
+struct OutgoingLens {
+    /// Of the scheme that says what is stripped.
+    version: u32,
+    lens: SmallVec<[(OutgoingForm, u32); 4]>,
+}
+
+/// What the length hangs on, additions and ONLY_TO_CUSTOMER apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct OutgoingForm {
+    four_octet: bool,
+    rs_as: Asn,
+    prepend: u8,
+    prepend_as: Asn,
+}
 
 impl SetTable {
     /// Takes a reference on the set with this content, at the announcer's charge if it is new.
@@ -75,6 +103,7 @@ impl SetTable {
             actions_version: 0,
             actions: 0,
             always_fits: set.octets().len() <= ALWAYS_FITS_OCTETS,
+            has_v6_next_hop: !matches!(set.next_hop(), NextHop::V4(_)),
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -117,8 +146,8 @@ impl SetTable {
         let entry = &mut self.entries[id as usize];
         drop_actions(&mut self.actions, &mut entry.actions);
         if !entry.always_fits {
-            self.fits.remove(&(id, 0));
-            self.fits.remove(&(id, 1));
+            self.lens.remove(&(id, 0));
+            self.lens.remove(&(id, 1));
         }
         self.octets -= set.octets().len();
         (self.charges).give_back(self.entries[id as usize].charged, set.octets().len());
@@ -158,35 +187,65 @@ impl SetTable {
         self.actions.get(entry.actions.checked_sub(1)? as usize)
     }
 
-    /// Whether every receiver can be sent this set.
-    pub fn fits_everybody(&self, id: SetId) -> bool {
-        self.entries[id.0 as usize].always_fits
+    /// Whether every receiver can be sent prefixes of this family with this set.
+    pub fn fits_everybody(&self, id: SetId, family: Family) -> bool {
+        let entry = &self.entries[id.0 as usize];
+        entry.always_fits && !(entry.has_v6_next_hop && family == Family::Ipv4)
     }
 
-    /// Whether a set can be encoded for a receiver of this class, without what the scheme of that
-    /// version strips.
+    /// Whether prefixes of this family with this set can be encoded for a receiver of this class,
+    /// without what the scheme of that version strips. Where communities are added, it may say no
+    /// although a few octets are left.
     pub fn fits(
         &mut self,
         id: SetId,
         variant: Variant,
         class: &EncodingClass,
-        (scheme_version, scrub): (u32, &dyn CommunityScrub),
+        family: Family,
+        scheme: (u32, &dyn CommunityScrub),
     ) -> bool {
         let entry = &self.entries[id.0 as usize];
+        if entry.has_v6_next_hop && family == Family::Ipv4 && !class.v6_next_hops {
+            return false;
+        }
         if entry.always_fits {
             return true;
         }
-        let set = entry
-            .set
-            .as_ref()
-            .expect("whoever names a set holds a reference");
-        let measure = || (scheme_version, measure_fits(set, scrub));
-        let known = self.fits.entry((id.0, scheme_version % 2));
-        let known = known.or_insert_with(measure);
-        if known.0 != scheme_version {
-            *known = measure();
+        let mut len = self.outgoing_len(id, variant, class, scheme);
+        let set = self.set(id);
+        if variant.adds_communities() {
+            len += scheme.1.additions_len_max() + FLAGS_LEN_MAX;
         }
-        known.1 & (1 << fit_bit(variant, class)) != 0
+        if class.otc != Asn(0) && !set.has_otc() {
+            len += OTC_LEN;
+        }
+        wire::fits(class, len, set.next_hop(), family)
+    }
+
+    /// Octets of the path attributes on their way out, measured once for each form.
+    fn outgoing_len(
+        &mut self,
+        id: SetId,
+        variant: Variant,
+        class: &EncodingClass,
+        (version, scrub): (u32, &dyn CommunityScrub),
+    ) -> usize {
+        let form = OutgoingForm::new(variant, class);
+        let known = self.lens.entry((id.0, version % 2)).or_default();
+        if known.version != version {
+            *known = OutgoingLens {
+                version,
+                lens: SmallVec::new(),
+            };
+        }
+        if let Some((_, len)) = known.lens.iter().find(|(other, _)| *other == form) {
+            return *len as usize;
+        }
+        let set = self.entries[id.0 as usize].set.as_ref();
+        let set = set.expect("whoever names a set holds a reference");
+        let len = form.measure(set, scrub);
+        known.lens.push((form, len as u32));
+        len
     }
 
     pub fn len(&self) -> usize {
@@ -209,47 +268,32 @@ impl SetTable {
     }
 }
 
-fn fit_bit(variant: Variant, class: &EncodingClass) -> u32 {
-    let extended = class.message_max > 4_096;
-    u32::from(variant.prepend & 3)
-        | u32::from(class.four_octet) << 2
-        | u32::from(!class.add_path.is_empty()) << 3
-        | u32::from(extended) << 4
-}
-
-/// Encodes the set for each kind of receiver.
-fn measure_fits(set: &AttributeSet, scrub: &dyn CommunityScrub) -> u32 {
-    let family = match set.next_hop() {
-        NextHop::V4(_) => Family::Ipv4,
-        NextHop::V6(_) | NextHop::V6LinkLocal(..) => Family::Ipv6,
-    };
-    let announcer = set.facts().leftmost_as.unwrap_or(Asn(0));
-    let mut bits = 0;
-    let mut out = Vec::new();
-    for four_octet in [false, true] {
-        for prepend in 0..=3 {
-            let variant = Variant {
-                prepend,
-                prepend_as: announcer,
-                ..Variant::default()
-            };
-            for add_path in [FamilySet::EMPTY, FamilySet::ALL] {
-                for message_max in [4_096, u16::MAX] {
-                    let class = EncodingClass {
-                        four_octet,
-                        add_path,
-                        message_max,
-                        ..EncodingClass::PLAIN
-                    };
-                    out.clear();
-                    encode_attributes(&mut out, set, variant, announcer, &class, scrub);
-                    let fits = fits(&class, out.len(), set.next_hop(), family);
-                    bits |= u32::from(fits) << fit_bit(variant, &class);
-                }
-            }
+impl OutgoingForm {
+    fn new(variant: Variant, class: &EncodingClass) -> OutgoingForm {
+        let prepends = variant.prepend > 0;
+        OutgoingForm {
+            four_octet: class.four_octet,
+            rs_as: class.rs_as,
+            prepend: variant.prepend,
+            prepend_as: if prepends { variant.prepend_as } else { Asn(0) },
         }
     }
-    bits
+
+    fn measure(&self, set: &AttributeSet, scrub: &dyn CommunityScrub) -> usize {
+        let variant = Variant {
+            prepend: self.prepend,
+            prepend_as: self.prepend_as,
+            ..Variant::default()
+        };
+        let class = EncodingClass {
+            four_octet: self.four_octet,
+            rs_as: self.rs_as,
+            ..EncodingClass::PLAIN
+        };
+        let mut out = Vec::new();
+        encode_attributes(&mut out, set, variant, self.prepend_as, &class, scrub);
+        out.len()
+    }
 }
 
 fn drop_actions(all: &mut Slab<Actions>, place: &mut u32) {
@@ -261,6 +305,7 @@ fn drop_actions(all: &mut Slab<Actions>, place: &mut u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::FamilySet;
     use crate::wire::testing::SetBuilder;
 
     #[test]
@@ -281,5 +326,135 @@ mod tests {
         sets.intern(&set(1), second);
         sets.release(own);
         assert_eq!(charges(&sets), [0, 1]);
+    }
+
+    /// Adds as much as any scrub may.
+    struct Fills;
+
+    impl CommunityScrub for Fills {
+        fn removes_standard(&self, _: (u16, u16)) -> bool {
+            false
+        }
+        fn removes_large(&self, _: (u32, u32, u32)) -> bool {
+            false
+        }
+        fn removes_extended(&self, _: [u8; 8]) -> bool {
+            false
+        }
+        fn additions(&self, _: Variant) -> Additions {
+            let large = (0..33).map(|number| (64_500, 1, number));
+            Additions {
+                large: large.collect(),
+                ..Additions::default()
+            }
+        }
+        fn additions_len_max(&self) -> usize {
+            Additions::LEN_MAX
+        }
+    }
+
+    /// Four-octet ASNs, so that AS4_PATH is made; the rest of `len` octets in one attribute.
+    fn set_of_len(len: usize, next_hop: NextHop, asn_count: u32) -> Arc<AttributeSet> {
+        let path: Vec<u32> = (0..asn_count).map(|asn| 70_000 + asn).collect();
+        let set = SetBuilder::new().next_hop(next_hop).as_path(&path);
+        let rest = len - set.clone().build().octets().len() - 4;
+        let set = set.attribute(0xd0, 250, vec![7; rest]).build();
+        assert_eq!(set.octets().len(), len);
+        set
+    }
+
+    fn variants() -> Vec<Variant> {
+        let flags = [0, u8::MAX].map(VariantFlags::from_bits);
+        let each = |prepend: u8, flags, tags| Variant {
+            prepend,
+            flags,
+            tags,
+            prepend_as: Asn(if prepend == 0 { 0 } else { 4_200_000_000 }),
+        };
+        (0..=3)
+            .flat_map(|prepend| flags.map(|flags| (prepend, flags)))
+            .flat_map(|(prepend, flags)| [0, 1].map(|tags| each(prepend, flags, tags)))
+            .collect()
+    }
+
+    fn classes() -> Vec<EncodingClass> {
+        let mut classes = Vec::new();
+        for bits in 0..32u8 {
+            let is = |bit: u8| bits & 1 << bit != 0;
+            let server = |wanted| Asn(if wanted { 4_200_000_001 } else { 0 });
+            classes.push(EncodingClass {
+                four_octet: is(0),
+                add_path: if is(1) {
+                    FamilySet::ALL
+                } else {
+                    FamilySet::EMPTY
+                },
+                message_max: 4_096,
+                v6_next_hops: is(2),
+                otc: server(is(3)),
+                rs_as: server(is(4)),
+            });
+        }
+        classes
+    }
+
+    #[test]
+    fn what_is_said_to_fit_does_and_where_nothing_is_added_the_rest_does_not() {
+        let v6: NextHop = std::net::Ipv6Addr::LOCALHOST.into();
+        let v4: NextHop = std::net::Ipv4Addr::LOCALHOST.into();
+        let lens = [1_700, 1_701].into_iter().chain((3_001..4_000).step_by(37));
+        let lens = lens.chain((4_000..4_060).step_by(3));
+        let forms = [(v4, Family::Ipv4), (v6, Family::Ipv6), (v6, Family::Ipv4)];
+        let mut seen = [0; 3];
+        for (len, (next_hop, family)) in lens.flat_map(|len| forms.map(|form| (len, form))) {
+            let set = set_of_len(len, next_hop, 250);
+            let mut sets = SetTable::default();
+            let id = sets.intern(&set, ClientSlot(0));
+            for (variant, class) in variants()
+                .iter()
+                .flat_map(|variant| classes().into_iter().map(move |class| (*variant, class)))
+            {
+                let mut out = Vec::new();
+                let prepend_as = variant.prepend_as;
+                encode_attributes(&mut out, &set, variant, prepend_as, &class, &Fills);
+                let fits = wire::fits(&class, out.len(), next_hop, family);
+                let said = sets.fits(id, variant, &class, family, (1, &Fills));
+                let what = format!("{len} octets, {family}, {next_hop:?}, {variant:?}, {class:?}");
+                assert!(fits || !said, "{what}");
+                assert!(said || !sets.fits_everybody(id, family), "{what}");
+                let is_exact = !variant.adds_communities();
+                assert!(!is_exact || fits == said, "{what}");
+                seen[usize::from(fits) + usize::from(said)] += 1;
+            }
+        }
+        assert!(seen.iter().all(|count| *count > 100), "{seen:?}");
+    }
+
+    #[test]
+    fn a_length_is_measured_again_under_another_scheme() {
+        struct Strips;
+        impl CommunityScrub for Strips {
+            fn removes_standard(&self, _: (u16, u16)) -> bool {
+                true
+            }
+            fn removes_large(&self, _: (u32, u32, u32)) -> bool {
+                true
+            }
+            fn removes_extended(&self, _: [u8; 8]) -> bool {
+                true
+            }
+        }
+        let large: Vec<_> = (0..400).map(|number| (1, 2, number)).collect();
+        let mut sets = SetTable::default();
+        let id = sets.intern(&SetBuilder::new().large(&large).build(), ClientSlot(0));
+        let plain = (Variant::default(), EncodingClass::PLAIN, Family::Ipv4);
+        let mut fits = |version, scrub: &dyn CommunityScrub| {
+            sets.fits(id, plain.0, &plain.1, plain.2, (version, scrub))
+        };
+        assert!(!fits(1, &wire::KeepAll));
+        assert!(fits(2, &Strips), "the two versions in use are kept apart");
+        assert!(!fits(1, &wire::KeepAll));
+        assert!(fits(3, &Strips), "what a version before said is forgotten");
+        assert!(!fits(4, &wire::KeepAll));
     }
 }

@@ -13,7 +13,7 @@ use crate::base::{
     Time, WalkId,
 };
 use crate::policy::PrefixClass;
-use crate::wire::AttributeSet;
+use crate::wire::{AttributeSet, EncodingClass};
 
 pub use crate::fanout::{DeltaBatch, DeltaContent, DeltaGroup, DeltaKey, DirtyPrefix};
 
@@ -116,12 +116,8 @@ pub struct ClientUp {
     pub slot: ClientSlot,
     pub epoch: SessionEpoch,
     pub families: FamilySet,
-    /// Families in which it receives all paths (RFC 7911).
-    pub add_path: FamilySet,
-    /// Messages over 4,096 octets are understood (RFC 8654).
-    pub extended_messages: bool,
-    /// RFC 6793, on both sides.
-    pub four_octet: bool,
+    /// What it is sent, and what fits it. In families with ADD-PATH it receives all paths.
+    pub class: EncodingClass,
     pub router_id: Ipv4Addr,
 }
 

@@ -62,6 +62,8 @@ pub struct Negotiated {
     pub families: FamilySet,
     /// Families in which the peer takes several paths from us (RFC 7911).
     pub add_path_send: FamilySet,
+    /// IPv4 prefixes may have IPv6 next hops, both ways (RFC 8950).
+    pub ipv6_next_hops: bool,
     /// RFC 6793.
     pub four_octet: bool,
     /// The peer takes messages of up to 65,535 octets (RFC 8654 §4). Whether they may come from it is
@@ -77,6 +79,8 @@ pub struct Negotiated {
     pub hold_time_s: u16,
     pub peer_router_id: Ipv4Addr,
     pub peer_asn: Asn,
+    /// What the peer says it is to us (RFC 9234), whether we heed it or not.
+    pub peer_role: Option<u8>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

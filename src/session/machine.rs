@@ -119,8 +119,8 @@ impl Session {
         }
     }
 
-    /// New settings. What the peer would have to be told ends the session with Cease / Other
-    /// Configuration Change; it may come back at once.
+    /// New settings. What the peer would have to be told, or sent everything again for, ends the
+    /// session with Cease / Other Configuration Change; it may come back at once.
     pub fn handle_settings(&mut self, now: Time, settings: SessionSettings) {
         let told = |s: &SessionSettings| SessionSettings {
             passive: false,

@@ -21,4 +21,4 @@ mod settings;
 pub use event::{Message, Negotiated, SessionAction, SessionEvent, State, Stop, StopHold, Way};
 pub use machine::Session;
 pub use reason::DownReason;
-pub use settings::SessionSettings;
+pub use settings::{RoleSettings, SessionSettings};

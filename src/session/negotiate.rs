@@ -1,8 +1,8 @@
 //! Our OPEN, and what it makes together with the peer's.
 
-use crate::base::FamilySet;
+use crate::base::{Family, FamilySet};
 use crate::wire::{
-    Capabilities, GracefulRestart, Notification, Open, encode_multiprotocol, open_error,
+    Capabilities, GracefulRestart, Notification, Open, encode_multiprotocol, open_error, role,
 };
 
 use super::{Negotiated, SessionSettings, Way};
@@ -20,7 +20,9 @@ pub(super) fn local_open(settings: &SessionSettings) -> Open {
         capabilities: Capabilities {
             families: settings.families,
             route_refresh: true,
+            ipv6_next_hops: settings.ipv6_next_hops && settings.families.contains(Family::Ipv4),
             extended_messages: settings.extended_messages,
+            roles: settings.role.iter().map(|_| role::RS).collect(),
             graceful_restart: Some(GracefulRestart::default()),
             four_octet_asn: Some(settings.local_asn),
             add_path_send: settings.add_path_send.intersection(settings.families),
@@ -49,6 +51,9 @@ pub(super) fn negotiate(
         let what = format!("OPEN has our own BGP identifier {}", peer.router_id);
         return refuse(open_error::BAD_BGP_IDENTIFIER, vec![], what);
     }
+    if let Some(what) = role_mismatch(settings, &peer.capabilities.roles) {
+        return refuse(open_error::ROLE_MISMATCH, vec![], what);
+    }
     let families = settings
         .families
         .intersection(peer.capabilities.usable_families());
@@ -64,6 +69,9 @@ pub(super) fn negotiate(
             .add_path_send
             .intersection(peer.capabilities.add_path_receive)
             .intersection(families),
+        ipv6_next_hops: settings.ipv6_next_hops
+            && peer.capabilities.ipv6_next_hops
+            && families.contains(Family::Ipv4),
         four_octet: peer.capabilities.four_octet_asn.is_some(),
         extended_messages: peer.capabilities.extended_messages,
         enhanced_refresh: peer.capabilities.enhanced_refresh,
@@ -72,7 +80,31 @@ pub(super) fn negotiate(
         hold_time_s: settings.hold_time_s.min(peer.hold_time_s),
         peer_router_id: peer.router_id,
         peer_asn: peer.asn,
+        peer_role: match *peer.capabilities.roles {
+            [role] => Some(role),
+            _ => None,
+        },
     })
+}
+
+/// What is wrong with a peer's roles (RFC 9234 §4.2): to an RS goes an RS-Client. A few of them are
+/// named.
+fn role_mismatch(settings: &SessionSettings, roles: &[u8]) -> Option<String> {
+    let strict = settings.role?.strict;
+    match roles {
+        [role::RS_CLIENT] => None,
+        [] if strict => {
+            Some("OPEN has no role, a client of this route server must announce RS-Client".into())
+        }
+        [] => None,
+        roles => {
+            let names: Vec<String> = roles.iter().take(5).map(|role| role::name(*role)).collect();
+            let names = names.join(" and ");
+            Some(format!(
+                "OPEN has role {names}, a client of a route server must announce RS-Client"
+            ))
+        }
+    }
 }
 
 /// Which of two connections stays: the one that the side with the larger BGP identifier initiated

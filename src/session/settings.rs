@@ -25,4 +25,17 @@ pub struct SessionSettings {
     pub idle_hold_max_s: u16,
     /// RFC 9687 SendHoldTime; `None` is the larger of 480 s and twice the hold time.
     pub send_hold_time_s: Option<u16>,
+    /// RFC 9234: announce the role RS, and take only peers that go with it; `None` announces no role
+    /// and does not heed the peer's.
+    pub role: Option<RoleSettings>,
+    /// The server's AS is prepended to every AS_PATH on the way out.
+    pub prepend_rs_as: bool,
+    /// Offer to take and to send IPv4 prefixes with IPv6 next hops (RFC 8950).
+    pub ipv6_next_hops: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct RoleSettings {
+    /// A peer that announces no role is refused too.
+    pub strict: bool,
 }

@@ -6,6 +6,7 @@ use crate::base::{Asn, Family, FamilySet};
 pub mod capability_code {
     pub const MULTIPROTOCOL: u8 = 1;
     pub const ROUTE_REFRESH: u8 = 2;
+    pub const EXTENDED_NEXT_HOP: u8 = 5;
     pub const EXTENDED_MESSAGE: u8 = 6;
     pub const ROLE: u8 = 9;
     pub const GRACEFUL_RESTART: u8 = 64;
@@ -14,8 +15,30 @@ pub mod capability_code {
     pub const ENHANCED_REFRESH: u8 = 70;
 }
 
+/// Values of the Role capability (RFC 9234 §4.1).
+pub mod role {
+    pub const PROVIDER: u8 = 0;
+    pub const RS: u8 = 1;
+    pub const RS_CLIENT: u8 = 2;
+    pub const CUSTOMER: u8 = 3;
+    pub const PEER: u8 = 4;
+
+    pub fn name(role: u8) -> String {
+        match role {
+            PROVIDER => "Provider".to_owned(),
+            RS => "RS".to_owned(),
+            RS_CLIENT => "RS-Client".to_owned(),
+            CUSTOMER => "Customer".to_owned(),
+            PEER => "Peer".to_owned(),
+            other => format!("number {other}"),
+        }
+    }
+}
+
 const ADD_PATH_RECEIVE: u8 = 1;
 const ADD_PATH_SEND: u8 = 2;
+/// NLRI AFI, NLRI SAFI, next hop AFI, two octets each (RFC 8950 §4).
+const IPV4_WITH_IPV6_NEXT_HOP: [u8; 6] = [0, 1, 0, 1, 0, 2];
 const RESTART_STATE: u16 = 0x8000;
 const RESTART_TIME: u16 = 0x0fff;
 
@@ -28,10 +51,12 @@ pub struct Capabilities {
     pub other_families: bool,
     /// RFC 2918.
     pub route_refresh: bool,
+    /// RFC 8950, as far as Rialto knows the family: IPv4 prefixes may have IPv6 next hops.
+    pub ipv6_next_hops: bool,
     /// RFC 8654.
     pub extended_messages: bool,
-    /// RFC 9234 §4.1, as on the wire.
-    pub role: Option<u8>,
+    /// RFC 9234 §4.1, as on the wire. Each value once: more than one contradict each other.
+    pub roles: Vec<u8>,
     /// RFC 4724 §3.
     pub graceful_restart: Option<GracefulRestart>,
     /// RFC 6793.
@@ -104,9 +129,14 @@ impl Capabilities {
             (ADD_PATH, value) if value.len() % 4 == 0 => self.take_add_path(value),
             (MULTIPROTOCOL | ADD_PATH, _) => return Err(malformed),
             (ROUTE_REFRESH, _) => self.route_refresh = true,
+            (EXTENDED_NEXT_HOP, value) => {
+                let (triples, _) = value.as_chunks::<6>();
+                self.ipv6_next_hops |= triples.contains(&IPV4_WITH_IPV6_NEXT_HOP);
+            }
             (EXTENDED_MESSAGE, _) => self.extended_messages = true,
             (ENHANCED_REFRESH, _) => self.enhanced_refresh = true,
-            (ROLE, [role]) => self.role = Some(*role),
+            (ROLE, [role]) if self.roles.contains(role) => {}
+            (ROLE, [role]) => self.roles.push(*role),
             (GRACEFUL_RESTART, [a, b, tuples @ ..]) => {
                 self.graceful_restart = Some(GracefulRestart::from_wire(
                     u16::from_be_bytes([*a, *b]),
@@ -145,11 +175,14 @@ impl Capabilities {
         if self.route_refresh {
             put(out, ROUTE_REFRESH, &[]);
         }
+        if self.ipv6_next_hops {
+            put(out, EXTENDED_NEXT_HOP, &IPV4_WITH_IPV6_NEXT_HOP);
+        }
         if self.extended_messages {
             put(out, EXTENDED_MESSAGE, &[]);
         }
-        if let Some(role) = self.role {
-            put(out, ROLE, &[role]);
+        for role in &self.roles {
+            put(out, ROLE, &[*role]);
         }
         if let Some(restart) = self.graceful_restart {
             put(out, GRACEFUL_RESTART, &restart.to_wire());

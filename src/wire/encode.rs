@@ -44,8 +44,9 @@ const fn nlri_len_max(family: Family, with_path_id: bool) -> usize {
 }
 
 /// Appends the outgoing path attributes of a set in one variant, all but NEXT_HOP and
-/// MP_REACH_NLRI: control communities stripped, what the variant adds added, `prepend_as` prepended,
-/// AS4_PATH and AS4_AGGREGATOR made for two-octet receivers.
+/// MP_REACH_NLRI: control communities stripped, what the variant adds added, `prepend_as` and before
+/// it the class's `rs_as` prepended, ONLY_TO_CUSTOMER made where the class has one and the set has
+/// not, AS4_PATH and AS4_AGGREGATOR for two-octet receivers.
 pub fn encode_attributes(
     out: &mut Vec<u8>,
     set: &AttributeSet,
@@ -55,10 +56,12 @@ pub fn encode_attributes(
     scrub: &dyn CommunityScrub,
 ) {
     let keeps_communities = !set.has_communities() && !variant.adds_communities();
-    if class.four_octet && variant.prepend == 0 && keeps_communities {
+    let keeps_path = class.four_octet && variant.prepend == 0 && class.rs_as == Asn(0);
+    let keeps_otc = class.otc == Asn(0) || set.has_otc();
+    if keeps_communities && keeps_path && keeps_otc {
         return out.extend_from_slice(set.octets());
     }
-    let mut made = Made::new(Added::of(variant, scrub));
+    let mut made = Made::new(Added::of(variant, scrub), class.otc);
     for attribute in set.attributes() {
         made.push_before(out, attribute.code);
         let as4 = &mut made.as4;
@@ -76,6 +79,8 @@ struct Made {
     added: Added,
     /// AS4_PATH and AS4_AGGREGATOR.
     as4: Vec<u8>,
+    /// 0: no ONLY_TO_CUSTOMER is made.
+    otc: Asn,
     /// Those of [`Made::CODES`] that have not had their turn.
     rest: &'static [u8],
 }
@@ -87,11 +92,13 @@ impl Made {
         code::EXTENDED_COMMUNITIES,
         code::AS4_PATH,
         code::LARGE_COMMUNITIES,
+        code::OTC,
     ];
 
-    fn new(added: Added) -> Made {
+    fn new(added: Added, otc: Asn) -> Made {
         Made {
             added,
+            otc,
             as4: Vec::new(),
             rest: Made::CODES,
         }
@@ -106,8 +113,16 @@ impl Made {
             match next {
                 _ if next == code => {}
                 code::AS4_PATH => out.append(&mut self.as4),
+                code::OTC => self.push_otc(out),
                 _ => self.added.push_alone(out, next),
             }
+        }
+    }
+
+    fn push_otc(&self, out: &mut Vec<u8>) {
+        if self.otc != Asn(0) {
+            let flags = flag::OPTIONAL | flag::TRANSITIVE;
+            push_attribute(out, flags, code::OTC, &self.otc.0.to_be_bytes());
         }
     }
 }
@@ -122,6 +137,10 @@ fn push_as_path(
 ) {
     let mut path = Vec::with_capacity(attribute.value.len() + 16);
     as_path::push_prepended(&mut path, attribute.value, prepend_as, variant.prepend);
+    if class.rs_as != Asn(0) {
+        let behind = std::mem::take(&mut path);
+        as_path::push_prepended(&mut path, &behind, class.rs_as, 1);
+    }
     if class.four_octet {
         return push_attribute(out, attribute.flags, attribute.code, &path);
     }
@@ -159,7 +178,7 @@ fn push_aggregator(out: &mut Vec<u8>, as4: &mut Vec<u8>, attribute: &RawAttribut
 /// Appends UPDATEs that announce `nlri`, as few as their longest message allows; says how many.
 ///
 /// `attributes` is what [`encode_attributes`] made. Where the longest prefix of the family does
-/// not fit beside them, or the next hop is not of the family, nothing is appended and 0 is
+/// not fit beside them, or the family does not go with the next hop, nothing is appended and 0 is
 /// returned; [`fits`] says so beforehand.
 pub fn encode_announcements(
     out: &mut Vec<u8>,
@@ -188,7 +207,7 @@ pub fn encode_announcements(
             }
         }
         NextHop::V6(_) | NextHop::V6LinkLocal(..) => {
-            let mut value = reach_head(next_hop);
+            let mut value = reach_head(family, next_hop);
             let head_len = value.len();
             let room = usize::from(class.message_max) - HEADER_LEN - 4 - attributes.len() - 4;
             while nlri.has_more() {
@@ -212,9 +231,10 @@ pub fn fits(
 ) -> bool {
     let next_hop_len = match (family, next_hop) {
         (Family::Ipv4, NextHop::V4(_)) => NEXT_HOP_LEN,
-        (Family::Ipv6, NextHop::V6(_)) => 4 + 5 + 16,
-        (Family::Ipv6, NextHop::V6LinkLocal(..)) => 4 + 5 + 32,
-        _ => return false,
+        (Family::Ipv6, NextHop::V4(_)) => return false,
+        (Family::Ipv4, _) if !class.v6_next_hops => return false,
+        (_, NextHop::V6(_)) => 4 + 5 + 16,
+        (_, NextHop::V6LinkLocal(..)) => 4 + 5 + 32,
     };
     let nlri_len = nlri_len_max(family, class.add_path.contains(family));
     HEADER_LEN + 4 + attributes_len + next_hop_len + nlri_len <= usize::from(class.message_max)
@@ -269,10 +289,10 @@ fn afi_safi(family: Family) -> [u8; 3] {
     [high, low, family.safi()]
 }
 
-/// MP_REACH_NLRI up to its NLRI (RFC 4760 §3, RFC 2545 §3).
-fn reach_head(next_hop: NextHop) -> Vec<u8> {
+/// MP_REACH_NLRI up to its NLRI (RFC 4760 §3, RFC 2545 §3, RFC 8950 §3).
+fn reach_head(family: Family, next_hop: NextHop) -> Vec<u8> {
     let mut value = Vec::with_capacity(256);
-    value.extend_from_slice(&afi_safi(Family::Ipv6));
+    value.extend_from_slice(&afi_safi(family));
     match next_hop {
         NextHop::V4(_) => {}
         NextHop::V6(global) => {

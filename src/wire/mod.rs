@@ -35,7 +35,7 @@ mod variant;
 pub use attribute::flag;
 pub use attribute_set::{AttributeSet, Facts, NextHop, Origin, RawAttribute, code, segment};
 pub use capability::{
-    Capabilities, CapabilityError, GracefulRestart, capability_code, encode_multiprotocol,
+    Capabilities, CapabilityError, GracefulRestart, capability_code, encode_multiprotocol, role,
 };
 pub use community::{
     Additions, BLACKHOLE, CommunityScrub, GRACEFUL_SHUTDOWN, KeepAll, NO_ADVERTISE, NO_EXPORT,

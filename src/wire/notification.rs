@@ -26,6 +26,8 @@ pub mod open_error {
     pub const UNACCEPTABLE_HOLD_TIME: u8 = 6;
     /// RFC 5492.
     pub const UNSUPPORTED_CAPABILITY: u8 = 7;
+    /// RFC 9234.
+    pub const ROLE_MISMATCH: u8 = 11;
 }
 
 /// UPDATE Message Error (RFC 4271 §6.3).

@@ -26,6 +26,8 @@ pub struct DecodeContext<'a> {
     pub four_octet: bool,
     /// Negotiated families.
     pub families: FamilySet,
+    /// MP_REACH_NLRI of IPv4 may have an IPv6 next hop (RFC 8950).
+    pub v6_next_hops: bool,
     /// The operator's `attributes.discard`. Not heeded for the mandatory attributes and those of
     /// RFC 4760.
     pub discard: &'a TypeCodes,
@@ -207,17 +209,28 @@ fn is_without_nlri(reach: &RawAttribute<'_>) -> bool {
         .is_none_or(|(_, nlri)| nlri.is_empty())
 }
 
-/// The forms a next hop may have in a family (RFC 4760, RFC 2545 §3); `None`: no such length.
-fn read_next_hop(family: Family, octets: &[u8]) -> Option<NextHop> {
-    let v6 = |octets: &[u8]| <[u8; 16]>::try_from(octets).ok().map(Ipv6Addr::from);
+/// The forms a next hop may have in a family (RFC 4760, RFC 2545 §3, RFC 8950 §3); `None`: no such
+/// length.
+fn read_next_hop(family: Family, v6_next_hops: bool, octets: &[u8]) -> Option<NextHop> {
     match family {
-        Family::Ipv4 => <[u8; 4]>::try_from(octets)
-            .ok()
-            .map(|octets| NextHop::V4(octets.into())),
-        Family::Ipv6 => match octets.split_at_checked(16)? {
-            (global, []) => v6(global).map(NextHop::V6),
-            (global, link_local) => Some(NextHop::V6LinkLocal(v6(global)?, v6(link_local)?)),
-        },
+        Family::Ipv4 => {
+            let v6 = || read_v6_next_hop(octets).filter(|_| v6_next_hops);
+            read_v4_next_hop(octets).or_else(v6)
+        }
+        Family::Ipv6 => read_v6_next_hop(octets),
+    }
+}
+
+fn read_v4_next_hop(octets: &[u8]) -> Option<NextHop> {
+    let octets = <[u8; 4]>::try_from(octets).ok()?;
+    Some(octets.into())
+}
+
+fn read_v6_next_hop(octets: &[u8]) -> Option<NextHop> {
+    let v6 = |octets: &[u8]| <[u8; 16]>::try_from(octets).ok().map(Ipv6Addr::from);
+    match octets.split_at_checked(16)? {
+        (global, []) => v6(global).map(NextHop::V6),
+        (global, link_local) => Some(NextHop::V6LinkLocal(v6(global)?, v6(link_local)?)),
     }
 }
 
@@ -284,8 +297,8 @@ impl<'a> AttributeBlock<'a> {
         let Some(family) = self.negotiated_family(&reach, family, context) else {
             return Ok(None);
         };
-        let next_hop =
-            read_next_hop(family, next_hop).ok_or(incorrect("next hop has a wrong length"))?;
+        let next_hop = read_next_hop(family, context.v6_next_hops, next_hop)
+            .ok_or(incorrect("next hop has a wrong length"))?;
         let nlri = Nlri::check(family, nlri).map_err(|error| incorrect(error.what()))?;
         if nlri.is_empty() {
             return Ok(None);
@@ -365,7 +378,7 @@ impl<'a> AttributeBlock<'a> {
 
 fn check_next_hop(attribute: RawAttribute<'_>) -> Result<NextHop, Fault<'_>> {
     check_flags(&attribute)?;
-    let next_hop = read_next_hop(Family::Ipv4, attribute.value).ok_or(fault_of(
+    let next_hop = read_v4_next_hop(attribute.value).ok_or(fault_of(
         &attribute,
         "length is not 4",
         subcode::ATTRIBUTE_LENGTH,

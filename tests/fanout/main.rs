@@ -4,6 +4,7 @@ mod adversary;
 mod budget;
 mod link_locals;
 mod merge;
+mod packing;
 mod peer;
 mod reload;
 mod reuse;

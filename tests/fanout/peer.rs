@@ -48,6 +48,7 @@ pub const CLASS: EncodingClass = EncodingClass {
     four_octet: true,
     add_path: FamilySet::EMPTY,
     message_max: 4096,
+    v6_next_hops: true,
     ..EncodingClass::PLAIN
 };
 
@@ -111,11 +112,14 @@ impl Peer {
     }
 
     pub fn announce(&mut self, tag: u16, prefixes: impl IntoIterator<Item = Prefix>) {
-        let set = self.set(tag);
+        self.announce_set(&self.set(tag), prefixes);
+    }
+
+    pub fn announce_set(&mut self, set: &AttributeSet, prefixes: impl IntoIterator<Item = Prefix>) {
         let mut attributes = Vec::new();
         encode_attributes(
             &mut attributes,
-            &set,
+            set,
             Variant::default(),
             RS,
             &CLASS,
@@ -213,6 +217,7 @@ impl Peer {
         let context = DecodeContext {
             four_octet: true,
             families: FamilySet::only(Family::Ipv4),
+            v6_next_hops: true,
             discard: &none,
             treat_as_withdraw: &none,
             scrub: &KeepAll,

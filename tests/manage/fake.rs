@@ -14,7 +14,7 @@ use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToShard};
 use rialto::server::query::{
     ClientStatus, CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply,
 };
-use rialto::wire::AttributeSet;
+use rialto::wire::{AttributeSet, EncodingClass};
 
 pub const NOW: Time = Time::from_secs(1000);
 
@@ -75,9 +75,7 @@ impl Fake {
                 slot: ClientSlot(slot),
                 epoch: SessionEpoch(1),
                 families,
-                add_path: FamilySet::EMPTY,
-                four_octet: true,
-                extended_messages: false,
+                class: EncodingClass::PLAIN,
                 router_id: Ipv4Addr::new(192, 0, 2, slot as u8 + 1),
             };
             (0..state.shards.len())

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use rialto::base::{Asn, Family, FamilySet};
-use rialto::session::SessionSettings;
+use rialto::session::{RoleSettings, SessionSettings};
 use rialto::wire::{
     Capabilities, CeaseSubcode, GracefulRestart, MESSAGE_MAX, Notification, Open, RefreshSubtype,
     decode_route_refresh, encode_route_refresh,
@@ -36,6 +36,31 @@ fn our_open_is_this_to_the_octet() {
          40 02 0000
          41 04 0000fbf4
          45 04 0001 01 02
+         46 00");
+    assert_eq!(script.said.transmits[0].1, golden);
+    let open = Open::decode(&golden[19..]).expect("it is valid");
+    assert_eq!(open_octets(&open), golden);
+}
+
+#[test]
+fn our_open_with_all_that_can_be_configured_is_this_to_the_octet() {
+    let mut script = Script::started(SessionSettings {
+        role: Some(RoleSettings { strict: false }),
+        ipv6_next_hops: true,
+        ..settings()
+    });
+    script.accept();
+    let golden = hex("ffffffffffffffffffffffffffffffff 0046 01
+         04 fbf4 005a 0a4dfffe 29
+         02 27
+         01 04 0001 00 01
+         01 04 0002 00 01
+         02 00
+         05 06 0001 0001 0002
+         06 00
+         09 01 01
+         40 02 0000
+         41 04 0000fbf4
          46 00");
     assert_eq!(script.said.transmits[0].1, golden);
     let open = Open::decode(&golden[19..]).expect("it is valid");
@@ -86,7 +111,7 @@ fn opens_of_others_are_understood() {
                 capabilities: Capabilities {
                     families: only(Family::Ipv4),
                     other_families: true,
-                    role: Some(2),
+                    roles: vec![2],
                     graceful_restart: Some(GracefulRestart {
                         restarting: true,
                         restart_time_s: 120,
@@ -99,6 +124,35 @@ fn opens_of_others_are_understood() {
                     add_path_send: only(Family::Ipv4),
                     ..Capabilities::default()
                 },
+            },
+        ),
+        (
+            "IPv6 next hops for VPN families and for IPv4, in two capabilities",
+            "04 2710 005a 0a4d0101 18
+             02 16
+             05 0c 0001 0080 0002 0001 0004 0002
+             05 06 0001 0001 0002",
+            Open {
+                asn: Asn(10000),
+                hold_time_s: 90,
+                router_id: Ipv4Addr::new(10, 77, 1, 1),
+                capabilities: Capabilities {
+                    ipv6_next_hops: true,
+                    ..Capabilities::default()
+                },
+            },
+        ),
+        (
+            "IPv6 next hops for VPN families alone, and what is too short to say it",
+            "04 2710 005a 0a4d0101 11
+             02 0f
+             05 06 0001 0080 0002
+             05 05 0001 0001 00",
+            Open {
+                asn: Asn(10000),
+                hold_time_s: 90,
+                router_id: Ipv4Addr::new(10, 77, 1, 1),
+                capabilities: Capabilities::default(),
             },
         ),
         (

@@ -1,7 +1,7 @@
 //! One shard whose every step is in the test's hands.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::message::*;
 use rialto::server::query::{ShardQuery, ShardReply, ShardStats};
-use rialto::wire::{AttributeSet, testing::SetBuilder};
+use rialto::wire::{AttributeSet, EncodingClass, testing::SetBuilder};
 
 use crate::RS;
 use crate::exchange::{self, Exchange};
@@ -49,6 +49,12 @@ pub fn set_too_long(slot: u16) -> Arc<AttributeSet> {
     builder(slot, 0).large(&large).build()
 }
 
+/// RFC 8950.
+pub fn set_with_v6_next_hop(slot: u16) -> Arc<AttributeSet> {
+    let next_hop: Ipv6Addr = "2001:db8::1".parse().expect("it is an address");
+    builder(slot, 0).next_hop(next_hop).build()
+}
+
 fn builder(slot: u16, tag: u16) -> SetBuilder {
     SetBuilder::new()
         .next_hop(Ipv4Addr::new(10, 77, 1, slot as u8 + 1))
@@ -77,15 +83,17 @@ impl Bench {
     }
 
     pub fn up_as(&mut self, slot: u16, router_id: Ipv4Addr) {
+        self.up_in(slot, router_id, EncodingClass::PLAIN);
+    }
+
+    pub fn up_in(&mut self, slot: u16, router_id: Ipv4Addr, class: EncodingClass) {
         let families = FamilySet::only(Family::Ipv4);
         self.epochs[usize::from(slot)] += 1;
         self.tell(ToShard::ClientUp(ClientUp {
             slot: ClientSlot(slot),
             epoch: self.epoch(slot),
             families,
-            add_path: FamilySet::EMPTY,
-            extended_messages: false,
-            four_octet: true,
+            class,
             router_id,
         }));
     }

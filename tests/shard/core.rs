@@ -8,7 +8,7 @@ use rialto::policy::PrefixClass;
 use rialto::server::Shard;
 use rialto::server::message::*;
 use rialto::server::query::{Explanation, ShardQuery, ShardReply};
-use rialto::wire::{AttributeSet, Variant};
+use rialto::wire::{AttributeSet, EncodingClass, Variant};
 
 use crate::exchange::{Exchange, address_of, compile, router_id_of};
 use crate::{Random, naive};
@@ -105,9 +105,10 @@ impl World {
             slot,
             epoch: SessionEpoch(peer.epoch),
             families: ipv4,
-            add_path: if add_path { ipv4 } else { FamilySet::EMPTY },
-            extended_messages: false,
-            four_octet: true,
+            class: EncodingClass {
+                add_path: if add_path { ipv4 } else { FamilySet::EMPTY },
+                ..EncodingClass::PLAIN
+            },
             router_id: router_id_of(slot, peer.epoch),
         };
         self.tell_all(|| ToShard::ClientUp(up.clone()));

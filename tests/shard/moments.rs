@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rialto::base::*;
 use rialto::server::message::*;
-use rialto::wire::AttributeSet;
+use rialto::wire::{AttributeSet, EncodingClass};
 
-use crate::bench::{Bench, prefix, set, set_too_long, set_with_prepend};
+use crate::bench::{Bench, prefix, set, set_too_long, set_with_prepend, set_with_v6_next_hop};
 use crate::exchange::asn_of;
 
 fn table(
@@ -235,6 +235,28 @@ fn who_cannot_be_sent_the_best_path_gets_the_next() {
     bench.announce(2, 1, 0..2);
     bench.turn_after(Duration::from_secs(1));
     assert_eq!(bench.held_by(1), table(0..2, &set(2, 1)));
+}
+
+#[test]
+fn an_ipv4_route_with_an_ipv6_next_hop_is_for_those_who_take_it() {
+    let takes_it = EncodingClass {
+        v6_next_hops: true,
+        ..EncodingClass::PLAIN
+    };
+    let mut bench = Bench::new();
+    bench.up_in(3, Ipv4Addr::new(192, 0, 2, 4), takes_it);
+    bench.join(1, 1);
+    bench.join(2, 3);
+    bench.announce_set(0, set_with_v6_next_hop(0), 0..4);
+    bench.announce(2, 1, 0..2);
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(bench.held_by(1), table(0..2, &set(2, 1)), "the next best");
+    assert_eq!(bench.held_by(3), table(0..4, &set_with_v6_next_hop(0)));
+    // A session that does not negotiate it any more is walked to anew.
+    bench.said.clear();
+    bench.up_in(3, Ipv4Addr::new(192, 0, 2, 4), EncodingClass::PLAIN);
+    bench.join(3, 3);
+    assert_eq!(bench.held_by(3), table(0..2, &set(2, 1)));
 }
 
 #[test]

@@ -178,3 +178,105 @@ fn an_attribute_that_grows_over_255_octets_gets_extended_length() {
     assert_eq!(out[out.len() - 4..], hex("ffffff01"));
     assert_eq!(out.len(), set.octets().len() + 1 + 4);
 }
+
+#[test]
+fn only_to_customer_is_made_where_there_is_none() {
+    let set = || SetBuilder::new().as_path(&[1]);
+    let head = "40010100 400206 0201 00000001";
+    let class = EncodingClass {
+        otc: Asn(64500),
+        ..EncodingClass::PLAIN
+    };
+    let cases = [
+        ("where there is nothing else", set(), "c02304 0000fbf4"),
+        (
+            "between the others",
+            set().large(&[(1, 2, 3)]).attribute(0xc0, 99, []),
+            "c0200c 000000010000000200000003 c02304 0000fbf4 c06300",
+        ),
+        (
+            "one that is there stays, and is the only one",
+            set().attribute(0xe0, 35, hex("00000007")),
+            "e02304 00000007",
+        ),
+    ];
+    for (name, set, expected) in cases {
+        let out = outgoing(&set.build(), Variant::default(), &class);
+        assert_eq!(out, hex(&format!("{head} {expected}")), "{name}");
+    }
+}
+
+#[test]
+fn the_servers_as_is_before_all_others() {
+    let prepended = |prepend| Variant {
+        prepend,
+        prepend_as: Asn(7),
+        ..Variant::default()
+    };
+    let [wide, narrow] = [true, false].map(|four_octet| EncodingClass {
+        four_octet,
+        rs_as: Asn(64500),
+        ..EncodingClass::PLAIN
+    });
+    let far = EncodingClass {
+        rs_as: Asn(70_000),
+        ..narrow
+    };
+    let path = |asns| SetBuilder::new().as_path(asns);
+    let long: Vec<u32> = (1..=255).collect();
+    let cases = [
+        (
+            "before the announcer",
+            path(&[1]),
+            0,
+            wide,
+            "40020a 0202 0000fbf4 00000001",
+        ),
+        (
+            "before what the announcer prepends",
+            path(&[7, 1]),
+            2,
+            wide,
+            "400216 0205 0000fbf4 00000007 00000007 00000007 00000001",
+        ),
+        (
+            "alone in an empty path",
+            path(&[]),
+            0,
+            wide,
+            "400206 0201 0000fbf4",
+        ),
+        (
+            "in a sequence before a set",
+            path(&[]).as_set(&[1, 2]),
+            0,
+            wide,
+            "400210 0201 0000fbf4 0102 00000001 00000002",
+        ),
+        (
+            "in two octets",
+            path(&[1]),
+            1,
+            narrow,
+            "400208 0203 fbf4 0007 0001",
+        ),
+        (
+            "as AS_TRANS, and in AS4_PATH",
+            path(&[1]),
+            1,
+            far,
+            "400208 0203 5ba0 0007 0001 c0110e 0203 00011170 00000007 00000001",
+        ),
+    ];
+    for (name, set, prepend, class, expected) in cases {
+        let out = outgoing(&set.build(), prepended(prepend), &class);
+        assert_eq!(out, hex(&format!("40010100 {expected}")), "{name}");
+    }
+    let out = outgoing(&path(&long).build(), prepended(0), &wide);
+    assert_eq!(out[4..8], [0x50, 2, 4, 0x04]);
+    assert_eq!(
+        out[8..16],
+        hex("0201 0000fbf4 02ff"),
+        "in a sequence of its own"
+    );
+}

@@ -370,10 +370,12 @@ fn as_few_messages_as_their_length_allows() {
     for (family, next_hop) in [
         (Family::Ipv4, set.next_hop()),
         (Family::Ipv6, NextHop::V6("2001:db8::1".parse().unwrap())),
+        (Family::Ipv4, NextHop::V6("2001:db8::1".parse().unwrap())),
     ] {
         for message_max in [4096, 65535] {
             let class = EncodingClass {
                 message_max,
+                v6_next_hops: true,
                 ..CLASS
             };
             let mut out = Vec::new();
@@ -403,6 +405,10 @@ fn check_packing(
     prefixes: impl Fn(rialto::wire::Update<'_>) -> Vec<Prefix>,
 ) {
     let messages = messages(out);
+    let context = DecodeContext {
+        v6_next_hops: true,
+        ..context()
+    };
     assert_eq!(messages.len(), count);
     assert!(messages.iter().all(|message| message.len() <= message_max));
     let full = messages.iter().rev().skip(1);
@@ -412,7 +418,9 @@ fn check_packing(
     );
     let found: Vec<Prefix> = messages
         .iter()
-        .flat_map(|message| prefixes(decode(&message[19..]).unwrap()))
+        .flat_map(|message| {
+            prefixes(decode_update(&message[19..], &context, &mut Scratch::default()).unwrap())
+        })
         .collect();
     assert!(found.into_iter().eq(many(family, 5000)));
 }
@@ -425,11 +433,17 @@ fn attributes_too_long_for_one_prefix_give_nothing() {
         (Family::Ipv4, [192, 0, 2, 1].into()),
         (Family::Ipv6, v6),
         (Family::Ipv6, linked),
+        (Family::Ipv4, v6),
+        (Family::Ipv4, linked),
     ]
     .map(|(family, next_hop): (Family, NextHop)| (family, next_hop))
     {
         for add_path in [FamilySet::EMPTY, FamilySet::ALL] {
-            let class = EncodingClass { add_path, ..CLASS };
+            let class = EncodingClass {
+                add_path,
+                v6_next_hops: true,
+                ..CLASS
+            };
             let longest = (0..4096)
                 .rev()
                 .find(|len| fits(&class, *len, next_hop, family))

@@ -44,7 +44,7 @@ fn asn() -> impl Strategy<Value = u32> {
     prop_oneof![3 => 1u32..65_000, 1 => Just(23456), 1 => 65_536u32..4_294_967_295]
 }
 
-fn next_hop_6() -> impl Strategy<Value = NextHop> {
+pub fn next_hop_6() -> impl Strategy<Value = NextHop> {
     let global =
         any::<u64>().prop_map(|low| Ipv6Addr::from(0x2001_0db8u128 << 96 | u128::from(low) | 1));
     let link_local =

@@ -16,6 +16,7 @@ fn class(four_octet: bool) -> EncodingClass {
         four_octet,
         add_path: FamilySet::EMPTY,
         message_max: 4096,
+        v6_next_hops: true,
         ..EncodingClass::PLAIN
     }
 }
@@ -121,6 +122,29 @@ fn announcements() -> Vec<Announcement> {
             prefixes: &["2001:db8::/47", "2001:db8:2::/48"],
         },
         Announcement {
+            name: "IPv4 with an IPv6 next hop (RFC 8950)",
+            four_octet: true,
+            octets: "0044 02 0000 002d
+                80 0e 1d 0001 01 10 20010db8000000000000000000000001 00 18 cb0071 14 0a1230
+                40 01 01 00
+                40 02 06 02 01 0000fbf4",
+            set: SetBuilder::new().next_hop(v6("2001:db8::1")).as_path(&[64500]),
+            prefixes: &["203.0.113.0/24", "10.18.48.0/20"],
+        },
+        Announcement {
+            name: "IPv4 with a global and a link-local next hop (RFC 8950), on a two-octet session",
+            four_octet: false,
+            octets: "004f 02 0000 0038
+                80 0e 2a 0001 01 20 20010db8000000000000000000000001 fe800000000000000000000000000001 00
+                    20 cb007107
+                40 01 01 00
+                40 02 04 02 01 fbf4",
+            set: SetBuilder::new()
+                .next_hop(NextHop::V6LinkLocal(v6("2001:db8::1"), v6("fe80::1")))
+                .as_path(&[64500]),
+            prefixes: &["203.0.113.7/32"],
+        },
+        Announcement {
             name: "a two-octet session whose path fits",
             four_octet: false,
             octets: "002f 02 0000 0014
@@ -178,6 +202,7 @@ fn announcements_decode_and_encode_to_the_same_octets() {
         );
         let context = DecodeContext {
             four_octet,
+            v6_next_hops: true,
             ..context()
         };
         let update = decode_update(&octets[19..], &context, &mut Scratch::default()).unwrap();

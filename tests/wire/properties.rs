@@ -1,13 +1,13 @@
 //! What holds for all octets, and for all UPDATEs that could be meant.
 
 use proptest::prelude::*;
-use rialto::base::{Asn, Family, FamilySet, Prefix};
+use rialto::base::{Asn, Family, Prefix};
 use rialto::wire::{
     Additions, AttributeSet, CommunityScrub, DecodeContext, EncodingClass, KeepAll, Scratch,
     Update, Variant, VariantFlags, code, decode_update, encode_announcements, encode_attributes,
 };
 
-use super::generate::{Said, nlri_octets, prefix, said, set};
+use super::generate::{Said, next_hop_6, nlri_octets, prefix, said, set};
 use super::support::{body, context, decode};
 
 #[path = "../../fuzz/checks/framer.rs"]
@@ -174,6 +174,11 @@ fn adds() -> impl Strategy<Value = Adds> {
         })
 }
 
+/// None, a small one or a large one.
+fn asn() -> impl Strategy<Value = Asn> {
+    prop_oneof![Just(Asn(0)), Just(Asn(64_500)), Just(Asn(4_200_000_001))]
+}
+
 /// The set that a client of this class decodes from what it is sent.
 fn sent(
     set: &AttributeSet,
@@ -227,6 +232,7 @@ fn check_added(
     let others = |set: &AttributeSet| -> Vec<Vec<u8>> {
         set.attributes()
             .filter(|attribute| !code::is_communities(attribute.code))
+            .filter(|attribute| ![code::AS_PATH, code::OTC].contains(&attribute.code))
             .map(|attribute| attribute.whole.to_vec())
             .collect()
     };
@@ -246,14 +252,18 @@ proptest! {
     #[test]
     fn a_decoded_set_encodes_to_one_that_decodes_to_itself(
         set in set(), prefixes in proptest::collection::vec(prefix(Family::Ipv4), 1..50), four_octet: bool,
+        next_hop_6 in proptest::option::of(next_hop_6()),
     ) {
-        let set = set.build();
-        let class = EncodingClass { four_octet, add_path: FamilySet::EMPTY, message_max: 65535, ..EncodingClass::PLAIN };
+        let set = match next_hop_6 {
+            Some(next_hop) => set.next_hop(next_hop).build(),
+            None => set.build(),
+        };
+        let class = EncodingClass { four_octet, message_max: 65535, v6_next_hops: true, ..EncodingClass::PLAIN };
         let (mut attributes, mut out) = (Vec::new(), Vec::new());
         encode_attributes(&mut attributes, &set, Variant::default(), Asn(0), &class, &KeepAll);
         let mut nlri = prefixes.iter().map(|prefix| (*prefix, None));
         prop_assert_eq!(encode_announcements(&mut out, &class, &attributes, set.next_hop(), Family::Ipv4, &mut nlri), 1);
-        let context = DecodeContext { four_octet, ..context() };
+        let context = DecodeContext { four_octet, v6_next_hops: true, ..context() };
         let update = decode_update(&out[19..], &context, &mut Scratch::default()).unwrap();
         prop_assert_eq!(&update.announced[0].0, &set);
         prop_assert_eq!(update.announced[0].1.iter().collect::<Vec<_>>(), prefixes);
@@ -262,12 +272,18 @@ proptest! {
     #[test]
     fn what_is_added_is_heard_behind_what_was_there(
         set in set(), adds in adds(), bits: u8, tags in 0u16..2, four_octet: bool,
+        prepend in 0u8..4, prepend_as in 1u32..100_000, otc in asn(), rs_as in asn(),
     ) {
         let set = set.build();
-        let class = EncodingClass { four_octet, message_max: 65535, ..EncodingClass::PLAIN };
-        let variant = Variant { flags: VariantFlags::from_bits(bits), tags, ..Variant::default() };
+        let class = EncodingClass { four_octet, message_max: 65535, otc, rs_as, ..EncodingClass::PLAIN };
+        let variant = Variant { flags: VariantFlags::from_bits(bits), tags, prepend, prepend_as: Asn(prepend_as) };
         let heard = sent(&set, variant, &class, &adds);
         check_added(&set, &heard, variant, &adds)?;
+        let before = [rs_as].into_iter().filter(|asn| *asn != Asn(0));
+        let before = before.chain([Asn(prepend_as); 3].into_iter().take(prepend.into()));
+        prop_assert!(heard.as_path_asns().eq(before.chain(set.as_path_asns())), "{:?}", heard);
+        let made = Some(otc).filter(|asn| *asn != Asn(0));
+        prop_assert_eq!(heard.otc(), set.otc().or(made));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use rialto::base::{Family, FamilySet};
 use rialto::wire::{DecodeContext, NextHop, Scratch, TypeCodes, decode_update};
 
-use super::outcome::{Outcome::*, check_all, outcome, outcome_in, with};
+use super::outcome::{Outcome::*, check_all, instead, outcome, outcome_in, with};
 use super::support::*;
 
 #[test]
@@ -356,6 +356,56 @@ fn next_hops_of_ipv6() {
             Withdrawn(14),
         ),
     ]);
+}
+
+#[test]
+fn next_hops_of_ipv4_in_mp_reach_nlri() {
+    let global = hex("20010db8000000000000000000000001");
+    let both = [&global[..], &hex("fe800000000000000000000000000001")].concat();
+    let multicast = hex("ff020000000000000000000000000001");
+    let announced = || Some(Announced(vec![1, 2]));
+    let withdrawn = || Some(Withdrawn(14));
+    // With RFC 8950, and without; what is not there resets.
+    let cases = [
+        (
+            "an IPv4 address",
+            &[192, 0, 2, 1][..],
+            announced(),
+            announced(),
+        ),
+        ("an IPv6 address", &global, announced(), None),
+        ("two IPv6 addresses", &both, announced(), None),
+        ("a multicast address", &multicast, withdrawn(), None),
+        ("no host", &[0; 16], withdrawn(), None),
+        ("nothing", &[], None, None),
+        ("17 octets", &both[..17], None, None),
+        ("as many as VPN families have", &both[..24], None, None),
+    ];
+    for (name, next_hop, with, without) in cases {
+        let reach = reach_4(next_hop, NLRI);
+        let attributes = [&reach[..], &origin(), &as_path(&[1])].concat();
+        let body = body(&[], &attributes, &[]);
+        for (v6_next_hops, expected) in [(true, with), (false, without)] {
+            let context = DecodeContext {
+                v6_next_hops,
+                ..context()
+            };
+            let expected = expected.unwrap_or(Reset(9, reach.clone()));
+            let found = outcome_in(&context, &body);
+            assert_eq!(found, expected, "{name}, RFC 8950: {v6_next_hops}");
+        }
+    }
+}
+
+#[test]
+fn next_hop_itself_is_four_octets_whatever_was_negotiated() {
+    let context = DecodeContext {
+        v6_next_hops: true,
+        ..context()
+    };
+    let attribute = hex("20010db8000000000000000000000001");
+    let found = outcome_in(&context, &instead(0x40, 3, &attribute));
+    assert_eq!(found, Withdrawn(3));
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub fn context() -> DecodeContext<'static> {
     DecodeContext {
         four_octet: true,
         families: FamilySet::ALL,
+        v6_next_hops: false,
         discard: &NONE,
         treat_as_withdraw: &NONE,
         scrub: &KeepAll,
@@ -95,6 +96,12 @@ pub fn reach(nlri: &[u8]) -> Vec<u8> {
 
 pub fn unreach(nlri: &[u8]) -> Vec<u8> {
     attribute(0x80, 15, &[&[0, 2, 1], nlri].concat())
+}
+
+/// MP_REACH_NLRI of IPv4 with any next hop.
+pub fn reach_4(next_hop: &[u8], nlri: &[u8]) -> Vec<u8> {
+    let head = [0, 1, 1, next_hop.len() as u8];
+    attribute(0x80, 14, &[&head[..], next_hop, &[0], nlri].concat())
 }
 
 /// `40 01 01 00` to octets; spaces and line ends do not matter.

@@ -55,6 +55,7 @@ impl SessionCore {
                 let context = DecodeContext {
                     four_octet: up.negotiated.four_octet,
                     families: up.negotiated.families,
+                    v6_next_hops: up.negotiated.ipv6_next_hops,
                     discard: &client.discard,
                     treat_as_withdraw: &client.treat_as_withdraw,
                     scrub: exchange.scheme.import_scrub(),

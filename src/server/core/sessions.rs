@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{ClientSlot, SessionEpoch, Time};
+use crate::base::{Asn, ClientSlot, SessionEpoch, Time};
 use crate::server::exchange::Client;
 use crate::server::message::{ClientUp, ToShard};
-use crate::session::{DownReason, Negotiated, SessionAction, SessionEvent, State, Stop, Way};
+use crate::session::{
+    DownReason, Negotiated, SessionAction, SessionEvent, SessionSettings, State, Stop, Way,
+};
 use crate::wire::{EXTENDED_MESSAGE_MAX, EncodingClass, MESSAGE_MAX};
 
 use super::clients::{ClientState, Up};
@@ -161,19 +163,16 @@ impl SessionCore {
         let epoch = state.epoch;
         state.up = Some(Up::new(conn, negotiated, shard_count, now));
         tracing::info!(client = state.name(), families = ?negotiated.families, "session established");
+        let class = encoding_class(state.session.settings(), &negotiated);
         let up = ClientUp {
             slot,
             epoch,
             families: negotiated.families,
-            add_path: negotiated.add_path_send,
-            extended_messages: negotiated.extended_messages,
-            four_octet: negotiated.four_octet,
+            class,
             router_id: negotiated.peer_router_id,
         };
         self.links.push_all(|| ToShard::ClientUp(up.clone()));
-        self.output
-            .classes
-            .insert(slot, encoding_class(&negotiated));
+        self.output.classes.insert(slot, class);
         self.ask_join(slot, negotiated.families);
         self.startup.handle_up(now);
     }
@@ -291,7 +290,8 @@ impl SessionCore {
     }
 }
 
-fn encoding_class(negotiated: &Negotiated) -> EncodingClass {
+fn encoding_class(settings: &SessionSettings, negotiated: &Negotiated) -> EncodingClass {
+    let server_asn = |wanted| if wanted { settings.local_asn } else { Asn(0) };
     let message_max = if negotiated.extended_messages {
         EXTENDED_MESSAGE_MAX
     } else {
@@ -301,6 +301,8 @@ fn encoding_class(negotiated: &Negotiated) -> EncodingClass {
         four_octet: negotiated.four_octet,
         add_path: negotiated.add_path_send,
         message_max,
-        ..EncodingClass::PLAIN
+        v6_next_hops: negotiated.ipv6_next_hops,
+        otc: server_asn(settings.role.is_some()),
+        rs_as: server_asn(settings.prepend_rs_as),
     }
 }

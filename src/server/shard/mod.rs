@@ -24,7 +24,6 @@ use crate::rib::{
     AnnouncerOrder, Capacities, Decision, EligibilityTable, Marks, MedMode, PathList, Scope,
     SetTable, Stamp, Table, Versions,
 };
-use crate::wire::EncodingClass;
 
 use super::exchange::Exchange;
 use super::message::{ClientUp, ToCore, ToShard};
@@ -270,17 +269,7 @@ impl Shard {
         }
         self.orders[slot.index()].router_id = up.router_id;
         self.remove_receiver(slot);
-        let class = EncodingClass {
-            four_octet: up.four_octet,
-            add_path: up.add_path,
-            message_max: if up.extended_messages {
-                u16::MAX
-            } else {
-                4_096
-            },
-            ..EncodingClass::PLAIN
-        };
-        self.capacities.insert(slot, class);
+        self.capacities.insert(slot, up.class);
         let announcer = &mut self.announcers[slot.index()];
         announcer.epoch = up.epoch.0;
         announcer.phases = Default::default();
@@ -324,7 +313,7 @@ impl Shard {
                 .get(slot.index())
                 .and_then(|announcer| announcer.up.as_ref());
             match up {
-                Some(up) if up.families.contains(family) && up.add_path.contains(family) => {
+                Some(up) if up.families.contains(family) && up.class.add_path.contains(family) => {
                     scope.all.insert(slot)
                 }
                 Some(up) if up.families.contains(family) => scope.best.insert(slot),
