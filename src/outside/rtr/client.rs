@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::RtrTiming;
+use super::encode::encode_error;
 use super::payload::{ApplyError, Payload, Update};
-use super::pdu::{Intervals, PduError, Received, VERSION_MAX, decode, encode_error};
+use super::pdu::{Intervals, PduError, Received, VERSION_MAX, decode};
 use super::session::{Known, Next, Session, SessionError};
 
 /// Read from a socket in one go.
