@@ -10,6 +10,7 @@ mod member;
 mod mrt;
 mod program;
 mod routers;
+mod rtr;
 mod server;
 mod table;
 
@@ -268,6 +269,11 @@ fn add_path_and_md5_with_those_that_have_them() {
 
 /// Serialises the tests and says whether they can run; `None` when something is missing.
 fn turn(makes: &[Make]) -> Option<MutexGuard<'static, ()>> {
+    turn_with(&makes.iter().map(|make| make.program()).collect::<Vec<_>>())
+}
+
+/// As [`turn`], with what must be installed: programs and their Debian packages.
+fn turn_with(programs: &[(&str, &str)]) -> Option<MutexGuard<'static, ()>> {
     static TURN: Mutex<()> = Mutex::new(());
     let set = |name: &str| std::env::var(name).is_ok_and(|value| value == "1" || value == "true");
     let in_ci = set("CI");
@@ -279,8 +285,7 @@ fn turn(makes: &[Make]) -> Option<MutexGuard<'static, ()>> {
     {
         missing.push("not root".to_owned());
     }
-    for make in makes {
-        let (program, package) = make.program();
+    for (program, package) in programs {
         if !std::path::Path::new(program).exists() {
             missing.push(format!("no {program} (Debian: {package})"));
         }

@@ -20,6 +20,8 @@ pub enum Refusal {
     Says,
     /// Names its own version, and hangs up.
     SaysAndHangsUp,
+    /// Says no in the version that it was asked in.
+    Echoes,
     Answers,
     HangsUp,
 }
@@ -255,6 +257,7 @@ fn answer(says: &mut Says, header: &[u8; 8], body: &[u8]) -> (Vec<u8>, bool) {
     if asked > version && says.refusal != Refusal::Answers {
         let octets = match says.refusal {
             Refusal::HangsUp => Vec::new(),
+            Refusal::Echoes => encode_pdu(asked, &error(4)),
             _ => encode_pdu(version, &error(4)),
         };
         return (octets, says.refusal != Refusal::Says);

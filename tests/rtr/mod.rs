@@ -283,6 +283,12 @@ async fn caches_of_older_versions() {
             &[('R', 2)],
         ),
         (
+            "one of version 0 does not say so",
+            0,
+            Refusal::Echoes,
+            &[('R', 2), ('R', 1), ('R', 0)],
+        ),
+        (
             "one of version 0 hangs up without a word",
             0,
             Refusal::HangsUp,

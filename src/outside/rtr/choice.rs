@@ -89,7 +89,8 @@ impl Choice {
             .min()
     }
 
-    fn has_data(&self, cache: usize) -> bool {
+    /// Whether the cache has said something that holds.
+    pub fn has_data(&self, cache: usize) -> bool {
         (self.caches.get(cache)).is_some_and(|standing| standing.expires.is_some())
     }
 

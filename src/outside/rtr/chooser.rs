@@ -62,6 +62,7 @@ impl Chooser {
             while let Ok(report) = reports.try_recv() {
                 self.handle_report(report);
             }
+            self.drop_what_expired();
             self.show_choice();
             let now = Instant::now();
             let changes_at = self.choice.poll_timeout(now);
@@ -89,6 +90,14 @@ impl Chooser {
                 if let Some(place) = self.loaded.get_mut(cache) {
                     *place = Some(loaded);
                 }
+            }
+        }
+    }
+
+    fn drop_what_expired(&mut self) {
+        for (cache, loaded) in self.loaded.iter_mut().enumerate() {
+            if !self.choice.has_data(cache) {
+                *loaded = None;
             }
         }
     }

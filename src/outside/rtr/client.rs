@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::RtrTiming;
+use super::encode::encode_error;
 use super::payload::{ApplyError, Payload, Update};
-use super::pdu::{Intervals, PduError, Received, VERSION_MAX, decode, encode_error};
+use super::pdu::{Intervals, PduError, Received, VERSION_MAX, decode, error_code};
 use super::session::{Known, Next, Session, SessionError};
 
 /// Read from a socket in one go.
@@ -88,6 +89,16 @@ impl ClientError {
         }
     }
 
+    fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            ClientError::Session(SessionError::Reported {
+                code: error_code::UNSUPPORTED_VERSION,
+                ..
+            })
+        )
+    }
+
     fn is_cut(&self) -> bool {
         matches!(self, ClientError::Closed | ClientError::Socket(_))
     }
@@ -112,7 +123,8 @@ pub struct Client {
     next_version: Option<u8>,
     /// Connections that were cut before any answer.
     cuts: u32,
-    /// Connections in a row that brought no data.
+    loaded_at: Option<Instant>,
+    /// Connections in a row that did not last.
     failures: u32,
     last_words: String,
 }
@@ -136,6 +148,7 @@ impl Client {
             intervals: Intervals::default(),
             next_version: None,
             cuts: 0,
+            loaded_at: None,
             failures: 0,
             last_words: String::new(),
         }
@@ -145,9 +158,13 @@ impl Client {
     pub async fn run(mut self) {
         while !self.reports.is_closed() {
             self.report(News::Connecting).await;
+            let begun = Instant::now();
             let Err(error) = self.connect_and_converse().await else {
                 return;
             };
+            if begun.elapsed() >= self.timing.pause_max {
+                self.failures = 0;
+            }
             let pause = self.pause();
             self.failures = self.failures.saturating_add(1);
             self.note(&error, pause);
@@ -167,6 +184,7 @@ impl Client {
         if let Err(error) = socket.set_tcp_keepalive(&keepalive) {
             debug!("RTR cache {}: no keepalive: {error}", self.address);
         }
+        self.forget_what_expired();
         let version = self.next_version.take().unwrap_or(VERSION_MAX);
         let mut session = Session::new(version, self.known, self.entries_max);
         let mut wire = Wire::new(stream);
@@ -180,6 +198,16 @@ impl Client {
             }
         }
         ended
+    }
+
+    /// What is past the cache's Expire Interval is of no use to it either (RFC 8210 §6).
+    fn forget_what_expired(&mut self) {
+        let expire = Duration::from_secs(u64::from(self.intervals.expire_s));
+        if self.loaded_at.is_some_and(|at| at.elapsed() >= expire) {
+            self.known = None;
+            self.payload = Payload::default();
+            self.loaded_at = None;
+        }
     }
 
     /// Ends with an error, or when nobody listens any more.
@@ -258,7 +286,7 @@ impl Client {
         self.payload = applied.map_err(|_| ClientError::Interrupted)??;
         self.known = Some(known);
         self.intervals = intervals;
-        self.failures = 0;
+        self.loaded_at = Some(Instant::now());
         self.cuts = 0;
         self.last_words.clear();
         let (vrps, aspas) = (self.payload.vrps.len(), self.payload.aspas.len());
@@ -300,6 +328,12 @@ impl Client {
             self.next_version = Some(1);
             return;
         }
+        let lower = |version: u8| version.checked_sub(1).unwrap_or(VERSION_MAX);
+        if !session.is_settled() && error.is_refusal() {
+            // It names no version that was not refused yet.
+            self.next_version = Some(lower(session.version()));
+            return;
+        }
         if session.is_settled() || !error.is_cut() {
             return;
         }
@@ -311,10 +345,7 @@ impl Client {
         // One that hangs up on a version that it does not know: two tries at each.
         self.cuts += 1;
         let is_second = self.cuts.is_multiple_of(2);
-        self.next_version = Some(match begun {
-            0 if is_second => VERSION_MAX,
-            _ => begun - u8::from(is_second),
-        });
+        self.next_version = Some(if is_second { lower(begun) } else { begun });
     }
 
     /// Longer after each failure, but not longer than the cache asks for.

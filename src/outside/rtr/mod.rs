@@ -13,6 +13,7 @@
 mod choice;
 mod chooser;
 mod client;
+mod encode;
 mod payload;
 #[doc(hidden)]
 pub mod pdu;

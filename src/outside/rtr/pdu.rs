@@ -1,32 +1,34 @@
-//! PDUs of the RTR protocol, octets to values and back: RFC 8210 §5 (version 1), RFC 6810 (version
+//! PDUs of the RTR protocol, octets to values: RFC 8210 §5 (version 1), RFC 6810 (version
 //! 0), draft-ietf-sidrops-8210bis-27 §5.12 (ASPA, version 2). Knows nothing of their order.
-
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::base::{Asn, Family, Prefix};
 use crate::policy::{Aspa, Vrp};
+
+#[doc(hidden)]
+pub use super::encode::encode_pdu;
 
 /// The highest protocol version that is spoken.
 pub const VERSION_MAX: u8 = 2;
 /// The longest PDU (8210bis §5.1).
 pub const PDU_LEN_MAX: usize = 65_535;
-const HEADER_LEN: usize = 8;
+pub(super) const HEADER_LEN: usize = 8;
 /// What is kept of the text of an Error Report.
 const TEXT_LEN_MAX: usize = 200;
-/// What is sent back of a PDU that is wrong.
-const ECHO_LEN_MAX: usize = 64;
 
-const SERIAL_NOTIFY: u8 = 0;
-const SERIAL_QUERY: u8 = 1;
-const RESET_QUERY: u8 = 2;
-const CACHE_RESPONSE: u8 = 3;
-const IPV4_PREFIX: u8 = 4;
-const IPV6_PREFIX: u8 = 6;
-const END_OF_DATA: u8 = 7;
-const CACHE_RESET: u8 = 8;
-const ROUTER_KEY: u8 = 9;
-const ERROR_REPORT: u8 = 10;
-const ASPA: u8 = 11;
+/// Types of PDUs (RFC 8210 §5, 8210bis §5.12).
+pub(super) mod kind {
+    pub const SERIAL_NOTIFY: u8 = 0;
+    pub const SERIAL_QUERY: u8 = 1;
+    pub const RESET_QUERY: u8 = 2;
+    pub const CACHE_RESPONSE: u8 = 3;
+    pub const IPV4_PREFIX: u8 = 4;
+    pub const IPV6_PREFIX: u8 = 6;
+    pub const END_OF_DATA: u8 = 7;
+    pub const CACHE_RESET: u8 = 8;
+    pub const ROUTER_KEY: u8 = 9;
+    pub const ERROR_REPORT: u8 = 10;
+    pub const ASPA: u8 = 11;
+}
 
 /// Error codes (RFC 8210 §12, 8210bis §12).
 pub mod error_code {
@@ -152,7 +154,7 @@ pub fn decode(octets: &[u8]) -> Result<Option<Received>, PduError> {
     let Some((&[version, kind, a, b, l0, l1, l2, l3], rest)) = octets.split_first_chunk() else {
         return Ok(None);
     };
-    if version > VERSION_MAX && kind != ERROR_REPORT {
+    if version > VERSION_MAX && kind != kind::ERROR_REPORT {
         return Err(PduError::Version(version));
     }
     let len = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
@@ -170,14 +172,14 @@ pub fn decode(octets: &[u8]) -> Result<Option<Received>, PduError> {
 /// Whether a PDU of this type can be that long, which is known before it is there.
 fn may_be(version: u8, kind: u8, len: usize) -> Result<bool, PduError> {
     Ok(match kind {
-        SERIAL_NOTIFY => len == 12,
-        CACHE_RESPONSE | CACHE_RESET => len == HEADER_LEN,
-        IPV4_PREFIX => len == 20,
-        IPV6_PREFIX => len == 32,
-        END_OF_DATA => len == if version == 0 { 12 } else { 24 },
-        ROUTER_KEY if version >= 1 => (32..=PDU_LEN_MAX).contains(&len),
-        ERROR_REPORT => (16..=PDU_LEN_MAX).contains(&len),
-        ASPA if version >= 2 => (12..=PDU_LEN_MAX).contains(&len),
+        kind::SERIAL_NOTIFY => len == 12,
+        kind::CACHE_RESPONSE | kind::CACHE_RESET => len == HEADER_LEN,
+        kind::IPV4_PREFIX => len == 20,
+        kind::IPV6_PREFIX => len == 32,
+        kind::END_OF_DATA => len == if version == 0 { 12 } else { 24 },
+        kind::ROUTER_KEY if version >= 1 => (32..=PDU_LEN_MAX).contains(&len),
+        kind::ERROR_REPORT => (16..=PDU_LEN_MAX).contains(&len),
+        kind::ASPA if version >= 2 => (12..=PDU_LEN_MAX).contains(&len),
         _ => return Err(PduError::Kind { version, kind }),
     })
 }
@@ -186,17 +188,19 @@ fn may_be(version: u8, kind: u8, len: usize) -> Result<bool, PduError> {
 fn decode_body(kind: u8, field: u16, body: &[u8]) -> Result<Option<Pdu>, PduError> {
     let session = field;
     Ok(match kind {
-        SERIAL_NOTIFY => take_u32(body).map(|(serial, _)| Pdu::SerialNotify { session, serial }),
-        CACHE_RESPONSE => Some(Pdu::CacheResponse { session }),
-        CACHE_RESET => Some(Pdu::CacheReset),
-        IPV4_PREFIX => decode_vrp::<4>(Family::Ipv4, body)?,
-        IPV6_PREFIX => decode_vrp::<16>(Family::Ipv6, body)?,
-        END_OF_DATA => decode_end_of_data(session, body).map(Pdu::EndOfData),
-        ERROR_REPORT => Some(Pdu::ErrorReport {
+        kind::SERIAL_NOTIFY => {
+            take_u32(body).map(|(serial, _)| Pdu::SerialNotify { session, serial })
+        }
+        kind::CACHE_RESPONSE => Some(Pdu::CacheResponse { session }),
+        kind::CACHE_RESET => Some(Pdu::CacheReset),
+        kind::IPV4_PREFIX => decode_vrp::<4>(Family::Ipv4, body)?,
+        kind::IPV6_PREFIX => decode_vrp::<16>(Family::Ipv6, body)?,
+        kind::END_OF_DATA => decode_end_of_data(session, body).map(Pdu::EndOfData),
+        kind::ERROR_REPORT => Some(Pdu::ErrorReport {
             code: field,
             text: error_text(body).unwrap_or_default(),
         }),
-        ASPA => Some(decode_aspa(field, body)?),
+        kind::ASPA => Some(decode_aspa(field, body)?),
         _ => Some(Pdu::RouterKey),
     })
 }
@@ -277,75 +281,6 @@ fn error_text(body: &[u8]) -> Option<String> {
     let text = rest.get(..(text_len as usize).min(TEXT_LEN_MAX).min(rest.len()))?;
     let text = String::from_utf8_lossy(text);
     Some(text.chars().filter(|c| !c.is_control()).collect())
-}
-
-pub fn encode_query(version: u8, query: Query) -> Vec<u8> {
-    match query {
-        Query::Reset => encode(version, RESET_QUERY, 0, &[]),
-        Query::Serial { session, serial } => {
-            encode(version, SERIAL_QUERY, session, &serial.to_be_bytes())
-        }
-    }
-}
-
-/// An Error Report on a PDU that begins with `pdu`; empty where it is on none.
-pub fn encode_error(version: u8, code: u16, pdu: &[u8], text: &str) -> Vec<u8> {
-    let pdu = pdu.get(..ECHO_LEN_MAX).unwrap_or(pdu);
-    let lens = [pdu.len(), text.len()].map(|len| (len as u32).to_be_bytes());
-    let [pdu_len, text_len] = &lens;
-    let body = [&pdu_len[..], pdu, &text_len[..], text.as_bytes()].concat();
-    encode(version, ERROR_REPORT, code, &body)
-}
-
-fn encode(version: u8, kind: u8, field: u16, body: &[u8]) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(HEADER_LEN + body.len());
-    octets.extend_from_slice(&[version, kind]);
-    octets.extend_from_slice(&field.to_be_bytes());
-    octets.extend_from_slice(&((HEADER_LEN + body.len()) as u32).to_be_bytes());
-    octets.extend_from_slice(body);
-    octets
-}
-
-/// What a cache sends, for tests that play one.
-#[doc(hidden)]
-pub fn encode_pdu(version: u8, pdu: &Pdu) -> Vec<u8> {
-    let flags = |is_announced: bool| [u8::from(is_announced), 0];
-    match pdu {
-        Pdu::SerialNotify { session, serial } => {
-            encode(version, SERIAL_NOTIFY, *session, &serial.to_be_bytes())
-        }
-        Pdu::CacheResponse { session } => encode(version, CACHE_RESPONSE, *session, &[]),
-        Pdu::CacheReset => encode(version, CACHE_RESET, 0, &[]),
-        Pdu::Vrp { vrp, is_announced } => {
-            let (kind, address) = match vrp.prefix.address() {
-                std::net::IpAddr::V4(address) => (IPV4_PREFIX, Ipv4Addr::octets(&address).to_vec()),
-                std::net::IpAddr::V6(address) => (IPV6_PREFIX, Ipv6Addr::octets(&address).to_vec()),
-            };
-            let lens = [u8::from(*is_announced), vrp.prefix.len(), vrp.max_len, 0];
-            let body = [&lens[..], &address, &vrp.asn.0.to_be_bytes()].concat();
-            encode(version, kind, 0, &body)
-        }
-        Pdu::Aspa { aspa, is_announced } => {
-            let asns = [aspa.customer].into_iter().chain(aspa.providers.clone());
-            let body: Vec<u8> = asns.flat_map(|asn| asn.0.to_be_bytes()).collect();
-            encode(
-                version,
-                ASPA,
-                u16::from_be_bytes(flags(*is_announced)),
-                &body,
-            )
-        }
-        Pdu::RouterKey => encode(version, ROUTER_KEY, 0x0100, &[7; 40]),
-        Pdu::EndOfData(end) => {
-            let mut body = end.serial.to_be_bytes().to_vec();
-            if let Some(intervals) = end.intervals.filter(|_| version > 0) {
-                let all = [intervals.refresh_s, intervals.retry_s, intervals.expire_s];
-                body.extend(all.iter().flat_map(|seconds| seconds.to_be_bytes()));
-            }
-            encode(version, END_OF_DATA, end.session, &body)
-        }
-        Pdu::ErrorReport { code, text } => encode_error(version, *code, &[], text),
-    }
 }
 
 #[cfg(test)]
@@ -472,21 +407,6 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn queries_are_written() {
-        let serial = Query::Serial {
-            session: 0x1234,
-            serial: 7,
-        };
-        assert_eq!(encode_query(2, Query::Reset), hex("02 02 0000 00000008"));
-        assert_eq!(encode_query(1, serial), hex("01 01 1234 0000000c 00000007"));
-        assert_eq!(
-            encode_error(1, 3, &[9; 70], "no")[..12],
-            hex("01 0a 0003 00000052 00000040")[..],
-            "what is long is cut"
-        );
     }
 
     #[test]

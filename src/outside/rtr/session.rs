@@ -1,8 +1,9 @@
 //! The router's side of one connection to an RTR cache (RFC 8210 §5 to §8), without I/O: takes PDUs,
 //! says what to do next. Knows nothing of what was said before but its session and serial number.
 
+use super::encode::encode_query;
 use super::payload::Update;
-use super::pdu::{EndOfData, Pdu, PduError, Query, Received, encode_query, error_code};
+use super::pdu::{EndOfData, Pdu, PduError, Query, Received, error_code};
 
 /// Which data of a cache are held. Of use to a connection of that version only (RFC 8210 §5.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
