@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::base::{Asn, Family, FamilySet};
 
@@ -119,6 +120,12 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &ForClients) -> Opti
         limits: limits.families,
         attribute_octets_max: limits.attribute_octets_max,
         limit_restart: limits.restart,
+        updates_per_s: limits.updates_per_s,
+        min_advertisement: own
+            .min_advertisement_ms
+            .or(defaults.min_advertisement_ms)
+            .filter(|ms| *ms > 0)
+            .map(|ms| Duration::from_millis(ms.into())),
         attributes: own
             .attributes
             .resolve(&defaults.attributes, &server.attributes),

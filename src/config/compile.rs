@@ -190,6 +190,8 @@ impl<'a> Shared<'a> {
             limits: client.limits,
             attribute_octets_max: client.attribute_octets_max,
             limit_restart: client.limit_restart,
+            updates_per_s: client.updates_per_s,
+            min_advertisement: client.min_advertisement,
             discard: client.attributes.discard,
             treat_as_withdraw: client.attributes.treat_as_withdraw,
             password: client.password.clone(),

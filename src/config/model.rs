@@ -125,6 +125,8 @@ pub struct ClientConfig {
     pub limits: [PrefixLimits; 2],
     pub attribute_octets_max: Option<u32>,
     pub limit_restart: Option<Duration>,
+    pub updates_per_s: Option<u32>,
+    pub min_advertisement: Option<Duration>,
     pub attributes: Attributes,
 }
 

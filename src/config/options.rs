@@ -42,6 +42,7 @@ pub struct Options {
     pub ipv6_next_hops: Option<bool>,
     pub obeys_well_known: Option<bool>,
     pub takes_blackholes: Option<bool>,
+    pub min_advertisement_ms: Option<u32>,
     pub matrix: MatrixOptions,
     pub irr: IrrOptions,
     pub connect_retry_s: Option<u16>,
@@ -62,6 +63,7 @@ pub struct LimitOptions {
     pub families: [FamilyLimitOptions; 2],
     pub attribute_octets_max: Option<Limit>,
     pub restart_s: Option<Limit>,
+    pub updates_per_s: Option<Limit>,
 }
 
 /// What [`LimitOptions`] come to.
@@ -69,6 +71,7 @@ pub struct Limits {
     pub families: [PrefixLimits; 2],
     pub attribute_octets_max: Option<u32>,
     pub restart: Option<Duration>,
+    pub updates_per_s: Option<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +101,7 @@ impl Options {
             ipv6_next_hops: reader.bool("ipv6_next_hops"),
             obeys_well_known: reader.one_of("rfc1997", &[("pass", false), ("obey", true)]),
             takes_blackholes: reader.bool("blackhole"),
+            min_advertisement_ms: reader.integer("min_advertisement_ms", 0..=600_000),
             matrix: MatrixOptions::read(reader),
             irr: reader
                 .table("irr")
@@ -236,11 +240,13 @@ impl LimitOptions {
         let octets = ATTRIBUTE_OCTETS_LEAST..=u32::MAX;
         let attribute_octets_max = reader.limit("attribute_octets_max", octets);
         let restart_s = reader.limit("restart", 1..=604_800);
+        let updates_per_s = reader.limit("updates_per_s", 1..=1_000_000);
         reader.finish();
         LimitOptions {
             families: [v4, v6],
             attribute_octets_max,
             restart_s,
+            updates_per_s,
         }
     }
 
@@ -291,6 +297,7 @@ impl LimitOptions {
         Limits {
             families,
             attribute_octets_max: attribute_octets_max.max(),
+            updates_per_s: (self.updates_per_s.or(defaults.updates_per_s)).and_then(Limit::max),
             restart: restart_s
                 .max()
                 .map(|seconds| Duration::from_secs(u64::from(seconds))),

@@ -206,6 +206,11 @@ fn limits(client: &ClientConfig) -> Vec<String> {
     }
     let octets_max = client.attribute_octets_max;
     limits.extend(octets_max.map(|max| format!("attribute_octets_max {max}")));
+    limits.extend(
+        client
+            .updates_per_s
+            .map(|max| format!("updates_per_s {max}")),
+    );
     match client.limit_restart {
         Some(after) => limits.push(format!("restart after {} s", after.as_secs())),
         None => limits.push("no restart".to_owned()),

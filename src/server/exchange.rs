@@ -63,6 +63,10 @@ pub struct Client {
     pub attribute_octets_max: Option<u32>,
     /// How long a session stays down after a limit closed it; `None`: until the operator enables it.
     pub limit_restart: Option<Duration>,
+    /// UPDATEs in a second beyond which it is read more slowly.
+    pub updates_per_s: Option<u32>,
+    /// Changes reach it so far apart.
+    pub min_advertisement: Option<Duration>,
     /// `attributes.discard` and `attributes.treat_as_withdraw`.
     pub discard: TypeCodes,
     pub treat_as_withdraw: TypeCodes,

@@ -122,6 +122,8 @@ pub fn client(slot: ClientSlot) -> Client {
         import: Arc::new(ImportPolicy::default()),
         limits: [PrefixLimits::default(); 2],
         attribute_octets_max: None,
+        updates_per_s: None,
+        min_advertisement: None,
         limit_restart: None,
         discard: TypeCodes::default(),
         treat_as_withdraw: TypeCodes::default(),

@@ -100,6 +100,8 @@ pub fn client(index: u16, core: CoreId) -> Client {
         import: Default::default(),
         limits: Default::default(),
         attribute_octets_max: None,
+        updates_per_s: None,
+        min_advertisement: None,
         limit_restart: None,
         discard: Default::default(),
         treat_as_withdraw: Default::default(),

@@ -13,6 +13,7 @@ use crate::session::{Negotiated, Session, State, Way};
 use super::connections::ConnId;
 use super::counts::{Block, Counts};
 use super::fault_log::FaultLog;
+use super::pace::{Budget, Pace};
 
 /// A configured client, up or not.
 pub(super) struct ClientState {
@@ -67,6 +68,8 @@ pub(super) struct Up {
     pub is_walking: bool,
     pub resyncs: Resyncs,
     pub marks: RefreshMarks,
+    pub pace: Pace,
+    pub budget: Budget,
     /// When octets were last written, or began to wait.
     pub progress: Time,
     /// When it was last looked at what is kept for it alone.
@@ -178,6 +181,8 @@ impl Up {
                 next_shard: 0,
             },
             marks: RefreshMarks::new(now),
+            pace: Pace::default(),
+            budget: Budget::new(now),
             progress: now,
             looked_at: Time::ZERO,
             written_over_budget: 0,

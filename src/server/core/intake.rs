@@ -37,7 +37,7 @@ impl SessionCore {
             return false;
         };
         state.is_stuck = state.up.is_some() && links.is_pressed();
-        if state.is_stuck {
+        if state.is_stuck || state.rests() {
             return false;
         }
         let ClientState {
@@ -48,10 +48,15 @@ impl SessionCore {
             epoch,
             ..
         } = state;
+        let mut rests_due = None;
         let outcome = match (session.poll_message(now), up) {
             (None, _) => return false,
             (Some(Message::Update(body)), Some(up)) => {
                 history.updates_in += 1;
+                if let Some(per_s) = client.updates_per_s {
+                    up.budget.spend(now, per_s);
+                    rests_due = up.budget.rests_until;
+                }
                 let context = DecodeContext {
                     four_octet: up.negotiated.four_octet,
                     families: up.negotiated.families,
@@ -109,6 +114,9 @@ impl SessionCore {
             }
             (Some(_), _) => Outcome::Nothing,
         };
+        if let Some(until) = rests_due {
+            self.rests_due = Some(self.rests_due.map_or(until, |due| due.min(until)));
+        }
         match outcome {
             Outcome::Nothing => {}
             Outcome::Routes { end_of_rib } => {

@@ -12,6 +12,7 @@ mod intake;
 mod limits;
 mod links;
 mod output;
+mod pace;
 mod reclaim;
 mod reload;
 mod sessions;
@@ -83,11 +84,15 @@ pub struct SessionCore {
     stats: Stats,
     /// Questions about "block" that were put off.
     blocks_due: Option<Time>,
+    /// The end of the first rest of a client that said too much.
+    rests_due: Option<Time>,
     /// More work waits than one call should do: come back at once.
     work_due: Option<Time>,
     /// Shards have room again, and sessions wait for it.
     is_resume_due: Cell<bool>,
     is_shutting_down: bool,
+    /// Some clients here have `min_advertisement_ms`.
+    is_pacing: bool,
 }
 
 #[derive(Default)]
@@ -124,14 +129,17 @@ impl SessionCore {
             notices: VecDeque::new(),
             stats: Stats::default(),
             blocks_due: None,
+            rests_due: None,
             work_due: None,
             is_resume_due: Cell::new(false),
             is_shutting_down: false,
+            is_pacing: false,
             exchange: exchange.clone(),
         };
         for client in exchange.clients().filter(|client| client.core == core) {
             new.add_client(now, client.clone());
         }
+        new.note_pacing();
         new.pump(now);
         new
     }
@@ -274,6 +282,7 @@ impl SessionCore {
             self.resume_reading(now);
         }
         self.tick_slow(now);
+        self.end_rests(now);
         self.review_due_blocks(now);
         self.pump(now);
     }
@@ -283,6 +292,7 @@ impl SessionCore {
             self.timers.next(),
             self.work_due,
             self.blocks_due,
+            self.rests_due,
             self.walks.due(self.startup.is_over()),
             self.output.flush_due(),
             self.slow.next_tick(),
@@ -323,17 +333,22 @@ impl SessionCore {
 
     /// False: stop reading that connection until [`CoreAction::Read`].
     pub fn wants_octets(&self, conn: ConnId) -> bool {
-        if !self.links.is_pressed() {
+        let Some(connection) = self.connections.get(conn) else {
+            return true;
+        };
+        let owner = connection
+            .owner
+            .and_then(|(slot, _)| self.clients.get(slot));
+        if owner.is_some_and(|state| state.rests()) && self.is_established(connection) {
+            connection.held.set(true);
+            return false;
+        }
+        if !self.links.is_pressed() || !self.is_established(connection) {
             return true;
         }
-        match self.connections.get(conn) {
-            Some(connection) if self.is_established(connection) => {
-                connection.held.set(true);
-                self.is_resume_due.set(true);
-                false
-            }
-            _ => true,
-        }
+        connection.held.set(true);
+        self.is_resume_due.set(true);
+        false
     }
 
     /// False: leave the mailboxes of the shards alone; too much waits to be written.

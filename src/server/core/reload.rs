@@ -113,6 +113,7 @@ impl SessionCore {
                 self.add_client(now, client.clone());
             }
         }
+        self.note_pacing();
     }
 
     fn remove_client(&mut self, now: Time, slot: ClientSlot) {
@@ -135,6 +136,9 @@ impl SessionCore {
             return;
         }
         state.session.handle_settings(now, after.session.clone());
+        if after.min_advertisement.is_none() {
+            self.unpause(slot);
+        }
         self.settle(now, slot);
         if is_socket_changed(&before, after) {
             let stop = Stop {

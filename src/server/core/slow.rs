@@ -45,6 +45,11 @@ impl Slow {
     pub fn forget(&mut self, slot: ClientSlot) {
         self.recovering.remove(slot);
     }
+
+    /// A client is to get the present state of what it is noted to lack.
+    pub fn recover(&mut self, slot: ClientSlot) {
+        self.recovering.insert(slot);
+    }
 }
 
 impl SessionCore {
@@ -55,7 +60,8 @@ impl SessionCore {
     pub(super) fn note_retained(&mut self, now: Time) {
         let retained = self.output.gauge.retained();
         self.stats.octets_retained_max = self.stats.octets_retained_max.max(retained as u64);
-        if (retained > 0 || !self.output.stalled.is_empty()) && self.slow.next_tick.is_none() {
+        let has_some = retained > 0 || !self.output.stalled.is_empty() || self.is_pacing;
+        if has_some && self.slow.next_tick.is_none() {
             self.slow.next_tick = Some(now + TICK);
         }
         if retained <= self.exchange.limits.core_octets_max {
@@ -81,6 +87,7 @@ impl SessionCore {
             return;
         }
         self.slow.next_tick = None;
+        self.tick_pace(now);
         self.tell_queued(now);
         for slot in self.stalled_by_silence(now) {
             self.stall(slot);
@@ -187,6 +194,7 @@ impl SessionCore {
     /// Gives up noting what a client may still hold: it gets everything anew once it reads, where it
     /// can be told to forget the rest (RFC 7313); otherwise its session ends.
     pub(super) fn lose(&mut self, now: Time, slot: ClientSlot) {
+        self.unpause(slot);
         let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
@@ -309,6 +317,7 @@ impl SessionCore {
             return;
         };
         up.is_stalled = false;
+        up.pace.paused_until = None;
         self.output.stalled.remove(slot);
         if up.is_lost {
             return self.refresh_all(slot);
