@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
 
+use proptest::prelude::*;
 use rialto::adopt::arouteserver::{Files, adopt};
 use rialto::adopt::{AdoptError, Adopted};
 
 use super::{assert_golden, example, noted, parsed};
-use crate::cli::rialto;
 
 const GENERAL: &str = "\
 cfg:
@@ -545,47 +544,61 @@ fn aliases_do_not_grow_without_end() {
     assert!(error.to_string().contains("more than"), "{error}");
 }
 
-fn run(words: &[&str]) -> (Output, String) {
-    let output = rialto(&[&["import", "arouteserver"], words].concat());
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output, told)
+/// Of the pieces that YAML is made of, so that they meet.
+fn any_yaml() -> impl Strategy<Value = String> {
+    let pieces = [
+        "cfg:",
+        "\n",
+        "\n  ",
+        "\n    ",
+        "- ",
+        "a: ",
+        "&a ",
+        "*a",
+        "<<: ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "\"",
+        "'",
+        "| ",
+        ">",
+        "!x ",
+        "# ",
+        "rs_as: 1",
+        "communities:",
+        "filtering:",
+        "---",
+        "...",
+        "\t",
+        "${A}",
+        "%",
+        "? ",
+        "é",
+        "~",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..40)
+        .prop_map(|pieces| pieces.concat())
 }
 
-#[test]
-fn the_command_writes_the_configuration_its_keys_and_the_list() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().expect("a folder");
-    let output = folder.path().join("rialto.toml");
-    let [general, clients] = ["general.yml", "clients.yml"].map(example);
-    let words = [&general, &clients, &output].map(|file| file.to_str().expect("UTF-8"));
-    let (ran, told) = run(&[words[0], words[1], "--output", words[2], "--keys", "keys"]);
-    assert_eq!(ran.status.code(), Some(0), "{told}");
-    assert!(ran.stdout.is_empty());
-    assert!(
-        told.contains("cfg.graceful_shutdown.enabled (general.yml:"),
-        "{told}"
-    );
-    assert!(!told.contains("secret"), "{told}");
-    let text = fs::read_to_string(&output).expect("it is written");
-    assert!(text.contains("password_file = \"keys/AS64499-1\""));
-    let key = folder.path().join("keys/AS64499-1");
-    assert_eq!(
-        fs::read_to_string(&key).expect("it is there"),
-        "another secret\n"
-    );
-    let mode = fs::metadata(&key)
-        .expect("it is there")
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o600);
-}
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
-#[test]
-fn the_command_ends_with_one_where_nothing_can_be_read() {
-    let clients = example("clients.yml");
-    let clients = clients.to_str().expect("UTF-8");
-    let (ran, told) = run(&[clients, clients]);
-    assert_eq!(ran.status.code(), Some(1));
-    assert!(told.contains("clients.yml: there is no \"cfg\""), "{told}");
-    assert!(ran.stdout.is_empty());
+    #[test]
+    fn any_text_is_read_or_refused(text in any_yaml()) {
+        if let Ok(adopted) = adopted(&format!("cfg: {text}"), CLIENTS) {
+            parsed(&adopted);
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_stays_a_comment(description in any::<String>()) {
+        let description = serde_json::Value::from(description);
+        let adopted = of_client(&format!("    description: {description}\n"));
+        prop_assert_eq!(value(&adopted, "client.0.asn"), "64496");
+        let keys = parsed(&adopted)["client"][0].as_table().map(toml::Table::len);
+        prop_assert_eq!(keys, Some(2));
+    }
 }

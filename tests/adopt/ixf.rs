@@ -7,7 +7,6 @@ use rialto::adopt::{AdoptError, Adopted};
 use serde_json::{Value, json};
 
 use super::{assert_golden, example, noted, parsed};
-use crate::cli::rialto;
 
 fn adopted(export: &Value, choice: &Choice) -> Result<Adopted, AdoptError> {
     adopt("members.json", &export.to_string(), choice)
@@ -253,18 +252,4 @@ fn of_several_lans_one_must_be_chosen() {
     };
     let adopted = adopted(&export, &choice).expect("it is read");
     assert!(adopted.text.contains("198.51.100.1") && adopted.client_count == 1);
-}
-
-#[test]
-fn the_command_ends_well_with_a_list_and_with_one_where_there_is_nothing() {
-    let file = example("members.json");
-    let file = file.to_str().expect("UTF-8");
-    let ran = rialto(&["import", "ixf", file]);
-    assert_eq!(ran.status.code(), Some(0));
-    let expected = fs::read(example("ixf.toml")).expect("it is there");
-    assert_eq!(ran.stdout, expected);
-    assert!(String::from_utf8_lossy(&ran.stderr).contains("Left to do by hand:"));
-    let ran = rialto(&["import", "ixf", file, "--vlan", "99"]);
-    assert_eq!(ran.status.code(), Some(1));
-    assert!(ran.stdout.is_empty());
 }
