@@ -2,7 +2,7 @@
 //! cannot be expressed becomes a [`Note`]; nothing is dropped without one.
 //!
 //! Owns the other programs' options and what they come to here. Does not know whether Rialto likes
-//! the outcome (that is `rialto check`), nor where to it is written.
+//! the outcome (that is `rialto check`), nor where it is written to.
 
 pub mod arouteserver;
 mod document;

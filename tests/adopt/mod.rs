@@ -4,6 +4,7 @@
 mod arouteserver;
 mod command;
 mod ixf;
+mod yaml;
 
 use std::fs;
 use std::path::{Path, PathBuf};
