@@ -1,5 +1,6 @@
 //! Rialto: a BGP route server (RFC 7947, RFC 7948). `ARCHITECTURE.md` is the map.
 
+pub mod adopt;
 pub mod base;
 pub mod cli;
 pub mod config;

@@ -1,5 +1,6 @@
 //! Integration tests that go through public doors, in one binary.
 
+mod adopt;
 mod cli;
 mod config;
 mod manage;

@@ -40,6 +40,9 @@ pub enum Command {
     Run(RunArgs),
     /// Say everything that is wrong with a configuration, or what it comes to
     Check(CheckArgs),
+    /// Make a configuration of what other programs are configured with
+    #[command(subcommand)]
+    Import(Import),
     /// Put a route server under load: synthetic clients, each of whose tables is checked
     Load(crate::load::args::LoadArgs),
     /// See it work: a route server on loopback, synthetic clients, a full table, all checked
@@ -80,6 +83,71 @@ pub struct CheckArgs {
     pub reference: bool,
     #[command(flatten)]
     pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// Of arouteserver's general.yml, clients.yml and bogons.yml
+    #[command(after_help = IMPORT_HELP)]
+    Arouteserver(ArouteserverArgs),
+    /// Of an IX-F member export (Euro-IX JSON schema 0.6, 0.7 or 1.0), as IXP Manager has one
+    #[command(after_help = IMPORT_HELP)]
+    Ixf(IxfArgs),
+}
+
+const IMPORT_HELP: &str = "\
+What cannot be expressed, and what is left to do, is listed on top of the
+configuration and on standard error, each option with its place and why.
+
+Exit status: 0 also with such a list, 1 if nothing useful could be read.";
+
+#[derive(Debug, Args)]
+pub struct ArouteserverArgs {
+    /// What is general
+    #[arg(value_name = "GENERAL.YML")]
+    pub general: PathBuf,
+    /// The clients
+    #[arg(value_name = "CLIENTS.YML")]
+    pub clients: PathBuf,
+    /// The bogon prefixes; Rialto has its own
+    #[arg(value_name = "BOGONS.YML")]
+    pub bogons: Option<PathBuf>,
+    /// Write a file of each TCP MD5 key into this folder, which starts from the configuration's
+    #[arg(long, value_name = "FOLDER")]
+    pub keys: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: ImportOutput,
+}
+
+#[derive(Debug, Args)]
+pub struct IxfArgs {
+    /// The export
+    #[arg(value_name = "EXPORT.JSON")]
+    pub export: PathBuf,
+    /// The exchange, where the export has several: its ixp_id
+    #[arg(long, value_name = "ID")]
+    pub ixp: Option<u64>,
+    /// The peering LAN, where there are several: its vlan_id
+    #[arg(long, value_name = "ID")]
+    pub vlan: Option<u64>,
+    /// The route server's ASN; default: that of the route servers in the export
+    #[arg(long, value_name = "ASN")]
+    pub server_asn: Option<u32>,
+    /// The route server's router ID; default: the address of the one in the export
+    #[arg(long, value_name = "ADDR")]
+    pub router_id: Option<std::net::Ipv4Addr>,
+    /// Take addresses that do not say routeserver = true as well
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub output: ImportOutput,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportOutput {
+    /// Write the configuration here instead of to standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

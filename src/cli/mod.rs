@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod control;
 mod fetch;
+mod import;
 mod run;
 mod show;
 mod table;
@@ -29,6 +30,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::run(&args).into(),
         Command::Check(args) => check::check(&args).into(),
+        Command::Import(from) => import::import(&from).into(),
         Command::Show(args) => told(show::show(&args.what)),
         Command::Explain(args) => told(show::explain(&args)),
         Command::Reload(args) => told(control::reload(&args)),
