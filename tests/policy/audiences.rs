@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rialto::base::{Asn, ClientSlot};
 use rialto::policy::{
-    ControlScheme, Directory, DirectoryEntry, Precedence, SchemeOptions, audiences,
+    ControlScheme, Directory, DirectoryEntry, Precedence, PrefixClass, SchemeOptions, audiences,
 };
 use rialto::wire::testing::SetBuilder;
 
@@ -91,16 +91,16 @@ proptest! {
         let slots = clients.iter().scan(0u16, |slot, (_, _, gap)| { *slot += gap * 40; Some(ClientSlot(*slot)) });
         let entries: Vec<DirectoryEntry> = slots
             .zip(&clients)
-            .map(|(slot, (asn, hide_own_as, _))| DirectoryEntry { slot, asn: Asn(*asn), hide_own_as: *hide_own_as })
+            .map(|(slot, (asn, hide_own_as, _))| DirectoryEntry { hide_own_as: *hide_own_as, ..DirectoryEntry::new(slot, Asn(*asn)) })
             .collect();
-        let directory: Directory = entries.iter().copied().collect();
+        let directory: Directory = entries.iter().cloned().collect();
         let precedence = if large_first { Precedence::LargeFirst } else { Precedence::Merged };
         let options = SchemeOptions { precedence, ..SchemeOptions::default() };
         let scheme = ControlScheme::new(Asn(RS.into()), &options).unwrap();
         let set = SetBuilder::new().as_path(&path).communities(&standard).large(&large).build();
         let announcer = entries[0].slot;
 
-        let result = audiences(announcer, &scheme.actions(&set, &directory), &directory);
+        let result = audiences(announcer, &scheme.actions(&set, &directory), PrefixClass::ACCEPTED, 0, &directory);
 
         prop_assert!(result.is_sorted_by(|a, b| a.0 < b.0), "in the order of the variants, each once");
         prop_assert!(result.iter().all(|(_, clients)| !clients.is_empty()));

@@ -1,7 +1,7 @@
 //! Forms of control communities as a configuration writes them, and what they remove.
 
 use rialto::base::Asn;
-use rialto::policy::{ControlAction, ControlScheme, SchemeError, SchemeOptions};
+use rialto::policy::{ControlAction, ControlScheme, Last, SchemeError, SchemeOptions};
 
 use crate::scheme::{RS, check};
 
@@ -132,21 +132,39 @@ fn without_forms_for_peers_the_servers_standard_values_are_forged() {
 fn every_error_in_the_forms_is_reported() {
     use ControlAction::*;
     type Wrong = fn(ControlAction, String) -> SchemeError;
-    let form = |action, form| SchemeError::Form { action, form };
-    let missing = |action, form| SchemeError::PeerMissing { action, form };
-    let unexpected = |action, form| SchemeError::PeerUnexpected { action, form };
-    let ambiguous = |action, form| SchemeError::Ambiguous {
-        action,
+    fn last(action: ControlAction) -> &'static str {
+        match action.last() {
+            Last::Fixed => "nothing else",
+            Last::Peer => "peer_as",
+            Last::Rtt => "rtt",
+        }
+    }
+    let form: Wrong = |action, form| SchemeError::Form {
+        key: action.name(),
         form,
-        other: DoNotAnnounceToPeer,
+        last: last(action),
+    };
+    let missing: Wrong = |action, form| SchemeError::LastMissing {
+        key: action.name(),
+        form,
+        last: last(action),
+    };
+    let unexpected: Wrong = |action, form| SchemeError::Unexpected {
+        key: action.name(),
+        word: if form.ends_with("rtt") {
+            "rtt"
+        } else {
+            "peer_as"
+        },
+        form,
+    };
+    let ambiguous: Wrong = |action, form| SchemeError::Ambiguous {
+        key: action.name(),
+        form,
+        other: DoNotAnnounceToPeer.name(),
     };
     let cases = [
-        (
-            "one number is no community",
-            AnnounceToAny,
-            "7",
-            form as Wrong,
-        ),
+        ("one number is no community", AnnounceToAny, "7", form),
         ("nor are four", AnnounceToAny, "1:2:3:4", form),
         ("nor is nothing", AnnounceToAny, "", form),
         ("a word is none", AnnounceToAny, "rs_asn:1:2", form),
@@ -154,9 +172,23 @@ fn every_error_in_the_forms_is_reported() {
         ("17 bits do not fit", AnnounceToAny, "65536:1", form),
         ("33 bits do not fit", AnnounceToAny, "1:2:4294967296", form),
         (
-            "extended ones are not known",
+            "rt and ro are all there is",
             AnnounceToPeer,
-            "rt:0:peer_as",
+            "rx:0:peer_as",
+            form,
+        ),
+        ("nor in capitals", AnnounceToPeer, "RT:0:peer_as", form),
+        (
+            "an extended one has two numbers",
+            AnnounceToPeer,
+            "rt:0:1:peer_as",
+            form,
+        ),
+        ("not one", AnnounceToPeer, "rt:peer_as", form),
+        (
+            "behind four octets of ASN there are two",
+            AnnounceToAny,
+            "rt:200000:65536",
             form,
         ),
         (
@@ -173,9 +205,33 @@ fn every_error_in_the_forms_is_reported() {
         ),
         ("a peer is named", PrependOnceToPeer, "rs_as:7", missing),
         (
+            "in an extended one too",
+            AnnounceToPeer,
+            "ro:rs_as:7",
+            missing,
+        ),
+        (
+            "no round-trip time is asked for where a peer is",
+            AnnounceToPeer,
+            "rs_as:1:rtt",
+            missing,
+        ),
+        (
+            "a round-trip time is asked for where one is",
+            AnnounceBelowRtt,
+            "rs_as:1:peer_as",
+            missing,
+        ),
+        (
             "no peer is named for all",
             PrependOnceToAny,
             "rs_as:7:peer_as",
+            unexpected,
+        ),
+        (
+            "nor a round-trip time",
+            AddNoExportToAny,
+            "rs_as:7:rtt",
             unexpected,
         ),
         (
@@ -188,6 +244,7 @@ fn every_error_in_the_forms_is_reported() {
     for (case, action, text, error) in cases {
         let errors = ControlScheme::new(Asn(RS), &with_forms(&[(action, &[text])])).unwrap_err();
         assert_eq!(errors, [error(action, text.to_owned())], "{case}");
+        assert_eq!(errors[0].key(), action.name(), "{case}");
         let message = errors[0].to_string();
         assert!(
             message.starts_with(action.name()),
@@ -232,6 +289,7 @@ fn the_forms_in_force_are_listed() {
         "64500:101:peer_as",
         "64500:102:peer_as",
         "64500:103:peer_as",
+        "65535:666",
     ];
     assert_eq!(forms, expected);
 }

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use rialto::base::{Asn, Family, Prefix};
-use rialto::policy::{ImportChecks, ImportPolicy, RejectReason, Verdict};
+use rialto::base::{Asn, Family};
+use rialto::policy::{ImportChecks, ImportPolicy, Outside, RejectReason, Verdict};
 use rialto::wire::testing::SetBuilder;
 use rialto::wire::{self, AttributeSet};
 
@@ -30,6 +30,24 @@ fn good() -> SetBuilder {
     SetBuilder::new().next_hop(wire::NextHop::V4([10, 77, 1, 1].into()))
 }
 
+/// What the policy says of a set whatever prefix comes with it.
+fn of_set(policy: &ImportPolicy, set: &AttributeSet) -> Verdict {
+    of(policy, set, "193.0.0.0/21")
+}
+
+/// What it says of a prefix whose attributes are fine.
+fn of_prefix(policy: &ImportPolicy, prefix: &str) -> Verdict {
+    of(policy, &good().as_path(&[CLIENT.0]).build(), prefix)
+}
+
+fn of(policy: &ImportPolicy, set: &AttributeSet, prefix: &str) -> Verdict {
+    let outside = Outside::default();
+    let of_set = policy.check_attributes(set, &outside);
+    policy
+        .judge(&of_set, &prefix.parse().unwrap(), &outside)
+        .verdict()
+}
+
 fn reject(reason: RejectReason) -> Verdict {
     Verdict::Rejected(reason)
 }
@@ -53,9 +71,9 @@ fn attribute_sets_at_an_exchange() {
             Verdict::Accepted,
         ),
         (
-            "an AS_SET further right passes",
+            "an AS_SET further right is rejected",
             good().as_path(&[10_000]).as_set(&[5, 6]).build(),
-            Verdict::Accepted,
+            reject(AsSet),
         ),
         (
             "the last ASN before the bogons passes",
@@ -92,7 +110,12 @@ fn attribute_sets_at_an_exchange() {
         (
             "an AS_SET counts one towards the length",
             good().as_path(&[10_000; 31]).as_set(&[1, 2, 3]).build(),
-            Verdict::Accepted,
+            reject(AsSet),
+        ),
+        (
+            "and one more is too long",
+            good().as_path(&[10_000; 32]).as_set(&[1, 2, 3]).build(),
+            reject(AsPathTooLong),
         ),
         (
             "AS 0 is rejected",
@@ -187,7 +210,7 @@ fn attribute_sets_at_an_exchange() {
     ];
     let policy = ImportPolicy::new(exchange());
     for (case, set, expected) in cases {
-        assert_eq!(policy.check_attributes(&set), expected, "{case}");
+        assert_eq!(of_set(&policy, &set), expected, "{case}");
     }
 }
 
@@ -198,7 +221,7 @@ fn a_bogon_server_is_its_own_as_first() {
         ..exchange()
     });
     let set = good().as_path(&[10_000, 64_500]).build();
-    assert_eq!(policy.check_attributes(&set), reject(RejectReason::OwnAs));
+    assert_eq!(of_set(&policy, &set), reject(RejectReason::OwnAs));
 }
 
 #[test]
@@ -212,8 +235,8 @@ fn prefixes_at_an_exchange() {
         ),
         ("a /8 passes", "12.0.0.0/8", Verdict::Accepted),
         ("a /24 passes", "193.0.0.0/24", Verdict::Accepted),
-        ("a /7 is too short", "12.0.0.0/7", reject(PrefixLength)),
-        ("a /25 is too long", "193.0.0.0/25", reject(PrefixLength)),
+        ("a /7 is too short", "12.0.0.0/7", reject(PrefixTooShort)),
+        ("a /25 is too long", "193.0.0.0/25", reject(PrefixTooLong)),
         (
             "an ordinary IPv6 prefix passes",
             "2a00:1450::/32",
@@ -224,12 +247,12 @@ fn prefixes_at_an_exchange() {
         (
             "an IPv6 /11 is too short",
             "2a00::/11",
-            reject(PrefixLength),
+            reject(PrefixTooShort),
         ),
         (
             "an IPv6 /49 is too long",
             "2a00:1450::/49",
-            reject(PrefixLength),
+            reject(PrefixTooLong),
         ),
         (
             "the default route is a bogon",
@@ -249,8 +272,7 @@ fn prefixes_at_an_exchange() {
     ];
     let policy = ImportPolicy::new(exchange());
     for (case, text, expected) in cases {
-        let prefix: Prefix = text.parse().unwrap();
-        assert_eq!(policy.check_prefix(&prefix), expected, "{case}");
+        assert_eq!(of_prefix(&policy, text), expected, "{case}");
     }
 }
 
@@ -289,7 +311,7 @@ fn each_check_has_a_switch_that_touches_no_other() {
     for reason in reasons {
         let off = off(reason);
         assert_eq!(
-            off.check_attributes(&bad_set(reason)),
+            of_set(&off, &bad_set(reason)),
             Verdict::Accepted,
             "{reason} is off"
         );
@@ -299,33 +321,30 @@ fn each_check_has_a_switch_that_touches_no_other() {
         };
         for other in reasons.into_iter().filter(|other| !same_switch(*other)) {
             assert_eq!(
-                off.check_attributes(&bad_set(other)),
+                of_set(&off, &bad_set(other)),
                 reject(other),
                 "{reason} is off"
             );
         }
     }
 
-    let long: Prefix = "193.0.0.0/25".parse().unwrap();
-    let bogon: Prefix = "10.0.0.0/8".parse().unwrap();
+    let (long, bogon) = ("193.0.0.0/25", "10.0.0.0/8");
     let mut checks = exchange();
     checks.prefix_lengths[Family::Ipv4.index()] = None;
+    let any_length = ImportPolicy::new(checks);
+    assert_eq!(of_prefix(&any_length, long), Verdict::Accepted);
     assert_eq!(
-        ImportPolicy::new(checks.clone()).check_prefix(&long),
-        Verdict::Accepted
-    );
-    assert_eq!(
-        ImportPolicy::new(checks).check_prefix(&bogon),
+        of_prefix(&any_length, bogon),
         reject(RejectReason::BogonPrefix)
     );
     let no_bogons = ImportPolicy::new(ImportChecks {
         bogon_prefixes: None,
         ..exchange()
     });
-    assert_eq!(no_bogons.check_prefix(&bogon), Verdict::Accepted);
+    assert_eq!(of_prefix(&no_bogons, bogon), Verdict::Accepted);
     assert_eq!(
-        no_bogons.check_prefix(&long),
-        reject(RejectReason::PrefixLength)
+        of_prefix(&no_bogons, long),
+        reject(RejectReason::PrefixTooLong)
     );
 }
 
@@ -339,17 +358,11 @@ fn a_lab_accepts_everything() {
         ImportPolicy::default(),
         ImportPolicy::new(ImportChecks::lab(SERVER, CLIENT)),
     ] {
-        assert_eq!(policy.check_attributes(&bad), Verdict::Accepted);
-        assert_eq!(
-            policy.check_attributes(&SetBuilder::new().build()),
-            Verdict::Accepted
-        );
+        assert_eq!(of_set(&policy, &bad), Verdict::Accepted);
+        let empty = SetBuilder::new().build();
+        assert_eq!(of_set(&policy, &empty), Verdict::Accepted);
         for text in ["0.0.0.0/0", "10.0.0.0/32", "::/0", "2001:db8::1/128"] {
-            assert_eq!(
-                policy.check_prefix(&text.parse().unwrap()),
-                Verdict::Accepted,
-                "{text}"
-            );
+            assert_eq!(of(&policy, &empty, text), Verdict::Accepted, "{text}");
         }
     }
 }
@@ -360,10 +373,7 @@ fn quarantine_rejects_what_nothing_else_does() {
         quarantined: true,
         ..exchange()
     });
-    let judge = |set: &AttributeSet, prefix: &str| match policy.check_attributes(set) {
-        Verdict::Accepted => policy.check_prefix(&prefix.parse().unwrap()),
-        rejected => rejected,
-    };
+    let judge = |set: &AttributeSet, prefix: &str| of(&policy, set, prefix);
     let fine = good().as_path(&[10_000]).build();
     let empty = good().build();
     assert_eq!(

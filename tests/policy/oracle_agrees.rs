@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use proptest::prelude::*;
 use rialto::base::{Asn, ClientSlot, Prefix};
 use rialto::policy::{
-    ControlScheme, Directory, DirectoryEntry, ImportChecks, ImportPolicy, Precedence,
-    SchemeOptions, Verdict, audiences,
+    ControlScheme, Directory, DirectoryEntry, ImportChecks, ImportPolicy, Outside, Precedence,
+    PrefixClass, SchemeOptions, audiences,
 };
 use rialto::wire::NextHop;
 use rialto::wire::testing::SetBuilder;
@@ -128,17 +128,21 @@ proptest! {
 
         let directory: Directory = (0..)
             .zip(&clients)
-            .map(|(id, (asn, hide))| DirectoryEntry { slot: ClientSlot(id), asn: Asn(*asn), hide_own_as: *hide })
+            .map(|(id, (asn, hide))| DirectoryEntry {
+                hide_own_as: *hide,
+                obeys_well_known: interpret_well_known,
+                ..DirectoryEntry::new(ClientSlot(id), Asn(*asn))
+            })
             .collect();
         let precedence = if large_first { Precedence::LargeFirst } else { Precedence::Merged };
-        let options = SchemeOptions { precedence, interpret_well_known, ..SchemeOptions::default() };
+        let options = SchemeOptions { precedence, ..SchemeOptions::default() };
         let scheme = ControlScheme::new(Asn(rs), &options).unwrap();
         // As the decoder does it: what is scrubbed on import is not there.
         let import = scheme.import_scrub();
         let kept: Vec<_> = standard.iter().copied().filter(|c| !import.removes_standard(*c)).collect();
         let kept_large: Vec<_> = large.iter().copied().filter(|c| !import.removes_large(*c)).collect();
         let set = SetBuilder::new().as_path(&path).communities(&kept).large(&kept_large).build();
-        let found = audiences(ClientSlot(0), &scheme.actions(&set, &directory), &directory);
+        let found = audiences(ClientSlot(0), &scheme.actions(&set, &directory), PrefixClass::ACCEPTED, 0, &directory);
 
         for id in 0..clients.len() as u16 {
             let owed = oracle.table_of(id).remove(&(net, 0));
@@ -214,10 +218,11 @@ proptest! {
             true => builder.as_set(&set).as_path(&path).build(),
             false => builder.as_path(&path).as_set(&set).build(),
         };
-        let verdict = match policy.check_attributes(&set) {
-            Verdict::Accepted => policy.check_prefix(&prefix),
-            rejected => rejected,
-        };
-        prop_assert_eq!(verdict.reason().map(|reason| reason.name()), oracle.verdict(1, &net).err());
+        let outside = Outside::default();
+        let class = policy.judge(&policy.check_attributes(&set, &outside), &prefix, &outside);
+        // The oracle need not say on which side a length is wrong.
+        let side = |name: &'static str| if name.starts_with("prefix_too") { "prefix_length" } else { name };
+        let reason = class.verdict().reason().map(|reason| side(reason.name()));
+        prop_assert_eq!(reason, oracle.verdict(1, &net).err().map(side));
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rialto::base::{Asn, ClientSlot};
 use rialto::policy::{
-    Actions, ControlScheme, Directory, DirectoryEntry, Precedence, SchemeOptions, audiences,
+    Actions, ControlScheme, Directory, DirectoryEntry, Precedence, PrefixClass, SchemeOptions,
+    audiences,
 };
 use rialto::wire::AttributeSet;
 use rialto::wire::testing::SetBuilder;
@@ -16,9 +17,8 @@ const ASNS: [u32; 5] = [10, 20, 20, 30, 200_000];
 
 fn directory(hiding: &[u16]) -> Directory {
     let entry = |(slot, asn): (u16, u32)| DirectoryEntry {
-        slot: ClientSlot(slot),
-        asn: Asn(asn),
         hide_own_as: hiding.contains(&slot),
+        ..DirectoryEntry::new(ClientSlot(slot), Asn(asn))
     };
     (0..).zip(ASNS).map(entry).collect()
 }
@@ -46,10 +46,11 @@ fn set(path: &[u32], communities: &str) -> Arc<AttributeSet> {
 
 /// Receivers by slot, such as "1 2 3+1" where slot 3 gets one prepend.
 fn receivers(actions: &Actions, directory: &Directory) -> String {
-    let mut slots: Vec<(u16, u8)> = audiences(ClientSlot(0), actions, directory)
-        .iter()
-        .flat_map(|(variant, clients)| clients.iter().map(|slot| (slot.0, variant.prepend)))
-        .collect();
+    let mut slots: Vec<(u16, u8)> =
+        audiences(ClientSlot(0), actions, PrefixClass::ACCEPTED, 0, directory)
+            .iter()
+            .flat_map(|(variant, clients)| clients.iter().map(|slot| (slot.0, variant.prepend)))
+            .collect();
     slots.sort_unstable();
     let texts = slots.into_iter().map(|(slot, prepend)| match prepend {
         0 => slot.to_string(),
@@ -69,10 +70,13 @@ fn rows(table: &str) -> impl Iterator<Item = [&str; 3]> {
 
 /// `cases`: name | communities | receivers.
 pub fn check(scheme: &ControlScheme, cases: &str) {
+    check_among(&directory(&[]), scheme, cases);
+}
+
+fn check_among(directory: &Directory, scheme: &ControlScheme, cases: &str) {
     for [case, communities, expected] in rows(cases) {
-        let directory = directory(&[]);
-        let actions = scheme.actions(&set(&[10], communities), &directory);
-        assert_eq!(receivers(&actions, &directory), expected, "{case}");
+        let actions = scheme.actions(&set(&[10], communities), directory);
+        assert_eq!(receivers(&actions, directory), expected, "{case}");
     }
 }
 
@@ -157,7 +161,8 @@ fn a_server_with_a_four_octet_asn() {
     assert!(
         scheme
             .forms()
-            .all(|(_, form)| form.matches(':').count() == 2 || form == "0:peer_as")
+            .all(|(_, form)| form.matches(':').count() == 2
+                || ["0:peer_as", "65535:666"].contains(&form.as_str()))
     );
 }
 
@@ -188,12 +193,14 @@ fn large_first_lets_large_forms_speak_before_standard_ones() {
 }
 
 #[test]
-fn interpreted_well_known_communities_stop_everything() {
-    let options = SchemeOptions {
-        interpret_well_known: true,
-        ..SchemeOptions::default()
+fn well_known_communities_of_a_client_that_is_obeyed_stop_everything() {
+    let obeying = DirectoryEntry {
+        obeys_well_known: true,
+        ..DirectoryEntry::new(ClientSlot(0), Asn(ASNS[0]))
     };
-    let scheme = ControlScheme::new(Asn(RS), &options).unwrap();
+    let others = (1..).zip(&ASNS[1..]);
+    let others = others.map(|(slot, asn)| DirectoryEntry::new(ClientSlot(slot), Asn(*asn)));
+    let directory = std::iter::once(obeying).chain(others).collect();
     let cases = "
         NO_EXPORT                       | 65535:65281                     |
         NO_ADVERTISE                    | 65535:65282                     |
@@ -203,7 +210,7 @@ fn interpreted_well_known_communities_stop_everything() {
         GRACEFUL_SHUTDOWN stops nothing | 65535:0                         | 1 2 3 4
         to a peer does not help         | 65535:65281 64500:20 64500:1:30 |
     ";
-    check(&scheme, cases);
+    check_among(&directory, &ControlScheme::standard(Asn(RS)), cases);
 }
 
 #[test]
