@@ -35,7 +35,7 @@ pub enum ShardQuery {
         to: ClientSlot,
     },
     Stats,
-    /// Which one it runs.
+    /// Which one it runs, with every path judged under it.
     Generation,
 }
 

@@ -23,7 +23,7 @@ impl Shard {
             } => self.routes(*slot, *which, *cursor, *limit),
             ShardQuery::Explain { prefix, to } => ShardReply::Explain(self.explain(prefix, *to)),
             ShardQuery::Stats => ShardReply::Stats(Box::new(self.statistics())),
-            ShardQuery::Generation => ShardReply::Generation(self.exchange.generation),
+            ShardQuery::Generation => ShardReply::Generation(self.settled_generation()),
         }
     }
 
