@@ -105,7 +105,12 @@ fn exchange(words: &Words) -> Result<Exchange, Box<dyn Error>> {
     let (cores, shards) = (words.cores, words.shards);
     let text = format!("{text}\n[cores]\nsessions = {cores}\nshards = {shards}\n");
     let config = config::from_text(&file, &text)?;
-    Ok(config::compile(&config, &Overrides::default(), None))
+    Ok(config::compile(
+        &config,
+        &Overrides::default(),
+        &config::Inputs::default(),
+        None,
+    ))
 }
 
 impl Machine {

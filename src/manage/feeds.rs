@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
+use tracing::error;
 
 use crate::config::{Config, IrrFeed, IrrSources, RpkiFeed as RpkiSources};
 use crate::outside::irr::{IrrProblem, IrrStore};
@@ -61,7 +62,7 @@ impl Feeds {
 
     fn note_irr(&self, data: &IrrData) {
         for problem in &data.problems {
-            tracing::error!("{problem}");
+            error!("{problem}");
         }
         *lock(&self.irr_problems) = data.problems.clone();
     }

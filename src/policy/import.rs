@@ -14,7 +14,9 @@ use crate::wire::{AttributeSet, NextHop};
 use super::bogons::{BOGON_ASNS, PrefixList};
 use super::class::{PrefixClass, RovClass};
 use super::irr_check::{IrrChecks, SetOrigin};
-use super::{AspaSet, AspaState, ControlScheme, RejectReason, RovState, TRANSIT_FREE_ASNS, VrpSet};
+use super::{
+    AspaSet, AspaState, ControlScheme, IrrSet, RejectReason, RovState, TRANSIT_FREE_ASNS, VrpSet,
+};
 
 /// Longest AS_PATH that the preset "exchange" accepts.
 pub const AS_PATH_LEN_MAX: u16 = 32;
@@ -253,6 +255,11 @@ impl ImportPolicy {
 
     pub fn uses_aspas(&self) -> bool {
         self.aspa_invalid
+    }
+
+    /// What the client registered, where that is checked and known.
+    pub fn irr_set(&self) -> Option<&Arc<IrrSet>> {
+        self.irr.as_ref().and_then(|irr| irr.set.as_ref())
     }
 
     /// Whether a check is on whose data is not there.

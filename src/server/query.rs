@@ -35,7 +35,7 @@ pub enum ShardQuery {
         to: ClientSlot,
     },
     Stats,
-    /// Which one it runs.
+    /// Which one it runs, with every path judged under it.
     Generation,
 }
 
@@ -98,6 +98,8 @@ pub enum PathFate {
     NotInAudience,
     /// Too long for the client's messages.
     TooLong,
+    /// The client takes no IPv6 next hops for IPv4 prefixes (RFC 8950).
+    NextHopForm,
     /// The client did not negotiate the family.
     FamilyNotNegotiated,
 }

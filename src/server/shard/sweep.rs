@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::base::{ClientSet, ClientSlot, Family, PrefixSlot, SessionEpoch};
+use crate::base::{ClientSet, ClientSlot, Family, Generation, PrefixSlot, SessionEpoch};
 use crate::policy::{ImportPolicy, PrefixBlocks, SetJudgement, Verdict};
 use crate::rib::{Marks, Path, PathList, Rank, SetId};
 use crate::server::exchange::Exchange;
@@ -329,6 +329,13 @@ impl Shard {
         } else {
             self.sweep.restart(count);
         }
+    }
+
+    /// The newest generation that every path was judged under where it had to be: one that comes
+    /// before would have to finish the sweep at once.
+    pub(super) fn settled_generation(&self) -> Generation {
+        let Generation(number) = self.exchange.generation;
+        Generation(number - u32::from(self.sweep.reload))
     }
 
     /// Data from outside: routes are judged again where it changed.
