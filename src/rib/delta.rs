@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::base::{Asn, ClientSet, Family, PathId, PrefixSlot};
-use crate::wire::{Variant, VariantFlags};
+use crate::wire::{AttributeSet, Variant, VariantFlags};
 
 use super::{Assigned, Assignments, EligibilityTable, Path, SetId, SetTable};
 
@@ -305,7 +305,7 @@ pub fn difference(
                 == eligibilities
                     .eligibility(new_path.eligibility)
                     .scheme_version
-                || !sets.set(new_path.set).facts().has_communities)
+                || !hangs_on_scheme(sets.set(new_path.set), n.variant))
     };
     for n in &new.best {
         let mut clients = n.clients.clone();
@@ -360,6 +360,11 @@ pub fn difference(
             );
         }
     }
+}
+
+/// Whether another scheme may take communities away from such a path, or add others.
+fn hangs_on_scheme(set: &AttributeSet, variant: Variant) -> bool {
+    set.facts().has_communities || variant.adds_communities()
 }
 
 fn announce(
