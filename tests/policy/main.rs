@@ -4,7 +4,7 @@
 mod audiences;
 mod forms;
 mod import;
-#[path = "../sim/oracle.rs"]
+#[path = "../sim/oracle/mod.rs"]
 mod oracle;
 mod oracle_agrees;
 mod oracle_cases;

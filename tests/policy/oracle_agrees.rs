@@ -12,22 +12,15 @@ use rialto::policy::{
 use rialto::wire::NextHop;
 use rialto::wire::testing::SetBuilder;
 
-use crate::oracle::{Attributes, Checks, Client, Med, Net, Options, Oracle, Session};
+use crate::oracle::{Attributes, Checks, Client, Net, Options, Oracle, Session};
 
 pub const WIDE_RS: u32 = 4_200_000_500;
 
 pub fn options(server_asn: u32) -> Options {
-    Options {
-        other_forms: false,
-        server_asn,
-        med: Med::SameAs,
-        large_first: false,
-        interpret_well_known: false,
-        block_order: |(address, len)| match address {
-            IpAddr::V4(address) => u64::from(address.to_bits()) << 8 | u64::from(*len),
-            IpAddr::V6(_) => 0,
-        },
-    }
+    Options::new(server_asn, |(address, len)| match address {
+        IpAddr::V4(address) => u64::from(address.to_bits()) << 8 | u64::from(*len),
+        IpAddr::V6(_) => 0,
+    })
 }
 
 pub fn address(id: u16) -> Ipv4Addr {
@@ -35,15 +28,7 @@ pub fn address(id: u16) -> Ipv4Addr {
 }
 
 pub fn client(id: u16, asn: u32) -> Client {
-    Client {
-        asn,
-        address: address(id).into(),
-        hide_own_as: false,
-        checks: Checks::default(),
-        block: [None; 2],
-        discard: Vec::new(),
-        treat_as_withdraw: Vec::new(),
-    }
+    Client::new(asn, address(id).into())
 }
 
 pub fn session(id: u16) -> Session {
@@ -53,6 +38,7 @@ pub fn session(id: u16) -> Session {
         add_path: [false; 2],
         extended: false,
         four_octet: true,
+        v6_next_hops: false,
     }
 }
 
@@ -117,9 +103,15 @@ proptest! {
         large_first in any::<bool>(),
         interpret_well_known in any::<bool>(),
     ) {
-        let mut oracle = Oracle::new(Options { large_first, interpret_well_known, ..options(rs) });
+        let mut said = options(rs);
+        said.communities.large_first = large_first;
+        let mut oracle = Oracle::new(said);
         for (id, (asn, hide_own_as)) in (0..).zip(&clients) {
-            oracle.configure(id, Client { hide_own_as: *hide_own_as, ..client(id, *asn) });
+            oracle.configure(id, Client {
+                hide_own_as: *hide_own_as,
+                obeys_rfc1997: interpret_well_known,
+                ..client(id, *asn)
+            });
             oracle.up(id, session(id));
         }
         let net = net("193.0.0.0/21");
@@ -185,7 +177,7 @@ proptest! {
             next_hops: next_hops.then(|| allowed.clone()),
             leftmost_as,
             as_path_max: path_max.then_some(32),
-            prefix_lengths: lengths,
+            prefix_lengths: if lengths { [Some((8, 24)), Some((12, 48))] } else { [None; 2] },
             bogon_prefixes: prefixes,
             bogon_asns: asns,
             own_as,

@@ -21,6 +21,15 @@ pub struct Agreed {
     /// So does the server.
     pub extended_out: bool,
     pub enhanced_refresh: bool,
+    /// IPv4 prefixes may have IPv6 next hops (RFC 8950).
+    pub v6_next_hops: bool,
+}
+
+impl Agreed {
+    /// Whether a route's next hop may be of its kind.
+    pub fn can_carry(&self, net: &Net, attributes: &Attributes) -> bool {
+        net.0.is_ipv6() || attributes.next_hop.is_ipv4() || self.v6_next_hops
+    }
 }
 
 /// What a client says of itself in its OPEN.
@@ -34,6 +43,8 @@ pub struct Hello {
     pub silent_about_ipv4: bool,
     /// Says that it will send End-of-RIB (RFC 4724, without families).
     pub graceful: bool,
+    /// Announces the role RS-Client (RFC 9234).
+    pub has_role: bool,
 }
 
 #[derive(Debug)]
@@ -97,6 +108,12 @@ pub fn encode_open(hello: &Hello) -> Vec<u8> {
     }
     if hello.graceful {
         capability(64, &[0, 0]);
+    }
+    if hello.agreed.v6_next_hops {
+        capability(5, &[0, 1, 0, 1, 0, 2]);
+    }
+    if hello.has_role {
+        capability(9, &[2]);
     }
     let asn = u16::try_from(hello.asn).unwrap_or(23_456);
     let mut body = vec![4];
@@ -176,7 +193,7 @@ pub fn encode_announcements(
     let mut out = Vec::new();
     let mut gone = withdrawn(gone, style.by_mp);
     for chunk in nets.chunks(style.pack_max) {
-        let in_body = chunk[0].0.is_ipv4() && !style.by_mp;
+        let in_body = chunk[0].0.is_ipv4() && attributes.next_hop.is_ipv4() && !style.by_mp;
         let mut reach = Vec::new();
         if !in_body {
             let mut value = vec![0, family_of(&chunk[0]) as u8 + 1, 1];

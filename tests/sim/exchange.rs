@@ -1,66 +1,76 @@
 //! The exchange of a simulation as plain values: its configuration as the server reads it, and as
 //! the oracle does.
 
-use std::collections::BTreeMap;
+mod member;
+mod text;
+mod verdicts;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rialto::base::Prefix;
-use rialto::config::{Inputs, Overrides, compile, from_text};
-use rialto::server::exchange::{Exchange, FanoutLimits};
+use rialto::base::{Asn, Generation, Prefix};
+use rialto::config::{Config, Inputs, IrrSources, Overrides, compile, from_text};
+use rialto::policy::{Aspa, AspaSet, IrrSet, PrefixRange, Vrp, VrpSet};
+use rialto::server::exchange::{Exchange, FanoutLimits, VrpChanges};
 
-use super::codec::Hello;
-use super::oracle::{self, Checks, Med, Net, Options, Oracle, Session, Table};
+use super::codec::family_of;
+use super::oracle::{
+    self, Blackhole, Communities, Lists, Med, Net, Options, Oracle, Range, Session, Table,
+};
 use super::speaker::State;
 use super::world::World;
 
+pub use member::{Import, Member, Registration, SWITCHES};
+
 pub const SERVER_ASN: u32 = 64_500;
 
-/// One member of the exchange: what the operator configured, and what its router says of itself.
-#[derive(Clone, Debug)]
-pub struct Member {
-    pub asn: u32,
-    pub address: IpAddr,
-    /// Its address of the other family.
-    pub other_address: IpAddr,
-    pub families: [bool; 2],
-    pub add_path: bool,
-    pub hide_own_as: bool,
-    pub is_lab: bool,
-    /// Its link-local address is among its next hops.
-    pub lists_link_local: bool,
-    pub quarantined: bool,
-    pub disabled: bool,
-    /// `accepted_max` with the action "block".
-    pub block: Option<usize>,
-    /// `attributes.discard` and `attributes.treat_as_withdraw`.
-    pub discard: Vec<u8>,
-    pub treat_as_withdraw: Vec<u8>,
-    pub hold_time_s: u16,
-    pub extended: bool,
-    /// What its router says.
-    pub hello: Hello,
-    /// Not configured at present.
-    pub is_absent: bool,
-}
+pub const BLACKHOLE_V4: Ipv4Addr = Ipv4Addr::new(10, 77, 255, 66);
+pub const BLACKHOLE_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0x7f8, 0x77, 0, 0, 0, 0, 0x666);
+
+/// What had a say, and how often.
+pub type Tally = BTreeMap<String, u64>;
 
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub cores: u16,
     pub shards: u16,
     pub med: Med,
-    pub large_first: bool,
-    /// Some control communities have other forms than the contract's (see [`Options`]).
-    pub other_forms: bool,
+    pub communities: Communities,
     pub interpret_well_known: bool,
     pub startup_wait: bool,
     pub fanout: FanoutLimits,
     /// Paths are much alike: MED and identifiers decide.
     pub is_close: bool,
+    pub lists: Lists,
+    /// IPv4, IPv6.
+    pub blackhole_modes: [&'static str; 2],
+    pub blackhole_add_no_export: bool,
+    /// There is a section `[rpki]`.
+    pub has_rpki: bool,
+    /// Prefixes and origins of the AS-SETs whose data has come.
+    pub as_sets: BTreeMap<&'static str, (Vec<Range>, Vec<u32>)>,
+    pub outside: oracle::Outside,
+    /// The same as the server has it: one value for as long as it does not change.
+    pub known: rialto::policy::Outside,
+    /// What is said of new VRPs.
+    pub vrp_news: VrpNews,
+    pub is_draining: bool,
+    /// Sessions are held back until the data for their checks has come.
+    pub is_waiting: bool,
     pub members: Vec<Member>,
+}
+
+/// What a generation says of the difference of its VRPs from earlier ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VrpNews {
+    Difference,
+    Nothing,
+    /// The difference from a generation that is no more.
+    Outdated,
 }
 
 pub fn prefix_of(net: &Net) -> Prefix {
@@ -89,91 +99,127 @@ pub fn link_local_of(addresses: [IpAddr; 2]) -> Ipv6Addr {
 }
 
 impl Plan {
+    /// Those that are configured at present.
+    pub fn present(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| !member.is_absent)
+    }
+
     /// The next generation, compiled from a text as `rialto run` would.
     pub fn compile(&self, previous: Option<&Exchange>) -> Arc<Exchange> {
         let text = self.config_text();
         let config = from_text(Path::new("simulation.toml"), &text)
             .unwrap_or_else(|problems| panic!("{problems:?}\n{text}"));
-        let mut exchange = compile(&config, &Overrides::default(), &Inputs::default(), previous);
+        let inputs = Inputs {
+            irr: self.irr_sets(&config),
+            outside: self.known.clone(),
+            vrp_changes: previous.and_then(|previous| self.vrp_changes(previous)),
+            is_draining: self.is_draining,
+            is_waiting: self.is_waiting,
+        };
+        let mut exchange = compile(&config, &Overrides::default(), &inputs, previous);
         // Smaller than a file may say, so that few prefixes are enough to go over them.
         exchange.limits = self.fanout;
         Arc::new(exchange)
     }
 
-    fn config_text(&self) -> String {
-        let med = match self.med {
-            Med::SameAs => "same_as",
-            Med::Always => "always",
-            Med::Ignore => "ignore",
+    /// VRPs that have come, or nothing any more.
+    pub fn take_vrps(&mut self, vrps: Option<Vec<oracle::Vrp>>) {
+        let vrp = |(net, max_len, asn): &oracle::Vrp| Vrp {
+            prefix: prefix_of(net),
+            max_len: *max_len,
+            asn: Asn(*asn),
         };
-        let precedence = if self.large_first {
-            "large_first"
-        } else {
-            "merged"
-        };
-        let forms = match self.other_forms {
-            true => {
-                "do_not_announce_to_peer = [\"0:peer_as\", \"rs_as:0:peer_as\", \"rs_as:77:peer_as\"]\n\
-                 do_not_announce_to_any = [\"0:rs_as\", \"rs_as:0:0\", \"3356:1:2\"]\n\
-                 prepend_once_to_peer = []\n"
-            }
-            false => "",
-        };
-        let mut text = format!(
-            "[server]\nasn = {SERVER_ASN}\nrouter_id = \"10.77.255.254\"\nmed = \"{med}\"\n\
-             [cores]\nsessions = {}\nshards = {}\n\
-             [communities]\nprecedence = \"{precedence}\"\ninterpret_well_known = {}\n\
-             {}[startup]\nwait = {}\n[defaults]\nidle_hold = 1\nidle_hold_max = 2\n",
-            self.cores, self.shards, self.interpret_well_known, forms, self.startup_wait
-        );
-        for member in self.members.iter().filter(|member| !member.is_absent) {
-            member.write_config(&mut text);
-        }
-        text
+        let set = |vrps: &Vec<_>| Arc::new(vrps.iter().map(vrp).collect::<VrpSet>());
+        self.known.vrps = vrps.as_ref().map(set);
+        self.outside.vrps = vrps;
     }
 
-    /// What everybody is owed now, worked out by the oracle from what the speakers announce.
-    pub fn owed(&self, world: &World) -> BTreeMap<usize, Table> {
-        let oracle = self.oracle(world);
-        let slot = |index: usize| {
-            world
-                .exchange
-                .client_at(self.members[index].address)
-                .map(|client| client.slot.0)
+    pub fn take_aspas(&mut self, aspas: Option<Vec<oracle::Aspa>>) {
+        let aspa = |(customer, providers): &oracle::Aspa| Aspa {
+            customer: Asn(*customer),
+            providers: providers.iter().copied().map(Asn).collect(),
         };
-        let mut tables = oracle.tables();
-        (0..self.members.len())
-            .filter_map(|index| Some((index, tables.remove(&slot(index)?)?)))
-            .collect()
+        let set = |aspas: &Vec<_>| Arc::new(aspas.iter().map(aspa).collect::<AspaSet>());
+        self.known.aspas = aspas.as_ref().map(set);
+        self.outside.aspas = aspas;
+    }
+
+    fn vrp_changes(&self, previous: &Exchange) -> Option<VrpChanges> {
+        let (old, new) = (previous.outside.vrps.as_ref()?, self.known.vrps.as_ref()?);
+        if Arc::ptr_eq(old, new) || self.vrp_news == VrpNews::Nothing {
+            return None;
+        }
+        let (since, older) = match self.vrp_news {
+            VrpNews::Outdated => (Generation(previous.generation.0 - 1), new),
+            VrpNews::Difference | VrpNews::Nothing => (previous.generation, old),
+        };
+        Some(VrpChanges {
+            since,
+            blocks: Arc::new(older.difference(new)),
+        })
+    }
+
+    fn irr_sets(&self, config: &Config) -> HashMap<IrrSources, Arc<IrrSet>> {
+        let sources = config.clients.iter().map(|client| &client.irr.sources);
+        let set = |sources: &IrrSources| {
+            let mut prefixes = sources.prefixes.clone();
+            let mut origins = sources.origins.clone();
+            for name in &sources.as_sets {
+                let (more_prefixes, more_origins) = self.as_sets.get(name.as_str())?;
+                let read = |range: &Range| range.to_string().parse::<PrefixRange>().unwrap();
+                prefixes.extend(more_prefixes.iter().map(read));
+                origins.extend(more_origins.iter().copied().map(Asn));
+            }
+            let set = IrrSet::new(prefixes.into_iter().collect(), origins);
+            Some((sources.clone(), Arc::new(set)))
+        };
+        sources.filter_map(set).collect()
+    }
+
+    fn options(&self) -> Options {
+        let [v4, v6] = self.blackhole_modes.map(|mode| mode == "rewrite_next_hop");
+        Options {
+            med: self.med,
+            communities: self.communities.clone(),
+            lists: self.lists.clone(),
+            outside: self.outside.clone(),
+            blackhole: Blackhole {
+                modes: self.blackhole_modes,
+                next_hops: (v4.then_some(BLACKHOLE_V4), v6.then_some(BLACKHOLE_V6)),
+                add_no_export: self.blackhole_add_no_export,
+            },
+            is_draining: self.is_draining,
+            ..Options::new(SERVER_ASN, |net| prefix_of(net).shard_hash())
+        }
+    }
+
+    fn slot_of(&self, index: usize, world: &World) -> Option<u16> {
+        let client = world.exchange.client_at(self.members[index].address);
+        client.map(|client| client.slot.0)
     }
 
     fn oracle(&self, world: &World) -> Oracle {
-        let mut oracle = Oracle::new(Options {
-            server_asn: SERVER_ASN,
-            med: self.med,
-            large_first: self.large_first,
-            other_forms: self.other_forms,
-            interpret_well_known: self.interpret_well_known,
-            block_order: |net| prefix_of(net).shard_hash(),
-        });
+        let mut oracle = Oracle::new(self.options());
         for (index, member) in self.members.iter().enumerate() {
-            let Some(client) = world.exchange.client_at(member.address) else {
+            let Some(slot) = self.slot_of(index, world) else {
                 continue;
             };
-            oracle.configure(client.slot.0, member.oracle_client());
+            oracle.configure(slot, member.oracle_client(self));
             let speaker = &world.clients[index].speaker;
             if speaker.state == State::Established {
+                let agreed = &speaker.agreed;
                 let session = Session {
                     router_id: speaker.hello.router_id,
-                    families: speaker.agreed.families,
-                    add_path: speaker.agreed.add_path,
-                    extended: speaker.agreed.extended_in,
-                    four_octet: speaker.agreed.four_octet,
+                    families: agreed.families,
+                    add_path: agreed.add_path,
+                    extended: agreed.extended_in,
+                    four_octet: agreed.four_octet,
+                    v6_next_hops: agreed.v6_next_hops,
                 };
-                oracle.up(client.slot.0, session);
+                oracle.up(slot, session);
                 for (net, attributes) in &speaker.announced {
-                    if speaker.agreed.families[super::codec::family_of(net)] {
-                        oracle.announce(client.slot.0, *net, attributes.clone());
+                    if agreed.families[family_of(net)] && agreed.can_carry(net, attributes) {
+                        oracle.announce(slot, *net, attributes.clone());
                     }
                 }
             }
@@ -181,12 +227,38 @@ impl Plan {
         oracle
     }
 
-    /// Whether the world is as the plan says and every client has exactly what it is owed.
-    pub fn check(&self, world: &World) -> Result<(), String> {
-        let owed = self.owed(world);
+    /// Whether the world is as the plan says: the sessions that should be up are, shards judge every
+    /// route as the oracle does, and every client has exactly what it is owed.
+    pub fn check(&self, world: &mut World, tally: &mut Tally) -> Result<(), String> {
+        self.check_sessions(world)?;
+        let oracle = self.oracle(world);
+        let judgements = oracle.judgements();
+        verdicts::compare(world, &judgements)?;
+        verdicts::tally(&judgements, tally);
+        let mut tables = oracle.tables();
+        for (what, count) in oracle.tally() {
+            *tally.entry(what.to_owned()).or_default() += count;
+        }
+        for (index, member) in self.members.iter().enumerate() {
+            let slot = self.slot_of(index, world);
+            let Some(owed) = slot.and_then(|slot| tables.remove(&slot)) else {
+                continue;
+            };
+            let owed: Table = (owed.into_iter())
+                .map(|(key, attributes)| (key, attributes.sorted()))
+                .collect();
+            compare(&owed, &world.clients[index].speaker.table)
+                .map_err(|difference| format!("client {index} (AS{}): {difference}", member.asn))?;
+        }
+        Ok(())
+    }
+
+    fn check_sessions(&self, world: &World) -> Result<(), String> {
         for (index, member) in self.members.iter().enumerate() {
             let client = &world.clients[index];
-            let is_due = client.is_on && !member.is_absent && !member.disabled;
+            let may_be_up = !member.is_absent && !member.disabled;
+            let is_held = self.is_waiting && member.lacks_data(self);
+            let is_due = client.is_on && may_be_up && !is_held;
             let is_up = client.speaker.state == State::Established;
             if is_due != is_up {
                 return Err(format!(
@@ -194,19 +266,13 @@ impl Plan {
                     client.speaker.state
                 ));
             }
-            if !is_up {
-                continue;
-            }
             let agreed = client.speaker.agreed.families;
-            if let Some(family) =
-                (0..2).find(|family| agreed[*family] && !client.speaker.end_of_rib[*family])
-            {
+            let lacks = |family: &usize| agreed[*family] && !client.speaker.end_of_rib[*family];
+            if let Some(family) = (0..2).find(lacks) {
                 return Err(format!(
                     "client {index} has no End-of-RIB of family {family}"
                 ));
             }
-            compare(&owed[&index], &client.speaker.table)
-                .map_err(|difference| format!("client {index} (AS{}): {difference}", member.asn))?;
         }
         Ok(())
     }
@@ -243,82 +309,6 @@ pub fn canonical_dump(world: &World) -> String {
         }
     }
     text
-}
-
-impl Member {
-    fn write_config(&self, text: &mut String) {
-        let names: Vec<&str> = ["\"ipv4\"", "\"ipv6\""]
-            .into_iter()
-            .zip(self.families)
-            .filter(|(_, on)| *on)
-            .map(|(name, _)| name)
-            .collect();
-        write!(
-            text,
-            "[[client]]\nasn = {}\naddress = \"{}\"\nnext_hops = [\"{}\"{}]\nfamilies = [{}]\nhold_time = {}\n\
-             add_path = {}\nhide_own_as = {}\nextended_messages = {}\nquarantine = {}\ndisabled = {}\n\
-             import = {{ preset = \"{}\" }}\n\
-             attributes = {{ discard = {:?}, treat_as_withdraw = {:?} }}\n",
-            self.asn,
-            self.address,
-            self.other_address,
-            if self.lists_link_local {
-                format!(", \"{}\"", self.link_local())
-            } else {
-                String::new()
-            },
-            names.join(", "),
-            self.hold_time_s,
-            self.add_path,
-            self.hide_own_as,
-            self.extended,
-            self.quarantined,
-            self.disabled,
-            if self.is_lab { "lab" } else { "exchange" },
-            self.discard,
-            self.treat_as_withdraw,
-        )
-        .unwrap();
-        if let Some(max) = self.block {
-            let limit = format!("{{ accepted_max = {max}, accepted_action = \"block\" }}");
-            writeln!(text, "limits = {{ ipv4 = {limit}, ipv6 = {limit} }}").unwrap();
-        }
-    }
-
-    /// As its global IPv6 address ends.
-    pub fn link_local(&self) -> Ipv6Addr {
-        link_local_of([self.address, self.other_address])
-    }
-
-    fn oracle_client(&self) -> oracle::Client {
-        let strict = !self.is_lab;
-        let mut next_hops = vec![self.address, self.other_address];
-        next_hops.extend(
-            self.lists_link_local
-                .then(|| IpAddr::from(self.link_local())),
-        );
-        oracle::Client {
-            asn: self.asn,
-            address: self.address,
-            hide_own_as: self.hide_own_as,
-            checks: Checks {
-                next_hops: strict.then_some(next_hops),
-                leftmost_as: strict,
-                as_path_max: strict.then_some(32),
-                prefix_lengths: strict,
-                bogon_prefixes: strict,
-                bogon_asns: strict,
-                own_as: strict,
-                as_set: strict,
-                transit_free: strict,
-                communities_max: strict.then_some(100),
-                quarantined: self.quarantined,
-            },
-            block: [self.block; 2],
-            discard: self.discard.clone(),
-            treat_as_withdraw: self.treat_as_withdraw.clone(),
-        }
-    }
 }
 
 /// Limits of the fan-out at which a few hundred prefixes make slow readers.

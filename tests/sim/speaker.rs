@@ -163,6 +163,7 @@ impl Speaker {
             extended_in: own.extended_in,
             extended_out: said.extended_out,
             enhanced_refresh: own.enhanced_refresh && said.enhanced_refresh,
+            v6_next_hops: own.v6_next_hops && said.v6_next_hops,
         };
     }
 
@@ -257,6 +258,7 @@ impl Speaker {
             .announced
             .iter()
             .filter(|(net, _)| codec::family_of(net) == family)
+            .filter(|(net, attributes)| self.agreed.can_carry(net, attributes))
         {
             match by_attributes
                 .iter_mut()
@@ -301,19 +303,24 @@ impl Speaker {
         ));
     }
 
-    /// Prefixes of one family, from now on with these attributes.
+    /// Prefixes of one family, from now on with these attributes. What this session cannot carry is
+    /// kept for another one.
     pub fn announce(&mut self, nets: &[Net], attributes: &Attributes) {
+        if !self.agreed.can_carry(&nets[0], attributes) {
+            self.withdraw(nets);
+        }
         for net in nets {
             self.announced.insert(*net, attributes.clone());
         }
-        if self.speaks(nets) {
+        if self.speaks(nets) && self.agreed.can_carry(&nets[0], attributes) {
             self.write_announcement(&[], nets, attributes, false);
         }
     }
 
     /// Announces prefixes in UPDATEs that withdraw a few others of one family, too.
     pub fn replace(&mut self, gone: &[Net], nets: &[Net], attributes: &Attributes) {
-        if !self.speaks(nets) || !self.speaks(gone) {
+        let can_carry = self.agreed.can_carry(&nets[0], attributes);
+        if !self.speaks(nets) || !self.speaks(gone) || !can_carry {
             self.withdraw(gone);
             return self.announce(nets, attributes);
         }
@@ -326,6 +333,9 @@ impl Speaker {
 
     /// Announces them in an UPDATE that the server must take for a withdrawal (RFC 7606).
     pub fn announce_amiss(&mut self, nets: &[Net], attributes: &Attributes) {
+        if !self.agreed.can_carry(&nets[0], attributes) {
+            return self.withdraw(nets);
+        }
         nets.iter().for_each(|net| drop(self.announced.remove(net)));
         if self.speaks(nets) {
             self.write_announcement(&[], nets, attributes, true);

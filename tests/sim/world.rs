@@ -11,7 +11,7 @@ use std::time::Duration;
 use rialto::base::{CoreId, ShardId, Time};
 use rialto::server::exchange::Exchange;
 use rialto::server::message::{CoreNotice, ToCore, ToShard};
-use rialto::server::query::{CoreCommand, CoreReply, CoreStats, ShardReply};
+use rialto::server::query::{CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply};
 use rialto::server::{ConnId, CoreAction, SessionCore, Shard};
 
 use super::rng::Rng;
@@ -169,6 +169,18 @@ impl World {
         self.posts.push_back(Post::Core(core.index(), command));
     }
 
+    /// What every shard answers, between two of its turns.
+    pub fn ask_shards(&mut self, query: &ShardQuery) -> Vec<ShardReply> {
+        let now = self.now;
+        let ask = |host: &mut ShardHost| {
+            let query = query.clone();
+            host.shard.handle(now, ToShard::Query { id: 0, query });
+            let (_, reply) = host.shard.poll_reply().expect("it answers at once");
+            reply
+        };
+        self.shards.iter_mut().map(ask).collect()
+    }
+
     pub fn core_stats(&mut self, core: usize) -> CoreStats {
         match self.cores[core]
             .core
@@ -242,7 +254,7 @@ impl World {
             let is_allowed = self
                 .exchange
                 .client_at(client.address)
-                .is_some_and(|configured| configured.disabled.is_none());
+                .is_some_and(|configured| configured.may_be_up());
             let speaker = &client.speaker;
             let lacks =
                 |family: usize| speaker.agreed.families[family] && !speaker.end_of_rib[family];

@@ -96,6 +96,7 @@ fn decode_open(body: &mut Reader<'_>) -> Result<Agreed, String> {
             let mut value = parameter.sub(len)?;
             match code {
                 1 => said.families[usize::from(value.u16()?) - 1] = true,
+                5 => said.v6_next_hops = value.take(6)? == [0, 1, 0, 1, 0, 2],
                 6 => said.extended_out = true,
                 65 => said.four_octet = true,
                 69 => {
@@ -249,6 +250,10 @@ impl Parts {
             }
             _ => return Err(format!("a next hop of {len} octets")),
         }
+        let is_of_family = self.next_hop.is_some_and(|hop| hop.is_ipv6()) == (family == 1);
+        if !is_of_family && !(family == 0 && agreed.v6_next_hops) {
+            return Err(format!("a next hop of {len} octets in family {family}"));
+        }
         value.u8()?;
         decode_nlri(value, family, agreed, &mut update.announced)
     }
@@ -270,7 +275,8 @@ impl Parts {
             extended: self.extended,
             other: self.other,
         }
-        .joined())
+        .joined()
+        .sorted())
     }
 }
 

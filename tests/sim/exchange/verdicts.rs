@@ -1,0 +1,122 @@
+//! What shards say of clients' routes, compared with what the oracle makes of them.
+
+use std::collections::BTreeMap;
+
+use rialto::base::ClientSlot;
+use rialto::policy::PrefixClass;
+use rialto::server::query::{PrefixCounts, ShardQuery, ShardReply, Which};
+
+use super::{Tally, prefix_of};
+use crate::oracle::{ClientId, Judgement, Net, family};
+use crate::world::World;
+
+type Judgements = BTreeMap<(Net, ClientId), Judgement>;
+
+pub fn compare(world: &mut World, judgements: &Judgements) -> Result<(), String> {
+    for slot in (0..world.exchange.clients.len() as u16).map(ClientSlot) {
+        let owed: BTreeMap<_, _> = (judgements.iter())
+            .filter(|((_, id), _)| *id == slot.0)
+            .map(|((net, _), judgement)| (prefix_of(net), judgement))
+            .collect();
+        let query = ShardQuery::Routes {
+            slot,
+            which: Which::Received,
+            cursor: Default::default(),
+            limit: u32::MAX,
+        };
+        let mut held = BTreeMap::new();
+        for reply in world.ask_shards(&query) {
+            if let ShardReply::Routes { rows, .. } = reply {
+                held.extend(rows.into_iter().map(|row| (row.prefix, row.class)));
+            }
+        }
+        if !owed.keys().eq(held.keys()) {
+            let (owed, held) = (owed.len(), held.len());
+            return Err(format!(
+                "{slot:?}: {held} routes are held, and {owed} announced"
+            ));
+        }
+        for (prefix, judgement) in owed {
+            let class = held[&prefix];
+            if !is_same(judgement, class) {
+                return Err(format!(
+                    "{slot:?}: {prefix} is {class:?}, and should be {judgement:?}"
+                ));
+            }
+        }
+    }
+    compare_counts(world, judgements)
+}
+
+fn is_same(judgement: &Judgement, class: PrefixClass) -> bool {
+    let name = class.reason().map(|reason| reason.name());
+    match judgement.rejected {
+        Some(reason) => !class.is_accepted() && name == Some(reason),
+        None => {
+            class.is_accepted()
+                && name == judgement.remark
+                && class.rov().name() == judgement.rov
+                && class.irr_prefix().name() == judgement.irr_prefix
+                && class.irr_origin().name() == judgement.irr_origin
+                && class.is_blackhole() == judgement.is_blackhole
+        }
+    }
+}
+
+/// What shards count, by client, family and reason.
+fn compare_counts(world: &mut World, judgements: &Judgements) -> Result<(), String> {
+    let mut counted: BTreeMap<(u16, usize), PrefixCounts> = BTreeMap::new();
+    for reply in world.ask_shards(&ShardQuery::Stats) {
+        let ShardReply::Stats(stats) = reply else {
+            continue;
+        };
+        for (slot, counts) in (0..).zip(&stats.counts) {
+            for (of, count) in counts.iter().enumerate() {
+                counted.entry((slot, of)).or_default().add(count);
+            }
+        }
+    }
+    type Counts = (i32, i32, BTreeMap<&'static str, i32>);
+    let mut due: BTreeMap<(u16, usize), Counts> = BTreeMap::new();
+    for ((net, id), judgement) in judgements {
+        let (received, accepted, rejected) = due.entry((*id, family(net))).or_default();
+        *received += 1;
+        match judgement.rejected {
+            // What a limit keeps back counts as accepted.
+            None | Some("accepted_limit") => *accepted += 1,
+            Some(reason) => *rejected.entry(reason).or_default() += 1,
+        }
+    }
+    for (key, counts) in counted {
+        let rejected = counts.rejected.iter();
+        let rejected = rejected.map(|(reason, count)| (reason.name(), *count));
+        let counts: Counts = (counts.received, counts.accepted, rejected.collect());
+        let due = due.remove(&key).unwrap_or_default();
+        if counts != due {
+            return Err(format!(
+                "slot and family {key:?}: counted {counts:?}, not {due:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Notes what import checks came to.
+pub fn tally(judgements: &Judgements, tally: &mut Tally) {
+    let mut note = |what: String| *tally.entry(what).or_default() += 1;
+    for judgement in judgements.values() {
+        if let Some(reason) = judgement.rejected {
+            note(format!("rejected: {reason}"));
+            continue;
+        }
+        if let Some(reason) = judgement.remark {
+            note(format!("remark: {reason}"));
+        }
+        note(format!("ROV: {}", judgement.rov));
+        note(format!("IRR, prefix: {}", judgement.irr_prefix));
+        note(format!("IRR, origin: {}", judgement.irr_origin));
+        if judgement.is_blackhole {
+            note("blackhole route accepted".to_owned());
+        }
+    }
+}
