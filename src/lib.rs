@@ -6,6 +6,7 @@ pub mod config;
 pub mod fanout;
 pub mod load;
 pub mod manage;
+pub mod outside;
 pub mod policy;
 pub mod rib;
 pub mod runtime;

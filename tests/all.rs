@@ -3,4 +3,5 @@
 mod cli;
 mod config;
 mod manage;
+mod outside;
 mod wire;
