@@ -333,6 +333,45 @@ fn a_spoilt_copy_is_no_copy() {
 }
 
 #[test]
+fn a_spoilt_copy_of_one_file_does_not_leave_a_set_with_the_others_alone() {
+    for spoilt in ["{\"NN\": [", &prefixes(&[])] {
+        let mut irr = Irr::new(&["AS-A"], true);
+        irr.write("AS-A.v4.json", &prefixes(&["192.0.2.0/24"]));
+        irr.write("AS-A.v6.json", &prefixes(&["2001:db8::/32"]));
+        let good = irr.good().sets;
+        irr.remove("AS-A.v6.json");
+        fs::write(irr.copy("AS-A.v6.json"), spoilt).unwrap();
+        assert_eq!(irr.refresh().sets, good, "while it runs, all stays");
+        irr.restart();
+        let report = irr.refresh();
+        assert!(report.sets.is_empty());
+        assert_eq!(report.problems[0].in_use, InUse::Nothing);
+    }
+}
+
+#[test]
+fn copies_that_can_not_be_read_any_more_do_not_make_a_set_smaller() {
+    let mut irr = Irr::new(&["AS-A"], true);
+    irr.write("AS-A.v4.json", &prefixes(&["192.0.2.0/24"]));
+    irr.write("AS-A.v6.json", &prefixes(&["2001:db8::/32"]));
+    let good = irr.good().sets;
+    fs::remove_dir_all(irr.path("state")).unwrap();
+    fs::write(irr.path("state"), "in the way").unwrap();
+    irr.remove("AS-A.v6.json");
+    for _ in 0..2 {
+        let report = irr.refresh();
+        assert_eq!(report.sets, good);
+        let said = report.problems.iter().map(|problem| problem.to_string());
+        let said: Vec<String> = said.collect();
+        assert!(said[0].contains("[irr] state"), "{said:?}");
+        assert!(
+            said[1].contains("the file is gone; the last good one"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
 fn a_problem_says_where_what_since_when_and_what_to_do() {
     let mut irr = Irr::new(&["AS-A"], true);
     irr.write("AS-A.v4.json", &prefixes(&["192.0.2.0/24"]));

@@ -47,7 +47,7 @@ impl Listing {
     }
 }
 
-/// Whether an AS-SET can have this name, with or without its source (RFC 2622 §2, RFC 4012).
+/// Whether an AS-SET can have this name, with or without its source in front (RFC 2622 §2).
 pub(super) fn is_name(as_set: &str) -> bool {
     let is_known = |letter: u8| letter.is_ascii_alphanumeric() || b"-_:".contains(&letter);
     !as_set.is_empty() && as_set.bytes().all(is_known)

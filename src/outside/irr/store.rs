@@ -65,7 +65,8 @@ impl IrrStore {
         let mut changed = count - self.known.len();
         let look = self.look();
         let stale: Vec<(String, Vec<SetFile>)> = (as_sets.iter())
-            .filter_map(|as_set| Some((as_set.clone(), self.stale_files(as_set, &look)?)))
+            .map(|as_set| (as_set.clone(), self.files_now(as_set, &look)))
+            .filter(|(as_set, files)| !self.is_fresh(as_set, files, &look))
             .collect();
         let loader = Loader {
             directory: &self.directory,
@@ -109,64 +110,63 @@ impl IrrStore {
     fn look(&self) -> Look {
         let mut problems = Vec::new();
         let room = Room::open(&self.directory)
-            .and_then(|room| Ok((room, Listing::of(&self.directory, "")?)));
-        let (room, files) = match room {
-            Ok((room, files)) => (Some(room), files),
-            Err(error) => {
-                problems.push(directory_problem(&self.directory, error, "directory"));
-                (None, Listing::default())
-            }
-        };
-        let copies = match self.last_good.as_ref().map(LastGood::listing) {
+            .and_then(|room| Ok((room, Listing::of(&self.directory, "")?)))
+            .map_err(|error| problems.push(directory_problem(&self.directory, error, "directory")));
+        let (room, files) = room.ok().unzip();
+        let copies = match &self.last_good {
             None => Some(Listing::default()),
-            Some(Ok(copies)) => Some(copies),
-            Some(Err(error)) => {
-                let directory = self.last_good.as_ref().map(LastGood::directory);
-                let directory = directory.unwrap_or(&self.directory);
-                problems.push(directory_problem(directory, error, "state"));
-                None
-            }
+            Some(last_good) => last_good
+                .listing()
+                .map_err(|error| {
+                    problems.push(directory_problem(last_good.directory(), error, "state"));
+                })
+                .ok(),
         };
         Look {
             room,
-            files,
+            files: files.unwrap_or_default(),
             copies,
             problems,
         }
     }
 
-    /// The files of an AS-SET, if it has to be read (again).
-    fn stale_files(&self, as_set: &str, look: &Look) -> Option<Vec<SetFile>> {
+    /// The files of an AS-SET: those that are there, and those that are missed.
+    fn files_now(&self, as_set: &str, look: &Look) -> Vec<SetFile> {
         let known = self.known.get(as_set);
-        let known_files = known.map_or(&[][..], |known| &known.files);
+        let known = known.map_or(&[][..], |known| &known.files);
         let listings: Vec<&Listing> = std::iter::once(&look.files).chain(&look.copies).collect();
         let mut files: Vec<SetFile> = (files_of(as_set, &listings).into_iter())
             .map(|name| SetFile {
                 seen: self.look_at(&name.name),
-                only_in_use: (known_files.iter())
+                only_in_use: known
+                    .iter()
                     .any(|file| file.only_in_use && file.name.name == name.name),
                 name,
             })
             .collect();
-        for file in known_files {
+        for file in known {
             let seen = self.look_at(&file.name.name);
             // One that is there and is not listed has given way to another.
             let is_away = look.room.is_none() || !matches!(seen, Seen::As(_));
-            let is_needed = is_away && (file.only_in_use || look.copies.is_none());
-            if is_needed && !files.iter().any(|other| other.name == file.name) {
+            let is_missed = is_away && (file.only_in_use || look.copies.is_none());
+            if is_missed && !files.iter().any(|other| other.name == file.name) {
                 files.push(SetFile {
                     seen,
                     ..file.clone()
                 });
             }
         }
-        // Where something is wrong, a copy that was taken away may make the difference.
-        let is_fresh = known.is_some_and(|known| {
+        files
+    }
+
+    /// Whether an AS-SET need not be read again. Where something is wrong, a copy that was taken away
+    /// may make the difference.
+    fn is_fresh(&self, as_set: &str, files: &[SetFile], look: &Look) -> bool {
+        self.known.get(as_set).is_some_and(|known| {
             known.files == files
                 && !files.iter().any(|file| file.seen == Seen::Unsure)
                 && (known.findings.is_empty() || look.room.is_none())
-        });
-        (!is_fresh).then_some(files)
+        })
     }
 
     fn look_at(&self, name: &str) -> Seen {
