@@ -2,10 +2,13 @@
 //! simulation's oracle says the same, which shares no code with them.
 
 mod audiences;
+mod checks;
 mod forms;
 mod import;
+mod import_cases;
 #[path = "../sim/oracle.rs"]
 mod oracle;
 mod oracle_agrees;
 mod oracle_cases;
 mod scheme;
+mod world;
