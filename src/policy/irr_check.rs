@@ -6,7 +6,7 @@ use crate::base::{Asn, Prefix};
 
 use super::class::{IrrOriginClass, IrrPrefixClass, PrefixClass};
 use super::irr::IrrSet;
-use super::{Outside, PrefixMatch, PrefixRange, PrefixSet, RejectReason};
+use super::{Outside, PrefixMatch, PrefixRange, PrefixSet, RejectReason, RovState};
 
 /// One client's IRR checks.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -112,7 +112,10 @@ impl IrrChecks {
             let is_known =
                 set.has_origin(asn) || self.white_list_origins.binary_search(&asn).is_ok();
             let vrps = outside.vrps.as_ref().filter(|_| is_known);
-            vrps.is_some_and(|vrps| vrps.covers_with(prefix, asn))
+            vrps.is_some_and(|vrps| match is_blackhole {
+                true => vrps.validate_blackhole(prefix, Some(asn)) == RovState::Valid,
+                false => vrps.covers_with(prefix, asn),
+            })
         };
         match self.roas_as_route_objects && origin.is_some_and(has_roa) {
             true => IrrPrefixClass::Roa,

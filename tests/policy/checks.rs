@@ -8,7 +8,7 @@ use crate::world::{CLIENT, SERVER, World, aspas, list, prefix_set, vrps};
 use RejectReason::*;
 
 /// Every reason that a check has, in the order in which the checks are made.
-const ORDER: [RejectReason; 25] = [
+pub const ORDER: [RejectReason; 25] = [
     EmptyAsPath,
     LeftmostAs,
     AsPathTooLong,
@@ -134,7 +134,7 @@ fn can_meet(first: RejectReason, second: RejectReason) -> bool {
     }
 }
 
-fn spoiled(reasons: &[RejectReason]) -> World {
+pub fn spoiled(reasons: &[RejectReason]) -> World {
     let mut world = World::good();
     // ASPA has its own word on paths that are empty or have an AS_SET, the data on those without origin.
     let is_empty = reasons.contains(&EmptyAsPath);

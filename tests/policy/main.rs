@@ -10,5 +10,6 @@ mod import_cases;
 mod oracle;
 mod oracle_agrees;
 mod oracle_cases;
+mod outside;
 mod scheme;
 mod world;
