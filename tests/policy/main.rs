@@ -3,6 +3,7 @@
 
 mod audiences;
 mod checks;
+mod export;
 mod forms;
 mod import;
 mod import_cases;

@@ -286,7 +286,8 @@ fn origins_that_a_client_registered() {
 #[test]
 fn routes_on_the_white_list_pass_both_checks() {
     // (case, list, passes)
-    let cases: [(&str, &[(&str, Option<u32>)], bool); 8] = [
+    type Routes<'a> = &'a [(&'a str, Option<u32>)];
+    let cases: [(&str, Routes<'_>, bool); 8] = [
         ("nothing is listed", &[], false),
         ("of just this origin", &[("193.0.8.0/22", Some(3334))], true),
         ("of another origin", &[("193.0.8.0/22", Some(3333))], false),
