@@ -13,4 +13,6 @@ mod oracle_agrees;
 mod oracle_cases;
 mod outside;
 mod scheme;
+mod scrubs;
+mod tags;
 mod world;
