@@ -44,7 +44,7 @@ fn last(action: ControlAction) -> (&'static str, u32) {
 }
 
 /// Each action has a form of each kind.
-fn all_forms() -> ControlScheme {
+pub fn all_forms(options: SchemeOptions) -> ControlScheme {
     let forms = |action: ControlAction| {
         let (number, (word, _)) = (number(action), last(action));
         let texts = [
@@ -57,13 +57,13 @@ fn all_forms() -> ControlScheme {
     };
     let options = SchemeOptions {
         forms: ControlAction::ALL.map(forms).to_vec(),
-        ..SchemeOptions::default()
+        ..options
     };
     ControlScheme::new(Asn(RS), &options).unwrap()
 }
 
 /// A community that asks for it, in each kind.
-fn communities(action: ControlAction, last: u32) -> [String; 4] {
+pub fn communities(action: ControlAction, last: u32) -> [String; 4] {
     let number = number(action);
     [
         format!("{number}:{last}"),
@@ -105,7 +105,10 @@ fn every_action_is_understood_in_every_kind_of_form() {
         (Blackholing, all, ""),
     ];
     assert_eq!(cases.map(|(action, ..)| action), ControlAction::ALL);
-    let (scheme, directory) = (all_forms(), entries().collect::<Directory>());
+    let (scheme, directory) = (
+        all_forms(SchemeOptions::default()),
+        entries().collect::<Directory>(),
+    );
     let [to_no_one, ..] = communities(DoNotAnnounceToAny, 7);
     for (action, expected, but_this) in cases {
         for community in communities(action, last(action).1) {
@@ -123,7 +126,7 @@ fn every_action_is_understood_in_every_kind_of_form() {
 
 #[test]
 fn every_form_disappears_on_export_and_none_on_import() {
-    let scheme = all_forms();
+    let scheme = all_forms(SchemeOptions::default());
     let (import, export) = (scheme.import_scrub(), scheme.export_scrub());
     for action in ControlAction::ALL {
         for community in communities(action, last(action).1) {

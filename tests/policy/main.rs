@@ -3,6 +3,7 @@
 
 mod audiences;
 mod checks;
+mod due;
 mod export;
 mod forms;
 mod import;
