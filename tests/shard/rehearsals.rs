@@ -258,7 +258,9 @@ fn generation(random: &mut Random, number: u32) -> Exchange {
         let client = Arc::get_mut(client).expect("it is ours");
         client.import = Arc::new(ImportPolicy::new(checks(random, slot)));
         if random.chance(10) {
-            client.discard = [[4u8], [8]][random.below(2) as usize].into_iter().collect();
+            client.discard = [[4u8], [32]][random.below(2) as usize]
+                .into_iter()
+                .collect();
         }
         if random.chance(8) {
             client.treat_as_withdraw = [4u8].into_iter().collect();

@@ -245,20 +245,24 @@ impl Shard {
         } = piece.rehearsal;
         let heard = piece.heard.get(&(path.announcer, path.set));
         let heard = heard.and_then(Option::as_ref).map(|heard| &heard.set);
-        let is_same_set = heard.is_none_or(|heard| Arc::ptr_eq(heard, self.sets.set(path.set)));
+        let other = heard.filter(|heard| !Arc::ptr_eq(heard, self.sets.set(path.set)));
         let held = self.eligibilities.eligibility(path.eligibility).class;
-        if is_same_set && held == class && !reach.audiences {
+        if other.is_none() && held == class && !reach.audiences {
             return self.has(piece, path, family);
         }
         let work = &mut piece.work;
         let reach = || {
             *work += WORK_OF_MEMO;
-            let set = heard.unwrap_or_else(|| self.sets.set(path.set));
+            let set = other.unwrap_or_else(|| self.sets.set(path.set));
             let actions = exchange.scheme.actions(set, &exchange.directory);
             let tags = exchange.scheme.tags_of(class);
             let audiences = audiences(path.announcer, &actions, class, tags, &exchange.directory);
+            let other = other.map(|set| self.sets.intern(set, path.announcer));
+            let set = other.unwrap_or(path.set);
             let version = self.versions.scheme;
-            tables!(self).reach(path, &audiences, family, version)
+            let reached = tables!(self).reach(&Path { set, ..*path }, &audiences, family, version);
+            other.into_iter().for_each(|set| self.sets.release(set));
+            reached
         };
         let key = (path.announcer, path.set, class, family);
         piece.would_have.entry(key).or_insert_with(reach)
