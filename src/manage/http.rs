@@ -245,7 +245,7 @@ async fn client(State(plane): Shared, Path(name): Path<String>) -> Reply<OneClie
             plane.data().now().as_micros(),
         ),
         configured: configured
-            .map(|client| ClientSummary::of(client, !current.config.rpki.is_empty())),
+            .map(|client| ClientSummary::of(client, &current.config)),
     }))
 }
 
