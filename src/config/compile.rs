@@ -287,7 +287,8 @@ impl<'a> Shared<'a> {
         let is_on = (import.irr_prefix || import.irr_origin) && !sources.is_empty();
         is_on.then(|| IrrChecks {
             set: self.inputs.irr.get(sources).cloned(),
-            prefix: import.irr_prefix && sources.names_prefixes(),
+            prefix: import.irr_prefix
+                && (sources.names_prefixes() || irr.rpki_roas_as_route_objects),
             origin: import.irr_origin && sources.names_origins(),
             allow_longer_prefixes: irr.allow_longer_prefixes,
             roas_as_route_objects: irr.rpki_roas_as_route_objects,

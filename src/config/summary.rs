@@ -167,7 +167,11 @@ fn import_checks(client: &ClientConfig, config: &Config) -> Vec<String> {
     }
     let is_effective = |key: &str| match key {
         "rpki_invalid" | "rpki_unknown" | "aspa_invalid" => !config.rpki.is_empty(),
-        "irr_prefix" => client.irr.sources.names_prefixes(),
+        "irr_prefix" => {
+            let irr = &client.irr;
+            let by_roas = irr.rpki_roas_as_route_objects && !irr.sources.is_empty();
+            irr.sources.names_prefixes() || by_roas
+        }
         "irr_origin" => client.irr.sources.names_origins(),
         "black_list" => !config.lists.black_list.is_empty(),
         "own_prefixes" => !config.server.lan.is_empty(),

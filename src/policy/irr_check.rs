@@ -41,7 +41,8 @@ impl IrrChecks {
         match &self.set {
             None => self.prefix || self.origin,
             Some(set) => {
-                self.prefix && set.prefixes.is_empty() || self.origin && set.origins().is_empty()
+                let needs_prefixes = self.prefix && !self.roas_as_route_objects;
+                needs_prefixes && set.prefixes.is_empty() || self.origin && set.origins().is_empty()
             }
         }
     }

@@ -103,15 +103,30 @@ fn prefixes_that_a_client_registered() {
             NotChecked,
         ),
         (
-            "an empty set has nothing",
+            "a set without prefixes is data that has not come",
             |w| w.irr().set = irr_set(&[], &[3333]),
-            Err(IrrPrefix),
-            NotPresent,
+            Err(IrrMissing),
+            NotChecked,
+        ),
+        (
+            "one without origins is so too",
+            |w| w.irr().set = irr_set(&["193.0.0.0/21"], &[]),
+            Err(IrrMissing),
+            NotChecked,
+        ),
+        (
+            "unless origins are not checked",
+            |w| {
+                w.irr().set = irr_set(&["193.0.0.0/21"], &[]);
+                w.irr().origin = false;
+            },
+            Ok(()),
+            Exact,
         ),
         (
             "a remark does not hide what is known",
             |w| {
-                w.irr().set = irr_set(&[], &[3333]);
+                w.irr().set = irr_set(&["193.0.16.0/24"], &[3333]);
                 w.checks.remarks = vec![IrrPrefix];
             },
             Ok(()),
