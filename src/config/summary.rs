@@ -86,14 +86,14 @@ impl Summary {
             clients: config
                 .clients
                 .iter()
-                .map(|client| ClientSummary::of(client, !config.rpki.is_empty()))
+                .map(|client| ClientSummary::of(client, config))
                 .collect(),
         }
     }
 }
 
 impl ClientSummary {
-    pub fn of(client: &ClientConfig, has_rpki: bool) -> ClientSummary {
+    pub fn of(client: &ClientConfig, config: &Config) -> ClientSummary {
         ClientSummary {
             name: client.name.clone(),
             asn: client.asn,
@@ -109,7 +109,7 @@ impl ClientSummary {
             ttl_security_hops: client.ttl_security_hops,
             disabled: client.disabled.is_some(),
             quarantined: client.quarantine,
-            import: import_checks(client, has_rpki),
+            import: import_checks(client, config),
             limits: limits(client),
             attributes_discard: client.attributes.discard.iter().collect(),
             attributes_treat_as_withdraw: client.attributes.treat_as_withdraw.iter().collect(),
@@ -151,7 +151,7 @@ impl ClientSummary {
 }
 
 /// The checks that are on, with their bounds; those whose data is not configured are off.
-fn import_checks(client: &ClientConfig, has_rpki: bool) -> Vec<String> {
+fn import_checks(client: &ClientConfig, config: &Config) -> Vec<String> {
     let import = &client.import;
     let mut checks = Vec::new();
     if import.next_hop != NextHopMode::Off {
@@ -166,8 +166,17 @@ fn import_checks(client: &ClientConfig, has_rpki: bool) -> Vec<String> {
         }
     }
     let is_effective = |key: &str| match key {
-        "rpki_invalid" | "rpki_unknown" | "aspa_invalid" => has_rpki,
-        "irr_prefix" | "irr_origin" => !client.irr.sources.is_empty(),
+        "rpki_invalid" | "rpki_unknown" | "aspa_invalid" => !config.rpki.is_empty(),
+        "irr_prefix" => {
+            let irr = &client.irr;
+            let by_roas = irr.rpki_roas_as_route_objects && !irr.sources.is_empty();
+            irr.sources.names_prefixes() || by_roas
+        }
+        "irr_origin" => client.irr.sources.names_origins(),
+        "black_list" => !config.lists.black_list.is_empty(),
+        "own_prefixes" => !config.server.lan.is_empty(),
+        "never_via_route_servers" => !config.lists.never_via_route_servers_asns.is_empty(),
+        "blackhole" => config.blackhole.families != [false; 2],
         _ => true,
     };
     let switches = import.switches();

@@ -28,6 +28,9 @@ pub enum Scenario {
     Slow,
     /// All clients announce, and then nothing happens for --duration.
     Idle,
+    /// Routes change while the server's configuration does, so that all routes are judged again and
+    /// --rejected-share of them rejected; then it changes back.
+    Reload,
     /// What `rialto demo` shows: converge, one client drops and returns, routes change.
     #[value(skip)]
     Tour,
@@ -130,15 +133,24 @@ pub struct LoadArgs {
     /// Flap: how many clients drop and return. Slow: how many do not read
     #[arg(long, value_name = "K", default_value_t = 5)]
     pub affected: u16,
-    /// Flap: how many times
+    /// Flap and reload: how many times
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub rounds: u16,
-    /// Churn, join-busy and slow: changes a second
+    /// Churn, join-busy, slow and reload: changes a second
     #[arg(long, value_name = "PER_S", default_value_t = 100)]
     pub rate: u32,
     /// Churn, join-busy, slow and idle: for how many seconds
     #[arg(long, value_name = "S", default_value_t = 10)]
     pub duration: u32,
+    /// Reload: the share of the prefixes that is rejected
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    pub rejected_share: f64,
+    /// Reload: the configuration file that the server was started with; it is changed and put back
+    #[arg(long, value_name = "FILE")]
+    pub server_config: Option<PathBuf>,
+    /// Reload: the server's control socket; rialto.sock beside that file
+    #[arg(long, value_name = "SOCKET")]
+    pub control: Option<PathBuf>,
     /// Slow: octets a second that slow clients read; 0 is nothing at all
     #[arg(long, value_name = "OCTETS", default_value_t = 0)]
     pub slow_rate: usize,
@@ -231,6 +243,15 @@ impl LoadArgs {
         let shares = [self.tagging_clients, self.ipv6_share];
         if !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
             return wrong("--tagging-clients and --ipv6-share go from 0 to 1");
+        }
+        if !(0.0..=1.0).contains(&self.rejected_share) {
+            return wrong("--rejected-share goes from 0 to 1");
+        }
+        let connects = self.print_config.is_none() && self.write_config.is_none();
+        if self.scenario == Scenario::Reload && connects && self.server_config.is_none() {
+            return wrong(
+                "--scenario reload needs --server-config: the file that the server was started with",
+            );
         }
         let per_set = self.prefixes_per_attributes.unwrap_or(1.0);
         if !(per_set >= 1.0 && self.paths_per_prefix >= 1.0) || self.prefixes == Some(0) {

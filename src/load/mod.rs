@@ -5,6 +5,7 @@
 pub mod args;
 mod attributes;
 mod clock;
+mod control;
 pub mod demo;
 mod expected;
 mod forms;
@@ -22,6 +23,7 @@ mod proc;
 mod progress;
 mod random;
 mod reader;
+mod rejecting;
 mod report;
 mod rules;
 mod scenario;
@@ -31,6 +33,7 @@ mod swarm;
 mod synthetic;
 mod table;
 mod templates;
+mod turns;
 mod update;
 
 use std::io;

@@ -13,6 +13,7 @@ use super::proc::Usage;
 use super::scenario::Outcome;
 use super::session::Counters;
 use super::swarm::{Swarm, histogram};
+use super::turns::TurnFigures;
 use crate::base::{Time, text};
 
 /// Wrong prefixes that are listed.
@@ -27,7 +28,7 @@ pub struct Mismatch {
 }
 
 /// Milliseconds.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, Clone, Debug)]
 pub struct Spread {
     pub count: u64,
     pub p50: f64,
@@ -70,6 +71,7 @@ pub struct Report {
     pub latency_joining: Option<Spread>,
     pub join: Option<JoinFigures>,
     pub churn: Option<ChurnFigures>,
+    pub turns: Option<TurnFigures>,
     /// While the scenario ran, but memory is the peak since the server began.
     pub server_usage: Option<Usage>,
     /// Why a session is not up, or none is.
@@ -82,7 +84,12 @@ pub struct Report {
 
 impl Report {
     pub fn new(swarm: &Swarm, args: &LoadArgs, outcome: Outcome, server: Option<Usage>) -> Report {
-        let Outcome { steps, join, churn } = outcome;
+        let Outcome {
+            steps,
+            join,
+            churn,
+            turns,
+        } = outcome;
         let sum = |field: fn(&Counters) -> u64| {
             swarm
                 .sessions
@@ -150,6 +157,7 @@ impl Report {
             latency_joining: spread(&swarm.latency_joining),
             join,
             churn,
+            turns,
             server_usage: server,
             connect_error: swarm
                 .given_up
@@ -234,6 +242,9 @@ impl Report {
         }
         if let Some(churn) = &self.churn {
             row("changes", churn.line());
+        }
+        if let Some(turns) = &self.turns {
+            row("turns", turns.line());
         }
         if self.messages_confirmed > 0 {
             row(
@@ -334,7 +345,7 @@ impl Spread {
     }
 }
 
-fn spread(histogram: &Histogram<u64>) -> Option<Spread> {
+pub fn spread(histogram: &Histogram<u64>) -> Option<Spread> {
     let at = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1000.0;
     (!histogram.is_empty()).then(|| Spread {
         count: histogram.len(),

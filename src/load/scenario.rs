@@ -1,6 +1,8 @@
 //! The scenarios: what clients do, and until when. Each is a few steps on the swarm; every step
 //! ends when the tables are right and it is quiet, or when they will not be.
 
+mod reload;
+
 use std::io;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use super::progress::Progress;
 use super::random::Random;
 use super::session::{Appetite, State};
 use super::swarm::Swarm;
+use super::turns::TurnFigures;
 use crate::base::Time;
 
 /// How often progress is shown.
@@ -23,6 +26,7 @@ pub struct Outcome {
     pub steps: Vec<Step>,
     pub join: Option<JoinFigures>,
     pub churn: Option<ChurnFigures>,
+    pub turns: Option<TurnFigures>,
 }
 
 /// Runs the scenario to its end; a step that failed is the last.
@@ -34,6 +38,7 @@ pub fn run(swarm: &mut Swarm, args: &LoadArgs, progress: &Progress) -> io::Resul
         deadline: Time::from_secs(args.timeout.into()),
         shown_at: Time::ZERO,
         outcome: Outcome::default(),
+        spared: Vec::new(),
     };
     match args.scenario {
         Scenario::Converge => run.converge("all clients announce")?,
@@ -43,6 +48,7 @@ pub fn run(swarm: &mut Swarm, args: &LoadArgs, progress: &Progress) -> io::Resul
         Scenario::Churn => run.converge("all clients announce")? && run.churn()?,
         Scenario::Slow => run.slow()?,
         Scenario::Idle => run.converge("all clients announce")? && run.idle()?,
+        Scenario::Reload => run.converge("all clients announce")? && run.reload()?,
         Scenario::Tour => run.tour()?,
     };
     Ok(run.outcome)
@@ -55,6 +61,8 @@ struct Run<'a> {
     deadline: Time,
     shown_at: Time,
     outcome: Outcome,
+    /// By prefix: whether changes leave it alone. Empty: none is spared.
+    spared: Vec<bool>,
 }
 
 /// The clients that a step is about.
@@ -397,7 +405,8 @@ impl Run<'_> {
                 continue;
             }
             let route = *random.pick(routes);
-            if self.swarm.awaited.contains(route.prefix) {
+            let is_spared = self.spared.get(route.prefix as usize) == Some(&true);
+            if is_spared || self.swarm.awaited.contains(route.prefix) {
                 continue;
             }
             let there = self

@@ -3,6 +3,8 @@
 
 mod awaited;
 mod connect;
+pub mod flips;
+pub mod gaps;
 mod refusal;
 mod traffic;
 
@@ -17,6 +19,8 @@ use mio::{Events, Poll};
 use rlimit::Resource;
 
 use self::awaited::Awaited;
+use self::flips::Flips;
+use self::gaps::Gaps;
 use self::refusal::Refusal;
 use super::attributes::{Attributes, Fault};
 use super::clock::Clock;
@@ -86,6 +90,8 @@ pub struct Swarm {
     pub joiner: Option<usize>,
     pub is_joining: bool,
     pub awaited: Awaited,
+    pub gaps: Gaps,
+    pub flips: Flips,
     /// When the scenario had made its last change.
     pub changed_at: Option<Time>,
     /// When the last session came up.
@@ -145,6 +151,8 @@ impl Swarm {
             joiner: None,
             is_joining: false,
             awaited: Awaited::default(),
+            gaps: Gaps::default(),
+            flips: Flips::default(),
             changed_at: None,
             last_established: Time::ZERO,
             lag: Lag::default(),

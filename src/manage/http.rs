@@ -244,8 +244,7 @@ async fn client(State(plane): Shared, Path(name): Path<String>) -> Reply<OneClie
             &census,
             plane.data().now().as_micros(),
         ),
-        configured: configured
-            .map(|client| ClientSummary::of(client, !current.config.rpki.is_empty())),
+        configured: configured.map(|client| ClientSummary::of(client, &current.config)),
     }))
 }
 

@@ -28,6 +28,7 @@ fn free_port() -> u16 {
 }
 
 mod refused;
+mod reload;
 mod shapes;
 
 fn load(words: &[&str]) -> Output {
@@ -56,7 +57,8 @@ fn run(plan: &[&str], scenario: &[&str], edit: fn(String) -> String) -> (bool, V
     };
     // The server has only just been started, on a machine that may have much to do.
     let patience = &[patience, &["--connect-timeout", "20"]].concat();
-    let output = load(&[&plan[..], &["--json"], patience, scenario].concat());
+    let file = &["--server-config", config.to_str().unwrap()];
+    let output = load(&[&plan[..], &["--json"], file, patience, scenario].concat());
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
         panic!(

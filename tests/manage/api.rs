@@ -177,7 +177,7 @@ fn a_route_is_found_by_prefix_and_by_address_with_all_its_attributes() {
     );
     let (_, text) = server.says(&["show", "route", "10.0.0.0/8"]);
     assert!(
-        text.contains("rejected: ") && text.contains("(bogon_prefix)"),
+        text.contains("rejected: ") && text.contains("(bogon_prefix, 64500:1101:3)"),
         "{text}"
     );
     assert_eq!(

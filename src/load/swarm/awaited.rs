@@ -21,6 +21,11 @@ impl Awaited {
         self.since.len()
     }
 
+    /// Arrivals: prefixes of clients.
+    pub fn outstanding(&self) -> usize {
+        self.since.values().map(|(_, count)| count).sum()
+    }
+
     pub fn contains(&self, prefix: u32) -> bool {
         self.since.contains_key(&prefix)
     }

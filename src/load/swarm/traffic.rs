@@ -177,7 +177,7 @@ impl Swarm {
         counters.announced_in += (changes.len() - stretch.withdrawn_count) as u64;
         let (tables, model) = (&mut self.tables, &self.model);
         let is_timed = session.appetite == Appetite::Full
-            && !self.awaited.is_empty()
+            && (!self.awaited.is_empty() || self.flips.are_watched)
             && self.joiner != Some(client);
         let effect = if !is_timed {
             tables.receive(model, client, changes, |_| {})
@@ -186,11 +186,13 @@ impl Swarm {
                 true => &mut self.latency_joining,
                 false => &mut self.latency,
             };
-            let awaited = &mut self.awaited;
+            let (awaited, gaps, flips) = (&mut self.awaited, &mut self.gaps, &mut self.flips);
             tables.receive(model, client, changes, |prefix| {
-                if let Some(since) = awaited.arrived(prefix) {
-                    latency.saturating_record(now.0.saturating_sub(since.0));
-                }
+                let Some(since) = awaited.arrived(prefix) else {
+                    return flips.note(now);
+                };
+                latency.saturating_record(now.0.saturating_sub(since.0));
+                gaps.note(client, now);
             })
         };
         counters.unchanged_in += effect.unchanged_count as u64;

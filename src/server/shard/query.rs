@@ -24,6 +24,11 @@ impl Shard {
             ShardQuery::Explain { prefix, to } => ShardReply::Explain(self.explain(prefix, *to)),
             ShardQuery::Stats => ShardReply::Stats(Box::new(self.statistics())),
             ShardQuery::Generation => ShardReply::Generation(self.settled_generation()),
+            ShardQuery::Rehearse {
+                rehearsal,
+                cursor,
+                limit,
+            } => ShardReply::Rehearsed(Box::new(self.rehearse(rehearsal, *cursor, *limit))),
         }
     }
 
