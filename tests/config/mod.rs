@@ -4,6 +4,7 @@
 mod compile;
 mod effective;
 mod problems;
+mod reference;
 
 use std::path::Path;
 
