@@ -3,6 +3,7 @@
 
 mod compile;
 mod effective;
+mod policy_problems;
 mod problems;
 mod reference;
 
