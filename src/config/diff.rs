@@ -1,12 +1,17 @@
 //! What a reload changes.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::Asn;
+use crate::policy::BlackholeNextHops;
 use crate::server::exchange::{Client, Exchange};
 
-use super::model::Config;
+use super::import::NextHopMode;
+use super::model::{ClientConfig, Config};
 
 /// In words; one cause may concern a thousand clients.
 const PROBLEMS_SHOWN: usize = 5;
@@ -68,39 +73,40 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
 
 pub fn difference(old: (&Config, &Exchange), new: (&Config, &Exchange)) -> Difference {
     let ((old_config, old), (new_config, new)) = (old, new);
-    let names = |clients: Vec<&Client>| clients.iter().map(|client| client.name.clone()).collect();
     let absent_in =
         |exchange: &Exchange, client: &Client| exchange.client_at(client.address).is_none();
+    let names = |of: &Exchange, absent_from: &Exchange| {
+        let clients = of.clients().filter(|client| absent_in(absent_from, client));
+        clients.map(|client| client.name.clone()).collect()
+    };
+    let sections = sections(old_config, new_config);
+    let judges_anew = sections.iter().any(|section| JUDGING.contains(section));
+    let clients = ClientChanges {
+        old: by_address(old_config),
+        new: by_address(new_config),
+        old_next_hops: next_hops(old_config),
+        new_next_hops: next_hops(new_config),
+        judges_anew,
+    };
     let changed = new.clients().filter_map(|client| {
-        let keys = client_change(old.client_at(client.address)?, client);
+        let keys = clients.keys(old.client_at(client.address)?, client);
         (!keys.is_empty()).then(|| ClientChange {
             name: client.name.clone(),
             keys,
         })
     });
+    let drains = (
+        "graceful shutdown",
+        old.directory.is_draining() != new.directory.is_draining(),
+    );
     Difference {
-        added: names(
-            new.clients()
-                .map(AsRef::as_ref)
-                .filter(|client| absent_in(old, client))
-                .collect(),
-        ),
-        removed: names(
-            old.clients()
-                .map(AsRef::as_ref)
-                .filter(|client| absent_in(new, client))
-                .collect(),
-        ),
+        added: names(new, old),
+        removed: names(old, new),
         changed: changed.collect(),
-        sections: owned(&[
-            ("server.med", old.med != new.med),
-            ("communities", old.scheme != new.scheme),
-            (
-                "hide_own_as",
-                old.directory != new.directory && same_clients(old, new),
-            ),
-            ("fanout", old.limits != new.limits),
-        ]),
+        sections: (sections.into_iter())
+            .chain(named(&[drains]))
+            .map(str::to_owned)
+            .collect(),
         at_next_start: owned(&[
             ("api", old_config.api != new_config.api),
             ("control", old_config.control != new_config.control),
@@ -111,54 +117,153 @@ pub fn difference(old: (&Config, &Exchange), new: (&Config, &Exchange)) -> Diffe
     }
 }
 
-fn same_clients(old: &Exchange, new: &Exchange) -> bool {
-    let identity = |client: &std::sync::Arc<Client>| (client.slot, client.asn);
-    old.clients().map(identity).eq(new.clients().map(identity))
+/// Sections that the routes of all clients are judged by.
+const JUDGING: [&str; 5] = ["server.lan", "lists", "communities", "blackhole", "rpki"];
+
+/// Those that concern all clients and take effect at once.
+fn sections(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (a, b) = (&old.server, &new.server);
+    // The scheme knows the next hops of blackhole routes, which have a section of their own.
+    let communities = |config: &Config| {
+        let scheme = config.scheme.clone();
+        scheme.with_blackhole_next_hops(BlackholeNextHops::default())
+    };
+    named(&[
+        ("server.med", a.med != b.med),
+        ("server.lan", a.lan != b.lan),
+        ("lists", old.lists != new.lists),
+        ("communities", communities(old) != communities(new)),
+        ("blackhole", old.blackhole != new.blackhole),
+        ("irr", old.irr != new.irr),
+        ("rpki", old.rpki != new.rpki),
+        ("fanout", old.fanout != new.fanout),
+    ])
 }
 
-fn client_change(old: &Client, new: &Client) -> Vec<String> {
-    let (a, b) = (&old.session, &new.session);
-    let mut keys = owned(&[
-        ("name", old.name != new.name),
-        ("asn", old.asn != new.asn),
-        ("port", old.port != new.port),
+fn by_address(config: &Config) -> HashMap<IpAddr, &ClientConfig> {
+    let clients = config.clients.iter();
+    clients.map(|client| (client.address, client)).collect()
+}
+
+/// The addresses of all sessions of an ASN.
+fn next_hops(config: &Config) -> HashMap<Asn, BTreeSet<IpAddr>> {
+    let mut next_hops: HashMap<Asn, BTreeSet<IpAddr>> = HashMap::new();
+    for client in &config.clients {
+        let of_asn = next_hops.entry(client.asn).or_default();
+        of_asn.extend(client.addresses());
+    }
+    next_hops
+}
+
+/// What a client is compared by.
+struct ClientChanges<'a> {
+    old: HashMap<IpAddr, &'a ClientConfig>,
+    new: HashMap<IpAddr, &'a ClientConfig>,
+    old_next_hops: HashMap<Asn, BTreeSet<IpAddr>>,
+    new_next_hops: HashMap<Asn, BTreeSet<IpAddr>>,
+    /// A section changed by which all routes are judged.
+    judges_anew: bool,
+}
+
+impl ClientChanges<'_> {
+    /// Its keys; data of its own from outside has no key.
+    fn keys(&self, old: &Client, new: &Client) -> Vec<String> {
+        let configs = self.old.get(&old.address).zip(self.new.get(&new.address));
+        let mut keys = configs.map_or(Vec::new(), |(a, b)| {
+            let mut keys = config_keys(a, b);
+            let is_same_as = b.import.next_hop == NextHopMode::SameAs && !keys.contains(&"asn");
+            let of_asn = (
+                self.old_next_hops.get(&a.asn),
+                self.new_next_hops.get(&b.asn),
+            );
+            if is_same_as && of_asn.0 != of_asn.1 && !keys.contains(&"next_hops") {
+                keys.push("next_hops");
+            }
+            keys
+        });
+        keys.extend(named(&[
+            ("disabled", old.disabled != new.disabled),
+            ("quarantine", old.quarantined != new.quarantined),
+        ]));
+        let is_explained = self.judges_anew && old.import != new.import;
+        if keys.is_empty() && old != new && !is_explained {
+            keys.push("data from outside");
+        }
+        keys.into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// What the files say otherwise of a client than before.
+fn config_keys(a: &ClientConfig, b: &ClientConfig) -> Vec<&'static str> {
+    let (m, n) = (&a.matrix, &b.matrix);
+    let mut keys = named(&[
+        ("name", a.name != b.name),
+        ("asn", a.asn != b.asn),
+        ("next_hops", a.next_hops != b.next_hops),
+        ("port", a.port != b.port),
         ("families", a.families != b.families),
         ("hold_time", a.hold_time_s != b.hold_time_s),
         ("passive", a.passive != b.passive),
-        ("add_path", a.add_path_send != b.add_path_send),
+        ("add_path", a.add_path != b.add_path),
+        ("hide_own_as", a.hide_own_as != b.hide_own_as),
         (
             "extended_messages",
             a.extended_messages != b.extended_messages,
         ),
+        ("role", a.role != b.role),
+        ("prepend_rs_as", a.prepend_rs_as != b.prepend_rs_as),
+        ("ipv6_next_hops", a.ipv6_next_hops != b.ipv6_next_hops),
+        ("rfc1997", a.obeys_well_known != b.obeys_well_known),
+        ("blackhole", a.takes_blackholes != b.takes_blackholes),
+        ("rtt_ms", a.rtt_us != b.rtt_us),
+        ("announce_only_to", m.announce_only_to != n.announce_only_to),
         (
-            "import",
-            old.import != new.import && old.quarantined == new.quarantined,
+            "do_not_announce_to",
+            m.do_not_announce_to != n.do_not_announce_to,
         ),
         (
-            "limits",
-            old.limits != new.limits
-                || old.limit_restart != new.limit_restart
-                || old.attribute_octets_max != new.attribute_octets_max,
+            "receive_only_from",
+            m.receive_only_from != n.receive_only_from,
         ),
-        ("attributes.discard", old.discard != new.discard),
         (
-            "attributes.treat_as_withdraw",
-            old.treat_as_withdraw != new.treat_as_withdraw,
+            "do_not_receive_from",
+            m.do_not_receive_from != n.do_not_receive_from,
         ),
-        ("password_file", old.password != new.password),
-        (
-            "ttl_security",
-            old.ttl_security_hops != new.ttl_security_hops,
-        ),
+        ("connect_retry", a.connect_retry_s != b.connect_retry_s),
+        ("idle_hold", a.idle_hold_s != b.idle_hold_s),
+        ("idle_hold_max", a.idle_hold_max_s != b.idle_hold_max_s),
+        ("send_hold_time", a.send_hold_time_s != b.send_hold_time_s),
+        ("password_file", a.password != b.password),
+        ("ttl_security", a.ttl_security_hops != b.ttl_security_hops),
         (
             "congestion_control",
-            old.congestion_control != new.congestion_control,
+            a.congestion_control != b.congestion_control,
         ),
-        ("disabled", old.disabled != new.disabled),
-        ("quarantine", old.quarantined != new.quarantined),
+        ("import", a.import != b.import),
+        ("irr", a.irr != b.irr),
+        (
+            "limits",
+            a.limits != b.limits
+                || a.limit_restart != b.limit_restart
+                || a.attribute_octets_max != b.attribute_octets_max,
+        ),
+        (
+            "attributes.discard",
+            a.attributes.discard != b.attributes.discard,
+        ),
+        (
+            "attributes.treat_as_withdraw",
+            a.attributes.treat_as_withdraw != b.attributes.treat_as_withdraw,
+        ),
     ]);
-    if keys.is_empty() && old != new {
-        keys.push("timers".to_owned());
+    let apart_from_unnamed = ClientConfig {
+        place: b.place.clone(),
+        disabled: b.disabled.clone(),
+        quarantine: b.quarantine,
+        ..a.clone()
+    };
+    if keys.is_empty() && apart_from_unnamed != *b {
+        keys.push("other keys");
     }
     keys
 }

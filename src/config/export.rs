@@ -1,6 +1,6 @@
 //! `[communities]`, `[blackhole]`, and who is to have whose routes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::base::{Asn, ClientSet, ClientSlot};
@@ -240,6 +240,8 @@ pub fn receivers(clients: &[ClientConfig], slots: &[ClientSlot]) -> Vec<Option<C
 
 /// Names of clients that are not there.
 pub fn check_names(clients: &[ClientConfig], problems: &mut Problems) {
+    let names: HashSet<&str> = clients.iter().map(|client| &*client.name).collect();
+    let asns: HashSet<Asn> = clients.iter().map(|client| client.asn).collect();
     for client in clients {
         let Matrix {
             announce_only_to,
@@ -259,17 +261,11 @@ pub fn check_names(clients: &[ClientConfig], problems: &mut Problems) {
             ),
             ("do_not_receive_from", do_not_receive_from),
         ];
-        for (key, names) in lists {
-            for name in names {
+        for (key, meant) in lists {
+            for name in meant {
                 let (is_there, shown) = match name {
-                    ClientName::Name(name) => (
-                        clients.iter().any(|client| client.name == *name),
-                        format!("'{name}'"),
-                    ),
-                    ClientName::Asn(asn) => (
-                        clients.iter().any(|client| client.asn == *asn),
-                        format!("AS{asn}"),
-                    ),
+                    ClientName::Name(name) => (names.contains(&**name), format!("'{name}'")),
+                    ClientName::Asn(asn) => (asns.contains(asn), format!("AS{asn}")),
                 };
                 if is_there {
                     continue;

@@ -1,7 +1,7 @@
 //! `[rpki]`, `[rtt]` and `[peeringdb]`: where data from outside comes from. The latter two are read
 //! here, as they are small.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -64,7 +64,7 @@ pub fn rtts(reader: Option<Reader<'_>>) -> HashMap<IpAddr, u32> {
     let Some(reader) = reader else {
         return HashMap::new();
     };
-    let read = json::<HashMap<String, f64>>(&reader, "file");
+    let read = json::<BTreeMap<String, f64>>(&reader, "file");
     let mut rtts = HashMap::new();
     for (address, ms) in read.into_iter().flatten() {
         match (address.parse::<IpAddr>(), rtt_us(ms)) {

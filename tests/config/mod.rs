@@ -3,7 +3,11 @@
 
 mod compile;
 mod effective;
+mod judged;
+mod policy_problems;
 mod problems;
+mod reference;
+mod relayed;
 
 use std::path::Path;
 

@@ -6,11 +6,11 @@ use rialto::config::{Severity, load};
 
 use super::read;
 
-struct Case {
-    name: &'static str,
-    text: &'static str,
+pub struct Case {
+    pub name: &'static str,
+    pub text: &'static str,
     /// (line, key, part of the text) of every problem, warnings among them.
-    problems: &'static [(u32, &'static str, &'static str)],
+    pub problems: &'static [(u32, &'static str, &'static str)],
 }
 
 const CASES: &[Case] = &[
@@ -357,7 +357,11 @@ const CASES: &[Case] = &[
 
 #[test]
 fn each_problem_is_told_with_line_and_key() {
-    for case in CASES {
+    check(CASES);
+}
+
+pub fn check(cases: &[Case]) {
+    for case in cases {
         let problems = match read(case.text) {
             Ok(config) => config.warnings,
             Err(problems) => problems,
