@@ -73,7 +73,11 @@ fn vrps(c: &mut Criterion) {
     );
     let routes = lookups(&mut random, |at| list[at as usize].prefix, list.len());
     let mut newer = sorted.clone();
-    newer.truncate(newer.len() - 1000);
+    let mut at = 0;
+    newer.retain(|_| {
+        at += 1;
+        at % 500 != 0
+    });
     let newer = VrpSet::new(newer);
     let difference = set.difference(&newer);
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use rialto::base::{CoreId, ShardId, Time};
-use rialto::config::{self, Inputs, Overrides};
+use rialto::config::{self, Overrides};
 use rialto::fanout::Written;
 use rialto::load::args::LoadArgs;
 use rialto::load::owed::{self, Owed};
@@ -105,7 +105,12 @@ fn exchange(words: &Words) -> Result<Exchange, Box<dyn Error>> {
     let (cores, shards) = (words.cores, words.shards);
     let text = format!("{text}\n[cores]\nsessions = {cores}\nshards = {shards}\n");
     let config = config::from_text(&file, &text)?;
-    Ok(config::compile(&config, &Overrides::default(), &Inputs::default(), None))
+    Ok(config::compile(
+        &config,
+        &Overrides::default(),
+        &config::Inputs::default(),
+        None,
+    ))
 }
 
 impl Machine {

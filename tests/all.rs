@@ -4,5 +4,7 @@ mod adopt;
 mod cli;
 mod config;
 mod manage;
+
+mod outside;
 mod rtr;
 mod wire;

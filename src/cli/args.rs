@@ -195,6 +195,8 @@ pub enum Show {
     Routes(RoutesArgs),
     /// What each session core and each shard does
     Cores(ShowCommon),
+    /// Data from outside: RTR caches, VRPs, IRR sets, and what is missing.
+    Feeds(ShowCommon),
 }
 
 #[derive(Clone, Debug, Args)]

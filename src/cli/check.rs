@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::config::{self, Problem, Summary};
+use crate::config::{self, Config, IrrFeed, Problem, Summary};
+use crate::manage::Feeds;
 
 use super::args::CheckArgs;
 use super::{Outcome, count, print};
@@ -19,21 +20,29 @@ pub fn check(args: &CheckArgs) -> Outcome {
         Err(problems) => (problems, None),
     };
     let summary = config.map(Summary::of);
+    let from_outside = config.map_or_else(Vec::new, outside);
     if args.output.json {
         let problems = problems.iter().collect::<Vec<&Problem>>();
         print(&format!(
             "{:#}\n",
-            json!({ "good": summary.is_some(), "problems": problems, "effective": summary })
+            json!({
+                "good": summary.is_some(),
+                "problems": problems,
+                "outside": from_outside,
+                "effective": summary,
+            })
         ));
     } else {
         let mut text = problems
             .iter()
             .map(|problem| format!("{problem}\n"))
+            .chain(from_outside.iter().map(|what| format!("warning: {what}\n")))
             .collect::<String>();
         match &summary {
             Some(summary) => {
                 let clients = count(summary.clients.len(), "client");
-                let warnings = count(problems.iter().count(), "warning");
+                let warnings = problems.iter().count() + from_outside.len();
+                let warnings = count(warnings, "warning");
                 text += &format!("{}: good, {clients}, {warnings}\n{summary}", file.display());
             }
             None => {
@@ -51,4 +60,20 @@ pub fn check(args: &CheckArgs) -> Outcome {
     } else {
         Outcome::Wrong
     }
+}
+
+/// What is wrong with the data from outside that the configuration names. It need not be there yet.
+fn outside(config: &Config) -> Vec<String> {
+    let feeds = Feeds::default();
+    // What is good now is for the server to keep.
+    let config = Config {
+        irr: IrrFeed {
+            state: None,
+            ..config.irr.clone()
+        },
+        ..config.clone()
+    };
+    let mut problems = feeds.read_irr(&config).problems;
+    problems.extend(feeds.read_files(&config.rpki));
+    problems
 }

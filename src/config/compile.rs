@@ -283,11 +283,12 @@ impl<'a> Shared<'a> {
     /// Nothing is checked of a client about which nothing is said.
     fn irr(&self, client: &ClientConfig) -> Option<IrrChecks> {
         let (import, irr) = (&client.import, &client.irr);
-        let is_on = (import.irr_prefix || import.irr_origin) && !irr.sources.is_empty();
+        let sources = &irr.sources;
+        let is_on = (import.irr_prefix || import.irr_origin) && !sources.is_empty();
         is_on.then(|| IrrChecks {
-            set: self.inputs.irr.get(&irr.sources).cloned(),
-            prefix: import.irr_prefix,
-            origin: import.irr_origin,
+            set: self.inputs.irr.get(sources).cloned(),
+            prefix: import.irr_prefix && sources.names_prefixes(),
+            origin: import.irr_origin && sources.names_origins(),
             allow_longer_prefixes: irr.allow_longer_prefixes,
             roas_as_route_objects: irr.rpki_roas_as_route_objects,
             white_list_prefixes: Arc::new(irr.white_list_prefixes.iter().copied().collect()),

@@ -74,6 +74,15 @@ impl IrrSources {
     pub fn is_empty(&self) -> bool {
         self.as_sets.is_empty() && self.prefixes.is_empty() && self.origins.is_empty()
     }
+
+    /// Whether the prefixes it registered are said; AS-SETs have both.
+    pub fn names_prefixes(&self) -> bool {
+        !self.as_sets.is_empty() || !self.prefixes.is_empty()
+    }
+
+    pub fn names_origins(&self) -> bool {
+        !self.as_sets.is_empty() || !self.origins.is_empty()
+    }
 }
 
 /// `[client.irr]` with what it inherits.

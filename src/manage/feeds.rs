@@ -4,11 +4,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use tokio::sync::watch;
+use tracing::error;
 
 use crate::config::{Config, IrrFeed, IrrSources, RpkiFeed as RpkiSources};
-use crate::outside::irr::{IrrProblem, IrrStore};
+use crate::outside::irr::{IrrIngredients, IrrProblem, IrrReport, IrrStore};
 use crate::outside::rtr::{CacheStatus, RpkiFeed, RtrCaches, RtrConfig};
 use crate::outside::vrp_file::{self, VrpFile};
 use crate::policy::{Aspa, AspaSet, IrrSet, Outside, Vrp, VrpSet};
@@ -61,7 +63,7 @@ impl Feeds {
 
     fn note_irr(&self, data: &IrrData) {
         for problem in &data.problems {
-            tracing::error!("{problem}");
+            error!("{problem}");
         }
         *lock(&self.irr_problems) = data.problems.clone();
     }
@@ -198,22 +200,31 @@ fn read_irr(store: &Mutex<Option<Store>>, config: &Config) -> IrrData {
         return IrrData::default();
     };
     let report = match names.is_empty() {
-        true => Default::default(),
-        false => store.refresh(&names),
+        true => IrrReport::default(),
+        false => store.refresh(&names, SystemTime::now()),
     };
-    let mut sets: HashMap<IrrSources, Arc<IrrSet>> = HashMap::new();
-    for client in &config.clients {
-        let sources = &client.irr.sources;
-        if !sources.is_empty()
-            && !sets.contains_key(sources)
-            && let Some(set) = store.merged(&sources.as_sets, &sources.prefixes, &sources.origins)
-        {
-            sets.insert(sources.clone(), set);
-        }
-    }
+    let sources: BTreeSet<&IrrSources> = config
+        .clients
+        .iter()
+        .map(|client| &client.irr.sources)
+        .filter(|sources| !sources.is_empty())
+        .collect();
+    let ingredients: Vec<IrrIngredients> = sources.iter().map(|it| ingredients(it)).collect();
+    let made = store.client_sets(&ingredients);
+    let sets = sources.into_iter().zip(made);
     IrrData {
-        sets,
+        sets: sets
+            .filter_map(|(sources, made)| Some((sources.clone(), made.set?)))
+            .collect(),
         problems: report.problems.iter().map(IrrProblem::to_string).collect(),
+    }
+}
+
+fn ingredients(sources: &IrrSources) -> IrrIngredients {
+    IrrIngredients {
+        as_sets: sources.as_sets.clone(),
+        prefixes: sources.prefixes.clone(),
+        origins: sources.origins.clone(),
     }
 }
 

@@ -22,8 +22,8 @@ use super::metrics;
 use super::named::{NoClient, named};
 use super::plane::Plane;
 use super::view::{
-    ClientsView, CoreView, CoresView, ErrorView, HealthView, ReadyView, RouteView, RoutesView,
-    ShardView, SummaryView, ThreadView,
+    ClientsView, CoreView, CoresView, ErrorView, FeedsView, HealthView, ReadyView, RouteView,
+    RoutesView, ShardView, SummaryView, ThreadView,
 };
 
 /// Table entries that a shard looks at for one question.
@@ -45,6 +45,7 @@ pub fn router(plane: Arc<Plane>) -> Router {
         .route("/api/v1/routes", get(routes))
         .route("/api/v1/explain", get(explain))
         .route("/api/v1/cores", get(cores))
+        .route("/api/v1/feeds", get(feeds))
         .route("/api/v1/config", get(config))
         .fallback(|| async { ApiError::NotFound("there is nothing at this address".to_owned()) })
         .with_state(plane)
@@ -190,6 +191,11 @@ async fn summary(State(plane): Shared) -> Json<SummaryView> {
         control_socket: absolute(&current.config.control),
         silent: census.silent.clone(),
     })
+}
+
+async fn feeds(State(plane): Shared) -> Json<FeedsView> {
+    let exchange = plane.current().exchange.clone();
+    Json(describe::feeds(&exchange, plane.lacking(), plane.feeds()))
 }
 
 fn absolute(file: &std::path::Path) -> String {

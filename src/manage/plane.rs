@@ -28,7 +28,7 @@ pub struct Plane {
     current: RwLock<Arc<Current>>,
     /// Held during a change.
     changes: Mutex<Changes>,
-    feeds: Feeds,
+    feeds: Arc<Feeds>,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -92,7 +92,7 @@ impl Plane {
             data,
             current,
             changes: Mutex::default(),
-            feeds: Feeds::default(),
+            feeds: Arc::default(),
         }
     }
 
@@ -104,7 +104,7 @@ impl Plane {
         };
         Plane {
             changes: Mutex::new(changes),
-            feeds,
+            feeds: Arc::new(feeds),
             ..self
         }
     }
@@ -258,10 +258,12 @@ impl Plane {
         lacking
     }
 
+    /// Half a million VRPs take a moment: not on this thread.
     async fn outside(&self, before: &Outside) -> Outside {
-        // A moment for half a million VRPs: other tasks of this thread wait.
-        tokio::task::yield_now().await;
-        self.feeds.outside(before)
+        let (feeds, before) = (self.feeds.clone(), before.clone());
+        let kept = before.clone();
+        let made = tokio::task::spawn_blocking(move || feeds.outside(&before));
+        made.await.unwrap_or(kept)
     }
 
     /// Does one of the verbs; the answer is a sentence for the operator.

@@ -256,11 +256,47 @@ pub struct ExplainView {
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FateView {
-    /// best, additional, lost, rejected, own, not_in_audience, too_long, family_not_negotiated.
+    /// best, additional, lost, rejected, own, not_in_audience, too_long, next_hop_form, family_not_negotiated.
     pub fate: String,
     pub decided_by: Option<String>,
     pub text: String,
     pub path: PathView,
+}
+
+/// `/api/v1/feeds`: data from outside.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FeedsView {
+    /// What checks need and is not there, in sentences.
+    pub lacking: Vec<String>,
+    /// What is wrong with IRR data, and what is used in its place.
+    pub irr_problems: Vec<String>,
+    /// Clients whose routes are checked by IRR data.
+    pub irr_clients: u64,
+    /// Distinct sets, with prefixes, origins and octets of all of them.
+    pub irr_sets: u64,
+    pub irr_prefixes: u64,
+    pub irr_origins: u64,
+    pub irr_octets: u64,
+    pub vrps: u64,
+    pub aspas: u64,
+    /// In the order of preference.
+    pub rtr_caches: Vec<RtrCacheView>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RtrCacheView {
+    pub address: SocketAddr,
+    /// Down, Connecting, Loading, Synchronised, NoData.
+    pub state: String,
+    pub in_use: bool,
+    pub version: Option<u8>,
+    pub session: Option<u16>,
+    pub serial: Option<u32>,
+    pub vrps: u64,
+    pub aspas: u64,
+    /// Since its last answer.
+    pub age_s: Option<u64>,
+    pub last_error: Option<String>,
 }
 
 /// `/api/v1/cores`

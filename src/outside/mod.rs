@@ -1,4 +1,5 @@
-//! What the server learns from outside: from RTR caches and files. Knows nothing of what is made of it.
+//! What an exchange learns from elsewhere: the IRR from files, the RPKI from RTR caches and files.
+//! Ordinary I/O for the management plane; knows nothing of the data path.
 
 pub mod irr;
 pub mod rtr;

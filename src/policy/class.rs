@@ -98,6 +98,19 @@ impl PrefixClass {
     /// Accepted; nothing was checked against outside data.
     pub const ACCEPTED: PrefixClass = PrefixClass(0);
 
+    /// All that outside data may say of a path that is accepted without a remark.
+    pub fn all_plain() -> impl Iterator<Item = PrefixClass> {
+        let values = (0..3u16).flat_map(|origin| (0..6u16).map(move |prefix| (origin, prefix)));
+        values.flat_map(|(origin, prefix)| {
+            (0..4u16).map(move |rov| {
+                PrefixClass::ACCEPTED
+                    .with_field(field::IRR_ORIGIN, origin)
+                    .with_field(field::IRR_PREFIX, prefix)
+                    .with_field(field::ROV, rov)
+            })
+        })
+    }
+
     pub const fn rejected(reason: RejectReason) -> PrefixClass {
         PrefixClass::ACCEPTED.with_rejected(reason)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use crate::base::Asn;
+use crate::wire::Additions;
 
 use super::ControlAction;
 use super::control::Last;
@@ -53,6 +54,14 @@ impl<Whole: PartialEq, Head: PartialEq> FormsOf<Whole, Head> {
         };
         is_meant.then_some((*action, Some(last)))
     }
+
+    fn beginning_as(&self, head: Head, is_in: impl Fn(&Whole) -> bool) -> Option<ControlAction> {
+        let whole = self.whole.iter().find(|(whole, _)| is_in(whole));
+        let heads = || self.heads.iter().find(|(form, _)| *form == head);
+        whole
+            .map(|(_, action)| *action)
+            .or_else(|| heads().map(|(_, action)| *action))
+    }
 }
 
 /// Adds a form; says which other action has it already.
@@ -84,6 +93,20 @@ impl Forms {
             Form::Large(a, b, Some(c)) => add(&mut self.large.whole, (a, b, c), action),
             Form::Large(a, b, None) => add(&mut self.large.heads, (a, b), action),
             Form::Absent => Ok(()),
+        }
+    }
+
+    /// The action that has a form of this beginning, whatever its last number.
+    pub fn beginning_as(&self, form: Form) -> Option<ControlAction> {
+        match form {
+            Form::Standard(high, _) => self.standard.beginning_as(high, |(a, _)| *a == high),
+            Form::Large(a, b, _) => {
+                (self.large).beginning_as((a, b), |(x, y, _)| (*x, *y) == (a, b))
+            }
+            Form::Extended(head, _) => self.extended.beginning_as(head, |whole| {
+                ExtendedHead::split(*whole).is_some_and(|(other, _)| other == head)
+            }),
+            Form::Absent => None,
         }
     }
 
@@ -192,6 +215,12 @@ impl Communities {
 
     pub fn octets(&self) -> usize {
         self.standard.len() * 4 + self.extended.len() * 8 + self.large.len() * 12
+    }
+
+    pub fn is_in(&self, additions: &Additions) -> bool {
+        self.standard.iter().all(|c| additions.standard.contains(c))
+            && self.extended.iter().all(|c| additions.extended.contains(c))
+            && self.large.iter().all(|c| additions.large.contains(c))
     }
 
     pub fn is_empty(&self) -> bool {

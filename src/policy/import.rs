@@ -14,7 +14,9 @@ use crate::wire::{AttributeSet, NextHop};
 use super::bogons::{BOGON_ASNS, PrefixList};
 use super::class::{PrefixClass, RovClass};
 use super::irr_check::{IrrChecks, SetOrigin};
-use super::{AspaSet, AspaState, ControlScheme, RejectReason, RovState, TRANSIT_FREE_ASNS, VrpSet};
+use super::{
+    AspaSet, AspaState, ControlScheme, IrrSet, RejectReason, RovState, TRANSIT_FREE_ASNS, VrpSet,
+};
 
 /// Longest AS_PATH that the preset "exchange" accepts.
 pub const AS_PATH_LEN_MAX: u16 = 32;
@@ -255,6 +257,11 @@ impl ImportPolicy {
         self.aspa_invalid
     }
 
+    /// What the client registered, where that is checked and known.
+    pub fn irr_set(&self) -> Option<&Arc<IrrSet>> {
+        self.irr.as_ref().and_then(|irr| irr.set.as_ref())
+    }
+
     /// Whether a check is on whose data is not there.
     pub fn lacks_irr(&self) -> bool {
         self.irr.as_ref().is_some_and(IrrChecks::lacks_set)
@@ -274,10 +281,14 @@ impl ImportPolicy {
                 None => SetOrigin::default(),
             },
         };
+        let [own_as, bogon_asn, transit_free, never_via] = self.check_asns(set);
         let checks = [
             self.check_leftmost_as(set),
             self.check_as_path_len(set),
-            self.check_asns(set),
+            own_as,
+            bogon_asn,
+            transit_free,
+            never_via,
             (self.as_set && set.has_as_set()).then_some(RejectReason::AsSet),
             self.check_next_hop(set),
             self.check_communities(set),
@@ -317,10 +328,11 @@ impl ImportPolicy {
             let is_on = families.is_some_and(|families| families[prefix.family().index()]);
             class = class.with_blackhole(is_on);
         }
-        for reason in [self.check_lists(prefix), self.check_length(prefix, class)] {
-            if let Some(reason) = reason {
-                class = self.found(class, reason);
-            }
+        let lists = self.lists.iter();
+        let listed = lists.filter(|(_, list)| list.contains(prefix));
+        let reasons = listed.map(|(reason, _)| *reason);
+        for reason in reasons.chain(self.check_length(prefix, class)) {
+            class = self.found(class, reason);
             if !class.is_accepted() {
                 return class;
             }
@@ -345,11 +357,6 @@ impl ImportPolicy {
             true => class.with_rejected(RejectReason::Quarantined),
             false => class,
         }
-    }
-
-    fn check_lists(&self, prefix: &Prefix) -> Option<RejectReason> {
-        let found = self.lists.iter().find(|(_, list)| list.contains(prefix));
-        found.map(|(reason, _)| *reason)
     }
 
     /// A blackhole route may be as long as it likes (RFC 7999 §3.3).
@@ -409,30 +416,23 @@ impl ImportPolicy {
 
     /// The server's own ASN first: it may be a bogon as well. The client may be a transit-free network
     /// itself.
-    fn check_asns(&self, set: &AttributeSet) -> Option<RejectReason> {
-        let mut found = None;
+    fn check_asns(&self, set: &AttributeSet) -> [Option<RejectReason>; 4] {
+        let (mut own_as, mut bogon, mut transit_free, mut never_via) = (false, false, false, false);
         for asn in set.as_path_asns() {
-            if self.own_as == Some(asn) {
-                return Some(RejectReason::OwnAs);
-            }
-            let is_listed =
-                |list: &[Asn]| asn != self.client_asn && list.binary_search(&asn).is_ok();
-            let reason = if self.bogon_asns.iter().any(|range| range.contains(&asn)) {
-                RejectReason::BogonAsn
-            } else if is_listed(&self.transit_free_asns) {
-                RejectReason::TransitFree
-            } else if is_listed(&self.never_via_route_servers_asns) {
-                RejectReason::NeverViaRouteServers
-            } else {
-                continue;
-            };
-            // A bogon goes first, wherever it stands.
-            match (found, reason) {
-                (None, _) | (_, RejectReason::BogonAsn) => found = Some(reason),
-                _ => {}
+            own_as |= self.own_as == Some(asn);
+            bogon |= self.bogon_asns.iter().any(|range| range.contains(&asn));
+            if asn != self.client_asn {
+                let is_listed = |list: &[Asn]| list.binary_search(&asn).is_ok();
+                transit_free |= is_listed(&self.transit_free_asns);
+                never_via |= is_listed(&self.never_via_route_servers_asns);
             }
         }
-        found
+        [
+            own_as.then_some(RejectReason::OwnAs),
+            bogon.then_some(RejectReason::BogonAsn),
+            transit_free.then_some(RejectReason::TransitFree),
+            never_via.then_some(RejectReason::NeverViaRouteServers),
+        ]
     }
 
     /// Receivers may take either address of a pair (RFC 2545 §3). Decoding has dropped a link-local

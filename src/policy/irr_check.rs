@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::base::{Asn, Prefix};
 
 use super::class::{IrrOriginClass, IrrPrefixClass, PrefixClass};
-use super::{IrrSet, Match, Outside, PrefixRange, PrefixSet, RejectReason};
+use super::{IrrSet, Match, Outside, PrefixRange, PrefixSet, RejectReason, RovState};
 
 /// One client's IRR checks.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct IrrChecks {
-    /// What its AS-SETs hold; `None`: it has not come yet, and nothing passes but by white lists.
+    /// What its AS-SETs hold; `None`: it has not come yet, and nothing passes but by white lists. The
+    /// same where it has no prefixes, or no origins, and those are checked.
     pub set: Option<Arc<IrrSet>>,
     pub prefix: bool,
     pub origin: bool,
@@ -35,8 +36,14 @@ impl IrrChecks {
         self.prefix && self.roas_as_route_objects
     }
 
-    pub const fn lacks_set(&self) -> bool {
-        self.set.is_none() && (self.prefix || self.origin)
+    /// Whether a check is on, and there is nothing that it could let pass: what it needs has not come.
+    pub fn lacks_set(&self) -> bool {
+        match &self.set {
+            None => self.prefix || self.origin,
+            Some(set) => {
+                self.prefix && set.prefixes.is_empty() || self.origin && set.origins().is_empty()
+            }
+        }
     }
 
     /// The part of the checks that all prefixes of a set share.
@@ -66,13 +73,14 @@ impl IrrChecks {
         if self.is_white_listed(prefix, origin) {
             return class.with_irr_prefix(IrrPrefixClass::WhiteList);
         }
-        let Some(set) = &self.set else {
-            return match self.lacks_set() {
-                true => found(class, RejectReason::IrrMissing),
-                false => class,
-            };
+        let mut class = class;
+        if self.lacks_set() {
+            class = found(class, RejectReason::IrrMissing);
+        }
+        let Some(set) = self.set.as_ref().filter(|_| class.is_accepted()) else {
+            return class;
         };
-        let mut class = class.with_irr_origin(*of_origin);
+        class = class.with_irr_origin(*of_origin);
         if *of_origin == IrrOriginClass::NotPresent {
             class = found(class, RejectReason::IrrOrigin);
         }
@@ -111,7 +119,10 @@ impl IrrChecks {
             let is_known =
                 set.has_origin(asn) || self.white_list_origins.binary_search(&asn).is_ok();
             let vrps = outside.vrps.as_ref().filter(|_| is_known);
-            vrps.is_some_and(|vrps| vrps.covers_with(prefix, asn))
+            vrps.is_some_and(|vrps| match is_blackhole {
+                true => vrps.validate_blackhole(prefix, Some(asn)) == RovState::Valid,
+                false => vrps.covers_with(prefix, asn),
+            })
         };
         match self.roas_as_route_objects && origin.is_some_and(has_roa) {
             true => IrrPrefixClass::Roa,

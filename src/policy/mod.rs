@@ -16,6 +16,7 @@ mod irr;
 mod irr_check;
 mod reason;
 mod scheme;
+mod tags;
 mod vrps;
 
 pub use actions::{Actions, Marked, RttAction, RttRequest, audiences};

@@ -9,10 +9,9 @@ use crate::base::Asn;
 use crate::wire::{Additions, AttributeSet, CommunityScrub, NextHop, Variant, VariantFlags};
 
 use super::actions::{Marked, RttAction, RttRequest};
-use super::control::Last;
 use super::form::{ExtendedHead, Form};
-use super::forms::{Asked, Communities, Forms, extended_text};
-use super::info::InfoTag;
+use super::forms::{Asked, Forms};
+use super::tags::Tags;
 use super::{
     Actions, ControlAction, Directory, Precedence, PrefixClass, RejectReason, SchemeError,
     SchemeOptions,
@@ -23,12 +22,6 @@ const WELL_KNOWN: [(u16, u16); 3] = [(0xffff, 0xff01), (0xffff, 0xff02), (0xffff
 
 /// RFC 7999 §5.
 const BLACKHOLE: (u16, u16) = (65_535, 666);
-
-/// So much may be added to a route; the wire floor leaves room for it.
-const ADDITIONS_OCTETS_MAX: usize = 400;
-
-/// What a variant's `tags` has set where something is added.
-const HAS_TAGS: u16 = 1 << 15;
 
 /// Which communities mean what. The default has no forms: nothing is asked for, scrubbed or added.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -62,22 +55,12 @@ struct ImportScrub {
     tags: Arc<Tags>,
 }
 
-/// Informational communities.
-#[derive(Clone, PartialEq, Debug, Default)]
-struct Tags {
-    tags: Vec<(InfoTag, Communities)>,
-    /// What stands for each reason, in the order of [`RejectReason::ALL`].
-    reject_causes: Vec<Communities>,
-    /// Those of them that vary with the reason only in their last number.
-    reject_heads: Vec<(u32, u32)>,
-}
-
 impl ControlScheme {
     /// The default scheme with what `options` changes. All errors at once.
     pub fn new(rs_asn: Asn, options: &SchemeOptions) -> Result<ControlScheme, Vec<SchemeError>> {
         let mut errors = Vec::new();
         let forms = read_forms(rs_asn, options, &mut errors);
-        let tags = read_tags(rs_asn, options, &forms, &mut errors);
+        let tags = Tags::read(rs_asn, options, &forms, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -114,19 +97,15 @@ impl ControlScheme {
 
     /// Every informational community, by its key.
     pub fn tags(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
-        let tags = &self.export.tags.tags;
-        tags.iter()
-            .flat_map(|(tag, communities)| texts(communities).map(|text| (tag.name(), text)))
+        self.export.tags.texts()
     }
 
     /// What stands for a reject reason, as it is shown.
     pub fn reject_causes(&self, reason: RejectReason) -> Vec<String> {
-        let causes = &self.export.tags.reject_causes;
-        let of_reason = causes.get(usize::from(reason.code()) - 1);
-        of_reason.map_or(Vec::new(), |cause| texts(cause).collect())
+        self.export.tags.reject_causes(reason)
     }
 
-    /// Of a path's class what shows in the communities that are added to it: [`Variant::tags`].
+    /// What a path's class comes to in the communities that are added to it: [`Variant::tags`].
     pub fn tags_of(&self, class: PrefixClass) -> u16 {
         self.export.tags.of(class)
     }
@@ -190,11 +169,19 @@ impl ControlScheme {
         requests.into_actions(forms_of_all)
     }
 
-    /// Whether a community is let in now that the scheme before removed on import.
+    /// Whether a community may be let in now that the scheme before removed on import.
     pub fn hears_more_than(&self, before: &ControlScheme) -> bool {
+        let (new, old) = (&self.import, &before.import);
         let known: Vec<String> = before.forms().map(|(_, form)| form).collect();
-        let removed_less = before.import.tags != self.import.tags;
-        removed_less || self.forms().any(|(_, form)| !known.contains(&form))
+        let ms = &old.forms.rtt_thresholds_ms;
+        new.tags != old.tags
+            || old.uses_extended() && !new.uses_extended()
+            || new
+                .forms
+                .rtt_thresholds_ms
+                .iter()
+                .any(|new| !ms.contains(new))
+            || self.forms().any(|(_, form)| !known.contains(&form))
     }
 
     /// What goes on import: communities under the server's ASN that are no control communities.
@@ -236,130 +223,6 @@ fn read_forms(rs_asn: Asn, options: &SchemeOptions, errors: &mut Vec<SchemeError
     forms
 }
 
-const REJECT_CAUSE: &str = "reject_cause";
-
-fn read_tags(
-    rs_asn: Asn,
-    options: &SchemeOptions,
-    forms: &Forms,
-    errors: &mut Vec<SchemeError>,
-) -> Tags {
-    let mut tags = Tags::default();
-    for (tag, texts) in &options.tags {
-        let mut communities = Communities::default();
-        for text in texts {
-            match Form::read(tag.name(), Last::Fixed, text, rs_asn) {
-                Ok(form) => communities.add(form, 0),
-                Err(error) => errors.push(error),
-            }
-        }
-        errors.extend(ambiguous(tag.name(), &communities, forms));
-        if !communities.is_empty() {
-            tags.tags.push((*tag, communities));
-        }
-    }
-    tags.reject_causes = vec![Communities::default(); RejectReason::ALL.len()];
-    for text in &options.reject_cause {
-        match Form::read_with(REJECT_CAUSE, Some("reason"), text, rs_asn) {
-            Ok(form) => {
-                for (reason, causes) in RejectReason::ALL.into_iter().zip(&mut tags.reject_causes) {
-                    causes.add(form, reason.number(options.reject_numbers).into());
-                }
-                if let Form::Large(a, b, None) = form {
-                    tags.reject_heads.push((a, b));
-                }
-            }
-            Err(error) => errors.push(error),
-        }
-    }
-    if let Some(causes) = tags.reject_causes.first() {
-        errors.extend(ambiguous(REJECT_CAUSE, causes, forms));
-    }
-    let octets = tags.octets_max();
-    if octets > ADDITIONS_OCTETS_MAX {
-        errors.push(SchemeError::TooLong {
-            key: tags
-                .tags
-                .first()
-                .map_or(REJECT_CAUSE, |(tag, _)| tag.name()),
-            octets,
-            max: ADDITIONS_OCTETS_MAX,
-        });
-    }
-    tags
-}
-
-/// An informational community that would be taken for a control one.
-fn ambiguous(key: &'static str, communities: &Communities, forms: &Forms) -> Vec<SchemeError> {
-    let clash = |form: String, asked: Option<Asked>| {
-        let (other, _) = asked?;
-        let other = other.name();
-        Some(SchemeError::Ambiguous { key, form, other })
-    };
-    let standard = communities.standard.iter();
-    let standard =
-        standard.filter_map(|&(a, b)| clash(format!("{a}:{b}"), forms.of_standard((a, b))));
-    let extended = communities.extended.iter();
-    let extended = extended.filter_map(|&c| clash(extended_text(c), forms.of_extended(c)));
-    let large = communities.large.iter();
-    let large =
-        large.filter_map(|&(a, b, c)| clash(format!("{a}:{b}:{c}"), forms.of_large((a, b, c))));
-    standard.chain(extended).chain(large).collect()
-}
-
-fn texts(communities: &Communities) -> impl Iterator<Item = String> + '_ {
-    let standard = communities.standard.iter().map(|(a, b)| format!("{a}:{b}"));
-    let extended = communities.extended.iter().map(|c| extended_text(*c));
-    let large = communities.large.iter();
-    let large = large.map(|(a, b, c)| format!("{a}:{b}:{c}"));
-    standard.chain(extended).chain(large)
-}
-
-impl Tags {
-    fn octets_max(&self) -> usize {
-        let tags: usize = self.tags.iter().map(|(_, c)| c.octets()).sum();
-        let causes = self.reject_causes.iter().map(Communities::octets).max();
-        match tags + causes.unwrap_or(0) {
-            0 => 0,
-            octets => octets + 3 * 4,
-        }
-    }
-
-    /// Those that a path of this class gets.
-    fn communities(&self, class: PrefixClass) -> impl Iterator<Item = &Communities> {
-        let cause = class
-            .reason()
-            .filter(|_| class.is_accepted())
-            .and_then(|reason| self.reject_causes.get(usize::from(reason.code()) - 1));
-        let tags = self.tags.iter();
-        tags.filter(move |(tag, _)| tag.applies(class))
-            .map(|(_, communities)| communities)
-            .chain(cause)
-            .filter(|communities| !communities.is_empty())
-    }
-
-    fn of(&self, class: PrefixClass) -> u16 {
-        // The class a path would have without a field, if that shows nothing else.
-        let same = |other: PrefixClass| self.communities(class).eq(self.communities(other));
-        let mut kept = class.with_blackhole(false);
-        let candidates: [fn(PrefixClass) -> PrefixClass; 4] = [
-            PrefixClass::without_reason,
-            |class| class.with_rov(Default::default()),
-            |class| class.with_irr_prefix(Default::default()),
-            |class| class.with_irr_origin(Default::default()),
-        ];
-        for without in candidates {
-            if same(without(kept)) {
-                kept = without(kept);
-            }
-        }
-        match self.communities(kept).next() {
-            Some(_) => kept.bits() | HAS_TAGS,
-            None => 0,
-        }
-    }
-}
-
 impl CommunityScrub for ExportRewrite {
     /// BLACKHOLE is for those that get the route, too.
     fn removes_standard(&self, community: (u16, u16)) -> bool {
@@ -375,17 +238,7 @@ impl CommunityScrub for ExportRewrite {
     }
 
     fn additions(&self, variant: Variant) -> Additions {
-        let mut additions = Additions::default();
-        if variant.tags & HAS_TAGS == 0 {
-            return additions;
-        }
-        let class = PrefixClass::from_bits(variant.tags & !HAS_TAGS);
-        for communities in self.tags.communities(class) {
-            push_new(&mut additions.standard, &communities.standard);
-            push_new(&mut additions.extended, &communities.extended);
-            push_new(&mut additions.large, &communities.large);
-        }
-        additions
+        self.tags.additions(variant.tags)
     }
 
     fn additions_len_max(&self) -> usize {
@@ -406,47 +259,31 @@ impl CommunityScrub for ExportRewrite {
     }
 }
 
-fn push_new<A: smallvec::Array>(list: &mut SmallVec<A>, more: &[A::Item])
-where
-    A::Item: PartialEq + Copy,
-{
-    for community in more {
-        if !list.contains(community) {
-            list.push(*community);
-        }
-    }
-}
-
-impl ImportScrub {
-    fn is_tag(&self, matches: impl Fn(&Communities) -> bool) -> bool {
-        let tags = self.tags.tags.iter().map(|(_, communities)| communities);
-        tags.chain(&self.tags.reject_causes).any(matches)
-    }
-}
-
 impl CommunityScrub for ImportScrub {
     fn removes_standard(&self, community: (u16, u16)) -> bool {
         let is_ours = self.rs_asn == Some(Asn(community.0.into()));
         (is_ours && self.forms.of_standard(community).is_none())
-            || self.is_tag(|tag| tag.standard.contains(&community))
+            || self.tags.has_standard(community)
     }
 
     fn removes_large(&self, community: (u32, u32, u32)) -> bool {
-        let (a, b, _) = community;
-        let is_ours = self.rs_asn == Some(Asn(a));
-        (is_ours && self.forms.of_large(community).is_none())
-            || self.tags.reject_heads.contains(&(a, b))
-            || self.is_tag(|tag| tag.large.contains(&community))
+        let is_ours = self.rs_asn == Some(Asn(community.0));
+        (is_ours && self.forms.of_large(community).is_none()) || self.tags.has_large(community)
     }
 
     /// Extended communities under the server's ASN are its own where it uses any.
     fn removes_extended(&self, community: [u8; 8]) -> bool {
-        let uses_any = || self.forms.has_extended() || self.is_tag(|tag| !tag.extended.is_empty());
         let is_ours = || {
             ExtendedHead::split(community).is_some_and(|(head, _)| Some(head.asn) == self.rs_asn)
         };
-        (is_ours() && uses_any() && self.forms.of_extended(community).is_none())
-            || self.is_tag(|tag| tag.extended.contains(&community))
+        (self.uses_extended() && is_ours() && self.forms.of_extended(community).is_none())
+            || self.tags.has_extended(community)
+    }
+}
+
+impl ImportScrub {
+    fn uses_extended(&self) -> bool {
+        self.forms.has_extended() || self.tags.uses_extended()
     }
 }
 

@@ -159,6 +159,28 @@ impl<'a> Tables<'a> {
         }
     }
 
+    /// Who can be sent one path: all of `audiences` but those whose messages it is too long for, in
+    /// the variant meant for them. Communities are stripped as the scheme of `version` does.
+    pub fn reach<'b>(
+        &mut self,
+        path: &Path,
+        audiences: impl IntoIterator<Item = &'b (Variant, ClientSet)>,
+        family: Family,
+        version: u32,
+    ) -> ClientSet {
+        let scrub = (version, self.scrubs[version as usize % 2]);
+        let mut reached = ClientSet::new();
+        for (variant, audience) in audiences {
+            let capacities = self.capacities;
+            let excluded = capacities.excluded(self.sets, path, *variant, family, scrub);
+            match excluded.is_empty() {
+                true => reached.union_with(audience),
+                false => reached.union_with(&audience.difference(&excluded)),
+            }
+        }
+        reached
+    }
+
     /// The accepted paths, each in each of its variants, in the order of preference.
     fn candidates(
         &mut self,

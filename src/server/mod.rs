@@ -5,6 +5,7 @@ mod core;
 pub mod exchange;
 pub mod message;
 pub mod query;
+pub mod reach;
 mod shard;
 
 pub use self::core::{ConnId, CoreAction, SessionCore};

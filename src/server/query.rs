@@ -1,6 +1,7 @@
 //! What the management plane asks shards and session cores, and what they answer. Each answer is
 //! bounded; longer ones go on from a cursor, so that no question stalls the data path.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::rib::DecidedBy;
 use crate::wire::{AttributeSet, Variant};
 
 use super::exchange::Exchange;
+use super::reach::Reach;
 
 /// To a shard.
 #[derive(Clone, Debug)]
@@ -35,8 +37,23 @@ pub enum ShardQuery {
         to: ClientSlot,
     },
     Stats,
-    /// Which one it runs.
+    /// Which one it runs, with every path judged under it.
     Generation,
+    /// What another generation would change, `limit` table entries at a time, or fewer.
+    Rehearse {
+        rehearsal: Arc<Rehearsal>,
+        cursor: PrefixSlot,
+        limit: u32,
+    },
+}
+
+/// A generation that is not in force, and how it differs from the one that is.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// The one in force.
+    pub since: Generation,
+    pub exchange: Arc<Exchange>,
+    pub reach: Reach,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +76,57 @@ pub enum ShardReply {
     Explain(Explanation),
     Stats(Box<ShardStats>),
     Generation(Generation),
+    Rehearsed(Box<Rehearsed>),
+}
+
+/// What a piece of the table would be under another generation.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Rehearsed {
+    /// Paths that are accepted at present.
+    pub accepted: u64,
+    /// Prefixes that live clients have a path of at present, counted for each client.
+    pub served: u64,
+    /// Accepted paths that would not be any more, by announcer.
+    pub newly_rejected: BTreeMap<(ClientSlot, Loss), u64>,
+    /// Paths that would be accepted and are not, with the reason of now.
+    pub newly_accepted: BTreeMap<(ClientSlot, RejectReason), u64>,
+    /// Prefixes of which a live client has a path now and would have none. Clients whose session would
+    /// end are left out.
+    pub lost: BTreeMap<ClientSlot, u64>,
+    /// The other way round.
+    pub gained: BTreeMap<ClientSlot, u64>,
+    /// As in [`ShardReply::Routes`]. The same cursor again: the shard is not where a rehearsal can
+    /// begin; ask again in a while.
+    pub next: Option<PrefixSlot>,
+}
+
+/// Why a path would be lost.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Loss {
+    Rejected(RejectReason),
+    /// `attributes.treat_as_withdraw`.
+    Withdrawn,
+    /// Its announcer would be kept down.
+    KeptDown,
+    /// Its announcer would be no client any more.
+    Removed,
+}
+
+impl Rehearsed {
+    pub fn add(&mut self, other: &Rehearsed) {
+        fn add<K: Ord + Copy>(to: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {
+            for (key, count) in from {
+                *to.entry(*key).or_default() += count;
+            }
+        }
+        self.accepted += other.accepted;
+        self.served += other.served;
+        add(&mut self.newly_rejected, &other.newly_rejected);
+        add(&mut self.newly_accepted, &other.newly_accepted);
+        add(&mut self.lost, &other.lost);
+        add(&mut self.gained, &other.gained);
+        self.next = other.next;
+    }
 }
 
 /// One path of a prefix, or one as a client gets it.
@@ -98,6 +166,8 @@ pub enum PathFate {
     NotInAudience,
     /// Too long for the client's messages.
     TooLong,
+    /// The client takes no IPv6 next hops for IPv4 prefixes (RFC 8950).
+    NextHopForm,
     /// The client did not negotiate the family.
     FamilyNotNegotiated,
 }

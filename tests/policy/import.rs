@@ -31,7 +31,7 @@ fn good() -> SetBuilder {
 }
 
 /// What the policy says of a set whatever prefix comes with it.
-fn of_set(policy: &ImportPolicy, set: &AttributeSet) -> Verdict {
+pub fn of_set(policy: &ImportPolicy, set: &AttributeSet) -> Verdict {
     of(policy, set, "193.0.0.0/21")
 }
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use rialto::base::{Asn, ClientSlot};
+use rialto::base::{Asn, ClientSet, ClientSlot};
 use rialto::policy::{
     Actions, ControlScheme, Directory, DirectoryEntry, Precedence, PrefixClass, SchemeOptions,
     audiences,
 };
-use rialto::wire::AttributeSet;
 use rialto::wire::testing::SetBuilder;
+use rialto::wire::{AttributeSet, Variant, VariantFlags};
 
 pub const RS: u32 = 64_500;
 
@@ -23,17 +23,23 @@ fn directory(hiding: &[u16]) -> Directory {
     (0..).zip(ASNS).map(entry).collect()
 }
 
-/// `communities` such as "0:20 64500:0:20".
-fn set(path: &[u32], communities: &str) -> Arc<AttributeSet> {
-    let (mut standard, mut large) = (Vec::new(), Vec::new());
+/// `communities` such as "0:20 64500:0:20 rt:64500:20".
+pub fn set(path: &[u32], communities: &str) -> Arc<AttributeSet> {
+    let (mut standard, mut large, mut extended) = (Vec::new(), Vec::new(), Vec::new());
     for text in communities.split_whitespace() {
-        let numbers: Vec<u32> = text
+        let (subtype, numbers) = match text.split_at(3) {
+            ("rt:", rest) => (2, rest),
+            ("ro:", rest) => (3, rest),
+            _ => (0, text),
+        };
+        let numbers: Vec<u32> = numbers
             .split(':')
             .map(|number| number.parse().unwrap())
             .collect();
-        match numbers[..] {
-            [high, low] => standard.push((high.try_into().unwrap(), low.try_into().unwrap())),
-            [a, b, c] => large.push((a, b, c)),
+        match (subtype, &numbers[..]) {
+            (0, &[high, low]) => standard.push((high.try_into().unwrap(), low.try_into().unwrap())),
+            (0, &[a, b, c]) => large.push((a, b, c)),
+            (_, &[high, low]) => extended.push(extended_community(subtype, high, low)),
             _ => panic!("{text} is no community"),
         }
     }
@@ -41,26 +47,54 @@ fn set(path: &[u32], communities: &str) -> Arc<AttributeSet> {
         .as_path(path)
         .communities(&standard)
         .large(&large)
+        .extended(&extended)
         .build()
 }
 
-/// Receivers by slot, such as "1 2 3+1" where slot 3 gets one prepend.
-fn receivers(actions: &Actions, directory: &Directory) -> String {
-    let mut slots: Vec<(u16, u8)> =
-        audiences(ClientSlot(0), actions, PrefixClass::ACCEPTED, 0, directory)
-            .iter()
-            .flat_map(|(variant, clients)| clients.iter().map(|slot| (slot.0, variant.prepend)))
-            .collect();
+/// Of a two-octet AS where it fits, else of a four-octet one.
+pub fn extended_community(subtype: u8, asn: u32, last: u32) -> [u8; 8] {
+    let ([a, b, c, d], [e, f, g, h]) = (asn.to_be_bytes(), last.to_be_bytes());
+    match asn <= 0xffff {
+        true => [0, subtype, c, d, e, f, g, h],
+        false => [2, subtype, a, b, c, d, g, h],
+    }
+}
+
+/// Receivers by slot, such as "1 2+1 3xg": slot 2 gets one prepend, slot 3 NO_EXPORT (x) and
+/// GRACEFUL_SHUTDOWN (g); NO_ADVERTISE is a, BLACKHOLE b.
+pub fn shown(audiences: &[(Variant, ClientSet)]) -> String {
+    let letters = [
+        (VariantFlags::NO_EXPORT, "x"),
+        (VariantFlags::NO_ADVERTISE, "a"),
+        (VariantFlags::BLACKHOLE, "b"),
+        (VariantFlags::GRACEFUL_SHUTDOWN, "g"),
+    ];
+    let text = |slot: ClientSlot, variant: Variant| {
+        let prepends = match variant.prepend {
+            0 => String::new(),
+            count => format!("+{count}"),
+        };
+        let flags = letters.iter();
+        let flags = flags.filter(|(flag, _)| variant.flags.contains(*flag));
+        let flags: String = flags.map(|(_, letter)| *letter).collect();
+        (slot, format!("{}{prepends}{flags}", slot.0))
+    };
+    let mut slots: Vec<(ClientSlot, String)> = audiences
+        .iter()
+        .flat_map(|(variant, clients)| clients.iter().map(|slot| text(slot, *variant)))
+        .collect();
     slots.sort_unstable();
-    let texts = slots.into_iter().map(|(slot, prepend)| match prepend {
-        0 => slot.to_string(),
-        _ => format!("{slot}+{prepend}"),
-    });
-    texts.collect::<Vec<_>>().join(" ")
+    let texts: Vec<String> = slots.into_iter().map(|(_, text)| text).collect();
+    texts.join(" ")
+}
+
+fn receivers(actions: &Actions, directory: &Directory) -> String {
+    let (announcer, class) = (ClientSlot(0), PrefixClass::ACCEPTED);
+    shown(&audiences(announcer, actions, class, 0, directory))
 }
 
 /// The columns of a table, one line a case.
-fn rows(table: &str) -> impl Iterator<Item = [&str; 3]> {
+pub fn rows(table: &str) -> impl Iterator<Item = [&str; 3]> {
     let lines = table.lines().filter(|line| !line.trim().is_empty());
     lines.map(|line| {
         let columns: Vec<&str> = line.split('|').map(str::trim).collect();
@@ -73,7 +107,7 @@ pub fn check(scheme: &ControlScheme, cases: &str) {
     check_among(&directory(&[]), scheme, cases);
 }
 
-fn check_among(directory: &Directory, scheme: &ControlScheme, cases: &str) {
+pub fn check_among(directory: &Directory, scheme: &ControlScheme, cases: &str) {
     for [case, communities, expected] in rows(cases) {
         let actions = scheme.actions(&set(&[10], communities), directory);
         assert_eq!(receivers(&actions, directory), expected, "{case}");

@@ -8,6 +8,7 @@ mod exchange;
 mod explain;
 mod moments;
 mod naive;
+mod rehearsals;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -82,6 +82,9 @@ pub struct Checks {
     pub bogon_prefixes: bool,
     pub bogon_asns: bool,
     pub own_as: bool,
+    pub as_set: bool,
+    pub transit_free: bool,
+    pub communities_max: Option<usize>,
     pub quarantined: bool,
 }
 
@@ -297,6 +300,7 @@ impl Oracle {
     fn check(&self, id: ClientId, net: &Net) -> Result<(), &'static str> {
         let (client, heard) = (&self.clients[&id], &self.routes[&(*net, id)]);
         let checks = &client.checks;
+        let is_transit_free_behind = |asn: u32| asn != client.asn && TRANSIT_FREE.contains(&asn);
         let next_hop_is_fine = |allowed: &Vec<IpAddr>| allowed.contains(&heard.next_hop);
         let failed = [
             (
@@ -322,16 +326,31 @@ impl Oracle {
                 "bogon_asn",
             ),
             (
+                checks.transit_free && heard.asns().any(is_transit_free_behind),
+                "transit_free_asn",
+            ),
+            (checks.as_set && heard.has_as_set(), "as_set"),
+            (
                 !checks.next_hops.as_ref().is_none_or(next_hop_is_fine),
                 "next_hop",
+            ),
+            (
+                checks
+                    .communities_max
+                    .is_some_and(|max| heard.community_count() > max),
+                "too_many_communities",
             ),
             (
                 checks.bogon_prefixes && is_bogon_prefix(net),
                 "bogon_prefix",
             ),
             (
-                checks.prefix_lengths && !is_usual_length(net),
-                "prefix_length",
+                checks.prefix_lengths && net.1 < usual_lengths(net).0,
+                "prefix_too_short",
+            ),
+            (
+                checks.prefix_lengths && net.1 > usual_lengths(net).1,
+                "prefix_too_long",
             ),
             (checks.quarantined, "quarantined"),
         ];
@@ -457,6 +476,14 @@ impl Attributes {
         }
     }
 
+    fn has_as_set(&self) -> bool {
+        self.as_path.iter().any(|(kind, _)| *kind == AS_SET)
+    }
+
+    fn community_count(&self) -> usize {
+        self.communities.len() + self.extended.len() + self.large.len()
+    }
+
     /// An AS_SET counts one.
     fn as_path_len(&self) -> usize {
         let len = |(kind, asns): &(u8, Vec<u32>)| match *kind {
@@ -531,17 +558,18 @@ fn family(net: &Net) -> usize {
     if net.0.is_ipv4() { 0 } else { 1 }
 }
 
-fn is_usual_length((address, len): &Net) -> bool {
-    if address.is_ipv4() {
-        (8..=24).contains(len)
-    } else {
-        (12..=48).contains(len)
-    }
+/// Shortest and longest of the preset "exchange".
+fn usual_lengths((address, _): &Net) -> (u8, u8) {
+    if address.is_ipv4() { (8, 24) } else { (12, 48) }
 }
 
 fn is_bogon_asn(asn: u32) -> bool {
     matches!(asn, 0 | 23_456 | 64_496..=131_071 | 4_200_000_000..)
 }
+
+const TRANSIT_FREE: [u32; 14] = [
+    174, 701, 1299, 2914, 3257, 3320, 3356, 5511, 6453, 6461, 6762, 6830, 7018, 12_956,
+];
 
 fn is_bogon_prefix((address, len): &Net) -> bool {
     static BLOCKS: LazyLock<Vec<Net>> =

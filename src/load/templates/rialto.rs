@@ -17,7 +17,9 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
     let mut out = format!(
         "[server]\nasn = {asn}\nrouter_id = \"{router_id}\"\nlisten = [\"{listen}\"]\n\n\
          [defaults]\nfamilies = [{}]\n\n\
-         [defaults.import]\npreset = \"exchange\"\n\n",
+         # A real table is a transit provider's: these checks are for members.\n\
+         [defaults.import]\npreset = \"exchange\"\ntransit_free = false\nas_set = false\n\
+         communities_max = \"none\"\n\n",
         families.join(", "),
     );
     for family in exchange.families() {

@@ -7,6 +7,7 @@ mod flush;
 mod outbox;
 mod query;
 mod refresh;
+mod rehearse;
 mod routes;
 mod sweep;
 mod walk;

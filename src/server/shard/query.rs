@@ -1,11 +1,11 @@
 //! Answers for the management plane: read-only, each bounded.
 
-use crate::base::{ClientSet, ClientSlot, Prefix, PrefixSlot};
+use crate::base::{ClientSet, ClientSlot, Family, Prefix, PrefixSlot};
 use crate::rib::{Assigned, Assignments, Marks, MedMode, Path, Scope};
 use crate::server::query::{
     Explanation, PathFate, PathRow, ShardQuery, ShardReply, ShardStats, Which,
 };
-use crate::wire::Variant;
+use crate::wire::{NextHop, Variant};
 
 use super::refresh::Phases;
 use super::routes::is_quarantined;
@@ -23,7 +23,12 @@ impl Shard {
             } => self.routes(*slot, *which, *cursor, *limit),
             ShardQuery::Explain { prefix, to } => ShardReply::Explain(self.explain(prefix, *to)),
             ShardQuery::Stats => ShardReply::Stats(Box::new(self.statistics())),
-            ShardQuery::Generation => ShardReply::Generation(self.exchange.generation),
+            ShardQuery::Generation => ShardReply::Generation(self.settled_generation()),
+            ShardQuery::Rehearse {
+                rehearsal,
+                cursor,
+                limit,
+            } => ShardReply::Rehearsed(Box::new(self.rehearse(rehearsal, *cursor, *limit))),
         }
     }
 
@@ -158,12 +163,22 @@ impl Shard {
                 _ if !negotiated => Some(PathFate::FamilyNotNegotiated),
                 _ if additional => Some(PathFate::Additional),
                 _ if best == Some(index) => Some(PathFate::Best(None)),
+                _ if !self.takes_next_hop(slot, to, path) => Some(PathFate::NextHopForm),
                 _ if best.is_none() || self.is_too_long(slot, to, path) => Some(PathFate::TooLong),
                 _ => None,
             };
             fates.push((variant.unwrap_or_default(), fate));
         }
         self.told_why(self.entry_med(slot), paths, fates)
+    }
+
+    /// Whether the client takes next hops of this kind for this family.
+    fn takes_next_hop(&self, slot: PrefixSlot, to: ClientSlot, path: &Path) -> bool {
+        let is_v4 = self.table.entry(slot).family() == Family::Ipv4;
+        let next_hop = self.sets.set(path.set).next_hop();
+        let up = self.announcers.get(to.index());
+        let up = up.and_then(|announcer| announcer.up.as_ref());
+        matches!(next_hop, NextHop::V4(_)) || !is_v4 || up.is_none_or(|up| up.class.v6_next_hops)
     }
 
     /// Whether the client could not have the path if it were the only one.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::base::{ClientSlot, Family, Prefix, PrefixSlot, SessionEpoch};
-use crate::policy::{ImportPolicy, PrefixClass, RejectReason, SetJudgement, Verdict};
+use crate::policy::{
+    ControlScheme, ImportPolicy, PrefixClass, RejectReason, SetJudgement, Verdict,
+};
 use crate::rib::{EligibilityId, Marks, Path, Rank, Request, SetId, Stamp};
 use crate::server::exchange::Client;
 use crate::server::message::{CountChange, RouteBatch, ToCore};
@@ -142,12 +144,22 @@ impl Shard {
         client: &Client,
         set: &Arc<AttributeSet>,
     ) -> Option<Arc<AttributeSet>> {
+        self.heard_under(&self.exchange.scheme, client, set)
+    }
+
+    /// The set as a client's settings hear it, of whatever generation.
+    pub(super) fn heard_under(
+        &self,
+        scheme: &ControlScheme,
+        client: &Client,
+        set: &Arc<AttributeSet>,
+    ) -> Option<Arc<AttributeSet>> {
         let heard = set.hear_again(
             self.seed,
             &client.discard,
             &client.treat_as_withdraw,
             client.import.link_locals(),
-            self.exchange.scheme.import_scrub(),
+            scheme.import_scrub(),
         );
         match heard {
             HeardAgain::Same => Some(set.clone()),

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::base::{ClientSet, ClientSlot, Family, PrefixSlot, SessionEpoch};
-use crate::policy::{ImportPolicy, PrefixBlocks, SetJudgement, Verdict};
+use crate::base::{ClientSet, ClientSlot, Family, Generation, PrefixSlot, SessionEpoch};
+use crate::policy::{PrefixBlocks, SetJudgement, Verdict};
 use crate::rib::{Marks, Path, PathList, Rank, SetId};
 use crate::server::exchange::Exchange;
 use crate::server::message::{CountChange, ToCore};
+use crate::server::reach::Reach;
 
 use super::Shard;
 use super::refresh::Phases;
@@ -49,6 +50,11 @@ impl Sweep {
     pub(super) fn restart(&mut self, slot_count: u32) {
         self.remaining = slot_count;
         self.end = slot_count;
+    }
+
+    /// Between a reload and the end of the pass that it makes.
+    pub(super) fn is_of_reload(&self) -> bool {
+        self.reload
     }
 
     /// The session that was counted is over.
@@ -294,7 +300,8 @@ impl Shard {
             self.versions.scheme += 1;
             self.schemes[self.versions.scheme as usize % 2] = new.scheme.clone();
         }
-        if scheme_changed || old.directory != new.directory {
+        let reach = Reach::of(&old, &new);
+        if reach.audiences {
             self.versions.eligibility += 1;
             self.tags.clear();
             self.sweep.all = true;
@@ -305,18 +312,8 @@ impl Shard {
             self.med_modes[usize::from(self.med_second)] = new.med;
             self.sweep.all = true;
         }
-        for client in new.clients() {
-            let known = old.client(client.slot);
-            let is_as_before = known.is_some_and(|known| {
-                known.import == client.import
-                    && known.discard == client.discard
-                    && known.treat_as_withdraw == client.treat_as_withdraw
-            });
-            if !is_as_before || scheme_changed {
-                self.sweep.judge_again.insert(client.slot);
-            }
-        }
-        self.note_outside(&old, &new);
+        self.sweep.judge_again.union_with(&reach.judge_again);
+        self.sweep.rov = reach.rov;
         self.sweep.reload = true;
         let is_due = self.sweep.all || self.sweep.rov.is_some();
         let count = if is_due || !self.sweep.judge_again.is_empty() {
@@ -331,34 +328,10 @@ impl Shard {
         }
     }
 
-    /// Data from outside: routes are judged again where it changed.
-    fn note_outside(&mut self, old: &Exchange, new: &Exchange) {
-        let (old, since) = (&old.outside, old.generation);
-        let users = |uses: fn(&ImportPolicy) -> bool| {
-            let clients = new.clients().filter(move |client| uses(&client.import));
-            clients.map(|client| client.slot).collect::<ClientSet>()
-        };
-        if !is_same(&old.aspas, &new.outside.aspas) {
-            (self.sweep.judge_again).union_with(&users(ImportPolicy::uses_aspas));
-        }
-        if is_same(&old.vrps, &new.outside.vrps) {
-            return;
-        }
-        let users = users(ImportPolicy::uses_vrps);
-        let changes = new.vrp_changes.as_ref();
-        match changes.filter(|changes| changes.since == since) {
-            Some(changes) if changes.blocks.is_empty() || users.is_empty() => {}
-            Some(changes) => self.sweep.rov = Some((changes.blocks.clone(), users)),
-            None => self.sweep.judge_again.union_with(&users),
-        }
-    }
-}
-
-/// Whether it is the very same value: data is compared where it comes in.
-fn is_same<T>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-        (None, None) => true,
-        _ => false,
+    /// The newest generation that every path was judged under where it had to be: one that comes
+    /// before would have to finish the sweep at once.
+    pub(super) fn settled_generation(&self) -> Generation {
+        let Generation(number) = self.exchange.generation;
+        Generation(number - u32::from(self.sweep.reload))
     }
 }
