@@ -28,6 +28,8 @@ PACKAGES = {
     "gobgp": ("/usr/bin/gobgpd", "gobgpd"),
     "frr": ("/usr/lib/frr/bgpd", "frr"),
 }
+# Stands in a shape's words for the file that the server is started with.
+CONF = "{conf}"
 # How much of RFC 7947 each is asked for: OpenBGPD's `rde evaluate all` stops at a path of the receiver itself,
 # FRR has one best path for all.
 CHECKS = {"openbgpd": "hiding-allowed", "frr": "hiding-allowed"}
@@ -206,9 +208,9 @@ def wait_for_listener(lan, server):
 def measure(lan, server, shape, timeout_s, options):
     """The row of one server: what `rialto load` says of it, and what /proc says."""
     words = ["--target", f"{ADDRESS}:179", "--source-net", "10.77.0.0/16", *shape["words"]]
-    words = [str(word) for word in words]
     with tempfile.TemporaryDirectory(prefix="rialto-perf-") as folder:
         folder = pathlib.Path(folder)
+        words = [str(word).replace(CONF, str(folder / "conf")) for word in words]
         folder.chmod(0o755)
         log = open(folder / "log", "w")
         words_of_server = command(server, folder, words, options)

@@ -63,6 +63,13 @@ def details(server, row):
         lines.append(f"{server}: {figures['changes']:,.0f} changes in {figures['made_in_s']:.1f} s, at most "
                      f"{figures['late_ms']:.1f} ms late; on their way at half time {figures['awaited_at_half']:.0f}, "
                      f"at the end {figures['awaited_at_end']:.0f}.")
+    if row.get("turns"):
+        figures = row["turns"]
+        lines.append(f"{server}: answered after {number(figures['answered_s'], 3)} s, rejected after "
+                     f"{number(figures['rejected_s'], 3)} s, accepted again after {number(figures['accepted_s'], 3)} s "
+                     f"(medians); between running changes {number(figures['gap_ms'], 0)} ms at most (median turn), "
+                     f"{number(figures['gap_max_ms'], 0)} ms (worst turn), {number(figures['quiet_gap_ms'], 0)} ms before; "
+                     f"{number(figures['needless'], 0)} prefixes sent for nothing.")
     for name, when in (("latency", ""), ("latency_joining", " while one joins")):
         spread = row.get(name)
         if not spread:

@@ -15,6 +15,8 @@ A_PRIME = ["--clients", 700, "--prefixes", 390_000, "--family", "both", "--ipv6-
 TAGGED = ["--tagging-clients", 0.36]
 MEDIUM = ["--clients", 200, "--prefixes", 50_000, "--paths-per-prefix", 1.6, *FOUR]
 CHURN = ["--scenario", "churn", "--duration", 20]
+# 64 changes a second run while the configuration changes, there and back, so often.
+RELOAD = ["--scenario", "reload", "--server-config", measure.CONF, "--rate", 64]
 BOTH = ["rialto", "blaster"]
 ALL = measure.SERVERS
 
@@ -52,6 +54,14 @@ SHAPES = {
     "churn2000-A": shape("A, 2,000 changes a second", [*A, *CHURN, "--rate", 2000]),
     "slow-A": shape("A, one client never reads",
                     [*A, "--scenario", "slow", "--affected", 1, "--rate", 10, "--duration", 1]),
+    "reload0-A": shape("A, every path is judged again, none is rejected",
+                       [*A, *RELOAD, "--rejected-share", 0, "--rounds", 3]),
+    "reload1-A": shape("A, every path is judged again, 1 % of the prefixes flip",
+                       [*A, *RELOAD, "--rejected-share", 0.01, "--rounds", 3]),
+    "reload10-A": shape("A, every path is judged again, 10 % of the prefixes flip",
+                        [*A, *RELOAD, "--rejected-share", 0.1, "--rounds", 3]),
+    "reload100-A": shape("A, every path is rejected, and accepted again",
+                         [*A, *RELOAD, "--rejected-share", 1, "--rounds", 2], timeout_s=400),
     "idle-A": shape("A, no changes", [*A, "--scenario", "idle", "--duration", 60]),
 }
 

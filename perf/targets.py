@@ -128,6 +128,24 @@ def growth(servers):
     return figures.get("awaited_at_half"), figures.get("awaited_at_end")
 
 
+def reload(servers):
+    """The slower direction."""
+    figures = (right(servers) or {}).get("turns") or {}
+    took = [figures.get(name) for name in ("rejected_s", "accepted_s")]
+    return None if None in took else max(took)
+
+
+def reload_gap(servers):
+    """Of the median turn, and of the worst."""
+    figures = (right(servers) or {}).get("turns") or {}
+    return figures.get("gap_ms"), figures.get("gap_max_ms")
+
+
+def reload_all(reloaded, converged):
+    """The slower direction beside the blaster's whole table."""
+    return over(reload(reloaded), field(converged, "wall_s", server="blaster"))
+
+
 def slow(slowed, without):
     return over(steps(slowed, "all announce", "others_right_s"), field(without, "wall_s"))
 
@@ -148,7 +166,7 @@ def idle(servers):
 
 
 # Those that set one shape against another.
-PAIRS = {"cpu_of_tags", "memory_of_tags", "slow", "slow_memory"}
+PAIRS = {"reload_all", "cpu_of_tags", "memory_of_tags", "slow", "slow_memory"}
 TAGS = ["Aprime", "Aprime-untagged"]
 MEDIUM = ["200x50000", "200x50000-tagged"]
 TABLE = [
@@ -175,5 +193,10 @@ TABLE = [
     ("one never reads: the others ÷ without", ["slow-A", "A"], "≤ 1.05", [1.05], slow),
     ("one never reads: more memory, MiB", ["slow-A", "A"], "≤ 2", [2], slow_memory),
     ("all sessions up, s", ["B2000"], "≤ 2", [2], sessions_up),
+    ("every path judged again, 1 % flip: all tables right, s", ["reload1-A"], "≤ 1.0", [1.0], reload),
+    ("and the longest gap between running changes, ms", ["reload1-A"], "≤ 200 in the median turn", [200, float("inf")], reload_gap),
+    ("every path judged again: all tables right, s", ["reload10-A", "reload100-A"], "report", [], reload),
+    ("and the longest gap between running changes, ms", ["reload0-A", "reload10-A"], "report", [], reload_gap),
+    ("every path rejected or accepted again ÷ blaster's table, wall time", ["reload100-A", "A"], "≤ 1.3", [1.3], reload_all),
     ("idle, % of a core", ["idle-A"], "< 1", [1], idle),
 ]
