@@ -74,12 +74,22 @@ fn aliases(table: &Reader<'_>) -> BTreeMap<u16, Asn> {
 }
 
 /// `[blackhole]`
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Blackhole {
     /// By [`crate::base::Family::index`]: whether such routes are accepted at all.
     pub families: [bool; 2],
     pub next_hops: BlackholeNextHops,
     pub add_no_export: bool,
+}
+
+impl Default for Blackhole {
+    fn default() -> Blackhole {
+        Blackhole {
+            families: [false; 2],
+            next_hops: BlackholeNextHops::default(),
+            add_no_export: true,
+        }
+    }
 }
 
 impl Blackhole {
@@ -121,7 +131,9 @@ impl Blackhole {
                 v4: v4.filter(|_| ipv4 == Mode::Rewrite),
                 v6: v6.filter(|_| ipv6 == Mode::Rewrite),
             },
-            add_no_export: reader.bool("add_no_export").unwrap_or(true),
+            add_no_export: reader
+                .bool("add_no_export")
+                .unwrap_or(Blackhole::default().add_no_export),
         };
         reader.finish();
         blackhole
