@@ -1,6 +1,7 @@
 //! `[communities]`, `[blackhole]`, and who is to have whose routes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::base::{Asn, ClientSet, ClientSlot};
@@ -148,6 +149,15 @@ pub enum ClientName {
     Name(String),
 }
 
+impl fmt::Display for ClientName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientName::Asn(asn) => write!(f, "AS{asn}"),
+            ClientName::Name(name) => f.write_str(name),
+        }
+    }
+}
+
 /// Whose routes a client has, and who has its: the "peering matrix".
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Matrix {
@@ -275,14 +285,14 @@ pub fn check_names(clients: &[ClientConfig], problems: &mut Problems) {
         ];
         for (key, meant) in lists {
             for name in meant {
-                let (is_there, shown) = match name {
-                    ClientName::Name(name) => (names.contains(&**name), format!("'{name}'")),
-                    ClientName::Asn(asn) => (asns.contains(asn), format!("AS{asn}")),
+                let is_there = match name {
+                    ClientName::Name(name) => names.contains(&**name),
+                    ClientName::Asn(asn) => asns.contains(asn),
                 };
                 if is_there {
                     continue;
                 }
-                let what = format!("{shown} is no client");
+                let what = format!("'{name}' is no client");
                 let key = format!("client.{key}");
                 match name {
                     ClientName::Name(_) => {
