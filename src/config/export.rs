@@ -1,6 +1,7 @@
 //! `[communities]`, `[blackhole]`, and who is to have whose routes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::base::{Asn, ClientSet, ClientSlot};
@@ -74,12 +75,22 @@ fn aliases(table: &Reader<'_>) -> BTreeMap<u16, Asn> {
 }
 
 /// `[blackhole]`
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Blackhole {
     /// By [`crate::base::Family::index`]: whether such routes are accepted at all.
     pub families: [bool; 2],
     pub next_hops: BlackholeNextHops,
     pub add_no_export: bool,
+}
+
+impl Default for Blackhole {
+    fn default() -> Blackhole {
+        Blackhole {
+            families: [false; 2],
+            next_hops: BlackholeNextHops::default(),
+            add_no_export: true,
+        }
+    }
 }
 
 impl Blackhole {
@@ -121,7 +132,9 @@ impl Blackhole {
                 v4: v4.filter(|_| ipv4 == Mode::Rewrite),
                 v6: v6.filter(|_| ipv6 == Mode::Rewrite),
             },
-            add_no_export: reader.bool("add_no_export").unwrap_or(true),
+            add_no_export: reader
+                .bool("add_no_export")
+                .unwrap_or(Blackhole::default().add_no_export),
         };
         reader.finish();
         blackhole
@@ -134,6 +147,15 @@ pub enum ClientName {
     /// All sessions of it.
     Asn(Asn),
     Name(String),
+}
+
+impl fmt::Display for ClientName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientName::Asn(asn) => write!(f, "AS{asn}"),
+            ClientName::Name(name) => f.write_str(name),
+        }
+    }
 }
 
 /// Whose routes a client has, and who has its: the "peering matrix".
@@ -263,14 +285,14 @@ pub fn check_names(clients: &[ClientConfig], problems: &mut Problems) {
         ];
         for (key, meant) in lists {
             for name in meant {
-                let (is_there, shown) = match name {
-                    ClientName::Name(name) => (names.contains(&**name), format!("'{name}'")),
-                    ClientName::Asn(asn) => (asns.contains(asn), format!("AS{asn}")),
+                let is_there = match name {
+                    ClientName::Name(name) => names.contains(&**name),
+                    ClientName::Asn(asn) => asns.contains(asn),
                 };
                 if is_there {
                     continue;
                 }
-                let what = format!("{shown} is no client");
+                let what = format!("'{name}' is no client");
                 let key = format!("client.{key}");
                 match name {
                     ClientName::Name(_) => {

@@ -11,6 +11,7 @@ use crate::base::{Asn, Family};
 use crate::rib::MedMode;
 use crate::server::exchange::{LimitAction, PrefixLimits};
 
+use super::export::ClientName;
 use super::import::NextHopMode;
 use super::model::{ClientConfig, Config, Role};
 
@@ -56,6 +57,10 @@ pub struct ClientSummary {
     pub quarantined: bool,
     /// The import checks that are on, in words.
     pub import: Vec<String>,
+    /// What it registered, and how that is read; empty where it is not asked.
+    pub irr: Vec<String>,
+    /// What is special about the routes it is sent, and about who has its.
+    pub export: Vec<String>,
     pub limits: Vec<String>,
     pub attributes_discard: Vec<u8>,
     pub attributes_treat_as_withdraw: Vec<u8>,
@@ -111,6 +116,8 @@ impl ClientSummary {
             quarantined: client.quarantine,
             import: import_checks(client, config),
             limits: limits(client),
+            irr: irr(client),
+            export: export(client),
             attributes_discard: client.attributes.discard.iter().collect(),
             attributes_treat_as_withdraw: client.attributes.treat_as_withdraw.iter().collect(),
         }
@@ -199,6 +206,75 @@ fn import_checks(client: &ClientConfig, config: &Config) -> Vec<String> {
     checks
 }
 
+/// In the order of the keys of `irr`.
+fn irr(client: &ClientConfig) -> Vec<String> {
+    let irr = &client.irr;
+    if irr.sources.is_empty() {
+        return Vec::new();
+    }
+    let counts = [
+        ("prefixes", irr.sources.prefixes.len()),
+        ("origins", irr.sources.origins.len()),
+        ("white_list_prefixes", irr.white_list_prefixes.len()),
+        ("white_list_origins", irr.white_list_origins.len()),
+        ("white_list_routes", irr.white_list_routes.len()),
+    ];
+    let counts = counts.iter().filter(|(_, count)| *count > 0);
+    let switches = [
+        ("allow_longer_prefixes", irr.allow_longer_prefixes),
+        ("rpki_roas_as_route_objects", irr.rpki_roas_as_route_objects),
+    ];
+    let switches = switches.iter().filter(|(_, on)| *on);
+    let as_sets = irr.sources.as_sets.iter().cloned();
+    as_sets
+        .chain(counts.map(|(key, count)| format!("{key} ({count})")))
+        .chain(switches.map(|(key, _)| (*key).to_owned()))
+        .collect()
+}
+
+/// What is not the default, in the order of the keys.
+fn export(client: &ClientConfig) -> Vec<String> {
+    let matrix = &client.matrix;
+    let role = match client.role {
+        Role::Off => "",
+        Role::On => "role",
+        Role::Strict => "role strict",
+    };
+    let switches = [
+        (client.role != Role::Off, role),
+        (client.prepend_rs_as, "prepend_rs_as"),
+        (client.ipv6_next_hops, "ipv6_next_hops"),
+        (client.obeys_well_known, "rfc1997 obey"),
+        (!client.takes_blackholes, "no blackhole routes"),
+    ];
+    let switches = switches.iter().filter(|(on, _)| *on);
+    let listed = |key: &'static str, names: &[ClientName]| {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        format!("{key} {}", names.join(" "))
+    };
+    let only = |key, names: &Option<Vec<ClientName>>| {
+        names.as_ref().map(|names| match names.is_empty() {
+            true => format!("{key} no one"),
+            false => listed(key, names),
+        })
+    };
+    let not = |key, names: &[ClientName]| (!names.is_empty()).then(|| listed(key, names));
+    let matrix = [
+        only("announce_only_to", &matrix.announce_only_to),
+        not("do_not_announce_to", &matrix.do_not_announce_to),
+        only("receive_only_from", &matrix.receive_only_from),
+        not("do_not_receive_from", &matrix.do_not_receive_from),
+    ];
+    let rtt = client
+        .rtt_us
+        .map(|us| format!("rtt {} ms", f64::from(us) / 1_000.0));
+    switches
+        .map(|(_, word)| (*word).to_owned())
+        .chain(matrix.into_iter().flatten())
+        .chain(rtt)
+        .collect()
+}
+
 fn limits(client: &ClientConfig) -> Vec<String> {
     let mut limits = Vec::new();
     for family in client.families.iter() {
@@ -283,6 +359,11 @@ impl fmt::Display for Summary {
                 client.import.join(", ")
             };
             f.write_str(&row("  import", &import, 10))?;
+            for (name, words) in [("  irr", &client.irr), ("  export", &client.export)] {
+                if !words.is_empty() {
+                    f.write_str(&row(name, &words.join(", "), 10))?;
+                }
+            }
             f.write_str(&row("  limits", &client.limits.join(", "), 10))?;
             let codes = |codes: &[u8]| {
                 codes

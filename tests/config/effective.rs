@@ -203,3 +203,52 @@ fn the_example_of_the_contract_is_good() {
     );
     assert_eq!(config.control.to_str(), Some("/run/rialto/rialto.sock"));
 }
+
+#[test]
+fn what_is_special_about_a_client_is_summed_up() {
+    // (keys of the second client, its row)
+    let cases = [
+        ("", ""),
+        ("role = true", "  export  role\n"),
+        (
+            "role = \"strict\"\nprepend_rs_as = true\nipv6_next_hops = true",
+            "  export  role strict, prepend_rs_as, ipv6_next_hops\n",
+        ),
+        (
+            "rfc1997 = \"obey\"\nblackhole = false\nrtt_ms = 5.3",
+            "  export  rfc1997 obey, no blackhole routes, rtt 5.3 ms\n",
+        ),
+        (
+            "announce_only_to = [1, \"AS1-1\"]\ndo_not_receive_from = [1]",
+            "  export  announce_only_to AS1 AS1-1, do_not_receive_from AS1\n",
+        ),
+        (
+            "receive_only_from = []\ndo_not_announce_to = []",
+            "  export  receive_only_from no one\n",
+        ),
+        (
+            "irr = { as_sets = [\"AS-X\"], prefixes = [\"193.0.0.0/21\"], allow_longer_prefixes = true }",
+            "  irr     AS-X, prefixes (1), allow_longer_prefixes\n",
+        ),
+        (
+            "irr = { origins = [1, 2], white_list_origins = [3], rpki_roas_as_route_objects = true }",
+            "  irr     origins (2), white_list_origins (1), rpki_roas_as_route_objects\n",
+        ),
+        (
+            "irr = { white_list_origins = [3], allow_longer_prefixes = true }",
+            "",
+        ),
+    ];
+    for (keys, expected) in cases {
+        let config = good(&format!(
+            "[[client]]\nasn = 1\naddress = \"192.0.2.1\"\n[[client]]\nasn = 2\naddress = \"192.0.2.2\"\n{keys}\n"
+        ));
+        let summary = rialto::config::Summary::of(&config).to_string();
+        let (_, second) = summary.split_once("AS2-1").unwrap();
+        let rows = second
+            .lines()
+            .filter(|line| line.starts_with("  export") || line.starts_with("  irr"));
+        let rows: String = rows.map(|line| format!("{line}\n")).collect();
+        assert_eq!(rows, expected, "{keys}");
+    }
+}

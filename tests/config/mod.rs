@@ -2,6 +2,7 @@
 //! compiled as the contract says.
 
 mod compile;
+mod diff;
 mod effective;
 mod judged;
 mod policy_problems;

@@ -307,7 +307,7 @@ const CASES: &[Case] = &[
             (
                 4,
                 "client.announce_only_to",
-                "warning: client.announce_only_to: AS9 is no client",
+                "warning: client.announce_only_to: 'AS9' is no client",
             ),
             (4, "client.receive_only_from", "'192.0.2.8' is no client"),
             (
