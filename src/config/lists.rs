@@ -73,7 +73,14 @@ pub fn list_of(ranges: &[PrefixRange]) -> Arc<PrefixList> {
 
 /// `"192.0.2.0/24"`, `"192.0.2.0/24+"` or `"192.0.2.0/24{25,26}"`.
 pub fn prefix_range(entry: &Entry<'_>) -> Option<PrefixRange> {
-    entry.parsed("a prefix such as \"192.0.2.0/24\", with all longer ones \"192.0.2.0/24+\" or some \"192.0.2.0/24{25,26}\"")
+    let text = entry.value().as_str().filter(|text| text.contains('/'));
+    let range = text.and_then(|text| text.parse().ok());
+    range.or_else(|| {
+        entry.expected(
+            "a prefix such as \"192.0.2.0/24\", with all longer ones \"192.0.2.0/24+\" or some \
+             \"192.0.2.0/24{25,26}\"",
+        )
+    })
 }
 
 pub fn prefix_ranges(reader: &Reader<'_>, key: &'static str) -> Option<Vec<PrefixRange>> {
