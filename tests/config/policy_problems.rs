@@ -23,7 +23,7 @@ const CASES: &[Case] = &[
     Case {
         name: "lists have prefixes with lengths, and ASNs",
         text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[lists]\nbogon_prefixes = [\"10.0.0.0/8{7,9}\"]\n\
-               bogon_asns = [\"5-3\", \"AS5\"]\nblack_list = \"192.0.2.1\"\ntransit_free_asns = [\"174\"]\n\
+               bogon_asns = [\"5-3\", \"AS5\"]\nblack_list = \"192.0.2.0/33\"\ntransit_free_asns = [\"174\"]\n\
                never_via_route_servers_asns = [4294967296]\nblak_list = []\n",
         problems: &[
             (
