@@ -216,6 +216,7 @@ fn config_keys(a: &ClientConfig, b: &ClientConfig) -> Vec<&'static str> {
         ("rfc1997", a.obeys_well_known != b.obeys_well_known),
         ("blackhole", a.takes_blackholes != b.takes_blackholes),
         ("rtt_ms", a.rtt_us != b.rtt_us),
+        ("min_advertisement_ms", a.min_advertisement != b.min_advertisement),
         ("announce_only_to", m.announce_only_to != n.announce_only_to),
         (
             "do_not_announce_to",
@@ -245,7 +246,8 @@ fn config_keys(a: &ClientConfig, b: &ClientConfig) -> Vec<&'static str> {
             "limits",
             a.limits != b.limits
                 || a.limit_restart != b.limit_restart
-                || a.attribute_octets_max != b.attribute_octets_max,
+                || a.attribute_octets_max != b.attribute_octets_max
+                || a.updates_per_s != b.updates_per_s,
         ),
         (
             "attributes.discard",

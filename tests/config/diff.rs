@@ -158,6 +158,8 @@ fn keys_of_clients_are_named() {
         ("rfc1997 = \"obey\"", "rfc1997"),
         ("blackhole = false", "blackhole"),
         ("rtt_ms = 5.3", "rtt_ms"),
+        ("min_advertisement_ms = 7", "min_advertisement_ms"),
+        ("limits.updates_per_s = 7", "limits"),
         ("announce_only_to = [1]", "announce_only_to"),
         ("announce_only_to = []", "announce_only_to"),
         ("do_not_announce_to = [1]", "do_not_announce_to"),
