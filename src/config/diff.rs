@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::server::exchange::{Client, Exchange};
 
 use super::model::Config;
+use super::problem::Place;
 
 /// In words; one cause may concern a thousand clients.
 const PROBLEMS_SHOWN: usize = 5;
@@ -54,16 +55,39 @@ impl Difference {
     }
 }
 
-/// What a running server cannot take over, by key.
-pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let (a, b) = (&old.server, &new.server);
+/// A key that changed and that a running server cannot take over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NeedsRestart {
+    pub key: &'static str,
+    pub place: Place,
+}
+
+impl fmt::Display for NeedsRestart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { file, line } = &self.place;
+        write!(f, "{}:{line}: {} changed", file.display(), self.key)
+    }
+}
+
+/// What a running server cannot take over.
+pub fn needs_restart(old: &Config, new: &Config) -> Vec<NeedsRestart> {
+    let (a, b, places) = (&old.server, &new.server, &new.fixed);
     let changes = [
-        ("server.asn", a.asn != b.asn),
-        ("server.router_id", a.router_id != b.router_id),
-        ("server.listen", a.listen != b.listen),
-        ("cores", old.cores != new.cores),
+        ("server.asn", &places.asn, a.asn != b.asn),
+        (
+            "server.router_id",
+            &places.router_id,
+            a.router_id != b.router_id,
+        ),
+        ("server.listen", &places.listen, a.listen != b.listen),
+        ("cores", &places.cores, old.cores != new.cores),
     ];
-    named(&changes)
+    let changed = changes.into_iter().filter(|(_, _, is_changed)| *is_changed);
+    let needs_restart = |(key, place, _): (_, &Place, _)| NeedsRestart {
+        key,
+        place: place.clone(),
+    };
+    changed.map(needs_restart).collect()
 }
 
 pub fn difference(old: (&Config, &Exchange), new: (&Config, &Exchange)) -> Difference {
@@ -97,7 +121,11 @@ pub fn difference(old: (&Config, &Exchange), new: (&Config, &Exchange)) -> Diffe
             ("communities", old.scheme != new.scheme),
             (
                 "hide_own_as",
-                old.directory != new.directory && same_clients(old, new),
+                !is_same_directory(old, new) && same_clients(old, new),
+            ),
+            (
+                "draining",
+                old.directory.is_draining() != new.directory.is_draining(),
             ),
             ("fanout", old.limits != new.limits),
         ]),
@@ -109,6 +137,16 @@ pub fn difference(old: (&Config, &Exchange), new: (&Config, &Exchange)) -> Diffe
         ]),
         problems: Vec::new(),
     }
+}
+
+/// Draining aside.
+fn is_same_directory(old: &Exchange, new: &Exchange) -> bool {
+    let (a, b) = (&old.directory, &new.directory);
+    if a.is_draining() == b.is_draining() {
+        return a == b;
+    }
+    let blackholes_stay = a.blackholes_stay();
+    a.clone().with_server(blackholes_stay, b.is_draining()) == *b
 }
 
 fn same_clients(old: &Exchange, new: &Exchange) -> bool {
