@@ -305,6 +305,55 @@ fn a_reload_that_is_not_confirmed_is_taken_back_and_what_was_done_by_hand_stays(
 }
 
 #[test]
+fn what_is_taken_back_has_the_data_from_outside_that_it_had_but_the_newest_vrps() {
+    let server = with_routes();
+    let vrps = |asn: u32| {
+        let text = json!({"roas": [{"prefix": "198.51.0.0/16", "maxLength": 24, "asn": asn}]});
+        std::fs::write(server.folder.path().join("vrps.json"), text.to_string()).unwrap();
+    };
+    let with_irr = |prefix: &str| {
+        format!(
+            "[rpki]\nvrp_files = [\"vrps.json\"]\n[[client]]\nasn = 10001\naddress = \"192.0.2.1\"\n\
+             irr.prefixes = [\"{prefix}\"]\nirr.origins = [10001]\n"
+        )
+    };
+    vrps(10_001);
+    server.write_clients(&with_irr("198.51.0.0/16+"));
+    assert_eq!(server.says(&["reload"]).0, 0);
+    let rejected = || server.json("/api/v1/clients/AS10001-1")["client"]["rejected"].clone();
+    assert_eq!(rejected(), json!([]));
+
+    server.write_clients(&with_irr("203.0.112.0/24"));
+    assert_eq!(server.says(&["reload", "--confirm", "1s"]).0, 0);
+    assert_eq!(rejected()[0]["reason"], "irr_prefix");
+    vrps(64_999);
+    let is_back = || server.json("/api/v1/summary")["unconfirmed_s"].is_null();
+    server.wait_until("it is taken back", is_back);
+    assert_eq!(
+        rejected(),
+        json!([{"reason": "rpki_invalid", "ipv4": 4, "ipv6": 0}]),
+        "neither irr_prefix nor irr_data_missing"
+    );
+}
+
+#[test]
+fn a_dry_run_does_not_take_its_vrp_files_into_use() {
+    let server = with_routes();
+    let roas = json!({"roas": [{"prefix": "198.51.0.0/16", "maxLength": 16, "asn": 10_001}]});
+    std::fs::write(server.folder.path().join("vrps.json"), roas.to_string()).unwrap();
+    server.write_clients(&format!("[rpki]\nvrp_files = [\"vrps.json\"]\n{THREE}"));
+    let (_, text) = server.says(&["reload", "--dry-run"]);
+    assert!(text.contains("rpki_invalid 4"), "{text}");
+    server.write_clients(&THREE.replace("third", "3rd"));
+    assert_eq!(server.says(&["reload"]).0, 0);
+    assert!(
+        server
+            .data
+            .with(|state| state.exchange.outside.vrps.is_none())
+    );
+}
+
+#[test]
 fn a_server_that_drains_says_so_and_can_be_undone() {
     let server = with_routes();
     server.data.with(|state| state.core.startup_over = true);
