@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::Prefix;
+use crate::config::Bound;
 
 /// A BGP route server for the largest Internet exchanges.
 #[derive(Debug, Parser)]
@@ -53,6 +54,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Read the configuration again, and say what changed
     Reload(ReloadArgs),
+    /// Ask everybody to move their traffic elsewhere (RFC 8326), before the server stops
+    Drain(DrainArgs),
     /// Shut one client, let it back, restart it, ask it for its routes, or quarantine it
     Client(ClientArgs),
 }
@@ -274,7 +277,48 @@ pub struct Control {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = RELOAD_HELP)]
 pub struct ReloadArgs {
+    /// Say what would change, for the routes that are there now, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Refuse it where more accepted paths than that would be rejected; instead of [reload] max_rejected
+    #[arg(long, value_name = "N[%]")]
+    pub max_rejected: Option<Bound>,
+    /// Refuse it where clients would lose more prefixes than that, added up; instead of [reload] max_lost
+    #[arg(long, value_name = "N[%]")]
+    pub max_lost: Option<Bound>,
+    /// Whatever the bounds say
+    #[arg(long, conflicts_with_all = ["max_rejected", "max_lost"])]
+    pub force: bool,
+    /// Take it back after that time, unless --confirmed comes before
+    #[arg(long, value_name = "TIME", value_parser = confirm_s, conflicts_with = "dry_run")]
+    pub confirm: Option<u32>,
+    /// Keep what the last reload with --confirm brought
+    #[arg(long, conflicts_with_all = ["dry_run", "max_rejected", "max_lost", "force", "confirm"])]
+    pub confirmed: bool,
+    #[command(flatten)]
+    pub control: Control,
+}
+
+const RELOAD_HELP: &str = "\
+Examples:
+  rialto reload --dry-run                  look first
+  rialto reload --max-lost 1%              or let the server look
+  rialto reload --confirm 5min             taken back in five minutes, unless
+  rialto reload --confirmed                says that all is well";
+
+#[derive(Debug, Args)]
+pub struct DrainArgs {
+    /// How long everybody gets to move their traffic; Ctrl-C leaves the server draining
+    #[arg(long, value_name = "TIME", value_parser = time_s, default_value = "300s")]
+    pub wait: u32,
+    /// End the server then, as SIGTERM does
+    #[arg(long)]
+    pub stop: bool,
+    /// Drain no longer
+    #[arg(long, conflicts_with_all = ["stop", "wait"])]
+    pub undo: bool,
     #[command(flatten)]
     pub control: Control,
 }
@@ -374,6 +418,29 @@ fn authority(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// In seconds: `90`, `90s`, `5min`, `2h`.
+fn time_s(text: &str) -> Result<u32, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let factor = match &text[digits.len()..] {
+        "" | "s" => Some(1),
+        "m" | "min" => Some(60),
+        "h" => Some(3_600),
+        _ => None,
+    };
+    let number = digits.parse::<u32>().ok().zip(factor);
+    let seconds = number.and_then(|(number, factor)| number.checked_mul(factor));
+    seconds
+        .filter(|seconds| *seconds <= 86_400)
+        .ok_or_else(|| "a time of up to a day, such as 90s, 5min or 1h".to_owned())
+}
+
+fn confirm_s(text: &str) -> Result<u32, String> {
+    match time_s(text)? {
+        0 => Err("a time in which a confirmation can come, such as 60s".to_owned()),
+        seconds => Ok(seconds),
+    }
+}
+
 fn shutdown_message(text: &str) -> Result<String, String> {
     match text.len() {
         0..=255 => Ok(text.to_owned()),
@@ -388,5 +455,33 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_units_and_bounds() {
+        for (text, seconds) in [
+            ("0", 0),
+            ("90", 90),
+            ("90s", 90),
+            ("5min", 300),
+            ("5m", 300),
+            ("1h", 3_600),
+        ] {
+            assert_eq!(super::time_s(text), Ok(seconds), "{text}");
+        }
+        for text in [
+            "",
+            "s",
+            "5 min",
+            "-1",
+            "1d",
+            "25h",
+            "99999999999",
+            "1min2s",
+            "5\u{e9}",
+        ] {
+            assert!(super::time_s(text).is_err(), "{text}");
+        }
+        assert!(super::confirm_s("0s").is_err());
     }
 }

@@ -3,15 +3,39 @@
 use std::path::PathBuf;
 
 use crate::config;
-use crate::manage::Request;
 use crate::manage::view::SummaryView;
+use crate::manage::{ReloadOptions, Request, Response};
 
 use super::args::{ClientArgs, Control, ReloadArgs, Switch, Verb};
 use super::fetch::{FetchError, ask, get};
-use super::{Outcome, print};
+use super::{Outcome, print, rehearsal};
 
 pub fn reload(args: &ReloadArgs) -> Result<Outcome, FetchError> {
-    perform(&args.control, &Request::Reload)
+    let options = ReloadOptions {
+        dry_run: args.dry_run,
+        max_rejected: args.max_rejected,
+        max_lost: args.max_lost,
+        force: args.force,
+        confirm_s: args.confirm,
+    };
+    let request = match options == ReloadOptions::default() {
+        _ if args.confirmed => Request::ConfirmReload,
+        true => Request::Reload,
+        false => Request::ReloadWith(options),
+    };
+    let response = ask(&socket(&args.control)?, &request)?;
+    if let Some(view) = response
+        .rehearsal
+        .as_ref()
+        .filter(|_| !args.control.output.json)
+    {
+        let is_in_force = response.ok && !args.dry_run;
+        print(&match is_in_force {
+            true => rehearsal::totals(view),
+            false => rehearsal::tables(view) + "\n",
+        });
+    }
+    Ok(tell(&args.control, &response))
 }
 
 pub fn client(args: &ClientArgs) -> Result<Outcome, FetchError> {
@@ -45,25 +69,27 @@ pub fn client(args: &ClientArgs) -> Result<Outcome, FetchError> {
 }
 
 fn perform(control: &Control, request: &Request) -> Result<Outcome, FetchError> {
-    let response = ask(&socket(control)?, request)?;
+    Ok(tell(control, &ask(&socket(control)?, request)?))
+}
+
+pub fn tell(control: &Control, response: &Response) -> Outcome {
     if control.output.json {
         print(&format!(
             "{:#}\n",
-            serde_json::to_value(&response).unwrap_or_default()
+            serde_json::to_value(response).unwrap_or_default()
         ));
     } else if response.ok {
         print(&format!("{}\n", response.text));
     } else {
         eprintln!("{}", response.text);
     }
-    Ok(if response.ok {
-        Outcome::Well
-    } else {
-        Outcome::Wrong
-    })
+    match response.ok {
+        true => Outcome::Well,
+        false => Outcome::Wrong,
+    }
 }
 
-fn socket(control: &Control) -> Result<PathBuf, FetchError> {
+pub fn socket(control: &Control) -> Result<PathBuf, FetchError> {
     match (&control.control, &control.config) {
         (Some(socket), _) => Ok(socket.clone()),
         (None, Some(file)) => match config::load(file) {

@@ -4,8 +4,10 @@
 mod args;
 mod check;
 mod control;
+mod drain;
 mod fetch;
 mod import;
+mod rehearsal;
 mod run;
 mod show;
 mod table;
@@ -34,6 +36,7 @@ pub fn main() -> ExitCode {
         Command::Show(args) => told(show::show(&args.what)),
         Command::Explain(args) => told(show::explain(&args)),
         Command::Reload(args) => told(control::reload(&args)),
+        Command::Drain(args) => told(drain::drain(&args)),
         Command::Client(args) => told(control::client(&args)),
         Command::Load(args) => loaded("load", crate::load::run(&args)),
         Command::Demo(args) => loaded(

@@ -48,6 +48,10 @@ fn fetch<T: serde::de::DeserializeOwned>(
 
 fn summary(view: &SummaryView) -> String {
     let ready = match view.ready {
+        _ if view.draining => {
+            "DRAINING: all that is sent has GRACEFUL_SHUTDOWN; rialto drain --undo ends it"
+                .to_owned()
+        }
         true => format!(
             "advertising (start-up wait took {} ms)",
             view.startup_wait_ms
@@ -81,6 +85,12 @@ fn summary(view: &SummaryView) -> String {
         octets(view.octets_out),
         view.refused_connections,
     );
+    if let Some(left_s) = view.unconfirmed_s {
+        text += &format!(
+            "UNCONFIRMED the last reload is rolled back in {}; to keep it: rialto reload --confirmed\n",
+            duration(left_s)
+        );
+    }
     for silent in &view.silent {
         text += &format!("NO ANSWER {silent}\n");
     }

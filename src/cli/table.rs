@@ -64,6 +64,19 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
+/// `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// `1.2 MB`.
 pub fn octets(count: u64) -> String {
     let units = [
@@ -102,6 +115,10 @@ mod tests {
         assert_eq!(
             [0, 59, 61, 3_660, 90_000].map(duration),
             ["0 s", "59 s", "1 min 1 s", "1 h 1 min", "1 d 1 h"]
+        );
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
         );
         assert_eq!(
             [0, 999, 1_000, 1_234_567].map(octets),

@@ -24,13 +24,17 @@ pub struct Asked {
     pub place: Place,
 }
 
-pub fn check(config: &Config, listen: &[Asked], api: &[Asked], problems: &mut Problems) {
-    check_listen(listen, problems);
-    check_api(api, listen, problems);
-    check_reachable(config, problems);
+/// Without `listen`, nothing is told that hangs on it.
+pub fn check(config: &Config, listen: Option<&[Asked]>, api: &[Asked], problems: &mut Problems) {
+    check_api(api, listen.unwrap_or_default(), problems);
+    if let Some(listen) = listen {
+        check_listen(listen, problems);
+        check_reachable(config, problems);
+    }
     check_unique(&config.clients, problems);
     check_own_addresses(config, problems);
     check_next_hops(&config.clients, problems);
+    check_spare_next_hops(&config.clients, problems);
     export::check_names(&config.clients, problems);
     for client in &config.clients {
         check_limits(client, problems);
@@ -238,6 +242,31 @@ fn check_next_hops(clients: &[ClientConfig], problems: &mut Problems) {
             let remedy =
                 format!("list its {family} address in next_hops, or set import.next_hop = \"off\"");
             problems.error(&client.place, "client.next_hops", what, &remedy);
+        }
+    }
+}
+
+/// A next hop of a family that the client does not have is that of no route.
+fn check_spare_next_hops(clients: &[ClientConfig], problems: &mut Problems) {
+    for client in clients {
+        let of_same_as = |other: &&ClientConfig| {
+            other.asn == client.asn && other.import.next_hop == NextHopMode::SameAs
+        };
+        let sessions = || clients.iter().filter(of_same_as).chain([client]);
+        let is_of_use = |address: &IpAddr| match address {
+            IpAddr::V4(_) => sessions().any(|session| session.families.contains(Family::Ipv4)),
+            IpAddr::V6(_) => sessions()
+                .any(|session| session.families.contains(Family::Ipv6) || session.ipv6_next_hops),
+        };
+        if let Some(spare) = client.next_hops.iter().find(|address| !is_of_use(address)) {
+            let family = if spare.is_ipv4() {
+                Family::Ipv4
+            } else {
+                Family::Ipv6
+            };
+            let what = format!("{spare} has no effect: {family} is not among its families");
+            let remedy = format!("add \"{family}\" to families, or leave the address out");
+            problems.warning(&client.place, "client.next_hops", what, &remedy);
         }
     }
 }

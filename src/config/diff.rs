@@ -12,6 +12,7 @@ use crate::server::exchange::{Client, Exchange};
 
 use super::import::NextHopMode;
 use super::model::{ClientConfig, Config};
+use super::problem::Place;
 
 /// In words; one cause may concern a thousand clients.
 const PROBLEMS_SHOWN: usize = 5;
@@ -59,16 +60,39 @@ impl Difference {
     }
 }
 
-/// What a running server cannot take over, by key.
-pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let (a, b) = (&old.server, &new.server);
+/// A key that changed and that a running server cannot take over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NeedsRestart {
+    pub key: &'static str,
+    pub place: Place,
+}
+
+impl fmt::Display for NeedsRestart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { file, line } = &self.place;
+        write!(f, "{}:{line}: {} changed", file.display(), self.key)
+    }
+}
+
+/// What a running server cannot take over.
+pub fn needs_restart(old: &Config, new: &Config) -> Vec<NeedsRestart> {
+    let (a, b, places) = (&old.server, &new.server, &new.fixed);
     let changes = [
-        ("server.asn", a.asn != b.asn),
-        ("server.router_id", a.router_id != b.router_id),
-        ("server.listen", a.listen != b.listen),
-        ("cores", old.cores != new.cores),
+        ("server.asn", &places.asn, a.asn != b.asn),
+        (
+            "server.router_id",
+            &places.router_id,
+            a.router_id != b.router_id,
+        ),
+        ("server.listen", &places.listen, a.listen != b.listen),
+        ("cores", &places.cores, old.cores != new.cores),
     ];
-    named(&changes)
+    let changed = changes.into_iter().filter(|(_, _, is_changed)| *is_changed);
+    let needs_restart = |(key, place, _): (_, &Place, _)| NeedsRestart {
+        key,
+        place: place.clone(),
+    };
+    changed.map(needs_restart).collect()
 }
 
 pub fn difference(old: (&Config, &Exchange), new: (&Config, &Exchange)) -> Difference {
@@ -216,7 +240,10 @@ fn config_keys(a: &ClientConfig, b: &ClientConfig) -> Vec<&'static str> {
         ("rfc1997", a.obeys_well_known != b.obeys_well_known),
         ("blackhole", a.takes_blackholes != b.takes_blackholes),
         ("rtt_ms", a.rtt_us != b.rtt_us),
-        ("min_advertisement_ms", a.min_advertisement != b.min_advertisement),
+        (
+            "min_advertisement_ms",
+            a.min_advertisement != b.min_advertisement,
+        ),
         ("announce_only_to", m.announce_only_to != n.announce_only_to),
         (
             "do_not_announce_to",

@@ -15,21 +15,25 @@ mod options;
 mod problem;
 mod read;
 mod reader;
+mod reload;
 mod source;
 mod summary;
 
 pub use compile::Inputs;
 pub use compile::{Override, Overrides, compile};
-pub use diff::{ClientChange, Difference, difference, needs_restart};
+pub use diff::{ClientChange, Difference, NeedsRestart, difference, needs_restart};
 pub use export::{Blackhole, ClientName, Matrix};
 pub use feeds::RpkiFeed;
 pub use import::{ImportConfig, NextHopMode};
 pub use irr::{IrrConfig, IrrFeed, IrrSources};
 pub use lists::Lists;
-pub use model::{Attributes, ClientConfig, Config, Cores, Log, LogFormat, Role, Server};
+pub use model::{
+    Attributes, ClientConfig, Config, Cores, FixedPlaces, Log, LogFormat, Role, Server,
+};
 pub use options::RECEIVED_MAX;
 pub use problem::{Place, Problem, Problems, Severity};
 pub use read::{from_text, load};
+pub use reload::{Bound, BoundError, ReloadLimits};
 pub use summary::{ClientSummary, Summary};
 
 /// Every key with its default, as a configuration that is good.

@@ -16,6 +16,7 @@ use super::import::ImportConfig;
 use super::irr::{IrrConfig, IrrFeed};
 use super::lists::Lists;
 use super::problem::{Place, Problems};
+use super::reload::ReloadLimits;
 
 /// A whole configuration that passed its checks.
 #[derive(Clone, Debug)]
@@ -35,9 +36,21 @@ pub struct Config {
     pub rpki: RpkiFeed,
     pub startup: Startup,
     pub fanout: FanoutLimits,
+    pub reload: ReloadLimits,
+    pub fixed: FixedPlaces,
     /// In the order of the files.
     pub clients: Vec<ClientConfig>,
     pub warnings: Problems,
+}
+
+/// Where the keys stand that a running server cannot take over; their section, or the file, where they
+/// do not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FixedPlaces {
+    pub asn: Place,
+    pub router_id: Place,
+    pub listen: Place,
+    pub cores: Place,
 }
 
 /// `[server]`

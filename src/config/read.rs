@@ -18,10 +18,11 @@ use super::export::{self, Blackhole};
 use super::feeds::{self, RpkiFeed};
 use super::irr::IrrFeed;
 use super::lists::{self, Lists};
-use super::model::{Attributes, Config, Cores, Log, LogFormat, Server};
+use super::model::{Attributes, Config, Cores, FixedPlaces, Log, LogFormat, Server};
 use super::options::{AttributeOptions, Options};
 use super::problem::{Place, Problems};
 use super::reader::{Entry, Reader};
+use super::reload::ReloadLimits;
 use super::source::Source;
 
 const BGP_PORT: u16 = 179;
@@ -124,7 +125,7 @@ impl<'a> Sections<'a> {
 
     /// What is wrong has been told, and something stands in its place so that the rest is read too.
     fn read(&self, problems: &RefCell<Problems>) -> Config {
-        let (server, listen) = self.server();
+        let (server, listen, is_listen_whole) = self.server();
         let cores = cores(self.section("cores"));
         let api = api(self.section("api"), self.main());
         let control = control(self.section("control"), self.main());
@@ -138,6 +139,7 @@ impl<'a> Sections<'a> {
         let rpki = RpkiFeed::read(self.section("rpki"));
         let startup = startup(self.section("startup"));
         let fanout = fanout(self.section("fanout"));
+        let reload = ReloadLimits::read(self.section("reload"));
         let defaults = self
             .section("defaults")
             .map_or_else(Options::default, |reader| {
@@ -183,15 +185,32 @@ impl<'a> Sections<'a> {
             rpki,
             startup,
             fanout,
+            reload,
+            fixed: self.fixed_places(),
             clients,
             warnings: Problems::default(),
         };
-        check::check(&config, &listen, &api, &mut problems.borrow_mut());
+        // With less than what was meant, there would be errors that are none.
+        let listen = is_listen_whole.then_some(&listen[..]);
+        check::check(&config, listen, &api, &mut problems.borrow_mut());
         config
     }
 
-    /// With where each address that it listens on is said.
-    fn server(&self) -> (Server, Vec<Asked>) {
+    fn fixed_places(&self) -> FixedPlaces {
+        let place = |way: &[&str]| {
+            let mut found = self.tops.iter().filter_map(|top| top.place_of(way));
+            found.next().unwrap_or_else(|| self.main().place().clone())
+        };
+        FixedPlaces {
+            asn: place(&["server", "asn"]),
+            router_id: place(&["server", "router_id"]),
+            listen: place(&["server", "listen"]),
+            cores: place(&["cores"]),
+        }
+    }
+
+    /// With where each address that it listens on is said, and whether all of them could be read.
+    fn server(&self) -> (Server, Vec<Asked>, bool) {
         let (asn, router_id) = (Asn::default(), Ipv4Addr::UNSPECIFIED);
         let all = |place: &Place| {
             [
@@ -219,13 +238,18 @@ impl<'a> Sections<'a> {
                 lan: Vec::new(),
                 attributes: Attributes::default(),
             };
-            return (server, listen);
+            return (server, listen, true);
         };
         let asn = reader.required("asn", "64500", client::asn).unwrap_or(asn);
         let router_id = reader
             .required("router_id", "\"192.0.2.254\"", read_router_id)
             .unwrap_or(router_id);
-        let listen = reader.list("listen", listen_address);
+        let unread = std::cell::Cell::new(0);
+        let listen = reader.list("listen", |entry| {
+            let read = listen_address(entry);
+            unread.set(unread.get() + usize::from(read.is_none()));
+            read
+        });
         if listen.as_ref().is_some_and(Vec::is_empty) && reader.is_empty_list("listen") {
             reader.error_at(
                 "listen",
@@ -255,7 +279,7 @@ impl<'a> Sections<'a> {
             lan,
             attributes,
         };
-        (server, listen)
+        (server, listen, unread.get() == 0)
     }
 
     fn scheme(&self, asn: Asn, options: SchemeOptions) -> Option<ControlScheme> {
@@ -274,12 +298,27 @@ impl<'a> Sections<'a> {
 
 fn listen_address(entry: &Entry<'_>) -> Option<Asked> {
     let place = entry.place();
-    let address = match entry.value().as_str().and_then(|text| text.parse().ok()) {
-        Some(address) => SocketAddr::new(address, BGP_PORT),
+    let text = entry.value().as_str();
+    let address = match text.and_then(|text| text.parse().ok()) {
+        Some(address) => {
+            warn_of_port(entry, text.unwrap_or_default());
+            SocketAddr::new(address, BGP_PORT)
+        }
         None => entry
             .parsed("an address and port such as \"192.0.2.1:179\" or \"[2001:db8::1]:179\"")?,
     };
     Some(Asked { address, place })
+}
+
+/// An IPv6 address may end like one with a port.
+fn warn_of_port(entry: &Entry<'_>, text: &str) {
+    let Some((address, "179")) = text.rsplit_once(':') else {
+        return;
+    };
+    if address.parse::<Ipv6Addr>().is_ok() {
+        let what = format!("{text} is an address without a port, of which 179 is the end");
+        entry.warning(what, &format!("did you mean \"[{address}]:179\"?"));
+    }
 }
 
 fn read_router_id(entry: &Entry<'_>) -> Option<Ipv4Addr> {

@@ -91,6 +91,23 @@ impl<'a> Reader<'a> {
             .error(&place, &self.key(key), what, remedy);
     }
 
+    /// Where a key stands, the last part of the way to it that is there, or the file.
+    pub fn place_of(&self, way: &[&str]) -> Option<Place> {
+        let mut table = self.table;
+        let mut place = None;
+        for key in way {
+            let Some((key, value)) = table.get_key_value(*key) else {
+                break;
+            };
+            place = Some(self.source.place(key.span().start));
+            match value.get_ref().as_table() {
+                Some(inner) => table = inner,
+                None => break,
+            }
+        }
+        place
+    }
+
     pub fn is_empty_list(&self, key: &str) -> bool {
         self.table
             .get(key)

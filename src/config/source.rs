@@ -66,15 +66,40 @@ impl Source {
     pub fn parse(&self, problems: &mut Problems) -> DeTable<'_> {
         let (table, errors) = DeTable::parse_recoverable(&self.text);
         for error in errors {
-            let Range { start, .. } = error.span().unwrap_or(0..0);
-            problems.error(
-                &self.place(start),
-                "",
-                format!("not TOML: {}", error.message()),
-                "",
-            );
+            let Range { start, end } = error.span().unwrap_or(0..0);
+            let place = self.place(start);
+            if error.message() == "duplicate key" {
+                let what = "stands here a second time".to_owned();
+                problems.error(
+                    &place,
+                    &self.key_at(start..end),
+                    what,
+                    "keep one of the two",
+                );
+                continue;
+            }
+            problems.error(&place, "", format!("not TOML: {}", error.message()), "");
         }
         table.into_inner()
+    }
+
+    /// The key in this range, with the section that it is in.
+    fn key_at(&self, range: Range<usize>) -> String {
+        let head = self.text.get(..range.end).unwrap_or_default();
+        let key = self.text.get(range).unwrap_or_default();
+        let mut lines = head.lines().rev();
+        let header = |line: &str| {
+            let inner = line.trim().strip_prefix('[')?.trim_start_matches('[');
+            Some(inner.split(']').next().unwrap_or(inner).trim().to_owned())
+        };
+        // On the line itself, a header is not closed yet.
+        match lines.next().and_then(header) {
+            Some(own) => own,
+            None => match lines.find_map(header) {
+                Some(section) => format!("{section}.{key}"),
+                None => key.to_owned(),
+            },
+        }
     }
 
     /// The folder that relative paths in this file start from.

@@ -12,6 +12,8 @@ use tracing::{info, warn};
 use crate::config::Difference;
 
 use super::plane::{ChangeError, Plane, Verb};
+use super::rehearsal::RehearsalView;
+use super::reload::{ReloadOptions, Reloaded, TooMuch};
 
 /// Longest line taken, in octets.
 const LINE_MAX: u64 = 64 * 1024;
@@ -22,7 +24,18 @@ const MESSAGE_LEN_MAX: usize = 255;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Request {
+    /// The plain one.
     Reload,
+    /// A server that does not know the options must not take it for the plain one.
+    ReloadWith(ReloadOptions),
+    /// The last reload stays.
+    ConfirmReload,
+    Drain {
+        #[serde(default)]
+        undo: bool,
+    },
+    /// As SIGTERM.
+    Stop,
     Disable {
         client: String,
         #[serde(default)]
@@ -56,6 +69,15 @@ pub struct Response {
     /// What is doubtful about the configuration that a reload brought into force.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub warnings: Vec<String>,
+    /// What a reload would do, or has begun to do, to the routes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rehearsal: Option<RehearsalView>,
+    /// The bounds that it passes.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub over: Vec<String>,
+    /// It is rolled back after so many seconds, unless it is confirmed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub confirm_s: Option<u32>,
 }
 
 impl Response {
@@ -65,6 +87,9 @@ impl Response {
             text,
             changes,
             warnings: Vec::new(),
+            rehearsal: None,
+            over: Vec::new(),
+            confirm_s: None,
         }
     }
 
@@ -160,10 +185,14 @@ async fn converse(stream: UnixStream, plane: Arc<Plane>) {
         if !matches!(read, Ok(octets) if octets > 0) {
             return;
         }
-        let response = answer(&plane, &line, &asker).await;
+        let (response, is_last) = answer(&plane, &line, &asker).await;
         let mut text = serde_json::to_string(&response).unwrap_or_default();
         text.push('\n');
-        if writer.write_all(text.as_bytes()).await.is_err() {
+        let written = writer.write_all(text.as_bytes()).await;
+        if is_last {
+            plane.ask_to_end();
+        }
+        if written.is_err() {
             return;
         }
     }
@@ -182,40 +211,91 @@ fn asker(stream: &UnixStream) -> String {
     }
 }
 
-async fn answer(plane: &Arc<Plane>, line: &str, asker: &str) -> Response {
+/// And whether the server ends after it.
+async fn answer(plane: &Arc<Plane>, line: &str, asker: &str) -> (Response, bool) {
     let request = match serde_json::from_str::<Request>(line) {
         Ok(request) => request,
         Err(error) => {
-            return Response::refusal(format!("not understood: {error}"));
+            return (Response::refusal(format!("not understood: {error}")), false);
         }
     };
+    let is_last = request == Request::Stop;
     info!(asker, ?request, "asked over the control socket");
     let response = match perform(plane, request).await {
         Ok(response) => response,
-        Err(error) => Response::refusal(error.to_string()),
+        Err(error) => {
+            let text = error.to_string();
+            match error {
+                ChangeError::TooMuch(much) => refused(text, *much),
+                _ => Response::refusal(text),
+            }
+        }
     };
     match response.ok {
         true => info!(asker, ok = true, "{}", response.text),
         false => warn!(asker, ok = false, "{}", response.text),
     }
-    response
+    (response, is_last)
+}
+
+/// A reload that would do too much: what it would do.
+fn refused(text: String, much: TooMuch) -> Response {
+    Response {
+        changes: Some(much.difference),
+        warnings: much.warnings,
+        rehearsal: Some(much.rehearsal),
+        over: much.over,
+        ..Response::refusal(text)
+    }
+}
+
+async fn reload(plane: &Arc<Plane>, options: ReloadOptions) -> Result<Response, ChangeError> {
+    if options.dry_run {
+        return plane.reload(&options).await.map(would_be);
+    }
+    super::notify_reloading();
+    let result = plane.reload(&options).await;
+    super::notify_ready();
+    let reloaded = result?;
+    let mut text = vec![reloaded.difference.to_string()];
+    text.extend(reloaded.warnings.iter().cloned());
+    text.extend(
+        reloaded.confirm_s.map(|seconds| {
+            format!("in force for {seconds} s; to keep it: rialto reload --confirmed")
+        }),
+    );
+    Ok(Response {
+        ok: reloaded.difference.problems.is_empty(),
+        warnings: reloaded.warnings,
+        rehearsal: reloaded.rehearsal,
+        confirm_s: reloaded.confirm_s,
+        ..Response::well(text.join("\n"), Some(reloaded.difference))
+    })
+}
+
+/// The answer to a dry run. It is not well where the reload would be refused.
+fn would_be(reloaded: Reloaded) -> Response {
+    let mut text = vec![reloaded.difference.to_string()];
+    text.extend(reloaded.warnings.iter().cloned());
+    let over = reloaded.over.iter();
+    text.extend(over.map(|why| format!("it would be refused: {why}")));
+    text.push("a dry run: nothing was changed".to_owned());
+    Response {
+        ok: reloaded.over.is_empty(),
+        warnings: reloaded.warnings,
+        rehearsal: reloaded.rehearsal,
+        over: reloaded.over,
+        ..Response::well(text.join("\n"), Some(reloaded.difference))
+    }
 }
 
 async fn perform(plane: &Arc<Plane>, request: Request) -> Result<Response, ChangeError> {
     let (client, verb) = match request {
-        Request::Reload => {
-            super::notify_reloading();
-            let result = plane.reload().await;
-            super::notify_ready();
-            let (changes, warnings) = result?;
-            let mut text = vec![changes.to_string()];
-            text.extend(warnings.iter().cloned());
-            return Ok(Response {
-                ok: changes.problems.is_empty(),
-                warnings,
-                ..Response::well(text.join("\n"), Some(changes))
-            });
-        }
+        Request::Reload => return reload(plane, ReloadOptions::default()).await,
+        Request::ReloadWith(options) => return reload(plane, options).await,
+        Request::ConfirmReload => return Ok(Response::well(plane.confirm().await?, None)),
+        Request::Drain { undo } => return Ok(Response::well(plane.drain(!undo).await?, None)),
+        Request::Stop => return Ok(Response::well("ending".to_owned(), None)),
         Request::Disable { message, .. } | Request::Reset { message, .. }
             if message.len() > MESSAGE_LEN_MAX =>
         {

@@ -15,12 +15,15 @@ use crate::outside::rtr::{CacheStatus, RpkiFeed, RtrCaches, RtrConfig};
 use crate::outside::vrp_file::{self, VrpFile};
 use crate::policy::{Aspa, AspaSet, IrrSet, Outside, Vrp, VrpSet};
 
+/// What VRP files say, by name.
+pub type VrpFiles = HashMap<PathBuf, Arc<VrpFile>>;
+
 /// What comes from outside, and where it is kept.
 #[derive(Default)]
 pub struct Feeds {
     irr: Arc<Mutex<Option<Store>>>,
     /// What each VRP file last said.
-    files: Mutex<HashMap<PathBuf, Arc<VrpFile>>>,
+    files: Mutex<VrpFiles>,
     rtr: Mutex<Option<Rtr>>,
     /// What was said of the IRR data last.
     irr_problems: Mutex<Vec<String>>,
@@ -75,30 +78,18 @@ impl Feeds {
 
     /// Reads the VRP files again; one that cannot be read leaves what it said before.
     pub fn read_files(&self, sources: &RpkiSources) -> Vec<String> {
-        let mut files = lock(&self.files);
-        files.retain(|file, _| sources.vrp_files.contains(file));
-        let mut problems = Vec::new();
-        for file in &sources.vrp_files {
-            let octets = std::fs::read(file).map_err(|error| error.to_string());
-            let read = octets
-                .and_then(|octets| vrp_file::read(&octets).map_err(|error| error.to_string()));
-            match read {
-                Ok(read) => {
-                    files.insert(file.clone(), Arc::new(read));
-                }
-                Err(error) => {
-                    let kept = match files.contains_key(file) {
-                        true => "what it said before stays in use",
-                        false => "there is nothing to use in its place",
-                    };
-                    problems.push(format!("VRP file {}: {error}; {kept}", file.display()));
-                }
-            }
-        }
+        let (files, problems) = read_vrps(sources, &self.files());
+        self.keep_files(files);
         problems
-            .iter()
-            .for_each(|problem| tracing::error!("{problem}"));
-        problems
+    }
+
+    /// What the VRP files in use say.
+    pub fn files(&self) -> VrpFiles {
+        lock(&self.files).clone()
+    }
+
+    pub fn keep_files(&self, files: VrpFiles) {
+        *lock(&self.files) = files;
     }
 
     /// Asks the RTR caches that are configured now, from within tokio; the feed of new ones.
@@ -140,38 +131,66 @@ impl Feeds {
 
     /// VRPs and ASPAs of all sources together. Sorting half a million takes a moment.
     pub fn outside(&self, before: &Outside) -> Outside {
-        let feed = self.rtr_feed();
-        let files: Vec<Arc<VrpFile>> = lock(&self.files).values().cloned().collect();
-        if feed.is_none() && files.is_empty() {
-            // What there was has expired: nothing is covered any more (RFC 6811 §2), which is not as
-            // if nothing had ever come.
-            let expired = before.vrps.as_ref().map(|_| Arc::new(VrpSet::default()));
-            return Outside {
-                vrps: expired,
-                aspas: None,
-            };
-        }
-        let mut vrps: Vec<Vrp> = feed
-            .iter()
-            .flat_map(|feed| feed.vrps.iter().copied())
-            .collect();
-        vrps.extend(files.iter().flat_map(|file| file.vrps.iter().copied()));
-        let vrps = VrpSet::new(vrps);
-        let aspas = aspas(feed.as_deref(), &files);
-        Outside {
-            vrps: Some(keep_same(before.vrps.as_ref(), vrps)),
-            aspas: (!aspas.is_empty()).then(|| keep_same(before.aspas.as_ref(), aspas)),
-        }
+        merged(self.rtr_feed(), &self.files(), before)
     }
 }
 
-fn aspas(feed: Option<&RpkiFeed>, files: &[Arc<VrpFile>]) -> AspaSet {
+/// Reads the VRP files, and takes nothing into use. One that cannot be read says what it said before.
+pub fn read_vrps(sources: &RpkiSources, before: &VrpFiles) -> (VrpFiles, Vec<String>) {
+    let mut files = VrpFiles::new();
+    let mut problems = Vec::new();
+    for file in &sources.vrp_files {
+        let octets = std::fs::read(file).map_err(|error| error.to_string());
+        let read =
+            octets.and_then(|octets| vrp_file::read(&octets).map_err(|error| error.to_string()));
+        let known = before.get(file).cloned();
+        if let Err(error) = &read {
+            let kept = match known {
+                Some(_) => "what it said before stays in use",
+                None => "there is nothing to use in its place",
+            };
+            problems.push(format!("VRP file {}: {error}; {kept}", file.display()));
+        }
+        let said = read.map(Arc::new).ok().or(known);
+        files.extend(said.map(|said| (file.clone(), said)));
+    }
+    problems
+        .iter()
+        .for_each(|problem| tracing::error!("{problem}"));
+    (files, problems)
+}
+
+/// VRPs and ASPAs of a cache and of files together. Sorting half a million takes a moment.
+pub fn merged(feed: Option<Arc<RpkiFeed>>, files: &VrpFiles, before: &Outside) -> Outside {
+    if feed.is_none() && files.is_empty() {
+        // What there was has expired: nothing is covered any more (RFC 6811 §2), which is not as
+        // if nothing had ever come.
+        let expired = before.vrps.as_ref().map(|_| Arc::new(VrpSet::default()));
+        return Outside {
+            vrps: expired,
+            aspas: None,
+        };
+    }
+    let mut vrps: Vec<Vrp> = feed
+        .iter()
+        .flat_map(|feed| feed.vrps.iter().copied())
+        .collect();
+    vrps.extend(files.values().flat_map(|file| file.vrps.iter().copied()));
+    let vrps = VrpSet::new(vrps);
+    let aspas = aspas(feed.as_deref(), files);
+    Outside {
+        vrps: Some(keep_same(before.vrps.as_ref(), vrps)),
+        aspas: (!aspas.is_empty()).then(|| keep_same(before.aspas.as_ref(), aspas)),
+    }
+}
+
+fn aspas(feed: Option<&RpkiFeed>, files: &VrpFiles) -> AspaSet {
     let of_feed = feed.iter().flat_map(|feed| feed.aspas.iter());
     let of_feed = of_feed.map(|(customer, providers)| Aspa {
         customer,
         providers: providers.to_vec(),
     });
-    let of_files = files.iter().flat_map(|file| file.aspas.iter().cloned());
+    let of_files = files.values().flat_map(|file| file.aspas.iter().cloned());
     of_feed.chain(of_files).collect()
 }
 

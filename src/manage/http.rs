@@ -120,6 +120,12 @@ pub fn ready(plane: &Plane, census: &Census) -> ReadyView {
     if !census.silent.is_empty() {
         return not_yet(census.silent.join("; "));
     }
+    if plane.is_draining() {
+        return not_yet(
+            "draining: everything that is sent has GRACEFUL_SHUTDOWN; rialto drain --undo ends it"
+                .to_owned(),
+        );
+    }
     let lacking = plane.lacking();
     if !lacking.is_empty() {
         return not_yet(lacking.join("; "));
@@ -171,8 +177,10 @@ async fn summary(State(plane): Shared) -> Json<SummaryView> {
         router_id: exchange.router_id,
         uptime_s: plane.data().now().as_secs(),
         generation: exchange.generation.0,
-        ready: census.silent.is_empty() && census.is_startup_over(),
+        ready: census.silent.is_empty() && census.is_startup_over() && !plane.is_draining(),
         startup_wait_ms: census.startup_wait_ms(),
+        draining: plane.is_draining(),
+        unconfirmed_s: plane.confirmation_left().map(|left| left.as_secs()),
         clients: clients(|_| true),
         established: statuses()
             .filter(|status| status.state == "Established")

@@ -88,7 +88,8 @@ fn counter(name: &'static str, help: &'static str, values: Vec<(Labels, u64)>) -
 fn server(exchange: &Exchange, census: &Census, now: Time) -> Vec<Metric> {
     let one = |value: u64| vec![(Labels::new(), value)];
     let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
-    let ready = census.silent.is_empty() && census.is_startup_over();
+    let draining = exchange.directory.is_draining();
+    let ready = census.silent.is_empty() && census.is_startup_over() && !draining;
     vec![
         gauge("build_info", "The version that runs", vec![(version, 1)]),
         gauge(
@@ -103,8 +104,13 @@ fn server(exchange: &Exchange, census: &Census, now: Time) -> Vec<Metric> {
         ),
         gauge(
             "ready",
-            "1 once the start-up wait is over",
+            "1 once the start-up wait is over, and while it does not drain",
             one(ready.into()),
+        ),
+        gauge(
+            "draining",
+            "1 while everything that is sent has GRACEFUL_SHUTDOWN",
+            one(draining.into()),
         ),
         gauge(
             "startup_wait_milliseconds",

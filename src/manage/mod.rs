@@ -11,6 +11,8 @@ pub mod logs;
 mod metrics;
 mod named;
 mod plane;
+mod rehearsal;
+mod reload;
 pub mod view;
 
 use std::net::SocketAddr;
@@ -30,6 +32,8 @@ pub use feeds::{Feeds, IrrData};
 pub use http::router;
 pub use named::{NoClient, named};
 pub use plane::{ChangeError, Current, Plane, Verb};
+pub use rehearsal::{AnnouncerChange, ReceiverChange, RehearsalView, WhyView};
+pub use reload::{ReloadOptions, Reloaded, TooMuch};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {
@@ -91,6 +95,7 @@ pub async fn serve(plane: Arc<Plane>, doors: Doors) -> Result<(), ManageError> {
             _ = hang_up.recv() => drop(tokio::spawn(reload_by_signal(plane.clone()))),
             _ = terminate.recv() => break info!("SIGTERM: ending"),
             _ = interrupt.recv() => break info!("SIGINT: ending"),
+            () = plane.asked_to_end() => break info!("asked over the control socket: ending"),
         }
     }
     notify(&[NotifyState::Stopping]);
@@ -152,9 +157,11 @@ async fn watch_irr(plane: Arc<Plane>) {
 
 async fn reload_by_signal(plane: Arc<Plane>) {
     notify_reloading();
-    match plane.reload().await {
-        Ok((difference, _)) if difference.problems.is_empty() => info!("SIGHUP: {difference}"),
-        Ok((difference, _)) => error!("SIGHUP: {difference}"),
+    match plane.reload(&ReloadOptions::default()).await {
+        Ok(Reloaded { difference, .. }) if difference.problems.is_empty() => {
+            info!("SIGHUP: {difference}")
+        }
+        Ok(Reloaded { difference, .. }) => error!("SIGHUP: {difference}"),
         Err(error) => error!("SIGHUP: {error}"),
     }
     notify_ready();

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tracing::{info, warn};
 
-use crate::config::{self, Config, Difference, Inputs, Overrides, Problems};
+use crate::config::{self, Config, Difference, Inputs, NeedsRestart, Overrides, Problems};
 use crate::policy::Outside;
 use crate::server::exchange::{Client, Exchange, VrpChanges};
 use crate::server::query::{CoreCommand, CoreReply};
@@ -17,6 +17,7 @@ use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
 use super::named::{NoClient, named};
+use super::reload::{TooMuch, Unconfirmed};
 
 /// How long a change waits for the one before it to be everywhere.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
@@ -24,18 +25,28 @@ const SETTLE_LOOK: Duration = Duration::from_millis(10);
 
 pub struct Plane {
     file: PathBuf,
-    data: Arc<dyn DataPath>,
+    pub(super) data: Arc<dyn DataPath>,
     current: RwLock<Arc<Current>>,
     /// Held during a change.
-    changes: Mutex<Changes>,
+    pub(super) changes: Mutex<Changes>,
+    pub(super) unconfirmed: Unconfirmed,
+    /// Whoever runs the server is to end it.
+    pub(super) end: Notify,
     feeds: Arc<Feeds>,
 }
 
 /// What generations are made of beside the files of the configuration.
 #[derive(Clone, Default)]
-struct Changes {
-    overrides: Overrides,
-    inputs: Inputs,
+pub(super) struct Changes {
+    pub overrides: Overrides,
+    pub inputs: Inputs,
+}
+
+/// A generation that is not in force.
+pub(super) struct Draft {
+    pub config: Arc<Config>,
+    pub exchange: Arc<Exchange>,
+    pub difference: Difference,
 }
 
 /// A generation and what it was compiled from.
@@ -64,10 +75,21 @@ pub enum ChangeError {
     #[error("the configuration has errors, nothing was changed\n{0}")]
     Configuration(Problems),
     #[error(
-        "{} changed, which needs a restart; nothing was changed. Undo that, or restart the server",
-        .0.join(", ")
+        "{}\nwhich needs a restart; nothing was changed. Undo that, or restart the server",
+        lines(.0)
     )]
-    NeedsRestart(Vec<&'static str>),
+    NeedsRestart(Vec<NeedsRestart>),
+    #[error(
+        "the reload was refused, nothing was changed\n{}\n\
+         rialto reload --dry-run shows what it would do, --force does it all the same",
+        lines(&.0.over)
+    )]
+    TooMuch(Box<TooMuch>),
+    #[error(
+        "a reload awaits its confirmation, or is rolled back in {left_s} s; nothing was changed. \
+         Confirm it first (rialto reload --confirmed), or wait"
+    )]
+    Unconfirmed { left_s: u64 },
     #[error("{0}")]
     NoClient(#[from] NoClient),
     #[error("{0}")]
@@ -92,6 +114,8 @@ impl Plane {
             data,
             current,
             changes: Mutex::default(),
+            unconfirmed: Unconfirmed::default(),
+            end: Notify::new(),
             feeds: Arc::default(),
         }
     }
@@ -130,38 +154,6 @@ impl Plane {
 
     pub async fn census(&self) -> Census {
         Census::take(self.data()).await
-    }
-
-    /// Reads the files again, those from outside too. What changed, and the warnings about what is in
-    /// force now.
-    pub async fn reload(self: &Arc<Plane>) -> Result<(Difference, Vec<String>), ChangeError> {
-        let mut changes = self.changes.lock().await;
-        let config = Arc::new(config::load(&self.file).map_err(ChangeError::Configuration)?);
-        let warnings = config.warnings.iter().map(ToString::to_string);
-        let mut warnings = warnings.collect::<Vec<_>>();
-        for warning in &warnings {
-            warn!("{warning}");
-        }
-        let needs_restart = config::needs_restart(&self.current().config, &config);
-        if !needs_restart.is_empty() {
-            return Err(ChangeError::NeedsRestart(needs_restart));
-        }
-        let irr = self.feeds.load_irr(&config).await;
-        warnings.extend(irr.problems);
-        warnings.extend(self.feeds.read_files(&config.rpki));
-        let mut kept = changes.clone();
-        kept.inputs.irr = irr.sets;
-        kept.inputs.outside = self.outside(&changes.inputs.outside).await;
-        kept.overrides.retain(|address| {
-            config
-                .clients
-                .iter()
-                .any(|client| client.address == address)
-        });
-        let difference = self.change_to(config, &mut kept).await?;
-        *changes = kept;
-        self.follow_rtr();
-        Ok((difference, warnings))
     }
 
     /// Starts to follow the RTR caches of the present configuration.
@@ -352,17 +344,37 @@ impl Plane {
     }
 
     /// The caller holds the lock on the changes before.
-    async fn change_to(
+    pub(super) async fn change_to(
         &self,
         config: Arc<Config>,
         changes: &mut Changes,
     ) -> Result<Difference, ChangeError> {
+        let draft = self.draft(config, changes).await;
+        self.put_into_force(draft).await
+    }
+
+    /// The generation that the configuration would make now.
+    pub(super) async fn draft(&self, config: Arc<Config>, changes: &mut Changes) -> Draft {
         let old = self.current();
         let Changes { overrides, inputs } = changes;
         inputs.vrp_changes = vrp_changes(&old.exchange, &inputs.outside).await;
         let exchange = config::compile(&config, overrides, inputs, Some(&old.exchange));
         let exchange = Arc::new(exchange);
-        let mut difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
+        let difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
+        Draft {
+            config,
+            exchange,
+            difference,
+        }
+    }
+
+    pub(super) async fn put_into_force(&self, draft: Draft) -> Result<Difference, ChangeError> {
+        let Draft {
+            config,
+            exchange,
+            mut difference,
+        } = draft;
+        let old = self.current();
         // With problems, the remedy may lie outside the files.
         let is_same_data = is_same_outside(&old.exchange.outside, &exchange.outside);
         let concerns = difference.concerns_data_path() || !is_same_data;
@@ -391,7 +403,7 @@ impl Plane {
 
     /// Waits until all threads run the present generation: slots that it freed may change hands in
     /// the next one.
-    async fn settle(&self) -> Result<(), ChangeError> {
+    pub(super) async fn settle(&self) -> Result<(), ChangeError> {
         let generation = self.current().exchange.generation;
         let settled = async {
             while !Census::is_everywhere(self.data(), generation).await {
@@ -402,6 +414,11 @@ impl Plane {
             .await
             .map_err(|_| ChangeError::Unsettled)
     }
+}
+
+fn lines(what: &[impl ToString]) -> String {
+    let lines: Vec<String> = what.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 fn is_same_outside(a: &Outside, b: &Outside) -> bool {

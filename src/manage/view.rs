@@ -61,6 +61,12 @@ pub struct SummaryView {
     pub generation: u32,
     pub ready: bool,
     pub startup_wait_ms: u64,
+    /// Everything that is sent has GRACEFUL_SHUTDOWN (RFC 8326).
+    #[serde(default)]
+    pub draining: bool,
+    /// The last reload is rolled back after so many seconds, unless it is confirmed.
+    #[serde(default)]
+    pub unconfirmed_s: Option<u64>,
     pub clients: u64,
     pub established: u64,
     pub disabled: u64,

@@ -232,6 +232,21 @@ impl Client {
         }
     }
 
+    /// Whether its session ends and begins anew under these settings.
+    pub fn begins_anew(&self, before: &Client) -> bool {
+        let is_same = self.is_same_peer(before) && before.may_be_up() && self.may_be_up();
+        is_same
+            && (self.is_socket_changed(before) || self.session.has_news_for_peer(&before.session))
+    }
+
+    /// What is set on a socket before it connects, and cannot be changed after.
+    pub fn is_socket_changed(&self, before: &Client) -> bool {
+        before.port != self.port
+            || before.password != self.password
+            || before.ttl_security_hops != self.ttl_security_hops
+            || before.congestion_control != self.congestion_control
+    }
+
     pub fn prefix_limits(&self, family: Family) -> &PrefixLimits {
         &self.limits[family.index()]
     }

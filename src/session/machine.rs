@@ -122,15 +122,7 @@ impl Session {
     /// New settings. What the peer would have to be told, or sent everything again for, ends the
     /// session with Cease / Other Configuration Change; it may come back at once.
     pub fn handle_settings(&mut self, now: Time, settings: SessionSettings) {
-        let told = |s: &SessionSettings| SessionSettings {
-            passive: false,
-            connect_retry_s: 0,
-            idle_hold_s: 0,
-            idle_hold_max_s: 0,
-            send_hold_time_s: None,
-            ..s.clone()
-        };
-        let differs = told(&self.settings) != told(&settings);
+        let differs = settings.has_news_for_peer(&self.settings);
         self.settings = settings;
         if differs {
             let subcode = CeaseSubcode::OtherConfigurationChange;

@@ -39,3 +39,18 @@ pub struct RoleSettings {
     /// A peer that announces no role is refused too.
     pub strict: bool,
 }
+
+impl SessionSettings {
+    /// Whether they differ in what the peer has to be told, or sent everything again for.
+    pub fn has_news_for_peer(&self, before: &SessionSettings) -> bool {
+        let told = |settings: &SessionSettings| SessionSettings {
+            passive: false,
+            connect_retry_s: 0,
+            idle_hold_s: 0,
+            idle_hold_max_s: 0,
+            send_hold_time_s: None,
+            ..settings.clone()
+        };
+        told(self) != told(before)
+    }
+}

@@ -1,6 +1,6 @@
 //! `rialto run` as a process: signals, sockets, what it says when it cannot start.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -201,4 +201,36 @@ fn a_server_that_was_killed_can_be_started_again_at_once() {
         running.child.kill().unwrap();
         running.child.wait().unwrap();
     }
+}
+
+#[test]
+fn a_drained_server_is_ended_as_by_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    write(folder.path(), api, bgp, ONE);
+    let mut running = start(folder.path(), api);
+    let output = rialto(&["drain", "--wait", "1", "--stop", "--api", &running.api]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let expected = "draining: everything that is sent has GRACEFUL_SHUTDOWN (RFC 8326)\nending\n";
+    assert_eq!((output.status.code(), text.as_str()), (Some(0), expected));
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+    assert!(!folder.path().join("rialto.sock").exists());
+}
+
+#[test]
+fn a_hang_up_while_a_confirmation_is_awaited_is_refused_and_the_log_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    write(folder.path(), api, bgp, ONE);
+    let mut running = start(folder.path(), api);
+    let mut log = BufReader::new(running.child.stderr.take().unwrap()).lines();
+    let two = format!("{ONE}[[client]]\nasn = 10002\naddress = \"127.0.0.10\"\n");
+    write(folder.path(), api, bgp, &two);
+    let output = rialto(&["reload", "--confirm", "1h", "--api", &running.api]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    signal(&running.child, "-HUP");
+    let is_refused = |line: String| line.contains("SIGHUP: a reload awaits its confirmation");
+    assert!(log.any(|line| is_refused(line.unwrap())));
+    signal(&running.child, "-TERM");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }

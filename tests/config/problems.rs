@@ -353,6 +353,57 @@ const CASES: &[Case] = &[
         text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[fanout]\ngather_min_us = 500\ngather_max_us = 400\n",
         problems: &[(5, "fanout.gather_min_us", "longer than gather_max_us")],
     },
+    Case {
+        name: "a key that stands twice is told with its name, whatever it is",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nasn = 64501\n[api]\n[server]\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\n[client.import]\n[client.import]\n",
+        problems: &[
+            (
+                4,
+                "server.asn",
+                "stands here a second time; keep one of the two",
+            ),
+            (6, "server", "stands here a second time"),
+            (11, "client.import", "stands here a second time"),
+        ],
+    },
+    Case {
+        name: "an IPv6 address that ends like one with a port lacks its brackets",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlisten = [\n\"2001:db8::fe:179\",\n\"2001:db8::17\"]\n",
+        problems: &[(5, "server.listen", "did you mean \"[2001:db8::fe]:179\"?")],
+    },
+    Case {
+        name: "where a listen address cannot be read, what hangs on it is not told",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlisten = [\n\"192.0.2.1:99999\",\n\
+               \"[2001:db8::1]:179\"]\n[api]\nlisten = \"[::]:179\"\n[[client]]\nasn = 1\naddress = \"192.0.2.7\"\n",
+        problems: &[(5, "server.listen", "and is \"192.0.2.1:99999\"")],
+    },
+    Case {
+        name: "a next hop of a family that is off has no effect",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[[client]]\nasn = 1\naddress = \"192.0.2.7\"\n\
+               next_hops = [\"192.0.2.8\", \"2001:db8::7\"]\n",
+        problems: &[(
+            4,
+            "client.next_hops",
+            "2001:db8::7 has no effect: ipv6 is not among its families; add \"ipv6\" to families",
+        )],
+    },
+    Case {
+        name: "it has one where another session of its AS has the family, and one where IPv4 routes may have it",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[[client]]\nasn = 1\naddress = \"192.0.2.7\"\n\
+               next_hops = [\"2001:db8::7\"]\n[[client]]\nasn = 1\naddress = \"2001:db8::8\"\nimport.next_hop = \"same_as\"\n\
+               [[client]]\nasn = 2\naddress = \"192.0.2.9\"\nipv6_next_hops = true\nnext_hops = [\"2001:db8::9\"]\n",
+        problems: &[],
+    },
+    Case {
+        name: "a bound of a reload is a number or a part",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[reload]\nmax_rejected = \"5\"\nmax_lost = \"a few\"\n",
+        problems: &[(
+            6,
+            "reload.max_lost",
+            "must be a number such as 1000, or a part such as \"5%\", and is \"a few\"",
+        )],
+    },
 ];
 
 #[test]

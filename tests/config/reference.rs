@@ -58,6 +58,7 @@ fn it_states_the_defaults_as_they_are() {
     });
     let mut stated = super::read(&stated).unwrap_or_else(|problems| panic!("{problems}\n{stated}"));
     stated.clients[0].place = plain.clients[0].place.clone();
+    stated.fixed = plain.fixed.clone();
     assert_eq!(format!("{plain:#?}"), format!("{stated:#?}"));
 }
 
@@ -80,6 +81,7 @@ fn it_states_the_defaults_of_sections_that_need_a_source() {
     }));
     let mut stated = read(&uncommented(|section, _| OPTIONAL.contains(&section)));
     stated.clients[0].place = plain.clients[0].place.clone();
+    stated.fixed = plain.fixed.clone();
     assert_eq!(format!("{plain:#?}"), format!("{stated:#?}"));
     let client = &plain.clients[0];
     assert_eq!(client.rtt_us, Some(5_300), "of the example");

@@ -245,9 +245,12 @@ fn a_reload_that_cannot_be_changes_nothing() {
         .replace("shards = 2", "shards = 3")
         .replace("asn = 64500", "asn = 64501");
     std::fs::write(server.file(), format!("{other}{THREE}")).unwrap();
-    let expected = "server.asn, cores changed, which needs a restart; nothing was changed. \
-                    Undo that, or restart the server\n";
-    assert_eq!(server.says(&["reload"]), (1, expected.to_owned()));
+    let file = server.file().display().to_string();
+    let expected = format!(
+        "{file}:2: server.asn changed\n{file}:5: cores changed\nwhich needs a restart; nothing was \
+         changed. Undo that, or restart the server\n"
+    );
+    assert_eq!(server.says(&["reload"]), (1, expected));
 
     let other = super::HEAD.replace("[api]", "[log]\nlevel = \"debug\"\n[api]");
     std::fs::write(server.file(), format!("{other}{THREE}")).unwrap();

@@ -4,7 +4,9 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rialto::base::{ClientSlot, CoreId, FamilySet, Prefix, SessionEpoch, ShardId, Time, shard_of};
+use rialto::base::{
+    ClientSet, ClientSlot, CoreId, FamilySet, Prefix, SessionEpoch, ShardId, Time, WalkId, shard_of,
+};
 use rialto::manage::{Answer, DataPath, Unavailable};
 use rialto::policy::{PrefixClass, RejectReason};
 use rialto::runtime::ThreadRow;
@@ -95,6 +97,30 @@ impl Fake {
                 hold_time_s: 90,
                 ..status.clone()
             };
+        });
+    }
+
+    /// The first so many clients, which are up, get what changes.
+    pub fn make_live(&self, count: u16) {
+        self.with(|state| {
+            let (core, walk) = (CoreId(0), WalkId(1));
+            let clients: Arc<ClientSet> = Arc::new((0..count).map(ClientSlot).collect());
+            for shard in 0..state.shards.len() {
+                let clients = clients.clone();
+                let families = FamilySet::ALL;
+                let joint = false;
+                state.step(
+                    shard,
+                    ToShard::Walk {
+                        core,
+                        walk,
+                        clients,
+                        families,
+                        joint,
+                    },
+                );
+                state.step(shard, ToShard::Promote { core, walk });
+            }
         });
     }
 

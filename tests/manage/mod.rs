@@ -5,6 +5,7 @@ mod api;
 mod changes;
 mod counts;
 mod fake;
+mod reloads;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -7,6 +7,7 @@
 mod fakes;
 mod keys;
 mod life;
+mod reload;
 mod traffic;
 mod whole;
 

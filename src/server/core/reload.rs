@@ -140,7 +140,7 @@ impl SessionCore {
             self.unpause(slot);
         }
         self.settle(now, slot);
-        if is_socket_changed(&before, after) {
+        if after.is_socket_changed(&before) {
             let stop = Stop {
                 subcode: CeaseSubcode::OtherConfigurationChange,
                 message: String::new(),
@@ -174,12 +174,4 @@ fn shutdown(message: &str) -> Stop {
         message: message.to_owned(),
         hold: StopHold::UntilStart,
     }
-}
-
-/// What is set on a socket before it connects, and cannot be changed after.
-fn is_socket_changed(before: &Client, after: &Client) -> bool {
-    before.port != after.port
-        || before.password != after.password
-        || before.ttl_security_hops != after.ttl_security_hops
-        || before.congestion_control != after.congestion_control
 }
