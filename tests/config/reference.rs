@@ -110,7 +110,7 @@ fn its_examples_can_be_used() {
 
 #[test]
 fn it_names_every_key() {
-    const SECTIONS: [&str; 24] = [
+    const SECTIONS: [&str; 25] = [
         "server",
         "server.attributes",
         "cores",
@@ -119,6 +119,7 @@ fn it_names_every_key() {
         "log",
         "startup",
         "fanout",
+        "reload",
         "lists",
         "irr",
         "rpki",

@@ -62,7 +62,7 @@ AS10002-1       2       0
 third           2       0
 AS10001-1       1       0
 
-changed: AS10001-1 (import), AS10002-1 (import), third (import)
+changed for everyone: lists
 a dry run: nothing was changed
 ";
     assert_eq!(text, expected);
