@@ -25,7 +25,7 @@ pub enum Bound {
     Share(u32),
 }
 
-const EXPECTED: &str = "a number such as 1000, or a part such as \"5%\"";
+const EXPECTED: &str = "a number such as 1000, a part such as \"5%\", or \"none\"";
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("'{0}' is neither a number such as 1000 nor a part such as 5%")]
@@ -48,6 +48,9 @@ impl ReloadLimits {
 
 fn bound(entry: &Entry<'_>) -> Option<Bound> {
     let value = entry.value();
+    if value.as_str() == Some("none") {
+        return None;
+    }
     let text = value.as_str().or_else(|| {
         let number = value.as_integer()?;
         (number.radix() == 10).then_some(number.as_str())
