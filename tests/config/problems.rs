@@ -401,7 +401,7 @@ const CASES: &[Case] = &[
         problems: &[(
             6,
             "reload.max_lost",
-            "must be a number such as 1000, or a part such as \"5%\", and is \"a few\"",
+            "must be a number such as 1000, a part such as \"5%\", or \"none\", and is \"a few\"",
         )],
     },
 ];
