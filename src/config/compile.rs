@@ -284,12 +284,14 @@ impl<'a> Shared<'a> {
     fn irr(&self, client: &ClientConfig) -> Option<IrrChecks> {
         let (import, irr) = (&client.import, &client.irr);
         let sources = &irr.sources;
-        let is_on = (import.irr_prefix || import.irr_origin) && !sources.is_empty();
+        let has_prefixes = sources.names_prefixes() || irr.rpki_roas_as_route_objects;
+        let prefix = import.irr_prefix && has_prefixes;
+        let origin = import.irr_origin && sources.names_origins();
+        let is_on = !sources.is_empty() && (prefix || origin);
         is_on.then(|| IrrChecks {
             set: self.inputs.irr.get(sources).cloned(),
-            prefix: import.irr_prefix
-                && (sources.names_prefixes() || irr.rpki_roas_as_route_objects),
-            origin: import.irr_origin && sources.names_origins(),
+            prefix,
+            origin,
             allow_longer_prefixes: irr.allow_longer_prefixes,
             roas_as_route_objects: irr.rpki_roas_as_route_objects,
             white_list_prefixes: Arc::new(irr.white_list_prefixes.iter().copied().collect()),

@@ -54,9 +54,9 @@ pub enum ToShard {
         epoch: SessionEpoch,
         dirty: Vec<DirtyPrefix>,
     },
-    /// Above this hash of a prefix ([`Prefix::shard_hash`]) the client's paths of a family are
-    /// blocked (`accepted_max`, action "block"); `None` lifts it.
-    BlockAbove {
+    /// From this hash of a prefix ([`Prefix::shard_hash`]) on, the client's paths of a family are
+    /// blocked (`accepted_max`, actions "block" and "reject"); `None` lifts it.
+    BlockFrom {
         slot: ClientSlot,
         epoch: SessionEpoch,
         family: Family,

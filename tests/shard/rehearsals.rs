@@ -353,7 +353,7 @@ fn filled(random: &mut Random, exchange: Exchange) -> World {
         world.announce(slot, set, &prefixes);
     }
     if random.chance(30) {
-        world.tell(ToShard::BlockAbove {
+        world.tell(ToShard::BlockFrom {
             slot: ClientSlot(random.below(CLIENTS.into()) as u16),
             epoch: SessionEpoch(1),
             family: Family::Ipv4,

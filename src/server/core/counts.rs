@@ -142,7 +142,7 @@ impl Counts {
 #[derive(Default, Debug)]
 pub(super) struct Block {
     /// What the shards were told last.
-    pub above: Option<u64>,
+    pub from: Option<u64>,
     /// The counts changed since the hashes were last asked for.
     pub is_stale: bool,
     pub asking: Option<Asking>,
@@ -158,15 +158,16 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// The hash up to which prefixes are kept; `None` if all are.
+    /// The hash from which on prefixes are not kept; `None` if all are.
     pub fn threshold(mut self, accepted_max: u32) -> Option<u64> {
         let max = accepted_max as usize;
         if self.hashes.len() <= max {
             return None;
         }
         self.hashes.sort_unstable();
-        // With a limit of 0, nothing but the hash 0 passes.
-        Some(max.checked_sub(1).map_or(0, |last| self.hashes[last]))
+        // What comes between the last that is kept and the next is over the limit, too.
+        let last = max.checked_sub(1).map(|last| self.hashes[last]);
+        Some(last.map_or(0, |last| last.saturating_add(1)))
     }
 }
 
@@ -268,7 +269,7 @@ mod tests {
             hashes: hashes.to_vec(),
             left: 0,
         };
-        assert_eq!(asking(&[9, 1, 5]).threshold(2), Some(5));
+        assert_eq!(asking(&[9, 1, 5]).threshold(2), Some(6));
         assert_eq!(asking(&[9, 1, 5]).threshold(3), None);
         assert_eq!(asking(&[9]).threshold(0), Some(0));
     }

@@ -196,8 +196,8 @@ impl SessionCore {
         let max = limits.accepted_max.filter(|_| keeps_back);
         let is_over = max.is_some_and(|max| up.counts.accepted[family.index()] > i64::from(max));
         if !is_over {
-            if block.above.take().is_some() {
-                links.push_all(|| ToShard::BlockAbove {
+            if block.from.take().is_some() {
+                links.push_all(|| ToShard::BlockFrom {
                     slot,
                     epoch,
                     family,
@@ -208,9 +208,8 @@ impl SessionCore {
             return;
         }
         if limits.accepted_action == LimitAction::Reject {
-            // All of them are above the lowest hash.
-            if block.above.replace(0) != Some(0) {
-                links.push_all(|| ToShard::BlockAbove {
+            if block.from.replace(0) != Some(0) {
+                links.push_all(|| ToShard::BlockFrom {
                     slot,
                     epoch,
                     family,
@@ -275,9 +274,9 @@ impl SessionCore {
             let max = limits.accepted_max?;
             asking.threshold(max)
         });
-        if block.above != hash {
-            block.above = hash;
-            links.push_all(|| ToShard::BlockAbove {
+        if block.from != hash {
+            block.from = hash;
+            links.push_all(|| ToShard::BlockFrom {
                 slot,
                 epoch,
                 family,

@@ -80,8 +80,8 @@ struct Announcer {
     phases: [Phases; 2],
     /// Paths in the table, of whatever epoch.
     path_count: u32,
-    /// `accepted_max` with action "block": paths above this hash are rejected.
-    block_above: [Option<u64>; 2],
+    /// `accepted_max` with action "block" or "reject": paths from this hash on are rejected.
+    block_from: [Option<u64>; 2],
     /// Its core was told, in this session.
     is_over_budget: bool,
 }
@@ -178,12 +178,12 @@ impl Shard {
             }
             ToShard::Promote { core, walk } => self.handle_promote(core, walk),
             ToShard::Resync { slot, epoch, dirty } => self.handle_resync(slot, epoch.0, &dirty),
-            ToShard::BlockAbove {
+            ToShard::BlockFrom {
                 slot,
                 epoch,
                 family,
                 hash,
-            } => self.handle_block_above(slot, epoch.0, family, hash),
+            } => self.handle_block_from(slot, epoch.0, family, hash),
             ToShard::AskHashes {
                 slot,
                 epoch,
@@ -275,7 +275,7 @@ impl Shard {
         announcer.epoch = up.epoch.0;
         announcer.phases = Default::default();
         self.sweep.forget_counts(slot);
-        announcer.block_above = [None; 2];
+        announcer.block_from = [None; 2];
         announcer.is_over_budget = false;
         announcer.up = Some(up);
     }

@@ -382,16 +382,16 @@ impl Shard {
         prefix: &Prefix,
         class: PrefixClass,
     ) -> PrefixClass {
-        let threshold = self.announcers[announcer.index()].block_above[prefix.family().index()];
+        let threshold = self.announcers[announcer.index()].block_from[prefix.family().index()];
         match threshold {
-            Some(hash) if class.is_accepted() && prefix.shard_hash() > hash => {
+            Some(hash) if class.is_accepted() && prefix.shard_hash() >= hash => {
                 class.with_rejected(RejectReason::AcceptedLimit)
             }
             _ => class,
         }
     }
 
-    pub(super) fn handle_block_above(
+    pub(super) fn handle_block_from(
         &mut self,
         slot: ClientSlot,
         epoch: u32,
@@ -403,11 +403,11 @@ impl Shard {
         };
         if announcer.up.is_none()
             || announcer.epoch != epoch
-            || announcer.block_above[family.index()] == hash
+            || announcer.block_from[family.index()] == hash
         {
             return;
         }
-        announcer.block_above[family.index()] = hash;
+        announcer.block_from[family.index()] = hash;
         self.sweep.judge_again(slot, self.table.slot_count());
     }
 

@@ -242,12 +242,13 @@ impl Draw {
         registration.as_sets.truncate(count);
         if rng.percent(60) {
             registration.prefixes = self.ranges(rng, 12, 6);
+        }
+        if rng.percent(60) {
             registration.origins = rng.some(&ASNS, 5);
             registration.origins.push(asn);
         }
         let white_lists = rng.percent(40);
         registration.rules = Irr {
-            set: None,
             allow_longer_prefixes: rng.percent(40),
             rpki_roas_as_route_objects: rng.percent(50),
             white_list_prefixes: self.ranges(rng, if white_lists { 4 } else { 0 }, 3),
@@ -257,6 +258,7 @@ impl Draw {
                 .into_iter()
                 .map(|range| (range, rng.percent(60).then(|| *rng.pick(&ASNS))))
                 .collect(),
+            ..Irr::default()
         };
         registration
     }

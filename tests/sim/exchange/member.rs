@@ -130,18 +130,11 @@ impl Member {
     /// Whether a check is on whose data has not come.
     pub fn lacks_data(&self, plan: &Plan) -> bool {
         let checks = self.checks(plan);
-        let irr = checks
-            .irr
-            .filter(|_| checks.irr_prefix || checks.irr_origin);
-        let (lacks_irr, by_roas) = match &irr {
-            Some(irr) => (
-                irr.set.is_none(),
-                checks.irr_prefix && irr.rpki_roas_as_route_objects,
-            ),
-            None => (false, false),
-        };
+        let [of_prefix, _] = checks.checks_irr();
+        let irr = checks.irr.as_ref().filter(|_| of_prefix);
+        let by_roas = irr.is_some_and(|irr| irr.rpki_roas_as_route_objects);
         let uses_vrps = checks.rpki_invalid || checks.rpki_unknown || by_roas;
-        lacks_irr || uses_vrps && plan.outside.vrps.is_none()
+        checks.lacks_irr() || uses_vrps && plan.outside.vrps.is_none()
     }
 
     pub fn oracle_client(&self, plan: &Plan) -> Client {
@@ -251,6 +244,10 @@ impl Member {
         }
         Some(Irr {
             set: has_all.then_some((prefixes, origins)),
+            names: [
+                !self.irr.as_sets.is_empty() || !self.irr.prefixes.is_empty(),
+                !self.irr.as_sets.is_empty() || !self.irr.origins.is_empty(),
+            ],
             ..self.irr.rules.clone()
         })
     }

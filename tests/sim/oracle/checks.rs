@@ -43,6 +43,8 @@ pub struct Checks {
 pub struct Irr {
     /// Prefixes and origins; `None`: they have not come yet.
     pub set: Option<(Vec<Range>, Vec<u32>)>,
+    /// Whether it is said where prefixes, and origins, are to be found.
+    pub names: [bool; 2],
     pub allow_longer_prefixes: bool,
     pub rpki_roas_as_route_objects: bool,
     pub white_list_prefixes: Vec<Range>,
@@ -209,12 +211,38 @@ fn note_prefix(judge: &mut Judge<'_>, options: &Options, net: &Net) {
     (wrong.into_iter()).for_each(|(is_wrong, reason)| judge.note(is_wrong, reason));
 }
 
+impl Checks {
+    /// Whether the prefix is checked, and whether the origin is.
+    pub fn checks_irr(&self) -> [bool; 2] {
+        let Some(irr) = &self.irr else {
+            return [false; 2];
+        };
+        let [prefixes, origins] = irr.names;
+        let has_prefixes = prefixes || irr.rpki_roas_as_route_objects;
+        [self.irr_prefix && has_prefixes, self.irr_origin && origins]
+    }
+
+    /// Whether what the IRR checks need has not come.
+    pub fn lacks_irr(&self) -> bool {
+        let ([of_prefix, of_origin], Some(irr)) = (self.checks_irr(), &self.irr) else {
+            return false;
+        };
+        match &irr.set {
+            None => of_prefix || of_origin,
+            Some((prefixes, origins)) => {
+                of_prefix && !irr.rpki_roas_as_route_objects && prefixes.is_empty()
+                    || of_origin && origins.is_empty()
+            }
+        }
+    }
+}
+
 fn note_irr(judge: &mut Judge<'_>, options: &Options, net: &Net, heard: &Attributes) {
     let checks = judge.checks;
-    let Some(irr) = &checks.irr else { return };
-    if !checks.irr_prefix && !checks.irr_origin {
+    let [of_prefix, of_origin] = checks.checks_irr();
+    let Some(irr) = checks.irr.as_ref().filter(|_| of_prefix || of_origin) else {
         return;
-    }
+    };
     let origin = heard.origin_as();
     let is_meant =
         |(range, of): &(Range, Option<u32>)| range.contains(net) && (of.is_none() || *of == origin);
@@ -222,23 +250,26 @@ fn note_irr(judge: &mut Judge<'_>, options: &Options, net: &Net, heard: &Attribu
         judge.judgement.irr_prefix = "white_list";
         return;
     }
+    judge.note(checks.lacks_irr(), "irr_data_missing");
     let Some((prefixes, origins)) = &irr.set else {
-        return judge.note(true, "irr_data_missing");
+        return;
     };
     let knows = |asn: u32| origins.contains(&asn) || irr.white_list_origins.contains(&asn);
-    if checks.irr_origin {
+    if of_origin {
         let is_present = origin.is_some_and(knows);
         judge.judgement.irr_origin = if is_present { "present" } else { "not_present" };
         judge.note(!is_present, "irr_origin");
     }
-    if !checks.irr_prefix {
+    if !of_prefix {
         return;
     }
     let means = |range: &&Range| range.contains(net);
     let may_be_longer = irr.allow_longer_prefixes || judge.judgement.is_blackhole;
     let has_roa = || {
         let origin = origin.filter(|asn| knows(*asn));
-        let rov = options.outside.rov(net, origin, false);
+        let rov = options
+            .outside
+            .rov(net, origin, judge.judgement.is_blackhole);
         irr.rpki_roas_as_route_objects && origin.is_some() && rov == Some("valid")
     };
     let state = match () {

@@ -234,15 +234,8 @@ impl Communities {
 
     /// Informational communities are the server's own: whoever sends them forges them.
     fn is_tag(&self, community: &Numbers) -> bool {
-        let is_cause = |form: &Form| match community.0 {
-            Kind::Large => form.is_head_of(community),
-            _ => REASONS.iter().any(|(_, numbers)| {
-                let number = numbers[usize::from(self.arouteserver_numbers)];
-                form.is_head_of(community) && community.1.last() == Some(&number)
-            }),
-        };
-        let mut tags = self.tags.values().flatten();
-        tags.any(|form| form.may_be(community)) || self.reject_cause.iter().any(is_cause)
+        let (mut tags, mut causes) = (self.tags.values().flatten(), self.reject_cause.iter());
+        tags.any(|form| form.may_be(community)) || causes.any(|form| form.is_head_of(community))
     }
 
     /// What stays of a client's communities on import: what is under the server's ASN has to be a
