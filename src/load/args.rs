@@ -29,8 +29,11 @@ pub enum Scenario {
     /// All clients announce, and then nothing happens for --duration.
     Idle,
     /// Routes change while the server's configuration does, so that all routes are judged again and
-    /// --rejected-share of them rejected; then it changes back.
+    /// --rejected-share of them rejected; then it changes back. With --irr-files, those change.
     Reload,
+    /// Routes change while VRPs come to an RTR cache of the load's own, so that --rejected-share of the
+    /// prefixes are rejected; then some of them change, and change back.
+    Vrps,
     /// What `rialto demo` shows: converge, one client drops and returns, routes change.
     #[value(skip)]
     Tour,
@@ -133,16 +136,16 @@ pub struct LoadArgs {
     /// Flap: how many clients drop and return. Slow: how many do not read
     #[arg(long, value_name = "K", default_value_t = 5)]
     pub affected: u16,
-    /// Flap and reload: how many times
+    /// Flap, reload and vrps: how many times
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub rounds: u16,
-    /// Churn, join-busy, slow and reload: changes a second
+    /// Churn, join-busy, slow, reload and vrps: changes a second
     #[arg(long, value_name = "PER_S", default_value_t = 100)]
     pub rate: u32,
     /// Churn, join-busy, slow and idle: for how many seconds
     #[arg(long, value_name = "S", default_value_t = 10)]
     pub duration: u32,
-    /// Reload: the share of the prefixes that is rejected
+    /// Reload and vrps: the share of the prefixes that is rejected
     #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
     pub rejected_share: f64,
     /// Reload: the configuration file that the server was started with; it is changed and put back
@@ -151,6 +154,8 @@ pub struct LoadArgs {
     /// Reload: the server's control socket; rialto.sock beside that file
     #[arg(long, value_name = "SOCKET")]
     pub control: Option<PathBuf>,
+    #[command(flatten)]
+    pub outside: OutsideArgs,
     /// Slow: octets a second that slow clients read; 0 is nothing at all
     #[arg(long, value_name = "OCTETS", default_value_t = 0)]
     pub slow_rate: usize,
@@ -183,6 +188,41 @@ pub struct LoadArgs {
     pub write_config: Option<PathBuf>,
 }
 
+/// What the server is told of the routes from elsewhere. `--print-config` and `--write-config` write the
+/// files, for `rialto` alone.
+#[derive(Args, Clone, Debug)]
+pub struct OutsideArgs {
+    /// IRR data that all routes pass goes into this folder, an AS-SET for each client
+    #[arg(long, value_name = "FOLDER", conflicts_with = "mrt")]
+    pub irr_files: Option<PathBuf>,
+    /// Entries of each of these AS-SETs; what the client does not announce is made up
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub irr_entries: usize,
+    /// VRPs and ASPAs that all routes pass go into this file
+    #[arg(long, value_name = "FILE", conflicts_with = "mrt")]
+    pub vrp_file: Option<PathBuf>,
+    /// Vrps: where the load is an RTR cache; the server asks there
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "mrt")]
+    pub rtr_cache: Option<SocketAddr>,
+    /// So many VRPs, those that cover no route among them
+    #[arg(long, value_name = "N", default_value_t = 500_000)]
+    pub vrps: usize,
+    /// Vrps: so many go and come in each turn
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub changed_vrps: usize,
+}
+
+impl OutsideArgs {
+    /// Whether files are written that only Rialto reads.
+    pub fn writes_files(&self) -> bool {
+        self.irr_files.is_some() || self.vrp_file.is_some()
+    }
+
+    fn is_asked_for(&self) -> bool {
+        self.writes_files() || self.rtr_cache.is_some()
+    }
+}
+
 fn seconds() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=1_000_000)
 }
@@ -193,6 +233,11 @@ fn target(text: &str) -> Result<SocketAddr, String> {
 }
 
 impl LoadArgs {
+    /// Whether there are to be clients, and not only their configuration.
+    pub fn connects(&self) -> bool {
+        self.print_config.is_none() && self.write_config.is_none()
+    }
+
     /// What an MRT file is narrowed to.
     pub fn family_or_all(&self) -> FamilySet {
         self.family.map_or(FamilySet::ALL, Families::set)
@@ -247,10 +292,20 @@ impl LoadArgs {
         if !(0.0..=1.0).contains(&self.rejected_share) {
             return wrong("--rejected-share goes from 0 to 1");
         }
-        let connects = self.print_config.is_none() && self.write_config.is_none();
-        if self.scenario == Scenario::Reload && connects && self.server_config.is_none() {
+        if self.scenario == Scenario::Reload && self.connects() && self.server_config.is_none() {
             return wrong(
                 "--scenario reload needs --server-config: the file that the server was started with",
+            );
+        }
+        if self.scenario == Scenario::Vrps && self.outside.rtr_cache.is_none() {
+            return wrong("--scenario vrps needs --rtr-cache: where the server asks for VRPs");
+        }
+        let is_others = self
+            .print_config
+            .is_some_and(|daemon| daemon != Daemon::Rialto);
+        if is_others && self.outside.is_asked_for() {
+            return wrong(
+                "--irr-files, --vrp-file and --rtr-cache are for a configuration of rialto",
             );
         }
         let per_set = self.prefixes_per_attributes.unwrap_or(1.0);

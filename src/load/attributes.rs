@@ -95,6 +95,15 @@ impl Attributes {
         }
     }
 
+    /// Who announced it first, unless that is a set.
+    pub fn origin_asn(&self) -> Option<u32> {
+        let last = self.as_path.last()?;
+        last.asns
+            .last()
+            .copied()
+            .filter(|_| last.kind == AS_SEQUENCE)
+    }
+
     /// Into the form in which equal means equal.
     pub fn normalise(&mut self) {
         self.communities.sort_unstable();

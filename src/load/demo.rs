@@ -90,7 +90,7 @@ pub fn run(
     let config = place.folder.join("rialto.toml");
     fs::write(
         &config,
-        templates::configuration(&plan, Daemon::Rialto, place.bgp) + &place.tail(),
+        templates::configuration(&plan, Daemon::Rialto, place.bgp, &load.outside) + &place.tail(),
     )?;
     if !args.json {
         output::print(&opening(args, &plan));

@@ -9,12 +9,14 @@ mod control;
 pub mod demo;
 mod expected;
 mod forms;
+mod lever;
 mod measure;
 mod memory;
 mod model;
 mod mrt;
 mod outbox;
 mod output;
+mod outside;
 pub mod owed;
 mod paths;
 mod pieces;
@@ -23,7 +25,6 @@ mod proc;
 mod progress;
 mod random;
 mod reader;
-mod rejecting;
 mod report;
 mod rules;
 mod scenario;
@@ -71,12 +72,17 @@ impl LoadError {
 /// `rialto load`. Returns whether every client ended with what it is owed.
 pub fn run(args: &LoadArgs) -> Result<bool, LoadError> {
     let plan = make_plan(args)?;
+    let configuration =
+        |daemon| templates::configuration(&plan, daemon, args.target, &args.outside);
+    if !args.connects() {
+        write_outside(args, &plan)?;
+    }
     if let Some(daemon) = args.print_config {
-        output::print(&templates::configuration(&plan, daemon, args.target));
+        output::print(&configuration(daemon));
         return Ok(true);
     }
     if let Some(file) = &args.write_config {
-        let text = templates::configuration(&plan, templates::Daemon::Rialto, args.target);
+        let text = configuration(templates::Daemon::Rialto);
         std::fs::write(file, text).map_err(|error| LoadError::Write {
             file: file.display().to_string(),
             error,
@@ -109,12 +115,23 @@ fn make_plan(args: &LoadArgs) -> Result<Plan, LoadError> {
         return mrt::plan(file, args, clients);
     }
     // A configuration tells of clients and how much they announce, not what.
-    let connects = args.print_config.is_none() && args.write_config.is_none();
-    let plan = match connects {
+    let plan = match args.connects() || args.outside.writes_files() {
         true => synthetic::plan,
         false => synthetic::outline,
     };
     Ok(plan(&args.shape(), args.server_asn, clients))
+}
+
+/// What the configuration names beside itself.
+fn write_outside(args: &LoadArgs, plan: &Plan) -> io::Result<()> {
+    let outside = &args.outside;
+    if let Some(folder) = &outside.irr_files {
+        outside::write_irr(folder, plan, outside.irr_entries)?;
+    }
+    if let Some(file) = &outside.vrp_file {
+        outside::write_vrps(file, plan, outside.vrps)?;
+    }
+    Ok(())
 }
 
 /// Connects the clients of the plan and runs the scenario.

@@ -2,6 +2,7 @@
 //! ends when the tables are right and it is quiet, or when they will not be.
 
 mod reload;
+mod turn;
 
 use std::io;
 use std::time::Duration;
@@ -48,7 +49,8 @@ pub fn run(swarm: &mut Swarm, args: &LoadArgs, progress: &Progress) -> io::Resul
         Scenario::Churn => run.converge("all clients announce")? && run.churn()?,
         Scenario::Slow => run.slow()?,
         Scenario::Idle => run.converge("all clients announce")? && run.idle()?,
-        Scenario::Reload => run.converge("all clients announce")? && run.reload()?,
+        Scenario::Reload => run.reload()?,
+        Scenario::Vrps => run.vrps()?,
         Scenario::Tour => run.tour()?,
     };
     Ok(run.outcome)

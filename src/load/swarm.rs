@@ -181,6 +181,10 @@ impl Swarm {
         })
     }
 
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
     pub fn now(&self) -> Time {
         self.clock.now()
     }

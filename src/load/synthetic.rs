@@ -3,7 +3,7 @@
 //! of it is acceptable to an exchange's import checks.
 
 mod controls;
-mod prefixes;
+pub mod prefixes;
 
 use std::net::Ipv4Addr;
 

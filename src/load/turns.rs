@@ -10,11 +10,15 @@ pub struct Turn {
     /// Accepted again where it is false.
     pub rejects: bool,
     pub right: bool,
+    /// How many VRPs went or came.
+    pub vrps: Option<usize>,
     /// Routes that it is about, and what follows at the clients: prefixes of each, counted.
     pub routes: usize,
     pub flips: usize,
-    /// From the command on: until it was answered, until the first and the last of those flips.
+    /// From the command on until it was answered; or from the Serial Notify on until the last PDU of the
+    /// change was on its way.
     pub answered_s: Option<f64>,
+    /// From the command or that PDU on, until the first and the last of the flips.
     pub first_s: Option<f64>,
     pub took_s: Option<f64>,
     /// Changes that ran meanwhile, and the longest that a client heard of none.
@@ -32,6 +36,8 @@ pub struct Turn {
 pub struct TurnFigures {
     /// Before the first turn: the longest that a client heard of no change.
     pub quiet_gap_ms: f64,
+    /// The one before the others, which is of another kind.
+    pub arrival: Option<Turn>,
     /// Medians.
     pub rejected_s: Option<f64>,
     pub accepted_s: Option<f64>,
@@ -44,7 +50,7 @@ pub struct TurnFigures {
 }
 
 impl TurnFigures {
-    pub fn of(quiet_gap_ms: f64, turns: Vec<Turn>) -> TurnFigures {
+    pub fn of(quiet_gap_ms: f64, arrival: Option<Turn>, turns: Vec<Turn>) -> TurnFigures {
         let took = |rejects: bool| {
             let of = turns.iter().filter(move |turn| turn.rejects == rejects);
             median(of.filter_map(|turn| turn.took_s))
@@ -57,7 +63,8 @@ impl TurnFigures {
             answered_s: median(turns.iter().filter_map(|turn| turn.answered_s)),
             gap_ms: median(gaps().map(|turn| turn.gap_ms)),
             gap_max_ms: gaps().map(|turn| turn.gap_ms).max_by(f64::total_cmp),
-            needless: turns.iter().map(|turn| turn.needless).sum(),
+            needless: turns.iter().chain(&arrival).map(|turn| turn.needless).sum(),
+            arrival,
             turns,
         }
     }
@@ -65,6 +72,10 @@ impl TurnFigures {
     /// For people.
     pub fn line(&self) -> String {
         let seconds = |s: Option<f64>| s.map_or("-".into(), |s| format!("{s:.3} s"));
+        let arrival = self.arrival.as_ref().map_or(String::new(), |turn| {
+            let took = seconds(turn.took_s);
+            format!("{} VRPs: {took}; ", grouped(turn.vrps.unwrap_or(0)))
+        });
         let gaps = match (self.gap_ms, self.gap_max_ms) {
             (Some(median), Some(max)) => format!(
                 "; between running changes at most {median:.0} ms (worst turn {max:.0}, before {:.0})",
@@ -73,7 +84,7 @@ impl TurnFigures {
             _ => String::new(),
         };
         format!(
-            "{} turns, medians: answered after {}, rejected after {}, accepted again after {}{gaps}; \
+            "{arrival}{} turns, medians: answered after {}, rejected after {}, accepted again after {}{gaps}; \
              {} prefixes sent for nothing",
             self.turns.len(),
             seconds(self.answered_s),
@@ -117,7 +128,7 @@ mod tests {
             turn(false, 2.0, 10.0),
             turn(true, 0.2, 20.0),
         ];
-        let figures = TurnFigures::of(16.0, turns);
+        let figures = TurnFigures::of(16.0, None, turns);
         assert_eq!(figures.rejected_s, Some(0.2));
         assert_eq!(figures.accepted_s, Some(1.5));
         assert_eq!(
@@ -125,7 +136,7 @@ mod tests {
             (Some(20.0), Some(90.0))
         );
         assert_eq!((figures.answered_s, figures.needless), (None, 5));
-        let none = TurnFigures::of(0.0, Vec::new());
+        let none = TurnFigures::of(0.0, None, Vec::new());
         assert_eq!((none.rejected_s, none.gap_ms), (None, None));
     }
 }

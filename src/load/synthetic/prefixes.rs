@@ -92,7 +92,7 @@ fn len_of(lens: &[(u8, u32)], random: &mut Random) -> u8 {
     lens[0].0
 }
 
-fn v4_prefix(random: &mut Random) -> Prefix {
+pub fn v4_prefix(random: &mut Random) -> Prefix {
     let first = loop {
         let first = random.within(1, 223) as u8;
         if !SPECIAL.contains(&first) {

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 
 use clap::ValueEnum;
 
+use super::args::OutsideArgs;
 use super::plan::Plan;
 use crate::base::Family;
 
@@ -24,8 +25,13 @@ pub enum Daemon {
     Frr,
 }
 
-/// The configuration as text; the server is to listen on `listen`.
-pub fn configuration(plan: &Plan, daemon: Daemon, listen: SocketAddr) -> String {
+/// The configuration as text; the server is to listen on `listen`. Only Rialto's is told of `outside`.
+pub fn configuration(
+    plan: &Plan,
+    daemon: Daemon,
+    listen: SocketAddr,
+    outside: &OutsideArgs,
+) -> String {
     let exchange = Exchange {
         plan,
         listen,
@@ -33,7 +39,7 @@ pub fn configuration(plan: &Plan, daemon: Daemon, listen: SocketAddr) -> String 
         router_id: server_router_id(plan),
     };
     match daemon {
-        Daemon::Rialto => rialto::configuration(&exchange),
+        Daemon::Rialto => rialto::configuration(&exchange, outside),
         Daemon::Bird => bird::configuration(&exchange),
         Daemon::Openbgpd => openbgpd::configuration(&exchange),
         Daemon::Gobgp => gobgp::configuration(&exchange),
@@ -67,6 +73,7 @@ fn server_router_id(plan: &Plan) -> String {
 mod tests {
     use super::*;
     use crate::base::FamilySet;
+    use crate::load::args::LoadArgs;
     use crate::load::plan::{Client, Sets};
 
     fn plan() -> Plan {
@@ -83,11 +90,16 @@ mod tests {
         }
     }
 
+    fn text(plan: &Plan, daemon: Daemon) -> String {
+        let outside = LoadArgs::defaults().outside;
+        configuration(plan, daemon, "10.77.255.254:179".parse().unwrap(), &outside)
+    }
+
     #[test]
     fn every_configuration_names_every_client() {
         let plan = plan();
         for &daemon in Daemon::value_variants() {
-            let text = configuration(&plan, daemon, "10.77.255.254:179".parse().unwrap());
+            let text = text(&plan, daemon);
             for client in &plan.clients {
                 assert!(text.contains(&client.address.to_string()), "{daemon:?}");
                 assert!(text.contains(&client.asn.to_string()), "{daemon:?}");
@@ -101,7 +113,7 @@ mod tests {
 
     #[test]
     fn nothing_ends_frrs_batch_of_route_maps() {
-        let text = configuration(&plan(), Daemon::Frr, "10.77.255.254:179".parse().unwrap());
+        let text = text(&plan(), Daemon::Frr);
         let (_, after) = text.split_once("XFRR_start_configuration\n").unwrap();
         let (batch, peers) = after.split_once("XFRR_end_configuration\n").unwrap();
         assert!(!batch.contains("exit"));

@@ -2,8 +2,10 @@
 
 use super::Exchange;
 use crate::base::Family;
+use crate::load::args::OutsideArgs;
+use crate::load::outside::as_set;
 
-pub fn configuration(exchange: &Exchange<'_>) -> String {
+pub fn configuration(exchange: &Exchange<'_>, outside: &OutsideArgs) -> String {
     let Exchange {
         plan,
         listen,
@@ -26,6 +28,7 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
         let max = plan.prefixes.len() + 1000;
         out += &format!("[defaults.limits.{family}]\nreceived_max = {max}\n\n");
     }
+    out += &sources(outside);
     for client in &plan.clients {
         out += &format!(
             "[[client]]\nasn = {}\naddress = \"{}\"\n",
@@ -37,7 +40,28 @@ pub fn configuration(exchange: &Exchange<'_>) -> String {
         if client.add_path {
             out += "add_path = true\n";
         }
+        if outside.irr_files.is_some() {
+            out += &format!("irr.as_sets = [\"{}\"]\n", as_set(client));
+        }
         out += "\n";
+    }
+    out
+}
+
+/// Where data from outside is.
+fn sources(outside: &OutsideArgs) -> String {
+    let mut out = String::new();
+    if let Some(folder) = &outside.irr_files {
+        out += &format!("[irr]\ndirectory = \"{}\"\n\n", folder.display());
+    }
+    let caches = outside
+        .rtr_cache
+        .map(|cache| format!("caches = [\"{cache}\"]\n"));
+    let files = outside.vrp_file.as_ref();
+    let files = files.map(|file| format!("vrp_files = [\"{}\"]\n", file.display()));
+    if caches.is_some() || files.is_some() {
+        let lines: String = caches.into_iter().chain(files).collect();
+        out += &format!("[rpki]\n{lines}\n");
     }
     out
 }
