@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::lan::{Lan, Place};
-use super::table::{Attributes, Group, Origin, Path, Table};
+use super::table::{Attributes, BLACKHOLE, Group, NO_EXPORT, Origin, Path, Table};
 
 pub const SERVER_ASN: u32 = 64500;
 pub const SERVER_V4: Ipv4Addr = Ipv4Addr::new(10, 77, 255, 254);
@@ -57,8 +57,16 @@ impl Make {
         (self == Make::Frr).then_some(0)
     }
 
-    /// How it shows a path: OpenBGPD shows no MED as MED 0.
+    /// How it shows a path: OpenBGPD shows no MED as MED 0. FRR's dumps have no extended communities,
+    /// and it adds NO_EXPORT itself to what has BLACKHOLE.
     pub fn sees(self, mut path: Path) -> Path {
+        if self == Make::Frr && !path.attributes.targets.is_empty() {
+            Arc::make_mut(&mut path.attributes).targets.clear();
+        }
+        if self == Make::Frr && path.attributes.communities.contains(&BLACKHOLE) {
+            let attributes = Arc::make_mut(&mut path.attributes);
+            attributes.communities.insert(NO_EXPORT);
+        }
         if self == Make::Openbgpd && path.attributes.med.is_none() {
             Arc::make_mut(&mut path.attributes).med = Some(0);
         }
@@ -70,7 +78,7 @@ impl Make {
         if self == Make::Openbgpd {
             [asn, asn]
         } else {
-            [3356, 1299]
+            [3303, 8218]
         }
     }
 }
@@ -100,6 +108,12 @@ pub struct Member {
     pub announced: Vec<Group>,
     pub add_path: bool,
     pub password: Option<String>,
+    /// Families of its sessions: 4, 6 or both.
+    pub sessions: Vec<u8>,
+    /// Its role towards the server as FRR writes it (RFC 9234).
+    pub role: Option<&'static str>,
+    /// The IPv6 session carries IPv4 as well, with IPv6 next hops (RFC 8950).
+    pub ipv6_next_hops: bool,
 }
 
 impl Member {
@@ -117,6 +131,9 @@ impl Member {
             announced: Vec::new(),
             add_path: false,
             password: None,
+            sessions: vec![4, 6],
+            role: None,
+            ipv6_next_hops: false,
         }
     }
 
@@ -147,6 +164,11 @@ impl Member {
         self
     }
 
+    /// Its session of a family, as the server's configuration names it.
+    pub fn session(&self, family: u8) -> String {
+        format!("{}{}-{family}", self.make.name(), self.number)
+    }
+
     pub fn own_v4(&self, item: u32) -> IpNet {
         let first = 20 + u32::from(self.number);
         IpNet::V4(Ipv4Net::new_assert(
@@ -171,7 +193,7 @@ impl Member {
 
     fn attributes(&self, kind: u32, variant: u16) -> Attributes {
         let plain = self.plain();
-        let communities = BTreeSet::from([(3356, 100), (174, 990), (self.number, variant)]);
+        let communities = BTreeSet::from([(3303, 100), (174, 990), (self.number, variant)]);
         let large = BTreeSet::from([(4_200_000_001, 2, 3), (self.asn, variant.into(), u32::MAX)]);
         match kind {
             0 => plain,
@@ -199,6 +221,14 @@ impl Member {
         match prefix {
             IpNet::V4(_) => self.place.v4.into(),
             IpNet::V6(_) => self.place.v6.into(),
+        }
+    }
+
+    /// One of its routes as others see it.
+    pub fn path(&self, prefix: &IpNet, attributes: Attributes) -> Path {
+        Path {
+            next_hop: self.next_hop(prefix),
+            attributes: attributes.into(),
         }
     }
 

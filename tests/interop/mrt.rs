@@ -104,6 +104,13 @@ fn encode_attributes(
     if !large.is_empty() {
         attribute(0xc0, 32, &large);
     }
+    let words = |(asn, number): &(u16, u32)| {
+        [&[0, 2], &asn.to_be_bytes()[..], &number.to_be_bytes()[..]].concat()
+    };
+    let targets: Vec<u8> = attributes.targets.iter().flat_map(words).collect();
+    if !targets.is_empty() {
+        attribute(0xc0, 16, &targets);
+    }
     out
 }
 
@@ -259,6 +266,7 @@ fn decode_attributes(mut block: Reader<'_>) -> Result<Path, String> {
                         .insert((value.u32()?, value.u32()?, value.u32()?));
                 }
             }
+            35 => attributes.otc = Some(value.u32()?),
             5 => {}
             other => return Err(format!("unexpected attribute {other}")),
         }

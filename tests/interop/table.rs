@@ -21,6 +21,10 @@ pub struct Attributes {
     pub med: Option<u32>,
     pub communities: BTreeSet<(u16, u16)>,
     pub large: BTreeSet<(u32, u32, u32)>,
+    /// Route targets of two-octet ASNs (RFC 4360).
+    pub targets: BTreeSet<(u16, u32)>,
+    /// ONLY_TO_CUSTOMER (RFC 9234).
+    pub otc: Option<u32>,
 }
 
 /// A path as a receiver sees it.
@@ -55,6 +59,20 @@ impl Attributes {
             med: None,
             communities: BTreeSet::new(),
             large: BTreeSet::new(),
+            targets: BTreeSet::new(),
+            otc: None,
+        }
+    }
+}
+
+impl Group {
+    pub fn new(attributes: Attributes, prefixes: &[&str]) -> Group {
+        Group {
+            attributes,
+            prefixes: prefixes
+                .iter()
+                .map(|text| text.parse().expect("a prefix"))
+                .collect(),
         }
     }
 }
@@ -133,8 +151,19 @@ impl Table {
     }
 }
 
-/// `64500:1` as a pair.
+/// RFC 1997, RFC 7999.
+pub const NO_EXPORT: (u16, u16) = (65_535, 65_281);
+pub const NO_ADVERTISE: (u16, u16) = (65_535, 65_282);
+pub const BLACKHOLE: (u16, u16) = (65_535, 666);
+
+/// `64500:1` or the name of a well-known community as a pair.
 pub fn community(text: &str) -> Result<(u16, u16), String> {
+    match text.to_ascii_lowercase().replace('_', "-").as_str() {
+        "no-export" => return Ok(NO_EXPORT),
+        "no-advertise" => return Ok(NO_ADVERTISE),
+        "blackhole" => return Ok(BLACKHOLE),
+        _ => {}
+    }
     let wrong = || format!("community '{text}'");
     let (high, low) = text.split_once(':').ok_or_else(wrong)?;
     Ok((
@@ -155,7 +184,17 @@ pub fn large_community(text: &str) -> Result<(u32, u32, u32), String> {
     }
 }
 
-/// `10001 3356` as numbers.
+/// `64500:1` of a route target as a pair.
+pub fn target(text: &str) -> Result<(u16, u32), String> {
+    let wrong = || format!("route target '{text}'");
+    let (asn, number) = text.split_once(':').ok_or_else(wrong)?;
+    Ok((
+        asn.parse().map_err(|_| wrong())?,
+        number.parse().map_err(|_| wrong())?,
+    ))
+}
+
+/// `10001 3303` as numbers.
 pub fn as_path(text: &str) -> Result<Vec<u32>, String> {
     text.split_whitespace()
         .map(|word| word.parse().map_err(|_| format!("AS path '{text}'")))

@@ -11,10 +11,7 @@ use super::Router;
 use crate::lan::run_in;
 use crate::member::{Member, SERVER_ASN, SERVER_V4, SERVER_V6};
 use crate::program::Program;
-use crate::table::{Attributes, Origin, Path, Table, as_path};
-
-/// Its sessions with the route server.
-const PROTOCOLS: [&str; 2] = ["rs4", "rs6"];
+use crate::table::{Attributes, Group, Origin, Path, Table, as_path};
 
 pub struct Bird {
     member: Member,
@@ -50,7 +47,18 @@ impl Bird {
         }
     }
 
-    fn ask(&self, words: &[&str]) -> Result<String, String> {
+    /// Its sessions with the route server.
+    fn protocols(&self) -> impl Iterator<Item = String> + use<> {
+        let families = self.member.sessions.clone().into_iter();
+        families.map(|family| format!("rs{family}"))
+    }
+
+    fn configure(&self) -> Result<(), String> {
+        std::fs::write(&self.config, config_of(&self.member)).map_err(|error| error.to_string())?;
+        self.birdc(&["configure"]).map(|_| ())
+    }
+
+    fn birdc(&self, words: &[&str]) -> Result<String, String> {
         run_in(
             &self.member.place.namespace,
             &[&["birdc", "-s", &self.control], words].concat(),
@@ -62,33 +70,42 @@ impl Router for Bird {
     /// `3880 of 4840 routes for 4840 networks in table master4`
     fn path_count(&mut self) -> Result<usize, String> {
         let mut count = 0;
-        for protocol in PROTOCOLS {
-            let text = self.ask(&["show", "route", "count", "protocol", protocol])?;
-            let line = text.lines().last().unwrap_or_default();
-            let word = line.split_whitespace().next().unwrap_or_default();
-            count += word
-                .parse::<usize>()
-                .map_err(|_| format!("BIRD counts '{line}'"))?;
+        for protocol in self.protocols() {
+            let text = self.birdc(&["show", "route", "count", "protocol", &protocol])?;
+            for line in text.lines().filter(|line| line.contains(" in table ")) {
+                let word = line.split_whitespace().next().unwrap_or_default();
+                count += word
+                    .parse::<usize>()
+                    .map_err(|_| format!("BIRD counts '{line}'"))?;
+            }
         }
         Ok(count)
     }
 
     fn table(&mut self) -> Result<Table, String> {
         let mut table = Table::default();
-        for protocol in PROTOCOLS {
+        for protocol in self.protocols() {
             decode_routes(
-                &self.ask(&["show", "route", "all", "protocol", protocol])?,
+                &self.birdc(&["show", "route", "all", "protocol", &protocol])?,
                 &mut table,
             )?;
         }
         Ok(table)
     }
 
+    fn announce(&mut self, group: Group) -> Result<(), String> {
+        self.member.announced.push(group);
+        self.configure()
+    }
+
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
         self.member
             .forget(&prefixes.iter().copied().collect::<BTreeSet<_>>());
-        std::fs::write(&self.config, config_of(&self.member)).map_err(|error| error.to_string())?;
-        self.ask(&["configure"]).map(|_| ())
+        self.configure()
+    }
+
+    fn ask(&mut self, command: &str) -> Result<String, String> {
+        self.birdc(&command.split(' ').collect::<Vec<_>>())
     }
 }
 
@@ -119,14 +136,24 @@ fn config_of(member: &Member) -> String {
         (4, member.place.v4.to_string(), SERVER_V4.to_string()),
         (6, member.place.v6.to_string(), SERVER_V6.to_string()),
     ];
+    let role = member
+        .role
+        .map(|role| format!("local role {}; ", role.replace('-', "_")))
+        .unwrap_or_default();
     // BIRD drops a MED that its export filter did not set.
-    for (family, local, remote) in addresses {
+    let filter = "export filter { if source != RTS_STATIC then reject; \
+                  if defined(bgp_med) then bgp_med = bgp_med; accept; };";
+    let has_session = |(family, _, _): &(u8, String, String)| member.sessions.contains(family);
+    for (family, local, remote) in addresses.into_iter().filter(has_session) {
+        let more = match family == 6 && member.ipv6_next_hops {
+            true => format!("ipv4 {{ import all; extended next hop on; {filter} }}; "),
+            false => String::new(),
+        };
         writeln!(
             text,
             "protocol bgp rs{family} {{ local {local} as {asn}; neighbor {remote} as {SERVER_ASN}; {password}\
-             connect delay time 1; error wait time 1, 2; \
-             ipv{family} {{ import all; {add_paths}export filter {{ if source != RTS_STATIC then reject; \
-             if defined(bgp_med) then bgp_med = bgp_med; accept; }}; }}; }}",
+             {role}connect delay time 1; error wait time 1, 2; \
+             ipv{family} {{ import all; {add_paths}{filter} }}; {more}}}",
             asn = member.asn,
         )
         .unwrap();
@@ -150,6 +177,12 @@ fn attributes_of(attributes: &Attributes) -> String {
     }
     for (a, b, c) in &attributes.large {
         write!(text, "bgp_large_community.add(({a}, {b}, {c})); ").unwrap();
+    }
+    for (asn, number) in &attributes.targets {
+        write!(text, "bgp_ext_community.add((rt, {asn}, {number})); ").unwrap();
+    }
+    if let Some(asn) = attributes.otc {
+        write!(text, "bgp_otc = {asn}; ").unwrap();
     }
     text
 }
@@ -221,6 +254,18 @@ fn read_attribute(path: &mut Path, name: &str, value: &str) -> Result<(), String
                 attributes.large.insert((a, b, c));
             }
         }
+        "ext_community" => {
+            for part in value.split(')').filter(|part| part.contains('(')) {
+                let parts = part.trim_matches([' ', '(']).split(',');
+                let parts: Vec<&str> = parts.map(str::trim).collect();
+                let ["rt", asn, number] = parts[..] else {
+                    return Err(wrong());
+                };
+                let parsed = asn.parse().ok().zip(number.parse().ok());
+                attributes.targets.insert(parsed.ok_or_else(wrong)?);
+            }
+        }
+        "otc" => attributes.otc = Some(value.parse().map_err(|_| wrong())?),
         "local_pref" => {}
         _ => return Err(format!("unexpected attribute {}", wrong())),
     }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::Router;
 use crate::member::{Member, SERVER_ASN, SERVER_V4, SERVER_V6};
 use crate::program::Program;
-use crate::table::{Attributes, Origin, Path, Table};
+use crate::table::{Attributes, Group, Origin, Path, Table, target};
 
 pub struct Exabgp {
     commands: PathBuf,
@@ -70,17 +70,18 @@ impl Exabgp {
             _program: program,
         };
         for group in &member.announced {
-            for family in [4, 6] {
-                let settings = settings_of(&group.attributes);
-                let of_family = |prefix: &&IpNet| matches!(prefix, IpNet::V4(_)) == (family == 4);
-                let prefixes: Vec<IpNet> =
-                    group.prefixes.iter().filter(of_family).copied().collect();
-                exabgp
-                    .tell("announce", &settings, &prefixes)
-                    .expect("ExaBGP takes its routes");
-            }
+            exabgp
+                .announce_group(group)
+                .expect("ExaBGP takes its routes");
         }
         exabgp
+    }
+
+    fn announce_group(&self, group: &Group) -> Result<(), String> {
+        let settings = settings_of(&group.attributes);
+        let (v4, v6) = by_family(&group.prefixes);
+        self.tell("announce", &settings, &v4)?;
+        self.tell("announce", &settings, &v6)
     }
 
     fn tell(&self, verb: &str, settings: &str, prefixes: &[IpNet]) -> Result<(), String> {
@@ -137,13 +138,26 @@ impl Router for Exabgp {
         Ok(table)
     }
 
+    fn announce(&mut self, group: Group) -> Result<(), String> {
+        self.announce_group(&group)
+    }
+
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
-        let (v4, v6): (Vec<IpNet>, Vec<IpNet>) = prefixes
-            .iter()
-            .partition(|prefix| matches!(prefix, IpNet::V4(_)));
+        let (v4, v6) = by_family(prefixes);
         self.tell("withdraw", "", &v4)?;
         self.tell("withdraw", "", &v6)
     }
+
+    /// It has no commands that tell anything; what it was told is all that there is.
+    fn ask(&mut self, command: &str) -> Result<String, String> {
+        Err(format!("ExaBGP is not asked '{command}'"))
+    }
+}
+
+fn by_family(prefixes: &[IpNet]) -> (Vec<IpNet>, Vec<IpNet>) {
+    let is_v4 = |prefix: &&IpNet| matches!(prefix, IpNet::V4(_));
+    let (v4, v6): (Vec<_>, Vec<_>) = prefixes.iter().partition(is_v4);
+    (v4, v6)
 }
 
 fn config_of(member: &Member) -> String {
@@ -152,10 +166,11 @@ fn config_of(member: &Member) -> String {
         &member.place.directory.join("peer.sh").display().to_string(),
     );
     let neighbors = [
-        ("ipv4", SERVER_V4.to_string(), member.place.v4.to_string()),
-        ("ipv6", SERVER_V6.to_string(), member.place.v6.to_string()),
+        (4, SERVER_V4.to_string(), member.place.v4.to_string()),
+        (6, SERVER_V6.to_string(), member.place.v6.to_string()),
     ];
-    for (family, server, own) in neighbors {
+    let has_session = |(family, _, _): &(u8, String, String)| member.sessions.contains(family);
+    for (family, server, own) in neighbors.into_iter().filter(has_session) {
         let password = member
             .password
             .as_ref()
@@ -169,7 +184,7 @@ fn config_of(member: &Member) -> String {
         writeln!(
             text,
             "neighbor {server} {{ router-id {id}; local-address {own}; local-as {asn}; peer-as {SERVER_ASN}; \
-             {password}{add_path}family {{ {family} unicast; }} \
+             {password}{add_path}family {{ ipv{family} unicast; }} \
              api {{ processes [ peer ]; neighbor-changes; receive {{ parsed; update; }} }} }}",
             id = member.place.v4,
             asn = member.asn,
@@ -206,6 +221,14 @@ fn settings_of(attributes: &Attributes) -> String {
             .map(|(a, b, c)| format!("{a}:{b}:{c}"))
             .collect();
         write!(text, "large-community [ {} ] ", list(words)).unwrap();
+    }
+    if !attributes.targets.is_empty() {
+        let words = attributes
+            .targets
+            .iter()
+            .map(|(asn, number)| format!("target:{asn}:{number}"))
+            .collect();
+        write!(text, "extended-community [ {} ] ", list(words)).unwrap();
     }
     text
 }
@@ -288,6 +311,10 @@ fn attributes_of(value: &Value) -> Option<Attributes> {
             number(&community[1])?,
             number(&community[2])?,
         ));
+    }
+    for community in value["extended-community"].as_array().into_iter().flatten() {
+        let text = community["string"].as_str()?.strip_prefix("target:")?;
+        attributes.targets.insert(target(text).ok()?);
     }
     Some(attributes)
 }

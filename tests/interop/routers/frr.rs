@@ -1,6 +1,5 @@
 //! FRR as a client: bgpd with zebra; `network` statements, read back from its MRT dump.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use ipnet::IpNet;
@@ -11,7 +10,7 @@ use crate::lan::run_in;
 use crate::member::{Member, SERVER_ASN, SERVER_V4, SERVER_V6};
 use crate::mrt;
 use crate::program::Program;
-use crate::table::{Attributes, Table};
+use crate::table::{Attributes, Group, Table};
 
 pub struct Frr {
     member: Member,
@@ -121,6 +120,20 @@ impl Router for Frr {
         mrt::decode_dump(&octets)
     }
 
+    fn announce(&mut self, group: Group) -> Result<(), String> {
+        let number = self.member.announced.len();
+        let mut text = format!("configure terminal\n{}", rules_of(number, &group));
+        writeln!(text, "exit\nrouter bgp {}", self.member.asn).unwrap();
+        for family in ["ipv4", "ipv6"] {
+            writeln!(text, "address-family {family} unicast").unwrap();
+            text += &networks_of(number, &group, family);
+            text += "exit-address-family\n";
+        }
+        self.member.announced.push(group);
+        let lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+        self.tell(&lines).map(|_| ())
+    }
+
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
         let asn = self.member.asn;
         for chunk in prefixes.chunks(200) {
@@ -139,6 +152,10 @@ impl Router for Frr {
         }
         Ok(())
     }
+
+    fn ask(&mut self, command: &str) -> Result<String, String> {
+        self.tell(&[command.to_owned()])
+    }
 }
 
 fn config_of(member: &Member) -> String {
@@ -148,10 +165,24 @@ fn config_of(member: &Member) -> String {
         member.asn, member.place.v4
     );
     let neighbors = [
-        ("ipv4", SERVER_V4.to_string(), member.place.v4.to_string()),
-        ("ipv6", SERVER_V6.to_string(), member.place.v6.to_string()),
+        (
+            4,
+            "ipv4",
+            SERVER_V4.to_string(),
+            member.place.v4.to_string(),
+        ),
+        (
+            6,
+            "ipv6",
+            SERVER_V6.to_string(),
+            member.place.v6.to_string(),
+        ),
     ];
-    for (_, server, own) in &neighbors {
+    let sessions: Vec<_> = neighbors
+        .iter()
+        .filter(|(number, ..)| member.sessions.contains(number))
+        .collect();
+    for (number, _, server, own) in &sessions {
         writeln!(
             text,
             " neighbor {server} remote-as {SERVER_ASN}\n neighbor {server} update-source {own}"
@@ -165,50 +196,54 @@ fn config_of(member: &Member) -> String {
         if let Some(key) = &member.password {
             writeln!(text, " neighbor {server} password {key}").unwrap();
         }
+        if let Some(role) = member.role {
+            writeln!(text, " neighbor {server} local-role {role}").unwrap();
+        }
+        if *number == 6 && member.ipv6_next_hops {
+            writeln!(text, " neighbor {server} capability extended-nexthop").unwrap();
+        }
     }
-    for (family, server, _) in &neighbors {
-        writeln!(
-            text,
-            " address-family {family} unicast\n  neighbor {server} activate"
-        )
-        .unwrap();
-        // It would send back what it heard, whose AS path begins with another member.
-        writeln!(text, "  neighbor {server} filter-list own out").unwrap();
-        writeln!(text, "  neighbor {server} soft-reconfiguration inbound").unwrap();
-        if !member.add_path {
-            writeln!(text, "  neighbor {server} disable-addpath-rx").unwrap();
+    for (number, family, ..) in &neighbors {
+        let carries = |session: u8| session == *number || session == 6 && member.ipv6_next_hops;
+        writeln!(text, " address-family {family} unicast").unwrap();
+        for (_, _, server, _) in sessions.iter().filter(|(session, ..)| carries(*session)) {
+            writeln!(text, "  neighbor {server} activate").unwrap();
+            // It would send back what it heard, whose AS path begins with another member.
+            writeln!(text, "  neighbor {server} filter-list own out").unwrap();
+            writeln!(text, "  neighbor {server} soft-reconfiguration inbound").unwrap();
+            if !member.add_path {
+                writeln!(text, "  neighbor {server} disable-addpath-rx").unwrap();
+            }
         }
         for (number, group) in member.announced.iter().enumerate() {
-            let of_family = |prefix: &&IpNet| matches!(prefix, IpNet::V4(_)) == (*family == "ipv4");
-            for prefix in group.prefixes.iter().filter(of_family) {
-                writeln!(text, "  network {prefix} route-map group{number}").unwrap();
-            }
+            text += &networks_of(number, group, family);
         }
         text += " exit-address-family\n";
     }
     for (number, group) in member.announced.iter().enumerate() {
-        writeln!(
-            text,
-            "route-map group{number} permit 10\n{}",
-            settings_of(&group.attributes)
-        )
-        .unwrap();
-    }
-    let tails: BTreeSet<&[u32]> = member
-        .announced
-        .iter()
-        .map(|group| &group.attributes.as_path[1..])
-        .collect();
-    for tail in tails {
-        let words: Vec<String> = tail.iter().map(u32::to_string).collect();
-        writeln!(
-            text,
-            "bgp as-path access-list own permit ^{}$",
-            words.join("_")
-        )
-        .unwrap();
+        text += &rules_of(number, group);
     }
     text
+}
+
+fn networks_of(number: usize, group: &Group, family: &str) -> String {
+    let of_family = |prefix: &&IpNet| matches!(prefix, IpNet::V4(_)) == (family == "ipv4");
+    let mut text = String::new();
+    for prefix in group.prefixes.iter().filter(of_family) {
+        writeln!(text, "  network {prefix} route-map group{number}").unwrap();
+    }
+    text
+}
+
+/// The attributes of a group, and that it may be announced.
+fn rules_of(number: usize, group: &Group) -> String {
+    let tail = group.attributes.as_path[1..].iter();
+    let tail: Vec<String> = tail.map(u32::to_string).collect();
+    format!(
+        "bgp as-path access-list own permit ^{}$\nroute-map group{number} permit 10\n{}",
+        tail.join("_"),
+        settings_of(&group.attributes)
+    )
 }
 
 fn settings_of(attributes: &Attributes) -> String {
@@ -232,6 +267,13 @@ fn settings_of(attributes: &Attributes) -> String {
             .map(|(a, b, c)| format!("{a}:{b}:{c}"))
             .collect();
         writeln!(text, " set large-community {}", words(list)).unwrap();
+    }
+    if !attributes.targets.is_empty() {
+        let list = attributes.targets.iter();
+        let list = list
+            .map(|(asn, number)| format!("{asn}:{number}"))
+            .collect();
+        writeln!(text, " set extcommunity rt {}", words(list)).unwrap();
     }
     if attributes.as_path.len() > 1 {
         let list = attributes.as_path[1..].iter().map(u32::to_string).collect();

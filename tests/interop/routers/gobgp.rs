@@ -11,7 +11,7 @@ use crate::lan::run_in;
 use crate::member::{Member, SERVER_ASN, SERVER_V4, SERVER_V6, v6_blocks};
 use crate::mrt;
 use crate::program::{Program, wait_for};
-use crate::table::{Attributes, Origin, Path, Table, community, large_community};
+use crate::table::{Attributes, Group, Origin, Path, Table, community, large_community, target};
 
 const FAMILIES: [&str; 2] = ["ipv4", "ipv6"];
 /// Routes at the end of a dump that are there twice.
@@ -26,27 +26,6 @@ impl Gobgp {
     pub fn start(member: &Member) -> Gobgp {
         let config = member.place.directory.join("gobgpd.toml");
         std::fs::write(&config, config_of(member)).expect("GoBGP's configuration");
-        let routes: Vec<_> = member
-            .announced
-            .iter()
-            .flat_map(|group| {
-                group.prefixes.iter().map(|prefix| {
-                    let attributes = &group.attributes;
-                    (
-                        *prefix,
-                        &attributes.as_path[1..],
-                        attributes,
-                        member.next_hop(prefix),
-                    )
-                })
-            })
-            .collect();
-        // `gobgp` ends before the last few hundred are over: those are told already.
-        let repeated = routes.iter().cycle().take(REPEATED_COUNT);
-        let dump = member.place.directory.join("routes.mrt");
-        let octets = mrt::encode_dump(routes.iter().chain(repeated).copied());
-        std::fs::write(&dump, octets).expect("GoBGP's routes");
-        let dump = dump.display().to_string();
         let config = config.display().to_string();
         let words = [
             "gobgpd",
@@ -62,30 +41,56 @@ impl Gobgp {
             _program: program,
         };
         wait_for("GoBGP's API", Duration::from_secs(20), || {
-            gobgp.ask(&["global"]).map(|_| ())
+            gobgp.gobgp(&["global"]).map(|_| ())
         });
+        let due: usize = member.announced.iter().map(|g| g.prefixes.len()).sum();
         wait_for("GoBGP to have its routes", Duration::from_secs(60), || {
-            gobgp.ask(&["mrt", "inject", "global", &dump])?;
+            gobgp.inject(&member.announced)?;
             std::thread::sleep(Duration::from_millis(500));
             match gobgp.table_count()? {
-                has if has == routes.len() => Ok(()),
-                has => Err(format!("{has} of {}", routes.len())),
+                has if has == due => Ok(()),
+                has => Err(format!("{has} of {due}")),
             }
         });
         // Its sessions come up when its table holds its own routes alone, and all of them.
-        for server in [SERVER_V4.to_string(), SERVER_V6.to_string()] {
+        for (_, server, _) in neighbors_of(member) {
             gobgp
-                .ask(&["neighbor", &server, "enable"])
+                .gobgp(&["neighbor", &server, "enable"])
                 .expect("GoBGP's session is enabled");
         }
         gobgp
+    }
+
+    /// Adds routes to its table.
+    fn inject(&self, groups: &[Group]) -> Result<(), String> {
+        let routes: Vec<_> = groups
+            .iter()
+            .flat_map(|group| {
+                group.prefixes.iter().map(|prefix| {
+                    let attributes = &group.attributes;
+                    (
+                        *prefix,
+                        &attributes.as_path[1..],
+                        attributes,
+                        self.member.next_hop(prefix),
+                    )
+                })
+            })
+            .collect();
+        // `gobgp` ends before the last few hundred are over: those are told already.
+        let repeated = routes.iter().cycle().take(REPEATED_COUNT);
+        let octets = mrt::encode_dump(routes.iter().chain(repeated).copied());
+        let dump = self.member.place.directory.join("routes.mrt");
+        std::fs::write(&dump, octets).map_err(|error| error.to_string())?;
+        let dump = dump.display().to_string();
+        self.gobgp(&["mrt", "inject", "global", &dump]).map(|_| ())
     }
 
     /// Paths in its table, its own and others.
     fn table_count(&self) -> Result<usize, String> {
         let mut count = 0;
         for family in FAMILIES {
-            let text = self.ask(&["global", "rib", "summary", "-a", family])?;
+            let text = self.gobgp(&["global", "rib", "summary", "-a", family])?;
             let word = text.rsplit("Path: ").next().unwrap_or_default().trim();
             count += word
                 .parse::<usize>()
@@ -94,14 +99,14 @@ impl Gobgp {
         Ok(count)
     }
 
-    fn ask(&self, words: &[&str]) -> Result<String, String> {
+    fn gobgp(&self, words: &[&str]) -> Result<String, String> {
         run_in(&self.member.place.namespace, &[&["gobgp"], words].concat())
     }
 }
 
 impl Router for Gobgp {
     fn path_count(&mut self) -> Result<usize, String> {
-        let text = self.ask(&["-j", "neighbor"])?;
+        let text = self.gobgp(&["-j", "neighbor"])?;
         let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         let neighbors = value.as_array().into_iter().flatten();
         let families =
@@ -120,7 +125,7 @@ impl Router for Gobgp {
         let v6 = v6_blocks().map(|block| format!("{block} longer-prefixes -a ipv6"));
         for question in std::iter::once("-a ipv4".to_owned()).chain(v6) {
             let words: Vec<&str> = question.split(' ').collect();
-            let text = self.ask(&[&["global", "rib"], &words[..]].concat())?;
+            let text = self.gobgp(&[&["global", "rib"], &words[..]].concat())?;
             for line in text.lines().skip(1) {
                 let (prefix, path) =
                     decode_route(line).ok_or_else(|| format!("GoBGP says '{line}'"))?;
@@ -138,6 +143,10 @@ impl Router for Gobgp {
         }
     }
 
+    fn announce(&mut self, group: Group) -> Result<(), String> {
+        self.inject(&[group])
+    }
+
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
         for prefix in prefixes {
             let family = if matches!(prefix, IpNet::V4(_)) {
@@ -145,10 +154,38 @@ impl Router for Gobgp {
             } else {
                 "ipv6"
             };
-            self.ask(&["global", "rib", "del", &prefix.to_string(), "-a", family])?;
+            self.gobgp(&["global", "rib", "del", &prefix.to_string(), "-a", family])?;
         }
         Ok(())
     }
+
+    fn ask(&mut self, command: &str) -> Result<String, String> {
+        self.gobgp(&command.split(' ').collect::<Vec<_>>())
+    }
+}
+
+/// Address family, server and own address of each of its sessions.
+fn neighbors_of(member: &Member) -> Vec<(&'static str, String, String)> {
+    let neighbors = [
+        (
+            4,
+            "ipv4-unicast",
+            SERVER_V4.to_string(),
+            member.place.v4.to_string(),
+        ),
+        (
+            6,
+            "ipv6-unicast",
+            SERVER_V6.to_string(),
+            member.place.v6.to_string(),
+        ),
+    ];
+    let has_session = |number: &u8| member.sessions.contains(number);
+    neighbors
+        .into_iter()
+        .filter(|(number, ..)| has_session(number))
+        .map(|(_, family, server, own)| (family, server, own))
+        .collect()
 }
 
 fn config_of(member: &Member) -> String {
@@ -156,19 +193,7 @@ fn config_of(member: &Member) -> String {
         "[global.config]\nas = {}\nrouter-id = \"{}\"\nport = -1\n",
         member.asn, member.place.v4
     );
-    let neighbors = [
-        (
-            "ipv4-unicast",
-            SERVER_V4.to_string(),
-            member.place.v4.to_string(),
-        ),
-        (
-            "ipv6-unicast",
-            SERVER_V6.to_string(),
-            member.place.v6.to_string(),
-        ),
-    ];
-    for (family, server, own) in neighbors {
+    for (family, server, own) in neighbors_of(member) {
         let password = member
             .password
             .as_ref()
@@ -188,7 +213,7 @@ fn config_of(member: &Member) -> String {
     text
 }
 
-/// `*> 21.0.1.0/24 10.77.1.1 10001 3356 00:00:16 [{Origin: i} {Med: 50}]`
+/// `*> 21.0.1.0/24 10.77.1.1 10001 3303 00:00:16 [{Origin: i} {Med: 50}]`
 fn decode_route(line: &str) -> Option<(IpNet, Path)> {
     let (head, settings) = line.split_once(" [{")?;
     let mut words = head.split_whitespace().skip(1);
@@ -227,6 +252,11 @@ fn read_setting(attributes: &mut Attributes, text: &str) -> Option<()> {
         "Communities" => {
             let communities = value.split(", ").map(community);
             attributes.communities = communities.collect::<Result<_, _>>().ok()?;
+        }
+        "Extcomms" => {
+            let list = value.strip_prefix('[')?.strip_suffix(']')?;
+            let targets = list.split(", ").map(target);
+            attributes.targets = targets.collect::<Result<_, _>>().ok()?;
         }
         "LargeCommunity" => {
             let list = value.strip_prefix("[ ")?.strip_suffix(']')?;

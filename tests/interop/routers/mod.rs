@@ -9,7 +9,7 @@ mod openbgpd;
 use ipnet::IpNet;
 
 use super::member::{Make, Member};
-use super::table::Table;
+use super::table::{Group, Table};
 
 pub trait Router {
     /// Paths that it has from the route server, both families: cheap, and no more than a hint.
@@ -18,8 +18,14 @@ pub trait Router {
     /// What it has from the route server, both families. `Err` when it cannot say yet.
     fn table(&mut self) -> Result<Table, String>;
 
+    /// Announces these as well.
+    fn announce(&mut self, group: Group) -> Result<(), String>;
+
     /// Announces these no longer; they are all of its own.
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String>;
+
+    /// What it answers to a command in its own words.
+    fn ask(&mut self, command: &str) -> Result<String, String>;
 }
 
 /// Starts the member's router; it stops when the value is dropped.

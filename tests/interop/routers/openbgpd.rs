@@ -13,7 +13,9 @@ use super::Router;
 use crate::lan::run_in;
 use crate::member::{Member, SERVER_ASN, SERVER_V4, SERVER_V6};
 use crate::program::Program;
-use crate::table::{Attributes, Origin, Path, Table, as_path, community, large_community};
+use crate::table::{
+    Attributes, Group, Origin, Path, Table, as_path, community, large_community, target,
+};
 
 /// Home of its user, where its processes change root to; Debian's service makes it at its start.
 const HOME: &str = "/run/openbgpd";
@@ -46,7 +48,12 @@ impl Openbgpd {
         }
     }
 
-    fn ask(&self, words: &[&str]) -> Result<String, String> {
+    fn configure(&self) -> Result<(), String> {
+        write_config(&self.config, &config_of(&self.member, &self.socket));
+        self.bgpctl(&["reload"]).map(|_| ())
+    }
+
+    fn bgpctl(&self, words: &[&str]) -> Result<String, String> {
         run_in(
             &self.member.place.namespace,
             &[&["bgpctl", "-s", &self.socket], words].concat(),
@@ -56,7 +63,7 @@ impl Openbgpd {
 
 impl Router for Openbgpd {
     fn path_count(&mut self) -> Result<usize, String> {
-        let text = self.ask(&["-j", "show", "neighbor"])?;
+        let text = self.bgpctl(&["-j", "show", "neighbor"])?;
         let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         let neighbors = value["neighbors"].as_array().into_iter().flatten();
         let counts =
@@ -67,7 +74,7 @@ impl Router for Openbgpd {
     fn table(&mut self) -> Result<Table, String> {
         let mut table = Table::default();
         for server in [SERVER_V4.to_string(), SERVER_V6.to_string()] {
-            let text = self.ask(&["-j", "show", "rib", "detail", "neighbor", &server])?;
+            let text = self.bgpctl(&["-j", "show", "rib", "detail", "neighbor", &server])?;
             let shown: Rib =
                 serde_json::from_str(&text).map_err(|error| format!("{error}: {text:.200}"))?;
             for route in shown.rib {
@@ -77,11 +84,19 @@ impl Router for Openbgpd {
         Ok(table)
     }
 
+    fn announce(&mut self, group: Group) -> Result<(), String> {
+        self.member.announced.push(group);
+        self.configure()
+    }
+
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String> {
         self.member
             .forget(&prefixes.iter().copied().collect::<BTreeSet<_>>());
-        write_config(&self.config, &config_of(&self.member, &self.socket));
-        self.ask(&["reload"]).map(|_| ())
+        self.configure()
+    }
+
+    fn ask(&mut self, command: &str) -> Result<String, String> {
+        self.bgpctl(&command.split(' ').collect::<Vec<_>>())
     }
 }
 
@@ -107,10 +122,11 @@ fn config_of(member: &Member, socket: &str) -> String {
         }
     }
     let neighbors = [
-        (SERVER_V4.to_string(), member.place.v4.to_string()),
-        (SERVER_V6.to_string(), member.place.v6.to_string()),
+        (4, SERVER_V4.to_string(), member.place.v4.to_string()),
+        (6, SERVER_V6.to_string(), member.place.v6.to_string()),
     ];
-    for (server, own) in neighbors {
+    let has_session = |(family, _, _): &(u8, String, String)| member.sessions.contains(family);
+    for (_, server, own) in neighbors.into_iter().filter(has_session) {
         let password = member
             .password
             .as_ref()
@@ -121,9 +137,13 @@ fn config_of(member: &Member, socket: &str) -> String {
         } else {
             ""
         };
+        let role = member
+            .role
+            .map(|role| format!("announce policy {role}\n"))
+            .unwrap_or_default();
         writeln!(
             text,
-            "neighbor {server} {{\nremote-as {SERVER_ASN}\nlocal-address {own}\nenforce neighbor-as no\n{password}{add_path}}}"
+            "neighbor {server} {{\nremote-as {SERVER_ASN}\nlocal-address {own}\nenforce neighbor-as no\n{password}{add_path}{role}}}"
         )
         .unwrap();
     }
@@ -140,6 +160,9 @@ fn settings_of(attributes: &Attributes) -> String {
     }
     for (a, b, c) in &attributes.large {
         write!(text, "large-community {a}:{b}:{c} ").unwrap();
+    }
+    for (asn, number) in &attributes.targets {
+        write!(text, "ext-community rt {asn}:{number} ").unwrap();
     }
     if attributes.as_path.len() > 1 {
         write!(text, "prepend-self {} ", attributes.as_path.len() - 1).unwrap();
@@ -164,6 +187,8 @@ struct Route {
     #[serde(default)]
     communities: Vec<String>,
     #[serde(default)]
+    extended_communities: Vec<String>,
+    #[serde(default)]
     large_communities: Vec<String>,
 }
 
@@ -174,12 +199,16 @@ impl Route {
             .large_communities
             .iter()
             .map(|word| large_community(word));
+        let targets = self.extended_communities.iter();
+        let targets = targets.map(|text| target(text.strip_prefix("rt ").unwrap_or(text)));
         let attributes = Attributes {
             as_path: as_path(&self.aspath)?,
             origin: Origin::from_text(&self.origin)?,
             med: self.metric,
             communities: communities.collect::<Result<_, _>>()?,
             large: large.collect::<Result<_, _>>()?,
+            targets: targets.collect::<Result<_, _>>()?,
+            otc: None,
         };
         Ok(Path {
             next_hop: self.exit_nexthop,
