@@ -9,7 +9,6 @@ use tracing::{error, info, warn};
 
 use crate::config::{self, Config, Inputs, LogFormat, Overrides};
 use crate::manage::{self, Doors, Feeds, ManageError, Plane};
-use crate::policy::Outside;
 use crate::runtime::{Runtime, RuntimeError, RuntimeOptions, keep_memory_small};
 
 use super::Outcome;
@@ -75,7 +74,8 @@ async fn serve(config: Config) -> Result<bool, RunError> {
     feeds.read_files(&config.rpki);
     let inputs = Inputs {
         irr: irr.sets,
-        outside: feeds.outside(&Outside::default()),
+        irr_missing: irr.missing,
+        outside: feeds.at_start(&config.rpki),
         is_waiting: !config.irr.wait_max.is_zero(),
         ..Inputs::default()
     };

@@ -307,7 +307,7 @@ fn standing(path: &PathView) -> String {
         Some(reject) => format!(
             "rejected: {} ({})",
             reject.text.trim_end_matches('.'),
-            [&[reject.name.clone()], &reject.communities[..]]
+            [std::slice::from_ref(&reject.name), &reject.communities[..]]
                 .concat()
                 .join(", ")
         ),

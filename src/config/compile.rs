@@ -1,6 +1,6 @@
 //! From a [`Config`] to the [`Exchange`] of one generation.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -61,6 +61,10 @@ pub struct Inputs {
     pub is_draining: bool,
     /// After a start: sessions are held back until the data for their checks has come.
     pub is_waiting: bool,
+    /// AS-SETs of which there is no data: after a start those clients wait too.
+    pub irr_missing: BTreeSet<String>,
+    /// A reload has asked for RPKI, and nothing has come yet: the checks begin when it has.
+    pub is_rpki_new: bool,
 }
 
 /// Compiles the generation after `previous`. A client that was there keeps its slot; one that is new
@@ -175,8 +179,10 @@ impl<'a> Shared<'a> {
             .and_then(|change| change.quarantine)
             .unwrap_or(client.quarantine);
         let import = ImportPolicy::new(self.checks(client, quarantined));
-        let lacks_data =
-            import.lacks_irr() || import.uses_vrps() && self.inputs.outside.vrps.is_none();
+        let is_missing = |as_set: &String| self.inputs.irr_missing.contains(as_set);
+        let lacks_data = import.lacks_irr()
+            || client.irr.sources.as_sets.iter().any(is_missing)
+            || import.uses_vrps() && self.inputs.outside.vrps.is_none();
         Client {
             is_waiting: self.inputs.is_waiting && lacks_data,
             slot,
@@ -240,7 +246,7 @@ impl<'a> Shared<'a> {
             }
         };
         let lists = &self.config.lists;
-        let has_rpki = !self.config.rpki.is_empty();
+        let has_rpki = !self.config.rpki.is_empty() && !self.inputs.is_rpki_new;
         let unless_empty =
             |on: bool, list: &Arc<PrefixList>| (on && !list.is_empty()).then(|| list.clone());
         let asns = |on: bool, list: &Arc<[Asn]>| if on { list.clone() } else { [].into() };

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::base::Asn;
 use crate::outside::rtr::CacheStatus;
 use crate::policy::{ControlScheme, IrrSet, RejectReason};
 use crate::rib::DecidedBy;
+use crate::runtime::wall_clock;
 use crate::server::exchange::{Client, Exchange, LimitAction};
 use crate::server::query::{ClientStatus, CoreStats, Explanation, PathFate, PathRow, ShardStats};
 use crate::wire::{
@@ -430,7 +430,7 @@ pub fn feeds(exchange: &Exchange, lacking: Vec<String>, feeds: &Feeds) -> FeedsV
         .collect();
     let sum = |count: fn(&IrrSet) -> usize| sets.values().map(|set| count(set) as u64).sum();
     let outside = &exchange.outside;
-    let now = SystemTime::now();
+    let now = wall_clock();
     let cache = |status: &CacheStatus| RtrCacheView {
         address: status.address,
         state: status.state.name().to_owned(),

@@ -1,22 +1,19 @@
-//! Data from outside on its way into generations: IRR sets from files, VRPs and ASPAs from RTR caches and
-//! files. Owns what was last good; knows nothing of clients' sessions.
+//! Data from outside on its way into generations: IRR sets from files, and what `rpki` has. Owns what was
+//! last good; knows nothing of clients' sessions.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
-use tokio::sync::watch;
 use tracing::error;
 
+use crate::base::Time;
 use crate::config::{Config, IrrFeed, IrrSources, RpkiFeed as RpkiSources};
 use crate::outside::irr::{IrrIngredients, IrrProblem, IrrReport, IrrStore};
-use crate::outside::rtr::{CacheStatus, RpkiFeed, RtrCaches, RtrConfig};
-use crate::outside::vrp_file::{self, VrpFile};
-use crate::policy::{Aspa, AspaSet, IrrSet, Outside, Vrp, VrpSet};
+use crate::outside::rtr::CacheStatus;
+use crate::policy::{IrrSet, Outside};
+use crate::runtime::wall_clock;
 
-/// What VRP files say, by name.
-pub type VrpFiles = HashMap<PathBuf, Arc<VrpFile>>;
+use super::rpki::{NewFeed, Rtr, RtrSay, VrpFiles, merged, read_vrps};
 
 /// What comes from outside, and where it is kept.
 #[derive(Default)]
@@ -24,9 +21,10 @@ pub struct Feeds {
     irr: Arc<Mutex<Option<Store>>>,
     /// What each VRP file last said.
     files: Mutex<VrpFiles>,
-    rtr: Mutex<Option<Rtr>>,
+    rtr: Mutex<Rtr>,
     /// What was said of the IRR data last.
     irr_problems: Mutex<Vec<String>>,
+    irr_missing: Mutex<BTreeSet<String>>,
 }
 
 struct Store {
@@ -34,15 +32,12 @@ struct Store {
     store: IrrStore,
 }
 
-struct Rtr {
-    sources: RpkiSources,
-    caches: RtrCaches,
-}
-
 /// What a look at the IRR data came to.
 #[derive(Default)]
 pub struct IrrData {
     pub sets: HashMap<IrrSources, Arc<IrrSet>>,
+    /// AS-SETs of which there is nothing.
+    pub missing: BTreeSet<String>,
     pub problems: Vec<String>,
 }
 
@@ -55,20 +50,30 @@ impl Feeds {
         data
     }
 
-    /// The same, on a thread of its own.
-    pub async fn load_irr(&self, config: &Arc<Config>) -> IrrData {
+    /// The same, on a thread of its own. `None`: it came to grief, what is in use stays.
+    pub async fn load_irr(&self, config: &Arc<Config>) -> Option<IrrData> {
         let (store, config) = (self.irr.clone(), config.clone());
         let read = tokio::task::spawn_blocking(move || read_irr(&store, &config));
-        let data = read.await.unwrap_or_default();
+        let data = read
+            .await
+            .map_err(|error| error!("IRR data: {error}"))
+            .ok()?;
         self.note_irr(&data);
-        data
+        Some(data)
     }
 
     fn note_irr(&self, data: &IrrData) {
-        for problem in &data.problems {
+        let mut told = lock(&self.irr_problems);
+        for problem in data.problems.iter().filter(|it| !told.contains(it)) {
             error!("{problem}");
         }
-        *lock(&self.irr_problems) = data.problems.clone();
+        told.clone_from(&data.problems);
+        lock(&self.irr_missing).clone_from(&data.missing);
+    }
+
+    /// AS-SETs of which there is nothing.
+    pub fn irr_missing(&self) -> BTreeSet<String> {
+        lock(&self.irr_missing).clone()
     }
 
     /// What is wrong with the IRR data at present.
@@ -83,6 +88,15 @@ impl Feeds {
         problems
     }
 
+    /// VRPs and ASPAs before any cache was asked.
+    pub fn at_start(&self, sources: &RpkiSources) -> Outside {
+        let say = match sources.caches.is_empty() {
+            true => RtrSay::NotConfigured,
+            false => RtrSay::NotYet,
+        };
+        merged(&say, &self.files(), &Outside::default())
+    }
+
     /// What the VRP files in use say.
     pub fn files(&self) -> VrpFiles {
         lock(&self.files).clone()
@@ -93,112 +107,22 @@ impl Feeds {
     }
 
     /// Asks the RTR caches that are configured now, from within tokio; the feed of new ones.
-    pub fn follow_rtr(
-        &self,
-        sources: &RpkiSources,
-    ) -> Option<watch::Receiver<Option<Arc<RpkiFeed>>>> {
-        let mut rtr = lock(&self.rtr);
-        let is_known = rtr.as_ref().is_some_and(|rtr| {
-            rtr.sources.caches == sources.caches && rtr.sources.expire == sources.expire
-        });
-        if is_known {
-            return None;
-        }
-        *rtr = None;
-        if sources.caches.is_empty() {
-            return None;
-        }
-        let config = RtrConfig::new(sources.caches.clone(), sources.expire);
-        let caches = RtrCaches::start(config);
-        let feed = caches.feed();
-        let sources = sources.clone();
-        *rtr = Some(Rtr { sources, caches });
-        Some(feed)
+    pub fn follow_rtr(&self, sources: &RpkiSources, now: Time) -> Option<NewFeed> {
+        lock(&self.rtr).follow(sources, now)
+    }
+
+    /// When what caches said that are asked no more holds no longer.
+    pub fn carried_until(&self) -> Option<Time> {
+        lock(&self.rtr).carried_until()
     }
 
     pub fn rtr_statuses(&self) -> Vec<CacheStatus> {
-        let rtr = lock(&self.rtr);
-        rtr.as_ref()
-            .map_or_else(Vec::new, |rtr| rtr.caches.statuses())
+        lock(&self.rtr).statuses()
     }
 
-    /// What the RTR cache in use says now.
-    pub fn rtr_feed(&self) -> Option<Arc<RpkiFeed>> {
-        let rtr = lock(&self.rtr);
-        rtr.as_ref()
-            .and_then(|rtr| rtr.caches.feed().borrow().clone())
-    }
-
-    /// VRPs and ASPAs of all sources together. Sorting half a million takes a moment.
-    pub fn outside(&self, before: &Outside) -> Outside {
-        merged(self.rtr_feed(), &self.files(), before)
-    }
-}
-
-/// Reads the VRP files, and takes nothing into use. One that cannot be read says what it said before.
-pub fn read_vrps(sources: &RpkiSources, before: &VrpFiles) -> (VrpFiles, Vec<String>) {
-    let mut files = VrpFiles::new();
-    let mut problems = Vec::new();
-    for file in &sources.vrp_files {
-        let octets = std::fs::read(file).map_err(|error| error.to_string());
-        let read =
-            octets.and_then(|octets| vrp_file::read(&octets).map_err(|error| error.to_string()));
-        let known = before.get(file).cloned();
-        if let Err(error) = &read {
-            let kept = match known {
-                Some(_) => "what it said before stays in use",
-                None => "there is nothing to use in its place",
-            };
-            problems.push(format!("VRP file {}: {error}; {kept}", file.display()));
-        }
-        let said = read.map(Arc::new).ok().or(known);
-        files.extend(said.map(|said| (file.clone(), said)));
-    }
-    problems
-        .iter()
-        .for_each(|problem| tracing::error!("{problem}"));
-    (files, problems)
-}
-
-/// VRPs and ASPAs of a cache and of files together. Sorting half a million takes a moment.
-pub fn merged(feed: Option<Arc<RpkiFeed>>, files: &VrpFiles, before: &Outside) -> Outside {
-    if feed.is_none() && files.is_empty() {
-        // What there was has expired: nothing is covered any more (RFC 6811 §2), which is not as
-        // if nothing had ever come.
-        let expired = before.vrps.as_ref().map(|_| Arc::new(VrpSet::default()));
-        return Outside {
-            vrps: expired,
-            aspas: None,
-        };
-    }
-    let mut vrps: Vec<Vrp> = feed
-        .iter()
-        .flat_map(|feed| feed.vrps.iter().copied())
-        .collect();
-    vrps.extend(files.values().flat_map(|file| file.vrps.iter().copied()));
-    let vrps = VrpSet::new(vrps);
-    let aspas = aspas(feed.as_deref(), files);
-    Outside {
-        vrps: Some(keep_same(before.vrps.as_ref(), vrps)),
-        aspas: (!aspas.is_empty()).then(|| keep_same(before.aspas.as_ref(), aspas)),
-    }
-}
-
-fn aspas(feed: Option<&RpkiFeed>, files: &VrpFiles) -> AspaSet {
-    let of_feed = feed.iter().flat_map(|feed| feed.aspas.iter());
-    let of_feed = of_feed.map(|(customer, providers)| Aspa {
-        customer,
-        providers: providers.to_vec(),
-    });
-    let of_files = files.values().flat_map(|file| file.aspas.iter().cloned());
-    of_feed.chain(of_files).collect()
-}
-
-/// An equal value stays the one it was: what hangs on it sees that nothing changed.
-fn keep_same<T: PartialEq>(before: Option<&Arc<T>>, now: T) -> Arc<T> {
-    match before {
-        Some(before) if **before == now => before.clone(),
-        _ => Arc::new(now),
+    /// What the RTR caches say now.
+    pub fn rtr_say(&self, now: Time) -> RtrSay {
+        lock(&self.rtr).say(now)
     }
 }
 
@@ -220,7 +144,7 @@ fn read_irr(store: &Mutex<Option<Store>>, config: &Config) -> IrrData {
     };
     let report = match names.is_empty() {
         true => IrrReport::default(),
-        false => store.refresh(&names, SystemTime::now()),
+        false => store.refresh(&names, wall_clock()),
     };
     let sources: BTreeSet<&IrrSources> = config
         .clients
@@ -230,11 +154,14 @@ fn read_irr(store: &Mutex<Option<Store>>, config: &Config) -> IrrData {
         .collect();
     let ingredients: Vec<IrrIngredients> = sources.iter().map(|it| ingredients(it)).collect();
     let made = store.client_sets(&ingredients);
+    let missing = made.iter().flat_map(|made| made.missing.iter().cloned());
+    let missing = missing.collect();
     let sets = sources.into_iter().zip(made);
     IrrData {
         sets: sets
             .filter_map(|(sources, made)| Some((sources.clone(), made.set?)))
             .collect(),
+        missing,
         problems: report.problems.iter().map(IrrProblem::to_string).collect(),
     }
 }

@@ -13,6 +13,7 @@ mod named;
 mod plane;
 mod rehearsal;
 mod reload;
+mod rpki;
 pub mod view;
 
 use std::net::SocketAddr;
@@ -116,7 +117,7 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
     }
     plane.follow_rtr();
     servers.spawn(wait_for_data(plane.clone()));
-    servers.spawn(watch_irr(plane.clone()));
+    servers.spawn(watch_files(plane.clone()));
     let (control, plane) = (doors.control, plane.clone());
     servers.spawn(async move { control.serve(plane).await });
     servers
@@ -125,16 +126,16 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
 /// How often files that sessions wait for are looked for.
 const WAIT_LOOK: Duration = Duration::from_secs(1);
 
-/// After a start: sessions are let up as their data comes, or when the wait has been long enough.
+/// After a start: sessions are let up as their data comes, or when the wait has been long enough. What
+/// has begun is never broken off.
 async fn wait_for_data(plane: Arc<Plane>) {
     let wait_max = plane.current().config.irr.wait_max;
-    let arrival = async {
-        while plane.is_waiting().await {
-            tokio::time::sleep(WAIT_LOOK).await;
-            plane.take_irr().await;
-        }
-    };
-    if plane.is_waiting().await && tokio::time::timeout(wait_max, arrival).await.is_err() {
+    let deadline = plane.data().now() + wait_max;
+    while plane.is_waiting() && plane.data().now() < deadline {
+        tokio::time::sleep(WAIT_LOOK.min(deadline.since(plane.data().now()))).await;
+        plane.take_files().await;
+    }
+    if plane.is_waiting() {
         for what in plane.lacking() {
             error!("{what}");
         }
@@ -142,15 +143,15 @@ async fn wait_for_data(plane: Arc<Plane>) {
     plane.end_wait().await;
 }
 
-/// Looks at the IRR directory now and then, where that is wanted.
-async fn watch_irr(plane: Arc<Plane>) {
+/// Looks at the files from outside now and then, where that is wanted.
+async fn watch_files(plane: Arc<Plane>) {
     /// How often it is looked whether it is wanted.
     const IDLE: Duration = Duration::from_secs(10);
     loop {
         let watch = plane.current().config.irr.watch;
         tokio::time::sleep(watch.unwrap_or(IDLE)).await;
-        if watch.is_some() {
-            plane.take_irr().await;
+        if watch.is_some() && plane.confirmation_left().is_none() {
+            plane.take_files().await;
         }
     }
 }

@@ -18,10 +18,15 @@ use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
 use super::named::{NoClient, named};
 use super::reload::{TooMuch, Unconfirmed};
+use super::rpki::{self, RtrSay, VrpFiles};
 
 /// How long a change waits for the one before it to be everywhere.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
 const SETTLE_LOOK: Duration = Duration::from_millis(10);
+/// Pause before a change that has to be is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// Caches that change all the time make no generation after the other.
+const OUTSIDE_APART: Duration = Duration::from_secs(1);
 
 pub struct Plane {
     file: PathBuf,
@@ -47,6 +52,15 @@ pub(super) struct Draft {
     pub config: Arc<Config>,
     pub exchange: Arc<Exchange>,
     pub difference: Difference,
+    /// VRPs or ASPAs are others.
+    pub is_data_new: bool,
+}
+
+impl Draft {
+    /// Whether the data path has to know.
+    pub fn is_change(&self) -> bool {
+        self.is_data_new || self.difference.concerns_data_path()
+    }
 }
 
 /// A generation and what it was compiled from.
@@ -158,7 +172,8 @@ impl Plane {
 
     /// Starts to follow the RTR caches of the present configuration.
     pub fn follow_rtr(self: &Arc<Plane>) {
-        let Some(mut feed) = self.feeds.follow_rtr(&self.current().config.rpki) else {
+        let now = self.data.now();
+        let Some(mut feed) = self.feeds.follow_rtr(&self.current().config.rpki, now) else {
             return;
         };
         let plane = Arc::downgrade(self);
@@ -166,56 +181,70 @@ impl Plane {
             while feed.changed().await.is_ok() {
                 let Some(plane) = plane.upgrade() else { return };
                 plane.take_outside().await;
+                drop(plane);
+                tokio::time::sleep(OUTSIDE_APART).await;
             }
         });
+        if let Some(until) = self.feeds.carried_until() {
+            let plane = Arc::downgrade(self);
+            let wait = until.since(now);
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                if let Some(plane) = plane.upgrade() {
+                    plane.take_outside().await;
+                }
+            });
+        }
     }
 
-    /// VRPs or ASPAs have come, or have expired.
+    /// VRPs or ASPAs have come, or have expired. Tried until it can be.
     async fn take_outside(&self) {
-        let mut changes = self.changes.lock().await;
-        let mut kept = changes.clone();
-        kept.inputs.outside = self.outside(&changes.inputs.outside).await;
-        if is_same_outside(&kept.inputs.outside, &changes.inputs.outside) {
-            return;
-        }
-        match self
-            .change_to(self.current().config.clone(), &mut kept)
-            .await
-        {
-            Ok(_) => *changes = kept,
-            Err(error) => warn!("new RPKI data is not in force: {error}"),
+        loop {
+            let mut changes = self.changes.lock().await;
+            let mut kept = changes.clone();
+            let files = self.feeds.files();
+            kept.inputs.outside = self.outside_with(&files, &changes.inputs.outside).await;
+            if is_same_outside(&kept.inputs.outside, &changes.inputs.outside) {
+                return;
+            }
+            let config = self.current().config.clone();
+            match self.change_to(config, &mut kept).await {
+                Ok(_) => return *changes = kept,
+                Err(error) => warn!("new RPKI data is not in force yet: {error}"),
+            }
+            drop(changes);
+            tokio::time::sleep(TRY_AGAIN).await;
         }
     }
 
-    /// Looks for new IRR data, and lets up who waited for it.
-    pub async fn take_irr(&self) {
-        let mut changes = self.changes.lock().await;
-        let config = self.current().config.clone();
-        let mut kept = changes.clone();
-        kept.inputs.irr = self.feeds.load_irr(&config).await.sets;
-        match self.change_to(config, &mut kept).await {
-            Ok(_) => *changes = kept,
-            Err(error) => warn!("new IRR data is not in force: {error}"),
-        }
+    /// VRPs and ASPAs, as if those were the files in use. Half a million take a moment: not on this
+    /// thread.
+    pub(super) async fn outside_with(&self, files: &VrpFiles, before: &Outside) -> Outside {
+        let say = self.feeds.rtr_say(self.data.now());
+        let (files, kept) = (files.clone(), before.clone());
+        let merge = tokio::task::spawn_blocking(move || rpki::merged(&say, &files, &kept));
+        merge.await.unwrap_or_else(|_| before.clone())
     }
 
     /// Whether sessions are held back until the data for their checks has come.
-    pub async fn is_waiting(&self) -> bool {
+    pub fn is_waiting(&self) -> bool {
         let is_held = |client: &Arc<Client>| client.is_waiting;
         self.current().exchange.clients().any(is_held)
     }
 
-    /// Sessions wait no longer; checks whose data is not there reject.
+    /// Sessions wait no longer; checks whose data is not there reject. Tried until it can be.
     pub async fn end_wait(&self) {
-        let mut changes = self.changes.lock().await;
-        let mut kept = changes.clone();
-        kept.inputs.is_waiting = false;
-        match self
-            .change_to(self.current().config.clone(), &mut kept)
-            .await
-        {
-            Ok(_) => *changes = kept,
-            Err(error) => warn!("sessions still wait for data: {error}"),
+        loop {
+            let mut changes = self.changes.lock().await;
+            let mut kept = changes.clone();
+            kept.inputs.is_waiting = false;
+            let config = self.current().config.clone();
+            match self.change_to(config, &mut kept).await {
+                Ok(_) => return *changes = kept,
+                Err(error) => warn!("sessions still wait for data: {error}"),
+            }
+            drop(changes);
+            tokio::time::sleep(TRY_AGAIN).await;
         }
     }
 
@@ -236,26 +265,34 @@ impl Plane {
                 if count == 1 { "" } else { "s" }
             ));
         }
-        let uses_vrps = exchange.clients().any(|client| client.import.uses_vrps());
-        match &exchange.outside.vrps {
-            _ if !uses_vrps => {}
-            None => {
-                lacking.push("no RPKI data yet: routes that are validated are rejected".to_owned())
-            }
-            Some(vrps) if vrps.is_empty() => lacking.push(
-                "the RPKI data has expired, no cache answers: every route is NotFound".to_owned(),
-            ),
-            Some(_) => {}
+        let missing = self.feeds.irr_missing();
+        if let Some(first) = missing.first() {
+            lacking.push(format!(
+                "no IRR data for {} AS-SET{}, {first} among them: what only they register is rejected",
+                missing.len(),
+                if missing.len() == 1 { "" } else { "s" }
+            ));
         }
+        lacking.extend(self.lacking_rpki(&current));
         lacking
     }
 
-    /// Half a million VRPs take a moment: not on this thread.
-    async fn outside(&self, before: &Outside) -> Outside {
-        let (feeds, before) = (self.feeds.clone(), before.clone());
-        let kept = before.clone();
-        let made = tokio::task::spawn_blocking(move || feeds.outside(&before));
-        made.await.unwrap_or(kept)
+    fn lacking_rpki(&self, current: &Current) -> Option<String> {
+        let exchange = &current.exchange;
+        if current.config.rpki.is_empty() {
+            return None;
+        }
+        let uses_vrps = exchange.clients().any(|client| client.import.uses_vrps());
+        let what = match (&exchange.outside.vrps, self.feeds.rtr_say(self.data.now())) {
+            (None, _) if uses_vrps => "no RPKI data yet: routes that are validated are rejected",
+            (None, _) => "no RPKI data yet: validation begins when it has come",
+            (Some(_), RtrSay::Expired) => {
+                "the RPKI data has expired, no cache answers: routes are NotFound but for what files say"
+            }
+            (Some(_), RtrSay::NotYet) => "no RTR cache has answered yet: only VRP files are used",
+            (Some(_), _) => return None,
+        };
+        Some(what.to_owned())
     }
 
     /// Does one of the verbs; the answer is a sentence for the operator.
@@ -357,14 +394,19 @@ impl Plane {
     pub(super) async fn draft(&self, config: Arc<Config>, changes: &mut Changes) -> Draft {
         let old = self.current();
         let Changes { overrides, inputs } = changes;
+        // A check that was not there before begins when there is something to check by.
+        let was_off = inputs.is_rpki_new || old.config.rpki.is_empty();
+        inputs.is_rpki_new = inputs.outside.vrps.is_none() && was_off;
         inputs.vrp_changes = vrp_changes(&old.exchange, &inputs.outside).await;
         let exchange = config::compile(&config, overrides, inputs, Some(&old.exchange));
         let exchange = Arc::new(exchange);
         let difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
+        let is_data_new = !is_same_outside(&old.exchange.outside, &exchange.outside);
         Draft {
             config,
             exchange,
             difference,
+            is_data_new,
         }
     }
 
@@ -373,12 +415,12 @@ impl Plane {
             config,
             exchange,
             mut difference,
+            is_data_new,
         } = draft;
         let old = self.current();
         // With problems, the remedy may lie outside the files.
-        let is_same_data = is_same_outside(&old.exchange.outside, &exchange.outside);
-        let concerns = difference.concerns_data_path() || !is_same_data;
-        let exchange = if concerns || !old.problems.is_empty() {
+        let is_change = is_data_new || difference.concerns_data_path();
+        let exchange = if is_change || !old.problems.is_empty() {
             self.settle().await?;
             difference.problems = self.data.reload(exchange.clone()).await?;
             for problem in &difference.problems {

@@ -9,11 +9,10 @@ use tracing::{error, info, warn};
 
 use crate::base::{Generation, Time};
 use crate::config::{self, Bound, Config, Difference, Inputs, ReloadLimits};
-use crate::policy::Outside;
 
-use super::feeds::{self, VrpFiles};
-use super::plane::{ChangeError, Changes, Plane};
+use super::plane::{ChangeError, Changes, Draft, Plane};
 use super::rehearsal::{RehearsalView, rehearse};
+use super::rpki::{self, VrpFiles};
 
 /// Pause before a rollback that could not be is tried again.
 const ROLL_BACK_AGAIN: Duration = Duration::from_secs(1);
@@ -104,21 +103,10 @@ impl Plane {
         let mut read = self.read(&changes).await?;
         let draft = self.draft(read.config.clone(), &mut read.changes).await;
         let limits = self.limits(&read.config, options);
-        let mut rehearsal = None;
-        if !options.force && !limits.is_empty() {
-            self.settle().await?;
-            let found = rehearse(&self.data, &before.0.exchange, &draft.exchange).await?;
-            let over = passed(&limits, &found);
-            if !over.is_empty() {
-                return Err(ChangeError::TooMuch(Box::new(TooMuch {
-                    over,
-                    difference: draft.difference,
-                    warnings: read.warnings,
-                    rehearsal: found,
-                })));
-            }
-            rehearsal = Some(found);
-        }
+        let rehearsal = match options.force {
+            true => None,
+            false => self.check_limits(&limits, &draft, &read.warnings).await?,
+        };
         let difference = self.put_into_force(draft).await?;
         self.feeds().keep_files(read.files);
         let (current, inputs, files) = before;
@@ -191,12 +179,10 @@ impl Plane {
         if !needs_restart.is_empty() {
             return Err(ChangeError::NeedsRestart(needs_restart));
         }
-        let irr = self.feeds().load_irr(&config).await;
-        warnings.extend(irr.problems);
-        let (files, problems) = feeds::read_vrps(&config.rpki, &self.feeds().files());
-        warnings.extend(problems);
         let mut changes = changes.clone();
-        changes.inputs.irr = irr.sets;
+        warnings.extend(self.read_irr(&config, &mut changes).await);
+        let (files, problems) = self.read_files(&config).await;
+        warnings.extend(problems);
         changes.inputs.outside = self.outside_with(&files, &changes.inputs.outside).await;
         Ok(Read {
             config,
@@ -206,11 +192,77 @@ impl Plane {
         })
     }
 
-    /// VRPs and ASPAs, as if those were the files in use.
-    async fn outside_with(&self, files: &VrpFiles, before: &Outside) -> Outside {
-        let (feed, files, kept) = (self.feeds().rtr_feed(), files.clone(), before.clone());
-        let merge = tokio::task::spawn_blocking(move || feeds::merged(feed, &files, &kept));
-        merge.await.unwrap_or_else(|_| before.clone())
+    /// Looks first where there are bounds; an error where one is passed.
+    async fn check_limits(
+        &self,
+        limits: &[Limit],
+        draft: &Draft,
+        warnings: &[String],
+    ) -> Result<Option<RehearsalView>, ChangeError> {
+        if limits.is_empty() {
+            return Ok(None);
+        }
+        self.settle().await?;
+        let current = self.current();
+        let found = rehearse(&self.data, &current.exchange, &draft.exchange).await?;
+        let over = passed(limits, &found);
+        match over.is_empty() {
+            true => Ok(Some(found)),
+            false => Err(ChangeError::TooMuch(Box::new(TooMuch {
+                over,
+                difference: draft.difference.clone(),
+                warnings: warnings.to_vec(),
+                rehearsal: found,
+            }))),
+        }
+    }
+
+    /// IRR data as it is now; what is wrong with it.
+    async fn read_irr(&self, config: &Arc<Config>, changes: &mut Changes) -> Vec<String> {
+        match self.feeds().load_irr(config).await {
+            Some(irr) => {
+                changes.inputs.irr = irr.sets;
+                changes.inputs.irr_missing = irr.missing;
+                irr.problems
+            }
+            None => vec!["IRR data could not be read; what is in use stays".to_owned()],
+        }
+    }
+
+    async fn read_files(&self, config: &Arc<Config>) -> (VrpFiles, Vec<String>) {
+        let before = self.feeds().files();
+        let (config, known) = (config.clone(), before.clone());
+        let read = tokio::task::spawn_blocking(move || rpki::read_vrps(&config.rpki, &known));
+        let failed = |error| (before, vec![format!("VRP files: {error}")]);
+        read.await.unwrap_or_else(failed)
+    }
+
+    /// Looks for new files from outside, without a word from the operator: within the bounds of
+    /// `[reload]`. Lets up who waited for them.
+    pub async fn take_files(self: &Arc<Plane>) {
+        let mut changes = self.changes.lock().await;
+        let config = self.current().config.clone();
+        let mut kept = changes.clone();
+        self.read_irr(&config, &mut kept).await;
+        let (files, _) = self.read_files(&config).await;
+        kept.inputs.outside = self.outside_with(&files, &kept.inputs.outside).await;
+        let draft = self.draft(config.clone(), &mut kept).await;
+        let limits = match draft.is_change() {
+            true => self.limits(&config, &ReloadOptions::default()),
+            false => Vec::new(),
+        };
+        let checked = self.check_limits(&limits, &draft, &[]).await;
+        let changed = match checked {
+            Ok(_) => self.put_into_force(draft).await,
+            Err(error) => Err(error),
+        };
+        match changed {
+            Ok(_) => {
+                self.feeds().keep_files(files);
+                *changes = kept;
+            }
+            Err(error) => error!("new data from files is not in force: {error}"),
+        }
     }
 
     /// Each bound with who set it. Where the command sets none, those of the configuration in force and of
@@ -301,7 +353,7 @@ impl Plane {
             ),
             _ => return true,
         };
-        let (files, _) = feeds::read_vrps(&config.rpki, &files);
+        let (files, _) = rpki::read_vrps(&config.rpki, &files);
         let mut kept = changes.clone();
         kept.inputs.irr = irr;
         kept.inputs.outside = self.outside_with(&files, &changes.inputs.outside).await;

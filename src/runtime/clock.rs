@@ -1,6 +1,6 @@
 //! The one clock of the server: [`Time`] is what has passed since it was made.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::base::Time;
 
@@ -21,4 +21,10 @@ impl Clock {
     pub fn now(&self) -> Time {
         Time(self.start.elapsed().as_micros() as u64)
     }
+}
+
+/// For the age of files, and what else outlives the process.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub fn wall_clock() -> SystemTime {
+    SystemTime::now()
 }

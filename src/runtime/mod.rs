@@ -30,7 +30,7 @@ pub mod sys;
 mod thread_state;
 mod wiring;
 
-pub use clock::Clock;
+pub use clock::{Clock, wall_clock};
 pub use error::RuntimeError;
 pub use handle::{RuntimeHandle, Stopped};
 pub use start::{Runtime, RuntimeOptions};
