@@ -105,7 +105,7 @@ pub async fn rehearse(
     tokio::time::timeout(REHEARSAL_MAX, all)
         .await
         .map_err(late)??;
-    let mut view = RehearsalView::of(&found, old, new);
+    let mut view = RehearsalView::of(&found, old);
     let census = Census::take(data.as_ref()).await;
     let up = census.cores.iter().flat_map(|core| &core.clients);
     let up = up.filter(|client| client.state == "Established");
@@ -153,7 +153,7 @@ fn restart(old: &Exchange, new: &Exchange, slot: ClientSlot) -> Option<String> {
 }
 
 impl RehearsalView {
-    fn of(found: &Rehearsed, old: &Exchange, new: &Exchange) -> RehearsalView {
+    fn of(found: &Rehearsed, old: &Exchange) -> RehearsalView {
         let name = |slot: ClientSlot| {
             let known = old.client(slot);
             known.map_or_else(|| format!("slot {slot}"), |client| client.name.clone())
