@@ -204,18 +204,6 @@ fn the_example_of_the_contract_is_good() {
     assert_eq!(config.control.to_str(), Some("/run/rialto/rialto.sock"));
 }
 
-#[test]
-fn bounds_of_a_reload_are_numbers_or_parts_and_there_is_none_unasked() {
-    use rialto::config::{Bound, ReloadLimits};
-    assert_eq!(super::good("").reload, ReloadLimits::default());
-    let config = super::good("[reload]\nmax_rejected = 1000\nmax_lost = \"2.5%\"\n");
-    let expected = ReloadLimits {
-        max_rejected: Some(Bound::Count(1_000)),
-        max_lost: Some(Bound::Share(250)),
-    };
-    assert_eq!(config.reload, expected);
-}
-
 /// The comments of the reference are the defaults, but for these, which are examples.
 #[test]
 fn the_reference_states_every_key_and_the_defaults_as_they_are() {
