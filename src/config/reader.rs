@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
             .error(&place, &self.key(key), what, remedy);
     }
 
-    /// Where a key stands, the last part of the way to it that is there, or the file.
+    /// Where the last part of the way to a key stands that is there.
     pub fn place_of(&self, way: &[&str]) -> Option<Place> {
         let mut table = self.table;
         let mut place = None;

@@ -12,7 +12,7 @@ use crate::server::exchange::Exchange;
 use crate::server::query::{Loss, Rehearsal, Rehearsed, ShardQuery, ShardReply};
 use crate::server::reach::Reach;
 
-use super::census::within;
+use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
 
 /// Table entries that a shard looks at for one question.
@@ -38,7 +38,7 @@ pub struct RehearsalView {
     pub announcers: Vec<AnnouncerChange>,
     /// For whom, worst first.
     pub receivers: Vec<ReceiverChange>,
-    /// Clients whose session would begin anew.
+    /// Clients that are up and whose session would begin anew.
     pub restarts: Vec<String>,
 }
 
@@ -105,7 +105,12 @@ pub async fn rehearse(
     tokio::time::timeout(REHEARSAL_MAX, all)
         .await
         .map_err(late)??;
-    Ok(RehearsalView::of(&found, old, new))
+    let mut view = RehearsalView::of(&found, old);
+    let census = Census::take(data.as_ref()).await;
+    let up = census.cores.iter().flat_map(|core| &core.clients);
+    let up = up.filter(|client| client.state == "Established");
+    view.restarts = up.filter_map(|up| restart(old, new, up.slot)).collect();
+    Ok(view)
 }
 
 async fn rehearse_shard(
@@ -121,7 +126,13 @@ async fn rehearse_shard(
             cursor,
             limit: ENTRIES_PER_QUESTION,
         };
-        match within(data.shard_query(shard, question)).await? {
+        let unknown = |why: Unavailable| {
+            Unavailable(format!(
+                "what the reload would do is not known, and nothing was changed: shard {shard}: {why}"
+            ))
+        };
+        let answer = within(data.shard_query(shard, question)).await;
+        match answer.map_err(unknown)? {
             ShardReply::Rehearsed(piece) => {
                 found.add(&piece);
                 match piece.next {
@@ -135,8 +146,14 @@ async fn rehearse_shard(
     }
 }
 
+/// The client's name, if its session would begin anew.
+fn restart(old: &Exchange, new: &Exchange, slot: ClientSlot) -> Option<String> {
+    let (before, client) = (old.client(slot)?, new.client(slot)?);
+    client.begins_anew(before).then(|| client.name.clone())
+}
+
 impl RehearsalView {
-    fn of(found: &Rehearsed, old: &Exchange, new: &Exchange) -> RehearsalView {
+    fn of(found: &Rehearsed, old: &Exchange) -> RehearsalView {
         let name = |slot: ClientSlot| {
             let known = old.client(slot);
             known.map_or_else(|| format!("slot {slot}"), |client| client.name.clone())
@@ -162,10 +179,6 @@ impl RehearsalView {
         for (slot, count) in &found.gained {
             receivers.entry(*slot).or_default().gained = *count;
         }
-        let restarts = new.clients().filter(|client| {
-            let before = old.client(client.slot);
-            before.is_some_and(|before| client.begins_anew(before))
-        });
         let mut view = RehearsalView {
             accepted: found.accepted,
             served: found.served,
@@ -187,7 +200,7 @@ impl RehearsalView {
                     ..change
                 })
                 .collect(),
-            restarts: restarts.map(|client| client.name.clone()).collect(),
+            restarts: Vec::new(),
         };
         view.sort();
         view

@@ -337,23 +337,6 @@ fn what_is_taken_back_has_the_data_from_outside_that_it_had_but_the_newest_vrps(
 }
 
 #[test]
-fn a_dry_run_does_not_take_its_vrp_files_into_use() {
-    let server = with_routes();
-    let roas = json!({"roas": [{"prefix": "198.51.0.0/16", "maxLength": 16, "asn": 10_001}]});
-    std::fs::write(server.folder.path().join("vrps.json"), roas.to_string()).unwrap();
-    server.write_clients(&format!("[rpki]\nvrp_files = [\"vrps.json\"]\n{THREE}"));
-    let (_, text) = server.says(&["reload", "--dry-run"]);
-    assert!(text.contains("rpki_invalid 4"), "{text}");
-    server.write_clients(&THREE.replace("third", "3rd"));
-    assert_eq!(server.says(&["reload"]).0, 0);
-    assert!(
-        server
-            .data
-            .with(|state| state.exchange.outside.vrps.is_none())
-    );
-}
-
-#[test]
 fn a_server_that_drains_says_so_and_can_be_undone() {
     let server = with_routes();
     server.data.with(|state| state.core.startup_over = true);

@@ -144,6 +144,37 @@ fn a_dry_run_sees_what_is_announced_and_a_reload_without_confirmation_comes_and_
 }
 
 #[test]
+fn a_dry_run_does_not_take_its_vrp_files_into_use() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("rialto.toml");
+    write(&file, "");
+    let (runtime, plane, server) = start_plane(&file);
+    let mut first = establish(0, server);
+    let mut second = establish(1, server);
+    first.write_all(&announcement()).unwrap();
+    assert!(announced(&update(&mut second)));
+    let roas = "{\"roas\": [{\"prefix\": \"203.0.0.0/16\", \"maxLength\": 24, \"asn\": 7}]}";
+    std::fs::write(dir.path().join("vrps.json"), roas).unwrap();
+    let checked = CLIENTS.replace(
+        "preset = \"lab\"",
+        "preset = \"lab\"\nrpki_invalid = true\n[rpki]\nvrp_files = [\"vrps.json\"]",
+    );
+    std::fs::write(&file, checked).unwrap();
+    let mut options = ReloadOptions {
+        dry_run: true,
+        ..ReloadOptions::default()
+    };
+    let reloaded = wait_for(plane.reload(&options)).expect("it can be looked at");
+    let found = reloaded.rehearsal.expect("it was asked for");
+    assert_eq!(found.announcers[0].why[0].reason, "rpki_invalid");
+    assert!(plane.feeds().files().is_empty());
+    options.dry_run = false;
+    wait_for(plane.reload(&options)).expect("it can be done");
+    assert_eq!(plane.feeds().files().len(), 1);
+    shut_down(runtime);
+}
+
+#[test]
 fn what_a_draining_server_sends_has_graceful_shutdown() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("rialto.toml");
