@@ -180,8 +180,7 @@ impl Draw {
             member.ipv6_next_hops = rng.percent(60);
         }
         if self.has(Theme::Pace) {
-            member.min_advertisement_ms = *rng.pick(&[0, 0, 50, 700]);
-            member.updates_per_s = *rng.pick(&[None, None, Some(10), Some(30)]);
+            self.pace(rng, member);
         }
     }
 }

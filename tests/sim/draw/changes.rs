@@ -212,10 +212,8 @@ const THEMES: [(Theme, &[Change]); 14] = [
     ),
     (
         Theme::Pace,
-        &[|_, rng, plan, client| {
-            let member = &mut plan.members[client];
-            member.min_advertisement_ms = *rng.pick(&[0, 50, 700]);
-            member.updates_per_s = *rng.pick(&[None, Some(10), Some(30)]);
+        &[|draw, rng, plan, client| {
+            draw.pace(rng, &mut plan.members[client]);
         }],
     ),
     (

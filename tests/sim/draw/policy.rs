@@ -1,7 +1,7 @@
 //! What the operator may have configured, theme by theme.
 
 use super::{ASNS, Draw, Theme};
-use crate::exchange::{Import, Plan, Registration, SERVER_ASN, SWITCHES};
+use crate::exchange::{Import, Member, Plan, Registration, SERVER_ASN, SWITCHES};
 use crate::oracle::{
     Aspa, Communities, Irr, Lists, Matrix, Net, REASONS, Range, Vrp, Who, shortened,
 };
@@ -351,6 +351,13 @@ impl Draw {
     pub fn rtt_us(&self, rng: &mut Rng) -> u32 {
         let ms = *rng.pick(&THRESHOLDS_MS);
         ms * 1_000 + *rng.pick(&[0, 1, 700]) - *rng.pick(&[0, 1, 800])
+    }
+
+    /// A client that says all it has may be over its budget for a few seconds.
+    pub fn pace(&self, rng: &mut Rng, member: &mut Member) {
+        let per_s = self.nets[0].len() as u32 / 8;
+        member.min_advertisement_ms = *rng.pick(&[0, 0, 50, 700]);
+        member.updates_per_s = *rng.pick(&[None, None, Some(per_s), Some(3 * per_s)]);
     }
 
     pub fn role(&self, rng: &mut Rng, has_role: bool) -> &'static str {
