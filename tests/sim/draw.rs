@@ -42,15 +42,15 @@ pub enum Theme {
 const THEMES: [(Theme, usize); 14] = [
     (Theme::Checks, 40),
     (Theme::Lists, 40),
-    (Theme::Irr, 45),
+    (Theme::Irr, 55),
     (Theme::Rpki, 45),
-    (Theme::Tags, 45),
+    (Theme::Tags, 60),
     (Theme::Forms, 45),
-    (Theme::Distances, 35),
+    (Theme::Distances, 45),
     (Theme::Told, 50),
     (Theme::Matrix, 30),
     (Theme::Blackholes, 40),
-    (Theme::Roles, 35),
+    (Theme::Roles, 40),
     (Theme::NextHops, 30),
     (Theme::Pace, 25),
     (Theme::Draining, 25),
@@ -180,8 +180,7 @@ impl Draw {
             member.ipv6_next_hops = rng.percent(60);
         }
         if self.has(Theme::Pace) {
-            member.min_advertisement_ms = *rng.pick(&[0, 0, 50, 700]);
-            member.updates_per_s = *rng.pick(&[None, None, Some(2), Some(30)]);
+            self.pace(rng, member);
         }
     }
 }

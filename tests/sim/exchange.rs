@@ -22,6 +22,7 @@ use super::oracle::{
     self, Blackhole, Communities, Lists, Med, Net, Options, Oracle, Range, Session, Table,
 };
 use super::speaker::State;
+use super::tally::Tally;
 use super::world::World;
 
 pub use member::{Import, Member, Registration, SWITCHES};
@@ -30,9 +31,6 @@ pub const SERVER_ASN: u32 = 64_500;
 
 pub const BLACKHOLE_V4: Ipv4Addr = Ipv4Addr::new(10, 77, 255, 66);
 pub const BLACKHOLE_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0x7f8, 0x77, 0, 0, 0, 0, 0x666);
-
-/// What had a say, and how often.
-pub type Tally = BTreeMap<String, u64>;
 
 #[derive(Clone, Debug)]
 pub struct Plan {

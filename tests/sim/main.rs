@@ -10,9 +10,11 @@ mod oracle;
 mod rng;
 mod scenario;
 mod speaker;
+mod tally;
 mod world;
 
 use scenario::{Scenario, Size};
+use tally::Tally;
 
 const SIZE: Size = Size {
     clients: 12,
@@ -20,6 +22,9 @@ const SIZE: Size = Size {
     phases: 4,
     events: 40,
 };
+
+/// Seeds of the first test, enough for everything to have its say.
+const USUAL: u64 = 80;
 
 fn number_from(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| {
@@ -52,10 +57,21 @@ fn numbers_of_cores(seed: u64) -> (u16, u16) {
 
 #[test]
 fn every_client_holds_what_the_oracle_says() {
-    for seed in seeds(40) {
-        let (cores, shards) = numbers_of_cores(seed);
-        Scenario::new(seed, cores, shards, SIZE).run(SIZE);
+    let mut tally = Tally::new();
+    let seeds = seeds(USUAL);
+    for seed in &seeds {
+        let (cores, shards) = numbers_of_cores(*seed);
+        let outcome = Scenario::new(*seed, cores, shards, SIZE).run(SIZE);
+        for (what, count) in outcome.tally {
+            *tally.entry(what).or_default() += count;
+        }
     }
+    (tally.iter()).for_each(|(what, count)| println!("{count:>9} {what}"));
+    let missing = tally::missing(&tally);
+    assert!(
+        missing.is_empty() || seeds.len() < USUAL as usize,
+        "never had a say: {missing:?}"
+    );
 }
 
 #[test]

@@ -7,10 +7,11 @@ use rialto::server::query::CoreCommand;
 
 use super::codec::family_of;
 use super::draw::Draw;
-use super::exchange::{Plan, Tally, canonical_dump};
+use super::exchange::{Plan, canonical_dump};
 use super::oracle::{AS_SEQUENCE, Attributes, Net};
 use super::rng::Rng;
 use super::speaker::Speaker;
+use super::tally::Tally;
 use super::world::World;
 
 pub struct Scenario {

@@ -305,7 +305,8 @@ impl World {
         self.naps.resize(order.len(), 0);
         for actor in order {
             if chance < 100 && !self.is_awake(actor, chance) {
-                progressed = true;
+                // Time goes on for the others while it naps.
+                progressed |= self.naps[actor] > 0;
                 continue;
             }
             progressed |= match actor {

@@ -1,7 +1,7 @@
 //! What a reload may change.
 
 use super::policy::AS_SETS;
-use super::{Draw, Theme};
+use super::{ASNS, Draw, Theme};
 use crate::exchange::{Member, Plan, Registration, VrpNews};
 use crate::oracle::{Matrix, Med, OTC};
 use crate::rng::Rng;
@@ -73,7 +73,7 @@ impl Draw {
         plan.is_waiting = rng.percent(50);
         if plan.is_waiting {
             for name in AS_SETS {
-                let set = (self.ranges(rng, 20, 6), Vec::new());
+                let set = (self.registered(rng), ASNS[..6].to_vec());
                 plan.as_sets.entry(name).or_insert(set);
             }
             if plan.outside.vrps.is_none() {
@@ -95,7 +95,7 @@ impl Draw {
                 rng.shuffle(&mut vrps);
                 let gone = rng.below(4).min(vrps.len());
                 vrps.truncate(vrps.len() - gone);
-                vrps.extend((0..rng.below(4)).map(|_| self.vrp(rng)));
+                vrps.extend((0..rng.below(4)).flat_map(|_| self.roa(rng)));
                 Some(vrps)
             }
             Some(_) => rng.percent(50).then(Vec::new),
@@ -212,10 +212,8 @@ const THEMES: [(Theme, &[Change]); 14] = [
     ),
     (
         Theme::Pace,
-        &[|_, rng, plan, client| {
-            let member = &mut plan.members[client];
-            member.min_advertisement_ms = *rng.pick(&[0, 50, 700]);
-            member.updates_per_s = *rng.pick(&[None, Some(2), Some(30)]);
+        &[|draw, rng, plan, client| {
+            draw.pace(rng, &mut plan.members[client]);
         }],
     ),
     (

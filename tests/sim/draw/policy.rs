@@ -1,7 +1,7 @@
 //! What the operator may have configured, theme by theme.
 
 use super::{ASNS, Draw, Theme};
-use crate::exchange::{Import, Plan, Registration, SERVER_ASN, SWITCHES};
+use crate::exchange::{Import, Member, Plan, Registration, SERVER_ASN, SWITCHES};
 use crate::oracle::{
     Aspa, Communities, Irr, Lists, Matrix, Net, REASONS, Range, Vrp, Who, shortened,
 };
@@ -152,10 +152,10 @@ impl Draw {
             lists.never_via_route_servers_asns = rng.some(&ASNS, 1);
         }
         if rng.percent(60) {
-            lists.black_list = self.ranges(rng, 3, 2);
+            lists.black_list = self.ranges(rng, 4, 4);
         }
         if rng.percent(60) {
-            lists.lan = [0, 1].map(|family| self.net(rng, family, 1)).into();
+            lists.lan = [0, 1].map(|family| self.net(rng, family, 4)).into();
         }
         lists
     }
@@ -204,7 +204,8 @@ impl Draw {
             import.communities_max = *rng.pick(&[None, None, Some(None), Some(Some(2))]);
             let lengths = [
                 [None, None],
-                [Some((20, 24)), Some((32, 32))],
+                [Some((20, 24)), Some((33, 48))],
+                [Some((25, 32)), Some((32, 32))],
                 [Some((0, 32)), None],
             ];
             import.prefix_length = rng.percent(25).then(|| *rng.pick(&lengths));
@@ -216,9 +217,9 @@ impl Draw {
             import.switches.insert("rpki_unknown", true);
         }
         if self.has(Theme::Lists) && rng.percent(30) {
-            import.black_list_prefixes = self.ranges(rng, 2, 2);
+            import.black_list_prefixes = self.ranges(rng, 2, 4);
         }
-        if self.has(Theme::Tags) && rng.percent(60) {
+        if self.has(Theme::Tags) && rng.percent(80) {
             import.tag = self.tag(rng);
         }
         import
@@ -229,7 +230,7 @@ impl Draw {
             .map(|(reason, _)| *reason)
             .filter(|reason| !["accepted_limit", "quarantined"].contains(reason))
             .collect();
-        let count = *rng.pick(&[0, 2, 6, 24]);
+        let count = *rng.pick(&[0, 2, 6, 12, 24, 24, 24]);
         rng.some(&reasons, count)
     }
 
@@ -241,16 +242,16 @@ impl Draw {
         let count = rng.below(3);
         registration.as_sets.truncate(count);
         if rng.percent(60) {
-            registration.prefixes = self.ranges(rng, 12, 6);
+            registration.prefixes = self.registered(rng);
         }
         if rng.percent(60) {
-            registration.origins = rng.some(&ASNS, 5);
+            registration.origins = rng.some(&ASNS, 7);
             registration.origins.push(asn);
         }
-        let white_lists = rng.percent(40);
+        let white_lists = rng.percent(60);
         registration.rules = Irr {
             allow_longer_prefixes: rng.percent(40),
-            rpki_roas_as_route_objects: rng.percent(50),
+            rpki_roas_as_route_objects: rng.percent(60),
             white_list_prefixes: self.ranges(rng, if white_lists { 4 } else { 0 }, 3),
             white_list_origins: rng.some(&ASNS, if white_lists { 2 } else { 0 }),
             white_list_routes: self
@@ -263,12 +264,22 @@ impl Draw {
         registration
     }
 
+    /// Route objects for some of the nets, or for what they lie in.
+    pub fn registered(&self, rng: &mut Rng) -> Vec<Range> {
+        let mut ranges = self.ranges(rng, 6, 6);
+        for nets in &self.nets {
+            let count = (nets.len() / 2).min(*rng.pick(&[0, 20, 40]));
+            ranges.extend(rng.some(nets, count).into_iter().map(Range::exact));
+        }
+        ranges
+    }
+
     /// Data of AS-SETs has come, or not.
     pub fn as_sets(&self, rng: &mut Rng, plan: &mut Plan) {
         for name in AS_SETS {
             match rng.percent(75) {
                 true => {
-                    let set = (self.ranges(rng, 20, 6), rng.some(&ASNS, 6));
+                    let set = (self.registered(rng), rng.some(&ASNS, 7));
                     plan.as_sets.insert(name, set);
                 }
                 false => drop(plan.as_sets.remove(name)),
@@ -277,18 +288,23 @@ impl Draw {
     }
 
     pub fn vrps(&self, rng: &mut Rng) -> Vec<Vrp> {
-        let count = *rng.pick(&[0, 5, 15, 40]);
-        (0..count).map(|_| self.vrp(rng)).collect()
+        let count = *rng.pick(&[0, 10, 20, 60]);
+        (0..count).flat_map(|_| self.roa(rng)).collect()
     }
 
-    pub fn vrp(&self, rng: &mut Rng) -> Vrp {
+    /// One prefix with its origins.
+    pub fn roa(&self, rng: &mut Rng) -> Vec<Vrp> {
         let family = rng.below(2);
         let shorter_max = *rng.pick(&[0, 0, 0, 2, 5]);
         let net = self.net(rng, family, shorter_max);
         let most = if net.0.is_ipv4() { 32 } else { 128 };
         let longest = (net.1 + *rng.pick(&[0, 0, 1, 4])).min(most);
-        let asn = if rng.percent(4) { 0 } else { *rng.pick(&ASNS) };
-        (net, longest, asn)
+        let count = *rng.pick(&[1, 2, 5]);
+        let origins = match rng.percent(4) {
+            true => vec![0],
+            false => rng.some(&ASNS, count),
+        };
+        origins.into_iter().map(|asn| (net, longest, asn)).collect()
     }
 
     pub fn aspas(&self, rng: &mut Rng) -> Vec<Aspa> {
@@ -335,6 +351,13 @@ impl Draw {
     pub fn rtt_us(&self, rng: &mut Rng) -> u32 {
         let ms = *rng.pick(&THRESHOLDS_MS);
         ms * 1_000 + *rng.pick(&[0, 1, 700]) - *rng.pick(&[0, 1, 800])
+    }
+
+    /// A client that says all it has may be over its budget for a few seconds.
+    pub fn pace(&self, rng: &mut Rng, member: &mut Member) {
+        let per_s = self.nets[0].len() as u32 / 8;
+        member.min_advertisement_ms = *rng.pick(&[0, 0, 50, 700]);
+        member.updates_per_s = *rng.pick(&[None, None, Some(per_s), Some(3 * per_s)]);
     }
 
     pub fn role(&self, rng: &mut Rng, has_role: bool) -> &'static str {

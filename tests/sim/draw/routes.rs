@@ -183,7 +183,7 @@ fn random_community(rng: &mut Rng, plan: &Plan, attributes: &mut Attributes) {
     let peer = *rng.pick(&asns);
     let peer_16 = u16::try_from(peer).unwrap_or(7);
     let rs_16 = rs as u16;
-    match rng.below(22) {
+    match rng.below(28) {
         0 => attributes.communities.push((0, rs_16)),
         1 | 2 => attributes.communities.push((0, peer_16)),
         3 | 4 => attributes.communities.push((rs_16, peer_16)),

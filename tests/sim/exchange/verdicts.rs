@@ -6,8 +6,9 @@ use rialto::base::ClientSlot;
 use rialto::policy::PrefixClass;
 use rialto::server::query::{PrefixCounts, ShardQuery, ShardReply, Which};
 
-use super::{Tally, prefix_of};
+use super::prefix_of;
 use crate::oracle::{ClientId, Judgement, Net, family};
+use crate::tally::Tally;
 use crate::world::World;
 
 type Judgements = BTreeMap<(Net, ClientId), Judgement>;

@@ -136,7 +136,7 @@ fn note_attributes(judge: &mut Judge<'_>, options: &Options, client: &Client, he
     let wrong = [
         (checks.leftmost_as && path.is_empty(), "empty_as_path"),
         (
-            checks.leftmost_as && heard.leftmost() != Some(client.asn),
+            checks.leftmost_as && !path.is_empty() && heard.leftmost() != Some(client.asn),
             "leftmost_as",
         ),
         (

@@ -263,11 +263,13 @@ impl Communities {
     }
 
     /// Control communities are not for those that get the route.
-    pub fn strip(&self, sent: &mut Attributes) {
+    pub fn stripped(&self, heard: &Attributes) -> Attributes {
+        let mut sent = heard.clone();
         let asks = |community: Numbers| self.request(&community).is_some();
         (sent.communities).retain(|c| *c == BLACKHOLE || !asks(of_standard(*c)));
         sent.large.retain(|c| !asks(of_large(*c)));
         sent.extended.retain(|c| !of_extended(*c).is_some_and(asks));
+        sent
     }
 
     /// Adds what the server says of the route; the keys of what it said.

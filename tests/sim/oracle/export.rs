@@ -112,6 +112,9 @@ impl Words<'_> {
     /// What names the peer, then the farthest it is beyond, then the nearest it is within, then what
     /// is for all; the highest count of equals.
     fn prepends(&self) -> (usize, &'static str) {
+        if self.requests.is_empty() {
+            return (0, "not prepended");
+        }
         let counts = [("thrice", 3), ("twice", 2), ("once", 1)];
         let most = |to: &str, is_it: &dyn Fn(&str) -> bool| {
             let mut counts = counts.iter();
@@ -206,8 +209,7 @@ impl Oracle {
     /// next hop that is not configured where next hops are checked.
     pub(super) fn outgoing(&self, path: &Accepted, to: ClientId) -> Attributes {
         let (receiver, announcer) = (&self.clients[&to], &self.clients[&path.announcer]);
-        let mut sent = path.heard.clone();
-        self.options.communities.strip(&mut sent);
+        let mut sent = path.stripped.clone();
         if let Some(allowed) = &announcer.checks.next_hops {
             sent.link_local = sent
                 .link_local

@@ -138,6 +138,8 @@ struct Eligible<'a> {
 struct Accepted {
     announcer: ClientId,
     heard: Attributes,
+    /// Without what asks for something.
+    stripped: Attributes,
     judgement: Judgement,
     requests: Vec<communities::Request>,
 }
@@ -321,6 +323,7 @@ impl Oracle {
                 let heard = self.options.communities.scrubbed(heard);
                 accepted.entry(net).or_default().push(Accepted {
                     announcer,
+                    stripped: self.options.communities.stripped(&heard),
                     judgement,
                     requests: self.options.communities.requests(&heard),
                     heard,
