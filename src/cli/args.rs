@@ -44,7 +44,7 @@ pub enum Command {
     #[command(subcommand)]
     Import(Import),
     /// Put a route server under load: synthetic clients, each of whose tables is checked
-    Load(crate::load::args::LoadArgs),
+    Load(Box<crate::load::args::LoadArgs>),
     /// See it work: a route server on loopback, synthetic clients, a full table, all checked
     Demo(crate::load::args::DemoArgs),
     /// Show the state of a running server
