@@ -28,8 +28,8 @@ PACKAGES = {
     "gobgp": ("/usr/bin/gobgpd", "gobgpd"),
     "frr": ("/usr/lib/frr/bgpd", "frr"),
 }
-# Stands in a shape's words for the file that the server is started with.
-CONF = "{conf}"
+# Stands in a shape's words for the folder of one measurement; the server is started with its file conf.
+FOLDER = "{folder}"
 # How much of RFC 7947 each is asked for: OpenBGPD's `rde evaluate all` stops at a path of the receiver itself,
 # FRR has one best path for all.
 CHECKS = {"openbgpd": "hiding-allowed", "frr": "hiding-allowed"}
@@ -134,7 +134,9 @@ def command(server, folder, words, options):
     if server == "blaster":
         return [BLASTER, *words]
     text = run([*LOAD, *words, "--print-config", server])
-    conf.write_text(text + (options.get("rialto_config", "") if server == "rialto" else ""))
+    if server == "rialto":
+        text = edited(text, options["edit"]) + options.get("rialto_config", "")
+    conf.write_text(text)
     conf.chmod(0o600 if server == "openbgpd" else 0o644)
     if server == "frr":
         folder.chmod(0o777)
@@ -146,6 +148,14 @@ def command(server, folder, words, options):
         "frr": ["/usr/lib/frr/bgpd", "-f", conf, "-Z", "-n", "-S", "-l", ADDRESS, "-P", "0",
                 "--vty_socket", folder, "-i", folder / "bgpd.pid"],
     }[server]
+
+
+def edited(text, edits):
+    for before, after in edits:
+        if before not in text:
+            raise ValueError(f"the configuration has no {before!r}")
+        text = text.replace(before, after)
+    return text
 
 
 def status(pids, name):
@@ -210,10 +220,10 @@ def measure(lan, server, shape, timeout_s, options):
     words = ["--target", f"{ADDRESS}:179", "--source-net", "10.77.0.0/16", *shape["words"]]
     with tempfile.TemporaryDirectory(prefix="rialto-perf-") as folder:
         folder = pathlib.Path(folder)
-        words = [str(word).replace(CONF, str(folder / "conf")) for word in words]
+        words = [str(word).replace(FOLDER, str(folder)) for word in words]
         folder.chmod(0o755)
         log = open(folder / "log", "w")
-        words_of_server = command(server, folder, words, options)
+        words_of_server = command(server, folder, words, {**options, "edit": shape["edit"]})
         process = subprocess.Popen(["ip", "netns", "exec", lan.server, *map(str, words_of_server)],
                                    cwd=folder, stdout=log, stderr=log)
         try:

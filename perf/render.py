@@ -65,6 +65,12 @@ def details(server, row):
                      f"at the end {figures['awaited_at_end']:.0f}.")
     if row.get("turns"):
         figures = row["turns"]
+        arrival = figures["arrival"]
+        if arrival:
+            lines.append(f"{server}: {number(arrival['vrps'], 0)} VRPs came, what follows after "
+                         f"{number(arrival['took_s'], 3)} s (they were on their way after "
+                         f"{number(arrival['answered_s'], 3)} s), between running changes {number(arrival['gap_ms'], 0)} ms "
+                         f"at most.")
         lines.append(f"{server}: answered after {number(figures['answered_s'], 3)} s, rejected after "
                      f"{number(figures['rejected_s'], 3)} s, accepted again after {number(figures['accepted_s'], 3)} s "
                      f"(medians); between running changes {number(figures['gap_ms'], 0)} ms at most (median turn), "

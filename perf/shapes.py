@@ -16,14 +16,22 @@ TAGGED = ["--tagging-clients", 0.36]
 MEDIUM = ["--clients", 200, "--prefixes", 50_000, "--paths-per-prefix", 1.6, *FOUR]
 CHURN = ["--scenario", "churn", "--duration", 20]
 # 64 changes a second run while the configuration changes, there and back, so often.
-RELOAD = ["--scenario", "reload", "--server-config", measure.CONF, "--rate", 64]
+RUNNING = ["--server-config", f"{measure.FOLDER}/conf", "--rate", 64]
+RELOAD = ["--scenario", "reload", *RUNNING]
+IRR = ["--irr-files", f"{measure.FOLDER}/irr", "--irr-entries"]
+# Every check that there is, with data that all routes pass.
+CHECKED = [*IRR, 10_000, "--vrp-file", f"{measure.FOLDER}/vrps.json", "--vrps", 500_000]
+PRESET = 'preset = "exchange"\ntransit_free = false\nas_set = false\ncommunities_max = "none"\n'
+ALL_CHECKS = [(PRESET, 'preset = "exchange"\nblackhole = true\n\n[blackhole]\nipv4 = "propagate_unchanged"\n'
+               'ipv6 = "propagate_unchanged"\n')]
+NO_CHECKS = [(PRESET, 'preset = "lab"\n')]
 BOTH = ["rialto", "blaster"]
 ALL = measure.SERVERS
 
 
-def shape(about, words, servers=("rialto",), timeout_s=180, peers_timeout_s=240):
+def shape(about, words, servers=("rialto",), timeout_s=180, peers_timeout_s=240, edit=()):
     return {"about": about, "words": words, "servers": list(servers), "timeout_s": timeout_s,
-            "peers_timeout_s": peers_timeout_s}
+            "peers_timeout_s": peers_timeout_s, "edit": list(edit)}
 
 
 SHAPES = {
@@ -62,6 +70,15 @@ SHAPES = {
                         [*A, *RELOAD, "--rejected-share", 0.1, "--rounds", 3]),
     "reload100-A": shape("A, every path is rejected, and accepted again",
                          [*A, *RELOAD, "--rejected-share", 1, "--rounds", 2], timeout_s=400),
+    "reload-irr": shape("320 clients, 183,040 prefixes, 3.2 million IRR entries of which half change",
+                        ["--clients", 320, "--even", "--prefixes", 183_040, "--control-share", 0, *IRR, 10_000, *RELOAD,
+                         "--rejected-share", 0.01, "--rounds", 3]),
+    "vrps": shape("200 clients, 50,000 prefixes; 500,000 VRPs come, then 1,000 change",
+                  [*MEDIUM, "--control-share", 0, "--scenario", "vrps", "--rtr-cache", "10.77.1.1:3323", "--vrps", 500_000,
+                   "--changed-vrps", 1_000, "--rejected-share", 0.01, "--rate", 64, "--rounds", 3]),
+    "Aprime-lab": shape("A′ with the preset lab: no checks", [*A_PRIME, *TAGGED], timeout_s=400, edit=NO_CHECKS),
+    "Aprime-checked": shape("A′ with every check: IRR, ROV, ASPA, blackhole routes",
+                            [*A_PRIME, *TAGGED, *CHECKED], timeout_s=400, edit=ALL_CHECKS),
     "idle-A": shape("A, no changes", [*A, "--scenario", "idle", "--duration", 60]),
 }
 
