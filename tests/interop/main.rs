@@ -13,6 +13,7 @@ mod member;
 mod mrt;
 mod program;
 mod routers;
+mod rpki;
 mod rtr;
 mod server;
 mod table;
