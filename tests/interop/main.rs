@@ -12,6 +12,7 @@ mod limits;
 mod member;
 mod mrt;
 mod program;
+mod roles;
 mod routers;
 mod rpki;
 mod rtr;
