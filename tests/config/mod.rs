@@ -3,6 +3,7 @@
 
 mod compile;
 mod effective;
+mod page;
 mod problems;
 
 use std::path::Path;
