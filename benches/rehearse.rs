@@ -14,6 +14,7 @@ use rialto::server::exchange::Exchange;
 use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToShard};
 use rialto::server::query::{Rehearsal, Rehearsed, ShardQuery, ShardReply};
 use rialto::server::reach::Reach;
+use rialto::wire::EncodingClass;
 use rialto::wire::testing::SetBuilder;
 
 #[global_allocator]
@@ -153,9 +154,7 @@ fn client_up(shard: &mut Shard, slot: ClientSlot) {
         slot,
         epoch: SessionEpoch(1),
         families: FamilySet::only(Family::Ipv4),
-        add_path: FamilySet::EMPTY,
-        extended_messages: false,
-        four_octet: true,
+        class: EncodingClass::PLAIN,
         router_id: Ipv4Addr::from(0x0a00_0001 + u32::from(slot.0)),
     };
     shard.handle(Time::ZERO, ToShard::ClientUp(up));

@@ -227,10 +227,13 @@ fn check_next_hops(clients: &[ClientConfig], problems: &mut Problems) {
             NextHopMode::SameAs => of_asn.get(&client.asn).cloned().unwrap_or_default(),
         };
         for family in client.families.iter() {
-            // A link-local address stands beside another only.
+            // A link-local address stands beside another only. RFC 8950 lets IPv6 ones stand for IPv4.
             let is_global = |address: &IpAddr| match address {
                 IpAddr::V4(_) => family == Family::Ipv4,
-                IpAddr::V6(address) => family == Family::Ipv6 && !address.is_unicast_link_local(),
+                IpAddr::V6(address) => {
+                    (family == Family::Ipv6 || client.ipv6_next_hops)
+                        && !address.is_unicast_link_local()
+                }
             };
             if allowed.iter().any(is_global) {
                 continue;

@@ -76,7 +76,7 @@ fn blackhole_routes_reach_those_that_take_them() {
     server.expect_rejected("frr2-4", &[("22.0.0.1/32", "prefix_too_long")]);
 
     // Off for IPv6, and not FRR's to ask for: ordinary routes with a community.
-    let ordinary = vec![
+    let ordinary = [
         (
             asker,
             Group::new(asker.plain(), &["21.0.2.0/24", "2a10:1:2::/48"]),

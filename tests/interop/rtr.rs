@@ -16,7 +16,7 @@ use super::lan::{Lan, run_in};
 use super::member::{SERVER_V4, SERVER_V6};
 use super::program::{Program, wait_for};
 
-const STAYRTR: &str = "/usr/bin/stayrtr";
+pub const STAYRTR: &str = "/usr/bin/stayrtr";
 const ADDRESS: &str = "127.0.0.1:8282";
 /// Tells the test that it is within the namespace, and where the cache's file is.
 const FILE_OF: &str = "RIALTO_INTEROP_VRP_FILE";
@@ -147,7 +147,7 @@ fn vrps(numbers: std::ops::Range<u32>) -> BTreeSet<Vrp> {
 }
 
 /// As rpki-client does: a whole file takes the place of the one before.
-fn write(file: &Path, vrps: &BTreeSet<Vrp>, mut top: Value) {
+pub fn write(file: &Path, vrps: &BTreeSet<Vrp>, mut top: Value) {
     let roa = |vrp: &Vrp| {
         json!({
             "asn": vrp.asn, "prefix": vrp.prefix, "maxLength": vrp.max_len,

@@ -230,6 +230,9 @@ fn settings_of(attributes: &Attributes) -> String {
             .collect();
         write!(text, "extended-community [ {} ] ", list(words)).unwrap();
     }
+    if let Some(asn) = attributes.otc {
+        write!(text, "attribute [ 0x23 0xc0 0x{asn:08x} ] ").unwrap();
+    }
     text
 }
 
@@ -315,6 +318,9 @@ fn attributes_of(value: &Value) -> Option<Attributes> {
     for community in value["extended-community"].as_array().into_iter().flatten() {
         let text = community["string"].as_str()?.strip_prefix("target:")?;
         attributes.targets.insert(target(text).ok()?);
+    }
+    if let Some(value) = value["attribute-0x23-0xC0"].as_str() {
+        attributes.otc = u32::from_str_radix(value.strip_prefix("0x")?, 16).ok();
     }
     Some(attributes)
 }

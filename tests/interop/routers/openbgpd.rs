@@ -190,6 +190,17 @@ struct Route {
     extended_communities: Vec<String>,
     #[serde(default)]
     large_communities: Vec<String>,
+    #[serde(default)]
+    attributes: Vec<Other>,
+}
+
+/// An attribute that has no field of its own.
+#[derive(Deserialize)]
+struct Other {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(rename = "as")]
+    asn: Option<u32>,
 }
 
 impl Route {
@@ -201,6 +212,7 @@ impl Route {
             .map(|word| large_community(word));
         let targets = self.extended_communities.iter();
         let targets = targets.map(|text| target(text.strip_prefix("rt ").unwrap_or(text)));
+        let otc = self.attributes.iter().find(|other| other.kind == "OTC");
         let attributes = Attributes {
             as_path: as_path(&self.aspath)?,
             origin: Origin::from_text(&self.origin)?,
@@ -208,7 +220,7 @@ impl Route {
             communities: communities.collect::<Result<_, _>>()?,
             large: large.collect::<Result<_, _>>()?,
             targets: targets.collect::<Result<_, _>>()?,
-            otc: None,
+            otc: otc.and_then(|other| other.asn),
         };
         Ok(Path {
             next_hop: self.exit_nexthop,
