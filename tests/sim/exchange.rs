@@ -113,6 +113,7 @@ impl Plan {
             vrp_changes: previous.and_then(|previous| self.vrp_changes(previous)),
             is_draining: self.is_draining,
             is_waiting: self.is_waiting,
+            ..Inputs::default()
         };
         let mut exchange = compile(&config, &Overrides::default(), &inputs, previous);
         // Smaller than a file may say, so that few prefixes are enough to go over them.
