@@ -67,7 +67,11 @@ fn blackhole_routes_reach_those_that_take_them() {
     let [asker, other, without, _] = &members;
     let settings = Settings::new(SECTIONS)
         .with(without, "blackhole = false")
-        .with(asker, "import.blackhole = true");
+        .with(
+            asker,
+            "import.blackhole = true\n\
+             irr.prefixes = [\"21.0.0.0/16{16,24}\", \"2a10:1::/32{32,48}\"]",
+        );
     let server = Server::start_with(&mut lan, &members.iter().collect::<Vec<_>>(), &settings);
     let mut clients: Vec<Client> = members.iter().cloned().map(Client::start).collect();
 
