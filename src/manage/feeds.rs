@@ -10,10 +10,10 @@ use crate::base::Time;
 use crate::config::{Config, IrrFeed, IrrSources, RpkiFeed as RpkiSources};
 use crate::outside::irr::{IrrIngredients, IrrProblem, IrrReport, IrrStore};
 use crate::outside::rtr::CacheStatus;
-use crate::policy::{IrrSet, Outside};
+use crate::policy::{IrrSet, Outside, PrefixBlocks, VrpSet};
 use crate::runtime::wall_clock;
 
-use super::rpki::{NewFeed, Rtr, RtrSay, VrpFiles, merged, read_vrps};
+use super::rpki::{Merger, NewFeed, Rtr, RtrSay, VrpFiles, read_vrps};
 
 /// What comes from outside, and where it is kept.
 #[derive(Default)]
@@ -22,6 +22,7 @@ pub struct Feeds {
     /// What each VRP file last said.
     files: Mutex<VrpFiles>,
     rtr: Mutex<Rtr>,
+    merger: Mutex<Merger>,
     /// What was said of the IRR data last.
     irr_problems: Mutex<Vec<String>>,
     irr_missing: Mutex<BTreeSet<String>>,
@@ -94,7 +95,17 @@ impl Feeds {
             true => RtrSay::NotConfigured,
             false => RtrSay::NotYet,
         };
-        merged(&say, &self.files(), &Outside::default())
+        self.merged(&say, &self.files(), &Outside::default())
+    }
+
+    /// What all sources say together. Takes a while: not for the thread of the management plane.
+    pub fn merged(&self, say: &RtrSay, files: &VrpFiles, before: &Outside) -> Outside {
+        lock(&self.merger).merged(say, files, before)
+    }
+
+    /// Where two sets of VRPs differ, if that is known.
+    pub fn vrp_change(&self, before: &Arc<VrpSet>, now: &Arc<VrpSet>) -> Option<Arc<PrefixBlocks>> {
+        lock(&self.merger).change(before, now)
     }
 
     /// What the VRP files in use say.

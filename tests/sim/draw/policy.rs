@@ -362,8 +362,8 @@ impl Draw {
 
     pub fn role(&self, rng: &mut Rng, has_role: bool) -> &'static str {
         match has_role {
-            true => rng.pick(&["true", "\"strict\"", "false"]),
-            false => rng.pick(&["true", "false"]),
+            true => rng.pick::<&str>(&["true", "\"strict\"", "false"]),
+            false => rng.pick::<&str>(&["true", "false"]),
         }
     }
 }
