@@ -4,6 +4,7 @@ mod adversary;
 mod budget;
 mod link_locals;
 mod merge;
+mod pace;
 mod packing;
 mod peer;
 mod reload;

@@ -119,6 +119,10 @@ impl SessionCore {
             }
             up.budget.rests_until = None;
             let conn = up.conn;
+            if let Some(way) = state.session.established_way() {
+                // From here on silence is the client's own again.
+                state.session.handle_paused(now, way, false);
+            }
             self.settle(now, slot);
             if let Some(connection) = self.connections.get(conn)
                 && connection.held.take()
