@@ -100,7 +100,8 @@ pub enum LimitAction {
     Warn,
     /// Keep the first `accepted_max` in the order of [`crate::base::Prefix::shard_hash`].
     Block,
-    /// Reject all routes of the family, until fewer are announced again.
+    /// Reject all routes of the family as soon as one UPDATE leaves more accepted, until no UPDATE has left
+    /// more than nine tenths of `accepted_max` for 60 s.
     Reject,
     /// Close the session until the operator enables it.
     Shutdown,

@@ -114,6 +114,7 @@ impl SessionCore {
             }
         }
         self.note_pacing();
+        self.review_all_limits(now);
     }
 
     fn remove_client(&mut self, now: Time, slot: ClientSlot) {
@@ -162,8 +163,6 @@ impl SessionCore {
             && let Some(up) = &mut state.up
         {
             up.has_warned = [false; 2];
-            let breach = up.counts.breach(&after.limits);
-            self.review_limits(now, slot, breach);
         }
     }
 }
