@@ -137,8 +137,8 @@ impl SessionCore {
             return;
         }
         state.session.handle_settings(now, after.session.clone());
-        if after.min_advertisement.is_none() {
-            self.unpause(slot);
+        if after.min_advertisement != before.min_advertisement {
+            self.unpause(now, slot);
         }
         self.settle(now, slot);
         if after.is_socket_changed(&before) {
