@@ -213,6 +213,10 @@ impl Peer {
     }
 
     fn take_update(&mut self, body: &[u8]) {
+        if !self.capabilities.add_path_receive.is_empty() {
+            // The server's decoder, which this is, knows no path identifiers.
+            return;
+        }
         let none = TypeCodes::default();
         let context = DecodeContext {
             four_octet: true,
