@@ -231,6 +231,8 @@ impl Client {
         };
         match (codes, link_locals) {
             (true, _) => FamilySet::ALL,
+            // RFC 8950: IPv4 prefixes may have such next hops, too.
+            (false, true) if self.session.ipv6_next_hops => FamilySet::ALL,
             (false, true) => FamilySet::only(Family::Ipv6),
             (false, false) => FamilySet::EMPTY,
         }

@@ -88,6 +88,38 @@ fn a_flood_of_refreshes_makes_a_walk_now_and_then_only() {
     assert_eq!(world.peer(1).table.len(), 900, "none is forgotten");
 }
 
+#[test]
+fn a_refresh_that_makes_another_void_leaves_no_second_end_of_it() {
+    let mut exchange = exchange(2, 2);
+    exchange.limits.stalled_octets_max = 500;
+    let mut world = World::new(exchange);
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..900));
+    world.run();
+    world.peer(1).heard.clear();
+    world.peer(1).is_reading = false;
+    world.peer(1).socket_max = 10;
+    for _ in 0..2 {
+        world.peer(1).ask_refresh();
+        world.run_for(Duration::from_secs(3));
+    }
+    world.peer(1).is_reading = true;
+    world.peer(1).socket_max = 64 << 10;
+    world.run();
+    let markers = world.peer(1).heard.iter().filter_map(|heard| match heard {
+        Heard::Refresh(subtype) => Some(*subtype),
+        _ => None,
+    });
+    use RefreshSubtype::{Begin, End};
+    let markers: Vec<_> = markers.collect();
+    assert!(markers.ends_with(&[Begin, End]), "{markers:?}");
+    assert!(
+        !markers.windows(2).any(|pair| pair == [End, End]),
+        "{markers:?}"
+    );
+    assert_eq!(world.peer(1).table.len(), 900);
+}
+
 /// One member does not read while another announces and withdraws ever new prefixes.
 fn churn_past_a_client_that_does_not_read(enhanced_refresh: bool) -> World {
     let mut exchange = exchange(3, 1);

@@ -106,6 +106,7 @@ impl Draw {
             blackhole_modes: ["off"; 2],
             blackhole_add_no_export: true,
             has_rpki: self.has(Theme::Rpki),
+            is_rpki_new: false,
             as_sets: BTreeMap::new(),
             outside: Outside::default(),
             known: Default::default(),

@@ -5,7 +5,7 @@ mod member;
 mod text;
 mod verdicts;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -49,6 +49,8 @@ pub struct Plan {
     pub blackhole_add_no_export: bool,
     /// There is a section `[rpki]`.
     pub has_rpki: bool,
+    /// It is there since a reload, and nothing has come yet.
+    pub is_rpki_new: bool,
     /// Prefixes and origins of the AS-SETs whose data has come.
     pub as_sets: BTreeMap<&'static str, (Vec<Range>, Vec<u32>)>,
     pub outside: oracle::Outside,
@@ -113,7 +115,8 @@ impl Plan {
             vrp_changes: previous.and_then(|previous| self.vrp_changes(previous)),
             is_draining: self.is_draining,
             is_waiting: self.is_waiting,
-            ..Inputs::default()
+            irr_missing: self.missing_as_sets(),
+            is_rpki_new: self.is_rpki_new,
         };
         let mut exchange = compile(&config, &Overrides::default(), &inputs, previous);
         // Smaller than a file may say, so that few prefixes are enough to go over them.
@@ -130,6 +133,7 @@ impl Plan {
         };
         let set = |vrps: &Vec<_>| Arc::new(vrps.iter().map(vrp).collect::<VrpSet>());
         self.known.vrps = vrps.as_ref().map(set);
+        self.is_rpki_new &= vrps.is_none();
         self.outside.vrps = vrps;
     }
 
@@ -158,13 +162,35 @@ impl Plan {
         })
     }
 
+    /// What a reload makes of `[rpki]`.
+    pub fn set_rpki(&mut self, has_rpki: bool) {
+        self.is_rpki_new |= has_rpki && !self.has_rpki;
+        self.has_rpki = has_rpki;
+    }
+
+    /// Whether routes are validated, where a client's checks say so.
+    fn validates(&self) -> bool {
+        self.has_rpki && !self.is_rpki_new
+    }
+
+    fn missing_as_sets(&self) -> BTreeSet<String> {
+        let sources = self.present().flat_map(|member| &member.irr.as_sets);
+        let missing = sources.filter(|name| !self.as_sets.contains_key(*name));
+        missing.map(|name| (*name).to_owned()).collect()
+    }
+
     fn irr_sets(&self, config: &Config) -> HashMap<IrrSources, Arc<IrrSet>> {
         let sources = config.clients.iter().map(|client| &client.irr.sources);
         let set = |sources: &IrrSources| {
             let mut prefixes = sources.prefixes.clone();
             let mut origins = sources.origins.clone();
-            for name in &sources.as_sets {
-                let (more_prefixes, more_origins) = self.as_sets.get(name.as_str())?;
+            let come = sources.as_sets.iter();
+            let come = come.filter_map(|name| self.as_sets.get(name.as_str()));
+            let come: Vec<_> = come.collect();
+            if come.is_empty() && prefixes.is_empty() && origins.is_empty() {
+                return None;
+            }
+            for (more_prefixes, more_origins) in come {
                 let read = |range: &Range| range.to_string().parse::<PrefixRange>().unwrap();
                 prefixes.extend(more_prefixes.iter().map(read));
                 origins.extend(more_origins.iter().copied().map(Asn));
@@ -281,7 +307,7 @@ fn compare(owed: &Table, has: &Table) -> Result<(), String> {
     if owed == has {
         return Ok(());
     }
-    let keys: std::collections::BTreeSet<_> = owed.keys().chain(has.keys()).collect();
+    let keys: BTreeSet<_> = owed.keys().chain(has.keys()).collect();
     let wrong: Vec<_> = keys
         .into_iter()
         .filter(|key| owed.get(key) != has.get(key))

@@ -195,6 +195,15 @@ impl Up {
         self.pace.paused_until.is_some() && !self.is_stalled
     }
 
+    /// A refresh that begins makes void what is owed of one before: it would end while this one goes on.
+    pub fn owe(&mut self, marker: Marker) {
+        if let Marker::RefreshBegin(family) = marker {
+            let void = [marker, Marker::RefreshEnd(family)];
+            self.owed.retain(|owed| !void.contains(owed));
+        }
+        self.owed.push(marker);
+    }
+
     /// Whether the client has, or has queued, the present state of everything.
     pub fn is_clean(&self) -> bool {
         !self.is_stalled

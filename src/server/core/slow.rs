@@ -259,9 +259,8 @@ impl SessionCore {
         for portion in dropped.lost.iter().filter(|_| !up.is_lost) {
             up.dirty.mark_all(portion);
         }
-        let mut unsent = dropped.unsent;
-        unsent.extend(up.owed.drain(..));
-        up.owed = unsent;
+        let later = std::mem::take(&mut up.owed);
+        (dropped.unsent.into_iter().chain(later)).for_each(|marker| up.owe(marker));
         up.is_stalled = true;
         tracing::info!(
             client = state.client.name.as_str(),

@@ -348,7 +348,7 @@ impl SessionCore {
                 _ => walk.kind == Kind::Refresh && up.negotiated.enhanced_refresh && !up.is_lost,
             };
             if is_wanted {
-                up.owed.extend(families.iter().map(marker));
+                families.iter().for_each(|family| up.owe(marker(family)));
                 self.pay_markers(now, slot);
             }
         }

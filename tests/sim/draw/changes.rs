@@ -157,7 +157,7 @@ const THEMES: [(Theme, &[Change]); 14] = [
                 let aspas = rng.percent(80).then(|| draw.aspas(rng));
                 plan.take_aspas(aspas);
             },
-            |_, rng, plan, _| plan.has_rpki = rng.percent(70),
+            |_, rng, plan, _| plan.set_rpki(rng.percent(70)),
         ],
     ),
     (

@@ -134,7 +134,9 @@ impl Member {
         let irr = checks.irr.as_ref().filter(|_| of_prefix);
         let by_roas = irr.is_some_and(|irr| irr.rpki_roas_as_route_objects);
         let uses_vrps = checks.rpki_invalid || checks.rpki_unknown || by_roas;
-        checks.lacks_irr() || uses_vrps && plan.outside.vrps.is_none()
+        let is_missing = |name: &&str| !plan.as_sets.contains_key(name);
+        let lacks_irr = checks.lacks_irr() || self.irr.as_sets.iter().any(is_missing);
+        lacks_irr || uses_vrps && plan.outside.vrps.is_none()
     }
 
     pub fn oracle_client(&self, plan: &Plan) -> Client {
@@ -205,9 +207,9 @@ impl Member {
             irr: self.irr(plan),
             irr_prefix: is_on("irr_prefix"),
             irr_origin: is_on("irr_origin"),
-            rpki_invalid: is_on("rpki_invalid") && plan.has_rpki,
-            rpki_unknown: is_on("rpki_unknown") && plan.has_rpki,
-            aspa_invalid: is_on("aspa_invalid") && plan.has_rpki,
+            rpki_invalid: is_on("rpki_invalid") && plan.validates(),
+            rpki_unknown: is_on("rpki_unknown") && plan.validates(),
+            aspa_invalid: is_on("aspa_invalid") && plan.validates(),
             blackhole: is_on("blackhole"),
             tag: import.tag.clone(),
             quarantined: self.quarantined,
@@ -232,18 +234,16 @@ impl Member {
             return None;
         }
         let (mut prefixes, mut origins) = (self.irr.prefixes.clone(), self.irr.origins.clone());
-        let mut has_all = true;
+        let mut has_any = !prefixes.is_empty() || !origins.is_empty();
         for name in &self.irr.as_sets {
-            match plan.as_sets.get(name) {
-                Some((more_prefixes, more_origins)) => {
-                    prefixes.extend(more_prefixes);
-                    origins.extend(more_origins);
-                }
-                None => has_all = false,
+            if let Some((more_prefixes, more_origins)) = plan.as_sets.get(name) {
+                prefixes.extend(more_prefixes);
+                origins.extend(more_origins);
+                has_any = true;
             }
         }
         Some(Irr {
-            set: has_all.then_some((prefixes, origins)),
+            set: has_any.then_some((prefixes, origins)),
             names: [
                 !self.irr.as_sets.is_empty() || !self.irr.prefixes.is_empty(),
                 !self.irr.as_sets.is_empty() || !self.irr.origins.is_empty(),
