@@ -11,7 +11,7 @@ use rialto::server::exchange::FanoutLimits;
 
 use super::codec::{Agreed, Hello};
 use super::exchange::{
-    Import, Member, Plan, Registration, SERVER_ASN, VrpNews, addresses, tight_fanout,
+    AT_REST, Import, Member, Plan, Registration, SERVER_ASN, VrpNews, addresses, tight_fanout,
 };
 use super::oracle::{Communities, Lists, Matrix, Med, Net, Outside};
 use super::rng::Rng;
@@ -98,7 +98,10 @@ impl Draw {
             startup_wait: rng.percent(60),
             is_close: rng.percent(30),
             fanout: match rng.below(3) {
-                0 => FanoutLimits::default(),
+                0 => FanoutLimits {
+                    rejection: AT_REST,
+                    ..FanoutLimits::default()
+                },
                 1 => tight_fanout(20_000, 1_500),
                 _ => tight_fanout(1 << 20, 400),
             },

@@ -63,11 +63,12 @@ impl SessionCore {
             return;
         }
         self.blocks_due = None;
+        let end = self.exchange.limits.rejection;
         for slot in self.clients.slots() {
             for family in Family::ALL {
                 let is_due = self.clients.up_mut(slot).is_some_and(|up| {
                     let block = &up.blocks[family.index()];
-                    block.is_stale && block.asking.is_none() || block.rejection.ends().is_some()
+                    block.is_stale && block.asking.is_none() || block.rejection.ends(&end).is_some()
                 });
                 if is_due {
                     self.review_block(now, slot, family);
@@ -226,6 +227,7 @@ impl SessionCore {
 
     fn review_rejection(&mut self, now: Time, slot: ClientSlot, family: Family, max: u32) {
         let is_settled = self.is_settled();
+        let end = self.exchange.limits.rejection;
         let Some(up) = self.clients.up_mut(slot) else {
             return;
         };
@@ -236,8 +238,8 @@ impl SessionCore {
         }
         let peak = up.counts.take_peak(family);
         let accepted = up.counts.accepted[family.index()];
-        let is_on = block.rejection.review(now, peak, accepted, max);
-        if let Some(ends) = block.rejection.ends() {
+        let is_on = block.rejection.review(now, (peak, accepted), max, &end);
+        if let Some(ends) = block.rejection.ends(&end) {
             self.blocks_due = earliest(self.blocks_due, ends);
         }
         self.block_from(slot, family, is_on.then_some(0));

@@ -1,15 +1,10 @@
 //! `accepted_action = "reject"`: when all routes of a client and family are rejected. One prefix that
 //! comes and goes must not take all the others along each time.
 
-use std::time::Duration;
-
 use crate::base::Time;
+use crate::server::exchange::RejectionEnd;
 
-/// So long few enough are accepted before the routes are accepted again.
-const HOLD: Duration = Duration::from_secs(60);
-
-/// Begins when more than `accepted_max` are accepted, ends when at most nine tenths of it have been
-/// for as long as [`HOLD`].
+/// Begins when more than `accepted_max` are accepted, ends as [`RejectionEnd`] says.
 #[derive(Default, Debug)]
 pub(super) struct Rejection {
     is_on: bool,
@@ -19,16 +14,22 @@ pub(super) struct Rejection {
 
 impl Rejection {
     /// Whether it is on now that so many are accepted, and at most `peak` were since the last time.
-    pub fn review(&mut self, now: Time, peak: i64, accepted: i64, max: u32) -> bool {
+    pub fn review(
+        &mut self,
+        now: Time,
+        (peak, accepted): (i64, i64),
+        max: u32,
+        end: &RejectionEnd,
+    ) -> bool {
         let max = i64::from(max);
-        let calm = max * 9 / 10;
+        let calm = max * i64::from(end.calm_percent) / 100;
         self.is_on |= peak > max;
         if peak > calm {
             self.calm_since = None;
         }
         if self.is_on && accepted <= calm {
             let since = *self.calm_since.get_or_insert(now);
-            if now >= since + HOLD {
+            if now >= since + end.hold {
                 *self = Rejection::default();
             }
         }
@@ -36,14 +37,15 @@ impl Rejection {
     }
 
     /// When it ends if no more are accepted until then.
-    pub fn ends(&self) -> Option<Time> {
-        self.calm_since.map(|since| since + HOLD)
+    pub fn ends(&self, end: &RejectionEnd) -> Option<Time> {
+        self.calm_since.map(|since| since + end.hold)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::exchange::FanoutLimits;
 
     /// What is accepted at which second, the most since the second before, and whether all is rejected.
     type Moment = (u64, i64, i64, bool);
@@ -106,13 +108,14 @@ mod tests {
                 &[(1, 1, 1, true), (2, 1, 0, true), (62, 0, 0, false)],
             ),
         ];
+        let end = FanoutLimits::default().rejection;
         for (case, max, moments) in cases {
             let mut rejection = Rejection::default();
             for &(second, peak, accepted, expected) in moments {
                 let now = Time::from_secs(second);
-                let is_on = rejection.review(now, peak, accepted, max);
+                let is_on = rejection.review(now, (peak, accepted), max, &end);
                 assert_eq!(is_on, expected, "{case}: second {second}");
-                let ends = rejection.ends().filter(|ends| *ends <= now);
+                let ends = rejection.ends(&end).filter(|ends| *ends <= now);
                 assert_eq!(ends, None, "{case}: it ends when it is due");
             }
         }
