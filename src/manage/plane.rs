@@ -147,7 +147,7 @@ impl Plane {
         }
     }
 
-    pub fn feeds(&self) -> &Feeds {
+    pub fn feeds(&self) -> &Arc<Feeds> {
         &self.feeds
     }
 
