@@ -36,6 +36,10 @@ impl Rejection {
         self.is_on
     }
 
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// When it ends if no more are accepted until then.
     pub fn ends(&self, end: &RejectionEnd) -> Option<Time> {
         self.calm_since.map(|since| since + end.hold)
