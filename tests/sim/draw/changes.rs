@@ -167,14 +167,38 @@ const THEMES: [(Theme, &[Change]); 14] = [
             |draw, rng, plan, client| plan.members[client].import.tag = draw.tag(rng),
         ],
     ),
-    (Theme::Forms, &[CHANGE_COMMUNITIES]),
     (
-        Theme::Distances,
-        &[CHANGE_COMMUNITIES, |draw, rng, plan, client| {
-            plan.members[client].rtt_us = rng.percent(80).then(|| draw.rtt_us(rng));
+        Theme::Forms,
+        &[CHANGE_COMMUNITIES, |_, rng, plan, _| {
+            plan.communities.peer_as_aliases = match rng.percent(50) {
+                true => [(65_001, 10_001), (65_002, 200_001)].into(),
+                false => Default::default(),
+            };
         }],
     ),
-    (Theme::Told, &[CHANGE_COMMUNITIES]),
+    (
+        Theme::Distances,
+        &[
+            CHANGE_COMMUNITIES,
+            |draw, rng, plan, client| {
+                plan.members[client].rtt_us = rng.percent(80).then(|| draw.rtt_us(rng));
+            },
+            |_, rng, plan, _| {
+                plan.communities.rtt_thresholds_ms = rng.some(&[5, 20, 100, 200], 2);
+            },
+        ],
+    ),
+    (
+        Theme::Told,
+        &[CHANGE_COMMUNITIES, |_, rng, plan, _| {
+            let tags = &mut plan.communities.tags;
+            let keys: Vec<&str> = tags.keys().copied().collect();
+            if !keys.is_empty() {
+                tags.remove(*rng.pick(&keys));
+            }
+            flip(&mut plan.communities.arouteserver_numbers);
+        }],
+    ),
     (
         Theme::Matrix,
         &[|draw, rng, plan, client| {

@@ -21,7 +21,7 @@ impl Draw {
         let count = *rng.pick(&[1, 2, 8, 60, 60 * all.len() / 80]);
         let mut nets = rng.some(all, count);
         let mut attributes = self.attributes(rng, plan, client, family);
-        if self.has(Theme::Blackholes) && rng.percent(15) {
+        if self.has(Theme::Blackholes) && rng.percent(20) {
             nets.truncate(8);
             if rng.percent(70) {
                 nets.iter_mut().for_each(|net| *net = host_in(net));
@@ -228,6 +228,14 @@ fn random_community(rng: &mut Rng, plan: &Plan, attributes: &mut Attributes) {
                 false => peer,
             };
             form.push(last, attributes);
+            // The nearest or farthest of several counts.
+            if action.contains("_rtt_") {
+                for (_, other) in forms.iter().filter(|(other, _)| other.contains("_rtt_")) {
+                    if rng.percent(20) {
+                        other.push(*rng.pick(&THRESHOLDS_MS), attributes);
+                    }
+                }
+            }
         }
     }
 }

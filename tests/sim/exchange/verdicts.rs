@@ -118,6 +118,7 @@ pub fn tally(judgements: &Judgements, tally: &mut Tally) {
         note(format!("IRR, origin: {}", judgement.irr_origin));
         if judgement.is_blackhole {
             note("blackhole route accepted".to_owned());
+            note(format!("ROV of a blackhole route: {}", judgement.rov));
         }
     }
 }
