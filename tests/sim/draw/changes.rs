@@ -1,9 +1,9 @@
 //! What a reload may change.
 
-use super::policy::AS_SETS;
+use super::policy::{AS_SETS, FORMS};
 use super::{ASNS, Draw, Theme};
-use crate::exchange::{Member, Plan, Registration, VrpNews};
-use crate::oracle::{Matrix, Med, OTC};
+use crate::exchange::{Member, Plan, Registration, SERVER_ASN, VrpNews};
+use crate::oracle::{Communities, Matrix, Med, OTC};
 use crate::rng::Rng;
 
 type Change = fn(&Draw, &mut Rng, &mut Plan, usize);
@@ -169,12 +169,27 @@ const THEMES: [(Theme, &[Change]); 14] = [
     ),
     (
         Theme::Forms,
-        &[CHANGE_COMMUNITIES, |_, rng, plan, _| {
-            plan.communities.peer_as_aliases = match rng.percent(50) {
-                true => [(65_001, 10_001), (65_002, 200_001)].into(),
-                false => Default::default(),
-            };
-        }],
+        &[
+            CHANGE_COMMUNITIES,
+            |_, rng, plan, _| {
+                plan.communities.peer_as_aliases = match rng.percent(50) {
+                    true => [(65_001, 10_001), (65_002, 200_001)].into(),
+                    false => Default::default(),
+                };
+            },
+            |_, rng, plan, _| {
+                let (action, texts) = *rng.pick(&FORMS);
+                let usual = Communities::new(SERVER_ASN).forms.remove(action);
+                match rng.percent(50) {
+                    true => plan.communities.set(action, texts),
+                    false => drop(
+                        plan.communities
+                            .forms
+                            .insert(action, usual.unwrap_or_default()),
+                    ),
+                }
+            },
+        ],
     ),
     (
         Theme::Distances,

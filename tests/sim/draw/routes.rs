@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::policy::THRESHOLDS_MS;
 use super::{ASNS, Draw, Theme};
 use crate::exchange::{Member, Plan, SERVER_ASN, addresses, link_local_of};
-use crate::oracle::{AS_SEQUENCE, Attributes, BLACKHOLE, Form, Net, OTC};
+use crate::oracle::{AS_SEQUENCE, Attributes, BLACKHOLE, Form, Net, OTC, extended};
 use crate::rng::Rng;
 
 impl Draw {
@@ -71,6 +71,9 @@ impl Draw {
             for _ in 0..rng.between(1, 4) {
                 random_community(rng, plan, &mut attributes);
             }
+        }
+        if self.has(Theme::Told) && rng.percent(20) {
+            forge(rng, &mut attributes);
         }
         self.other_attributes(rng, member, &mut attributes);
         tidy(&mut attributes);
@@ -175,6 +178,20 @@ fn random_as_path(rng: &mut Rng, asn: u32, close: bool) -> Vec<(u8, Vec<u32>)> {
     path
 }
 
+/// What stands for something in some configurations, and for nothing in others.
+fn forge(rng: &mut Rng, attributes: &mut Attributes) {
+    match rng.below(4) {
+        0 => attributes
+            .communities
+            .push((65_300, *rng.pick(&[2, 11, 12]))),
+        1 => attributes.large.push((3_356, 1_002, 13)),
+        2 => attributes
+            .communities
+            .push((65_520, rng.between(1, 15) as u16)),
+        _ => attributes.extended.push(extended(3, 64_511, 14)),
+    }
+}
+
 /// Mostly one that means something at present, or meant something before.
 fn random_community(rng: &mut Rng, plan: &Plan, attributes: &mut Attributes) {
     let rs = SERVER_ASN;
@@ -228,10 +245,11 @@ fn random_community(rng: &mut Rng, plan: &Plan, attributes: &mut Attributes) {
                 false => peer,
             };
             form.push(last, attributes);
-            // The nearest or farthest of several counts.
+            // The nearest of several counts.
+            let is_near = |other: &str| other.starts_with("prepend") && other.contains("_lower_");
             if action.contains("_rtt_") {
-                for (_, other) in forms.iter().filter(|(other, _)| other.contains("_rtt_")) {
-                    if rng.percent(20) {
+                for (_, other) in forms.iter().filter(|(other, _)| is_near(other)) {
+                    if rng.percent(40) {
                         other.push(*rng.pick(&THRESHOLDS_MS), attributes);
                     }
                 }
