@@ -247,7 +247,10 @@ const THEMES: [(Theme, &[Change]); 14] = [
     ),
     (
         Theme::NextHops,
-        &[|_, _, plan, client| flip(&mut plan.members[client].ipv6_next_hops)],
+        &[
+            |_, _, plan, client| flip(&mut plan.members[client].ipv6_next_hops),
+            |_, _, plan, client| flip(&mut plan.members[client].lists_link_local),
+        ],
     ),
     (
         Theme::Pace,

@@ -45,7 +45,8 @@ impl Draw {
     ) -> Attributes {
         let member = &plan.members[client];
         let next_hop = self.next_hop(rng, plan, member, family);
-        let has_link_local = next_hop.is_ipv6() && rng.percent(25);
+        let share = if self.has(Theme::NextHops) { 60 } else { 25 };
+        let has_link_local = next_hop.is_ipv6() && rng.percent(share);
         let as_path = random_as_path(rng, member.asn, plan.is_close);
         let mut attributes = Attributes {
             origin: if plan.is_close {
@@ -72,8 +73,12 @@ impl Draw {
                 random_community(rng, plan, &mut attributes);
             }
         }
-        if self.has(Theme::Told) && rng.percent(20) {
+        if self.has(Theme::Told) && rng.percent(35) {
             forge(rng, &mut attributes);
+        }
+        if self.has(Theme::Forms) && rng.percent(20) {
+            let last = *rng.pick(&[7, member.asn]);
+            attributes.extended.push(extended(3, SERVER_ASN, last));
         }
         self.other_attributes(rng, member, &mut attributes);
         tidy(&mut attributes);
