@@ -1,5 +1,6 @@
 //! What the IRR data of a large exchange cost: 320 AS-SETs of 10,000 prefixes each, from files that
-//! bgpq4 wrote. Cold, again with copies kept, again after a restart, and with nothing changed.
+//! bgpq4 wrote. Cold, with nothing changed, with all changed, and after restarts; and what copies cost apart
+//! from that.
 //!
 //! `cargo bench --bench irr [AS_SETS PREFIXES]`
 
@@ -46,8 +47,15 @@ fn main() {
     drop(report);
     refresh("nothing changed", &names, || store);
     let first = || new(&irr, Some(state.clone()));
-    refresh("the first start, which writes copies", &names, first);
-    refresh("a later start, with copies there", &names, first);
+    let (mut store, _) = refresh("the first start, without copies", &names, first);
+    keep_copies("the first copies", &mut store);
+    for number in 0..as_sets {
+        write_as_set(&irr, number, prefixes - 1);
+    }
+    let (mut store, _) = refresh("all files changed", &names, || store);
+    keep_copies("new copies", &mut store);
+    let (mut store, _) = refresh("a later start, with copies there", &names, first);
+    keep_copies("nothing to copy", &mut store);
     fs::remove_dir_all(&irr).expect("the folder is ours");
     fs::create_dir(&irr).expect("a new folder");
     refresh("a start from copies alone", &names, first);
@@ -73,6 +81,21 @@ fn refresh(
         report.problems.len()
     );
     (store, report)
+}
+
+fn keep_copies(what: &str, store: &mut IrrStore) {
+    let start = Instant::now();
+    let mut copying = store.to_copy();
+    let mut count = 0;
+    while copying.step() {
+        count += 1;
+    }
+    store.handle_copied(&copying);
+    println!(
+        "{what}: {:.3} s, {count} files, problem: {:?}",
+        start.elapsed().as_secs_f64(),
+        copying.problem()
+    );
 }
 
 /// As bgpq4 -4j writes it.

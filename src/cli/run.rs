@@ -101,6 +101,7 @@ async fn serve(config: Config) -> Result<bool, RunError> {
     );
     let plane = Plane::new(config, exchange, Arc::new(runtime.handle().clone()));
     let plane = Arc::new(plane.with_feeds(feeds, inputs));
+    plane.feeds().keep_copies(irr.copying);
     manage::serve(plane, doors).await?;
     Ok(runtime.shutdown(GOODBYE).await)
 }

@@ -549,7 +549,25 @@ fn cores(view: &CoresView) -> String {
             shard.pending.to_string(),
         ]);
     }
-    format!("{}\n{}\n{}", threads.text(), sessions.text(), shards.text())
+    let mut policy = Table::new(&[
+        "POLICY",
+        ">CLASSES",
+        ">ELIGIBILITIES",
+        ">AUDIENCES",
+        ">VARIANTS",
+    ]);
+    for shard in &view.shards {
+        policy.row(vec![
+            shard.thread.name.clone(),
+            shard.classes.to_string(),
+            shard.eligibilities.to_string(),
+            shard.audiences.to_string(),
+            shard.variants.to_string(),
+        ]);
+    }
+    [threads, sessions, shards, policy]
+        .map(|table| table.text())
+        .join("\n")
 }
 
 pub fn explain(args: &ExplainArgs) -> Result<Outcome, FetchError> {

@@ -131,6 +131,7 @@ impl Blackhole {
             next_hops: BlackholeNextHops {
                 v4: v4.filter(|_| ipv4 == Mode::Rewrite),
                 v6: v6.filter(|_| ipv6 == Mode::Rewrite),
+                is_on: ipv4 != Mode::Off || ipv6 != Mode::Off,
             },
             add_no_export: reader
                 .bool("add_no_export")

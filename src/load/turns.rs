@@ -21,9 +21,9 @@ pub struct Turn {
     /// From the command or that PDU on, until the first and the last of the flips.
     pub first_s: Option<f64>,
     pub took_s: Option<f64>,
-    /// Changes that ran meanwhile, and the longest that a client heard of none.
+    /// Changes that ran meanwhile, and if there were any, the longest that a client heard of none.
     pub running: u64,
-    pub gap_ms: f64,
+    pub gap_ms: Option<f64>,
     /// Their arrival, milliseconds.
     pub arrival: Option<Spread>,
     /// Prefixes that the clients got and that made nothing right.
@@ -55,14 +55,14 @@ impl TurnFigures {
             let of = turns.iter().filter(move |turn| turn.rejects == rejects);
             median(of.filter_map(|turn| turn.took_s))
         };
-        let gaps = || turns.iter().filter(|turn| turn.running > 0);
+        let gaps = || turns.iter().filter_map(|turn| turn.gap_ms);
         TurnFigures {
             quiet_gap_ms,
             rejected_s: took(true),
             accepted_s: took(false),
             answered_s: median(turns.iter().filter_map(|turn| turn.answered_s)),
-            gap_ms: median(gaps().map(|turn| turn.gap_ms)),
-            gap_max_ms: gaps().map(|turn| turn.gap_ms).max_by(f64::total_cmp),
+            gap_ms: median(gaps()),
+            gap_max_ms: gaps().max_by(f64::total_cmp),
             needless: turns.iter().chain(&arrival).map(|turn| turn.needless).sum(),
             arrival,
             turns,
@@ -116,8 +116,7 @@ mod tests {
         let turn = |rejects: bool, took_s: f64, gap_ms: f64| Turn {
             rejects,
             took_s: Some(took_s),
-            running: 1,
-            gap_ms,
+            gap_ms: Some(gap_ms),
             needless: 1,
             ..Turn::default()
         };

@@ -260,7 +260,7 @@ pub fn client(
     }
 }
 
-/// How many acceptable prefixes "block" keeps back, by family.
+/// How many acceptable prefixes "block" or "reject" keeps back, by family.
 fn blocked(client: &Client, status: &ClientStatus) -> [u32; 2] {
     [0, 1].map(|family| {
         let limits = &client.limits[family];
@@ -268,9 +268,7 @@ fn blocked(client: &Client, status: &ClientStatus) -> [u32; 2] {
             Some(max) if limits.accepted_action == LimitAction::Block => {
                 status.accepted[family].saturating_sub(max)
             }
-            Some(max) if limits.accepted_action == LimitAction::Reject => {
-                status.accepted[family] * u32::from(status.accepted[family] > max)
-            }
+            _ if status.rejecting.iter().any(|it| it.index() == family) => status.accepted[family],
             _ => 0,
         }
     })
@@ -500,6 +498,8 @@ impl ShardView {
             attribute_octets: stats.attribute_octets,
             audiences: stats.audiences,
             eligibilities: stats.eligibilities,
+            classes: stats.classes,
+            variants: stats.variants,
             messages: stats.messages,
             routes_in: stats.routes_in,
             deltas_out: stats.deltas_out,
@@ -515,22 +515,56 @@ impl ShardView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{Family, FamilySet};
     use crate::config;
 
     #[test]
-    fn what_block_keeps_back_is_not_shown_as_accepted() {
+    fn what_a_limit_keeps_back_is_not_shown_as_accepted() {
+        let (none, ipv4) = (FamilySet::EMPTY, FamilySet::only(Family::Ipv4));
         let cases = [
-            ("under the limit", "block", [2, 3], [2, 3], [0, 0]),
-            ("over it in one family", "block", [5, 9], [2, 9], [3, 0]),
+            ("under the limit", "block", none, [2, 3], [2, 3], [0, 0]),
             (
-                "over it, with no more than a warning",
+                "over it in one family",
+                "block",
+                none,
+                [5, 9],
+                [2, 9],
+                [3, 0],
+            ),
+            (
+                "no more than a warning",
                 "warn",
+                none,
                 [5, 9],
                 [5, 9],
                 [0, 0],
             ),
+            (
+                "over it, and all rejected",
+                "reject",
+                ipv4,
+                [5, 9],
+                [0, 9],
+                [5, 0],
+            ),
+            (
+                "under it again, and still all rejected",
+                "reject",
+                ipv4,
+                [1, 9],
+                [0, 9],
+                [1, 0],
+            ),
+            (
+                "under it, with \"reject\"",
+                "reject",
+                none,
+                [1, 9],
+                [1, 9],
+                [0, 0],
+            ),
         ];
-        for (name, action, counted, accepted, blocked) in cases {
+        for (name, action, rejecting, counted, accepted, blocked) in cases {
             let text = format!(
                 "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[[client]]\nasn = 1\n\
                  address = \"192.0.2.7\"\n[client.limits.ipv4]\naccepted_max = 2\n\
@@ -545,6 +579,7 @@ mod tests {
             );
             let status = ClientStatus {
                 accepted: counted,
+                rejecting,
                 ..ClientStatus::default()
             };
             let one = exchange.clients().next().expect("one");

@@ -4,16 +4,17 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::task::{JoinError, spawn_blocking};
 use tracing::error;
 
 use crate::base::Time;
 use crate::config::{Config, IrrFeed, IrrSources, RpkiFeed as RpkiSources};
-use crate::outside::irr::{IrrIngredients, IrrProblem, IrrReport, IrrStore};
+use crate::outside::irr::{Copying, IrrIngredients, IrrProblem, IrrStore};
 use crate::outside::rtr::CacheStatus;
-use crate::policy::{IrrSet, Outside};
+use crate::policy::{IrrSet, Outside, PrefixBlocks, VrpSet};
 use crate::runtime::wall_clock;
 
-use super::rpki::{NewFeed, Rtr, RtrSay, VrpFiles, merged, read_vrps};
+use super::rpki::{Merger, NewFeed, Rtr, RtrSay, VrpFiles, read_vrps};
 
 /// What comes from outside, and where it is kept.
 #[derive(Default)]
@@ -22,8 +23,13 @@ pub struct Feeds {
     /// What each VRP file last said.
     files: Mutex<VrpFiles>,
     rtr: Mutex<Rtr>,
+    merger: Mutex<Merger>,
     /// What was said of the IRR data last.
     irr_problems: Mutex<Vec<String>>,
+    /// What the copies last came to.
+    copies_problem: Mutex<Option<String>>,
+    /// Held while copies are written: two would write the same file.
+    copying: tokio::sync::Mutex<()>,
     irr_missing: Mutex<BTreeSet<String>>,
 }
 
@@ -39,6 +45,8 @@ pub struct IrrData {
     /// AS-SETs of which there is nothing.
     pub missing: BTreeSet<String>,
     pub problems: Vec<String>,
+    /// The copies to write when this is in force.
+    pub copying: Copying,
 }
 
 impl Feeds {
@@ -53,13 +61,51 @@ impl Feeds {
     /// The same, on a thread of its own. `None`: it came to grief, what is in use stays.
     pub async fn load_irr(&self, config: &Arc<Config>) -> Option<IrrData> {
         let (store, config) = (self.irr.clone(), config.clone());
-        let read = tokio::task::spawn_blocking(move || read_irr(&store, &config));
-        let data = read
+        let read = spawn_blocking(move || read_irr(&store, &config));
+        let mut data = read
             .await
             .map_err(|error| error!("IRR data: {error}"))
             .ok()?;
         self.note_irr(&data);
+        data.problems.extend(lock(&self.copies_problem).clone());
         Some(data)
+    }
+
+    /// Copies of what is in force by now, so that a restart has it. Returns at once, from within tokio;
+    /// what goes wrong is among the problems then.
+    pub fn keep_copies(self: &Arc<Feeds>, copying: Copying) {
+        let feeds = self.clone();
+        tokio::spawn(async move {
+            let _alone = feeds.copying.lock().await;
+            if let Err(error) = feeds.write_copies(copying).await {
+                error!("copies of IRR files: {error}");
+            }
+        });
+    }
+
+    /// One at a time, so that the end of the server has to wait for one only.
+    async fn write_copies(&self, mut copying: Copying) -> Result<(), JoinError> {
+        while !copying.is_done() {
+            let step = spawn_blocking(move || {
+                copying.step();
+                copying
+            });
+            copying = step.await?;
+        }
+        let problem = copying.problem().map(|problem| problem.to_string());
+        let store = self.irr.clone();
+        spawn_blocking(move || {
+            if let Some(Store { store, .. }) = lock(&store).as_mut() {
+                store.handle_copied(&copying);
+            }
+        })
+        .await?;
+        let mut told = lock(&self.copies_problem);
+        if let Some(problem) = problem.as_ref().filter(|_| *told != problem) {
+            error!("{problem}");
+        }
+        *told = problem;
+        Ok(())
     }
 
     fn note_irr(&self, data: &IrrData) {
@@ -78,7 +124,9 @@ impl Feeds {
 
     /// What is wrong with the IRR data at present.
     pub fn irr_problems(&self) -> Vec<String> {
-        lock(&self.irr_problems).clone()
+        let mut problems = lock(&self.irr_problems).clone();
+        problems.extend(lock(&self.copies_problem).clone());
+        problems
     }
 
     /// Reads the VRP files again; one that cannot be read leaves what it said before.
@@ -94,7 +142,17 @@ impl Feeds {
             true => RtrSay::NotConfigured,
             false => RtrSay::NotYet,
         };
-        merged(&say, &self.files(), &Outside::default())
+        self.merged(&say, &self.files(), &Outside::default())
+    }
+
+    /// What all sources say together. Takes a while: not for the thread of the management plane.
+    pub fn merged(&self, say: &RtrSay, files: &VrpFiles, before: &Outside) -> Outside {
+        lock(&self.merger).merged(say, files, before)
+    }
+
+    /// Where two sets of VRPs differ, if that is known.
+    pub fn vrp_change(&self, before: &Arc<VrpSet>, now: &Arc<VrpSet>) -> Option<Arc<PrefixBlocks>> {
+        lock(&self.merger).change(before, now)
     }
 
     /// What the VRP files in use say.
@@ -142,9 +200,9 @@ fn read_irr(store: &Mutex<Option<Store>>, config: &Config) -> IrrData {
     let Some(Store { store, .. }) = store.as_mut() else {
         return IrrData::default();
     };
-    let report = match names.is_empty() {
-        true => IrrReport::default(),
-        false => store.refresh(&names, wall_clock()),
+    let (report, copying) = match names.is_empty() {
+        true => Default::default(),
+        false => (store.refresh(&names, wall_clock()), store.to_copy()),
     };
     let sources: BTreeSet<&IrrSources> = config
         .clients
@@ -163,6 +221,7 @@ fn read_irr(store: &Mutex<Option<Store>>, config: &Config) -> IrrData {
             .collect(),
         missing,
         problems: report.problems.iter().map(IrrProblem::to_string).collect(),
+        copying,
     }
 }
 

@@ -230,6 +230,16 @@ fn shards(shards: &[ShardStats]) -> Vec<Metric> {
             each(|shard| shard.audiences),
         ),
         gauge(
+            "shard_classes",
+            "Distinct outcomes of the checks of a prefix",
+            each(|shard| shard.classes),
+        ),
+        gauge(
+            "shard_variants",
+            "Distinct forms in which attribute sets go out",
+            each(|shard| shard.variants),
+        ),
+        gauge(
             "shard_pending",
             "Changed prefixes that wait to be sent",
             each(|shard| shard.pending),

@@ -18,7 +18,7 @@ use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
 use super::named::{NoClient, named};
 use super::reload::{TooMuch, Unconfirmed};
-use super::rpki::{self, RtrSay, VrpFiles};
+use super::rpki::{RtrSay, VrpFiles};
 
 /// How long a change waits for the one before it to be everywhere.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
@@ -147,7 +147,7 @@ impl Plane {
         }
     }
 
-    pub fn feeds(&self) -> &Feeds {
+    pub fn feeds(&self) -> &Arc<Feeds> {
         &self.feeds
     }
 
@@ -221,8 +221,8 @@ impl Plane {
     /// thread.
     pub(super) async fn outside_with(&self, files: &VrpFiles, before: &Outside) -> Outside {
         let say = self.feeds.rtr_say(self.data.now());
-        let (files, kept) = (files.clone(), before.clone());
-        let merge = tokio::task::spawn_blocking(move || rpki::merged(&say, &files, &kept));
+        let (files, kept, feeds) = (files.clone(), before.clone(), self.feeds.clone());
+        let merge = tokio::task::spawn_blocking(move || feeds.merged(&say, &files, &kept));
         merge.await.unwrap_or_else(|_| before.clone())
     }
 
@@ -397,7 +397,7 @@ impl Plane {
         // A check that was not there before begins when there is something to check by.
         let was_off = inputs.is_rpki_new || old.config.rpki.is_empty();
         inputs.is_rpki_new = inputs.outside.vrps.is_none() && was_off;
-        inputs.vrp_changes = vrp_changes(&old.exchange, &inputs.outside).await;
+        inputs.vrp_changes = self.vrp_changes(&old.exchange, &inputs.outside).await;
         let exchange = config::compile(&config, overrides, inputs, Some(&old.exchange));
         let exchange = Arc::new(exchange);
         let difference = config::difference((&old.config, &old.exchange), (&config, &exchange));
@@ -408,6 +408,26 @@ impl Plane {
             difference,
             is_data_new,
         }
+    }
+
+    /// Where the VRPs differ from those in force; `None` where there is nothing to compare.
+    async fn vrp_changes(&self, old: &Exchange, new: &Outside) -> Option<VrpChanges> {
+        let (before, now) = (old.outside.vrps.clone()?, new.vrps.clone()?);
+        if Arc::ptr_eq(&before, &now) {
+            return None;
+        }
+        let blocks = match self.feeds.vrp_change(&before, &now) {
+            Some(known) => known,
+            None => {
+                let compare = tokio::task::spawn_blocking(move || before.difference(&now));
+                Arc::new(compare.await.ok()?)
+            }
+        };
+        info!(blocks = blocks.len(), "VRPs changed");
+        Some(VrpChanges {
+            since: old.generation,
+            blocks,
+        })
     }
 
     pub(super) async fn put_into_force(&self, draft: Draft) -> Result<Difference, ChangeError> {
@@ -468,19 +488,4 @@ fn is_same_outside(a: &Outside, b: &Outside) -> bool {
         a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
     }
     is_same(&a.vrps, &b.vrps) && is_same(&a.aspas, &b.aspas)
-}
-
-/// Where the VRPs differ from those in force; `None` where there is nothing to compare.
-async fn vrp_changes(old: &Exchange, new: &Outside) -> Option<VrpChanges> {
-    let (before, now) = (old.outside.vrps.clone()?, new.vrps.clone()?);
-    if Arc::ptr_eq(&before, &now) {
-        return None;
-    }
-    let compare = tokio::task::spawn_blocking(move || before.difference(&now));
-    let blocks = Arc::new(compare.await.ok()?);
-    info!(blocks = blocks.len(), "VRPs changed");
-    Some(VrpChanges {
-        since: old.generation,
-        blocks,
-    })
 }

@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use crate::base::{Generation, Time};
 use crate::config::{self, Bound, Config, Difference, Inputs, ReloadLimits};
+use crate::outside::irr::Copying;
 
 use super::plane::{ChangeError, Changes, Draft, Plane};
 use super::rehearsal::{RehearsalView, rehearse};
@@ -75,6 +76,7 @@ struct Read {
     config: Arc<Config>,
     changes: Changes,
     files: VrpFiles,
+    copying: Copying,
     warnings: Vec<String>,
 }
 
@@ -109,6 +111,7 @@ impl Plane {
         };
         let difference = self.put_into_force(draft).await?;
         self.feeds().keep_files(read.files);
+        self.feeds().keep_copies(read.copying);
         let (current, inputs, files) = before;
         let is_changed = !difference.is_empty()
             || self.current().exchange.generation != current.exchange.generation;
@@ -180,7 +183,8 @@ impl Plane {
             return Err(ChangeError::NeedsRestart(needs_restart));
         }
         let mut changes = changes.clone();
-        warnings.extend(self.read_irr(&config, &mut changes).await);
+        let (problems, copying) = self.read_irr(&config, &mut changes).await;
+        warnings.extend(problems);
         let (files, problems) = self.read_files(&config).await;
         warnings.extend(problems);
         changes.inputs.outside = self.outside_with(&files, &changes.inputs.outside).await;
@@ -188,6 +192,7 @@ impl Plane {
             config,
             changes,
             files,
+            copying,
             warnings,
         })
     }
@@ -217,15 +222,22 @@ impl Plane {
         }
     }
 
-    /// IRR data as it is now; what is wrong with it.
-    async fn read_irr(&self, config: &Arc<Config>, changes: &mut Changes) -> Vec<String> {
+    /// IRR data as it is now; what is wrong with it, and the copies to write when it is in force.
+    async fn read_irr(
+        &self,
+        config: &Arc<Config>,
+        changes: &mut Changes,
+    ) -> (Vec<String>, Copying) {
         match self.feeds().load_irr(config).await {
             Some(irr) => {
                 changes.inputs.irr = irr.sets;
                 changes.inputs.irr_missing = irr.missing;
-                irr.problems
+                (irr.problems, irr.copying)
             }
-            None => vec!["IRR data could not be read; what is in use stays".to_owned()],
+            None => {
+                let problem = "IRR data could not be read; what is in use stays".to_owned();
+                (vec![problem], Copying::default())
+            }
         }
     }
 
@@ -243,7 +255,7 @@ impl Plane {
         let mut changes = self.changes.lock().await;
         let config = self.current().config.clone();
         let mut kept = changes.clone();
-        self.read_irr(&config, &mut kept).await;
+        let (_, copying) = self.read_irr(&config, &mut kept).await;
         let (files, _) = self.read_files(&config).await;
         kept.inputs.outside = self.outside_with(&files, &kept.inputs.outside).await;
         let draft = self.draft(config.clone(), &mut kept).await;
@@ -259,6 +271,7 @@ impl Plane {
         match changed {
             Ok(_) => {
                 self.feeds().keep_files(files);
+                self.feeds().keep_copies(copying);
                 *changes = kept;
             }
             Err(error) => error!("new data from files is not in force: {error}"),

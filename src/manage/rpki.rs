@@ -11,7 +11,7 @@ use crate::base::Time;
 use crate::config::RpkiFeed as RpkiSources;
 use crate::outside::rtr::{CacheStatus, RpkiFeed, RtrCaches, RtrConfig};
 use crate::outside::vrp_file::{self, VrpFile};
-use crate::policy::{Aspa, AspaSet, Outside, Vrp, VrpSet};
+use crate::policy::{Aspa, AspaSet, Outside, PrefixBlocks, Vrp, VrpSet};
 
 /// What VRP files say, by name.
 pub type VrpFiles = HashMap<PathBuf, Arc<VrpFile>>;
@@ -124,43 +124,130 @@ pub fn read_vrps(sources: &RpkiSources, before: &VrpFiles) -> (VrpFiles, Vec<Str
     (files, problems)
 }
 
-/// VRPs and ASPAs of caches and files together. Sorting half a million takes a moment.
-pub fn merged(say: &RtrSay, files: &VrpFiles, before: &Outside) -> Outside {
-    let has_vrps = files.values().any(|file| !file.vrps.is_empty());
-    let is_there = match say {
-        RtrSay::Feed(_) => true,
-        RtrSay::NotConfigured => has_vrps,
-        // Files alone would let pass what the cache is asked for.
-        RtrSay::NotYet => before.vrps.is_some(),
-        // Nothing is covered any more (RFC 6811 §2), which is not as if nothing had ever come.
-        RtrSay::Expired => true,
-    };
-    if !is_there {
-        return Outside::default();
+/// Puts together what all sources say, and remembers what it came to: a few changes cost little.
+#[derive(Default)]
+pub struct Merger {
+    /// Sorted, each once, and the set that was made of it.
+    last: Option<(Arc<Vec<Vrp>>, Arc<VrpSet>)>,
+    /// Where the last two sets differ.
+    change: Option<VrpChange>,
+}
+
+/// Where two sets differ.
+#[derive(Clone)]
+pub struct VrpChange {
+    pub before: Arc<VrpSet>,
+    pub now: Arc<VrpSet>,
+    pub blocks: Arc<PrefixBlocks>,
+}
+
+impl Merger {
+    /// VRPs and ASPAs of caches and files together. Half a million new ones take a moment.
+    pub fn merged(&mut self, say: &RtrSay, files: &VrpFiles, before: &Outside) -> Outside {
+        let has_vrps = files.values().any(|file| !file.vrps.is_empty());
+        let is_there = match say {
+            RtrSay::Feed(_) => true,
+            RtrSay::NotConfigured => has_vrps,
+            // Files alone would let pass what the cache is asked for.
+            RtrSay::NotYet => before.vrps.is_some(),
+            // Nothing is covered any more (RFC 6811 §2), which is not as if nothing had ever come.
+            RtrSay::Expired => true,
+        };
+        if !is_there {
+            return Outside::default();
+        }
+        let feed = match say {
+            RtrSay::Feed(feed) => Some(&**feed),
+            _ => None,
+        };
+        let vrps = self.set_of(all_vrps(feed, files), before.vrps.as_ref());
+        let aspas = aspas(feed, files);
+        if let Some(before) = &before.vrps
+            && vrps.len() < before.len() / 10 * 9
+        {
+            tracing::error!(
+                before = before.len(),
+                now = vrps.len(),
+                "more than a tenth of the VRPs is gone at once"
+            );
+        }
+        Outside {
+            vrps: Some(vrps),
+            aspas: (!aspas.is_empty()).then(|| keep_same(before.aspas.as_ref(), aspas)),
+        }
     }
-    let feed = match say {
-        RtrSay::Feed(feed) => Some(&**feed),
-        _ => None,
-    };
+
+    /// An equal set stays the one it was: what hangs on it sees that nothing changed.
+    fn set_of(&mut self, list: Arc<Vec<Vrp>>, before: Option<&Arc<VrpSet>>) -> Arc<VrpSet> {
+        let last = self.last.take();
+        let last = last.filter(|(_, set)| before.is_some_and(|before| Arc::ptr_eq(before, set)));
+        let Some((known, set)) = last else {
+            let set = Arc::new(VrpSet::of_sorted(&list));
+            self.last = Some((list, set.clone()));
+            return set;
+        };
+        if Arc::ptr_eq(&known, &list) {
+            self.last = Some((known, set.clone()));
+            return set;
+        }
+        let (added, removed) = changes(&known, &list);
+        if added.is_empty() && removed.is_empty() {
+            self.last = Some((list, set.clone()));
+            return set;
+        }
+        let now = Arc::new(set.with_changes(&added, &removed));
+        let changed = added.iter().chain(&removed).map(|vrp| vrp.prefix);
+        self.change = Some(VrpChange {
+            before: set,
+            now: now.clone(),
+            blocks: Arc::new(changed.collect()),
+        });
+        self.last = Some((list, now.clone()));
+        now
+    }
+
+    /// Where these two differ, if they are the last two.
+    pub fn change(&self, before: &Arc<VrpSet>, now: &Arc<VrpSet>) -> Option<Arc<PrefixBlocks>> {
+        let is_it = |change: &&VrpChange| {
+            Arc::ptr_eq(&change.before, before) && Arc::ptr_eq(&change.now, now)
+        };
+        let change = self.change.as_ref().filter(is_it);
+        change.map(|change| change.blocks.clone())
+    }
+}
+
+/// Sorted, each once.
+fn all_vrps(feed: Option<&RpkiFeed>, files: &VrpFiles) -> Arc<Vec<Vrp>> {
+    if let Some(feed) = feed
+        && files.values().all(|file| file.vrps.is_empty())
+    {
+        return feed.vrps.clone();
+    }
     let mut vrps: Vec<Vrp> = Vec::new();
     if let Some(feed) = feed {
         vrps.extend_from_slice(&feed.vrps);
     }
     vrps.extend(files.values().flat_map(|file| file.vrps.iter().copied()));
-    let vrps = VrpSet::new(vrps);
-    let aspas = aspas(feed, files);
-    if let Some(before) = &before.vrps
-        && vrps.len() < before.len() / 10 * 9
-    {
-        tracing::error!(
-            before = before.len(),
-            now = vrps.len(),
-            "more than a tenth of the VRPs is gone at once"
-        );
-    }
-    Outside {
-        vrps: Some(keep_same(before.vrps.as_ref(), vrps)),
-        aspas: (!aspas.is_empty()).then(|| keep_same(before.aspas.as_ref(), aspas)),
+    vrps.sort_unstable();
+    vrps.dedup();
+    Arc::new(vrps)
+}
+
+/// What has come and what has gone from one sorted list to another.
+fn changes(before: &[Vrp], now: &[Vrp]) -> (Vec<Vrp>, Vec<Vrp>) {
+    let (mut added, mut removed) = (Vec::new(), Vec::new());
+    let (mut before, mut now) = (before.iter().peekable(), now.iter().peekable());
+    loop {
+        match (before.peek(), now.peek()) {
+            (Some(a), Some(b)) if a == b => {
+                before.next();
+                now.next();
+            }
+            (Some(a), Some(b)) if a < b => removed.extend(before.next()),
+            (Some(_), None) => removed.extend(before.next()),
+            (_, Some(_)) => added.extend(now.next()),
+            (None, None) => return (added, removed),
+        }
     }
 }
 
@@ -218,7 +305,7 @@ mod tests {
             };
             VrpFiles::from([(PathBuf::from("vrps.json"), Arc::new(said))])
         };
-        let held = merged(
+        let held = Merger::default().merged(
             &feed(&["192.0.2.0/24"]),
             &VrpFiles::new(),
             &Outside::default(),
@@ -290,17 +377,32 @@ mod tests {
             ),
         ];
         for (case, say, files, before, expected) in cases {
-            let outside = merged(&say, &files, before);
+            let outside = Merger::default().merged(&say, &files, before);
             assert_eq!(outside.vrps.map(|vrps| vrps.len()), expected, "{case}");
         }
     }
 
     #[test]
-    fn equal_data_stays_the_same_value() {
-        let say = feed(&["192.0.2.0/24"]);
-        let once = merged(&say, &VrpFiles::new(), &Outside::default());
-        let again = merged(&say, &VrpFiles::new(), &once);
-        let same = once.vrps.zip(again.vrps);
-        assert!(same.is_some_and(|(a, b)| Arc::ptr_eq(&a, &b)));
+    fn equal_data_stays_the_same_value_and_a_change_is_told() {
+        let mut merger = Merger::default();
+        let files = VrpFiles::new();
+        let mut step = |prefixes: &[&str], before: &Outside| {
+            let outside = merger.merged(&feed(prefixes), &files, before);
+            let pair = before.vrps.as_ref().zip(outside.vrps.as_ref());
+            let is_same = pair.is_some_and(|(a, b)| Arc::ptr_eq(a, b));
+            let blocks = pair.and_then(|(a, b)| merger.change(a, b));
+            (outside, is_same, blocks.map(|blocks| blocks.len()))
+        };
+        let (once, _, _) = step(&["192.0.2.0/24", "198.51.100.0/24"], &Outside::default());
+        let (again, is_same, _) = step(&["192.0.2.0/24", "198.51.100.0/24"], &once);
+        assert!(is_same, "equal lists are one set");
+        let (other, is_same, blocks) = step(&["192.0.2.0/24", "203.0.113.0/24"], &again);
+        assert_eq!((is_same, blocks), (false, Some(2)), "one gone, one come");
+        let anew = [vrp("192.0.2.0/24"), vrp("203.0.113.0/24")];
+        let set = other.vrps.as_deref().cloned();
+        assert_eq!(set, Some(VrpSet::of_sorted(&anew)));
+        // What was made of other data before does not count.
+        let (_, _, blocks) = step(&["192.0.2.0/24"], &once);
+        assert_eq!(blocks, None);
     }
 }

@@ -345,6 +345,10 @@ pub struct ShardView {
     pub attribute_octets: u64,
     pub audiences: u64,
     pub eligibilities: u64,
+    /// Distinct outcomes of the checks of a prefix.
+    pub classes: u64,
+    /// Distinct forms in which attribute sets go out.
+    pub variants: u64,
     pub messages: u64,
     pub routes_in: u64,
     pub deltas_out: u64,

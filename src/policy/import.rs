@@ -12,7 +12,7 @@ use crate::base::{Asn, Family, Prefix};
 use crate::wire::{AttributeSet, NextHop};
 
 use super::bogons::{BOGON_ASNS, PrefixList};
-use super::class::{PrefixClass, RovClass};
+use super::class::{IrrPrefixClass, PrefixClass, RovClass};
 use super::irr_check::{IrrChecks, SetOrigin};
 use super::{
     AspaSet, AspaState, ControlScheme, IrrSet, RejectReason, RovState, TRANSIT_FREE_ASNS, VrpSet,
@@ -80,7 +80,8 @@ pub struct ImportChecks {
     pub rpki_invalid: bool,
     pub rpki_unknown: bool,
     pub aspa_invalid: bool,
-    /// RFC 7999: longer prefixes are accepted with one of the scheme's blackholing communities.
+    /// RFC 7999: longer prefixes are accepted with one of the scheme's blackholing communities, where IRR
+    /// or RPKI say that they are the client's.
     pub blackhole: Option<BlackholeRequests>,
     /// Reasons that do not reject, but leave a remark.
     pub remarks: Vec<RejectReason>,
@@ -183,6 +184,7 @@ pub struct SetJudgement {
     /// RFC 6811 §2; `None` where there is none that counts.
     origin: Option<Asn>,
     irr: SetOrigin,
+    has_v6_next_hop: bool,
 }
 
 impl Default for ImportPolicy {
@@ -276,6 +278,7 @@ impl ImportPolicy {
             class: PrefixClass::ACCEPTED
                 .with_blackhole(self.blackhole.as_ref().is_some_and(is_blackhole)),
             origin,
+            has_v6_next_hop: !matches!(set.next_hop(), NextHop::V4(_)),
             irr: match &self.irr {
                 Some(irr) => irr.check_origin(origin),
                 None => SetOrigin::default(),
@@ -326,7 +329,9 @@ impl ImportPolicy {
         if class.is_blackhole() {
             let families = self.blackhole.as_ref().map(|requests| requests.families);
             let is_on = families.is_some_and(|families| families[prefix.family().index()]);
-            class = class.with_blackhole(is_on);
+            // The next hop that drops is one of the prefix's family (RFC 8950 lets the client's be another).
+            let is_other = prefix.family() == Family::Ipv4 && of_set.has_v6_next_hop;
+            class = class.with_blackhole(is_on && !is_other);
         }
         let lists = self.lists.iter();
         let listed = lists.filter(|(_, list)| list.contains(prefix));
@@ -352,6 +357,12 @@ impl ImportPolicy {
         }
         if self.rpki_invalid || self.rpki_unknown {
             class = self.check_rov(class, prefix, of_set.origin, outside);
+        }
+        if class.is_accepted() && class.is_blackhole() && !is_proven(class) {
+            class = class.with_blackhole(false);
+            if let Some(reason) = self.check_length(prefix, class) {
+                class = self.found(class, reason);
+            }
         }
         match self.quarantined && class.is_accepted() {
             true => class.with_rejected(RejectReason::Quarantined),
@@ -450,8 +461,8 @@ impl ImportPolicy {
     }
 
     fn check_communities(&self, set: &AttributeSet) -> Option<RejectReason> {
-        let is_over =
-            set.has_communities() && set.community_count() > usize::from(self.communities_max);
+        let is_checked = self.communities_max != u16::MAX;
+        let is_over = is_checked && set.community_count() > usize::from(self.communities_max);
         is_over.then_some(RejectReason::TooManyCommunities)
     }
 
@@ -461,4 +472,11 @@ impl ImportPolicy {
         let state = aspas.verify_upstream(set.as_path_asns(), set.has_as_set());
         (state == AspaState::Invalid).then_some(RejectReason::AspaInvalid)
     }
+}
+
+/// Whether the client has shown that the address space is its own to drop (RFC 7999 §3.3).
+fn is_proven(class: PrefixClass) -> bool {
+    use IrrPrefixClass::*;
+    let is_registered = matches!(class.irr_prefix(), Exact | MoreSpecific | Roa | WhiteList);
+    is_registered || class.rov() == RovClass::Valid
 }

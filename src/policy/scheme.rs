@@ -39,11 +39,13 @@ struct ExportRewrite {
     blackhole: BlackholeNextHops,
 }
 
-/// Where packets for blackhole routes go; `None` leaves the next hop of the client.
+/// Where packets for blackhole routes go, if there are such; `None` leaves the next hop of the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BlackholeNextHops {
     pub v4: Option<Ipv4Addr>,
     pub v6: Option<Ipv6Addr>,
+    /// There are such routes in some family.
+    pub is_on: bool,
 }
 
 /// Removes what is under the server's ASN and no control community, and what is informational, so
@@ -224,9 +226,12 @@ fn read_forms(rs_asn: Asn, options: &SchemeOptions, errors: &mut Vec<SchemeError
 }
 
 impl CommunityScrub for ExportRewrite {
-    /// BLACKHOLE is for those that get the route, too.
+    /// Where the server has blackhole routes, BLACKHOLE is for those alone, and comes with their variant.
     fn removes_standard(&self, community: (u16, u16)) -> bool {
-        community != BLACKHOLE && self.forms.of_standard(community).is_some()
+        match community {
+            BLACKHOLE => self.blackhole.is_on,
+            _ => self.forms.of_standard(community).is_some(),
+        }
     }
 
     fn removes_large(&self, community: (u32, u32, u32)) -> bool {

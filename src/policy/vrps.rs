@@ -2,6 +2,8 @@
 //! from, nor of what is done about a route that is Invalid.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Cover, PrefixBlocks};
 use crate::base::{Asn, Prefix};
@@ -22,12 +24,52 @@ pub enum RovState {
     Invalid,
 }
 
-/// All VRPs, each once, in order.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+/// All VRPs, each once, in order. A few changes cost little: they stand beside what was there.
+#[derive(Clone, Default, Debug)]
 pub struct VrpSet {
+    base: Arc<Entries>,
+    /// Not in the base.
+    added: Entries,
+    /// In the base, and gone; sorted.
+    removed: Box<[Vrp]>,
+}
+
+/// VRPs in arrays, sorted.
+#[derive(Clone, Default, Debug)]
+struct Entries {
     cover: Cover,
     max_lens: Box<[u8]>,
     asns: Box<[Asn]>,
+}
+
+/// More changes than this make a new base.
+const CHANGES_MAX: usize = 1 << 14;
+
+impl Entries {
+    /// Sorted, each once.
+    fn of_sorted(vrps: &[Vrp]) -> Entries {
+        Entries {
+            cover: Cover::of_sorted(vrps.iter().map(|vrp| vrp.prefix)),
+            max_lens: vrps.iter().map(|vrp| vrp.max_len).collect(),
+            asns: vrps.iter().map(|vrp| vrp.asn).collect(),
+        }
+    }
+
+    fn vrp(&self, position: usize) -> Vrp {
+        Vrp {
+            prefix: self.cover.prefix(position),
+            max_len: self.max_lens[position],
+            asn: self.asns[position],
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Vrp> + '_ {
+        (0..self.cover.len()).map(|position| self.vrp(position))
+    }
+
+    fn octets(&self) -> usize {
+        self.cover.octets() + size_of_val(&*self.max_lens) + size_of_val(&*self.asns)
+    }
 }
 
 impl VrpSet {
@@ -35,24 +77,53 @@ impl VrpSet {
     pub fn new(mut vrps: Vec<Vrp>) -> VrpSet {
         vrps.sort_unstable();
         vrps.dedup();
+        VrpSet::of_sorted(&vrps)
+    }
+
+    /// Sorted, each once.
+    pub fn of_sorted(vrps: &[Vrp]) -> VrpSet {
         VrpSet {
-            cover: Cover::of_sorted(vrps.iter().map(|vrp| vrp.prefix)),
-            max_lens: vrps.iter().map(|vrp| vrp.max_len).collect(),
-            asns: vrps.iter().map(|vrp| vrp.asn).collect(),
+            base: Arc::new(Entries::of_sorted(vrps)),
+            ..VrpSet::default()
+        }
+    }
+
+    /// The set with these, which it has not, and without those, which it has.
+    pub fn with_changes(&self, added: &[Vrp], removed: &[Vrp]) -> VrpSet {
+        let mut beside: BTreeSet<Vrp> = self.added.iter().collect();
+        let mut gone: BTreeSet<Vrp> = self.removed.iter().copied().collect();
+        for vrp in removed {
+            if !beside.remove(vrp) {
+                gone.insert(*vrp);
+            }
+        }
+        for vrp in added {
+            if !gone.remove(vrp) {
+                beside.insert(*vrp);
+            }
+        }
+        let changed = VrpSet {
+            base: self.base.clone(),
+            added: Entries::of_sorted(&beside.into_iter().collect::<Vec<_>>()),
+            removed: gone.into_iter().collect(),
+        };
+        match changed.added.cover.len() + changed.removed.len() > CHANGES_MAX {
+            true => VrpSet::of_sorted(&changed.iter().collect::<Vec<_>>()),
+            false => changed,
         }
     }
 
     pub fn len(&self) -> usize {
-        self.cover.len()
+        self.base.cover.len() - self.removed.len() + self.added.cover.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.cover.is_empty()
+        self.len() == 0
     }
 
     /// Octets on the heap.
     pub fn octets(&self) -> usize {
-        self.cover.octets() + size_of_val(&*self.max_lens) + size_of_val(&*self.asns)
+        self.base.octets() + self.added.octets() + size_of_val(&*self.removed)
     }
 
     /// The state of a route, by RFC 6811 §2. An origin of `None` (an AS_SET) matches no VRP.
@@ -71,6 +142,10 @@ impl VrpSet {
         self.validate(prefix, Some(origin)) == RovState::Valid
     }
 
+    fn is_gone(&self, position: usize) -> bool {
+        !self.removed.is_empty() && self.removed.binary_search(&self.base.vrp(position)).is_ok()
+    }
+
     #[inline]
     fn validate_with(
         &self,
@@ -81,9 +156,20 @@ impl VrpSet {
         // No route matches a VRP of AS 0 (RFC 6811 §2, RFC 6483 §4).
         let origin = origin.filter(|origin| *origin != Asn(0));
         let mut state = RovState::NotFound;
-        for entry in self.cover.covering(prefix) {
-            if Some(self.asns[entry.position]) == origin && len_fits(self.max_lens[entry.position])
-            {
+        let matches = |entries: &Entries, position: usize| {
+            Some(entries.asns[position]) == origin && len_fits(entries.max_lens[position])
+        };
+        for entry in self.base.cover.covering(prefix) {
+            if self.is_gone(entry.position) {
+                continue;
+            }
+            if matches(&self.base, entry.position) {
+                return RovState::Valid;
+            }
+            state = RovState::Invalid;
+        }
+        for entry in self.added.cover.covering(prefix) {
+            if matches(&self.added, entry.position) {
                 return RovState::Valid;
             }
             state = RovState::Invalid;
@@ -92,20 +178,19 @@ impl VrpSet {
     }
 
     /// In order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Vrp> + Clone + '_ {
-        (0..self.len()).map(|position| Vrp {
-            prefix: self.cover.prefix(position),
-            max_len: self.max_lens[position],
-            asn: self.asns[position],
-        })
-    }
-
-    /// The VRPs that cover a prefix, the longest first.
-    pub fn covering(&self, prefix: &Prefix) -> impl Iterator<Item = Vrp> + '_ {
-        self.cover.covering(prefix).map(|entry| Vrp {
-            prefix: self.cover.prefix(entry.position),
-            max_len: self.max_lens[entry.position],
-            asn: self.asns[entry.position],
+    pub fn iter(&self) -> impl Iterator<Item = Vrp> + '_ {
+        let mut held = self.base.iter().enumerate().peekable();
+        let mut added = self.added.iter().peekable();
+        std::iter::from_fn(move || {
+            while held
+                .next_if(|(position, _)| self.is_gone(*position))
+                .is_some()
+            {}
+            match (held.peek(), added.peek()) {
+                (Some((_, held)), Some(other)) if other < held => added.next(),
+                (Some(_), _) => held.next().map(|(_, vrp)| vrp),
+                (None, _) => added.next(),
+            }
         })
     }
 
@@ -134,6 +219,15 @@ impl VrpSet {
         }))
     }
 }
+
+/// By content, however it came about.
+impl PartialEq for VrpSet {
+    fn eq(&self, other: &VrpSet) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for VrpSet {}
 
 impl FromIterator<Vrp> for VrpSet {
     fn from_iter<I: IntoIterator<Item = Vrp>>(vrps: I) -> VrpSet {
@@ -345,6 +439,36 @@ mod tests {
             };
             let expected: PrefixBlocks = only_one(&old, &new).into_iter().chain(only_one(&new, &old)).collect();
             prop_assert_eq!(difference, expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_with_changes_is_the_set_made_anew(
+            steps in prop::collection::vec(
+                prop::collection::vec((any_prefix(), 0u8..4, 0u32..3), 0..12),
+                1..5,
+            ),
+            routes in prop::collection::vec((any_prefix(), 0u32..3), 1..20),
+        ) {
+            let mut set = VrpSet::default();
+            for step in steps {
+                let now: BTreeSet<Vrp> = step
+                    .into_iter()
+                    .map(|(prefix, more, asn)| Vrp { prefix, max_len: prefix.len() + more, asn: Asn(asn) })
+                    .collect();
+                let before: BTreeSet<Vrp> = set.iter().collect();
+                let added: Vec<Vrp> = now.difference(&before).copied().collect();
+                let removed: Vec<Vrp> = before.difference(&now).copied().collect();
+                set = set.with_changes(&added, &removed);
+                let anew = VrpSet::of_sorted(&now.into_iter().collect::<Vec<_>>());
+                prop_assert_eq!(&set, &anew);
+                prop_assert_eq!(set.len(), anew.iter().count());
+                for (prefix, asn) in &routes {
+                    let origin = Some(Asn(*asn));
+                    prop_assert_eq!(set.validate(prefix, origin), anew.validate(prefix, origin));
+                }
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who may have a path, and in which variant: the interned outcome for (announcer, actions).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use smallvec::SmallVec;
 
@@ -211,6 +211,15 @@ impl EligibilityTable {
     /// How many distinct audiences and how many variants with prepends there are.
     pub fn audience_count(&self) -> usize {
         self.audience_count
+    }
+
+    /// How many distinct prefix classes and variants there are. Looks at all that is held.
+    pub fn kinds(&self) -> (usize, usize) {
+        let held = || self.entries.iter().filter(|entry| entry.refs > 0);
+        let classes: HashSet<PrefixClass> = held().map(|entry| entry.class).collect();
+        let variants = held().flat_map(|entry| &entry.audiences);
+        let variants: HashSet<Variant> = variants.map(|(variant, _)| *variant).collect();
+        (classes.len(), variants.len())
     }
 
     /// Octets of the eligibilities of an announcer's paths: many distinct requests cost more than

@@ -100,7 +100,8 @@ pub enum LimitAction {
     Warn,
     /// Keep the first `accepted_max` in the order of [`crate::base::Prefix::shard_hash`].
     Block,
-    /// Reject all routes of the family, until fewer are announced again.
+    /// Reject all routes of the family as soon as one UPDATE leaves more accepted, until no UPDATE has left
+    /// more than nine tenths of `accepted_max` for 60 s ([`RejectionEnd`]).
     Reject,
     /// Close the session until the operator enables it.
     Shutdown,
@@ -146,6 +147,16 @@ pub struct FanoutLimits {
     /// the patience are brought up to date as a whole.
     pub dead_prefixes_max: usize,
     pub dead_patience: Duration,
+    /// Paths (RFC 7911) that may be noted for a client that is behind; prefixes take a bit each.
+    pub dirty_paths_max: usize,
+    pub rejection: RejectionEnd,
+}
+
+/// When [`LimitAction::Reject`] ends: at most so many percent of `accepted_max` for so long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RejectionEnd {
+    pub calm_percent: u8,
+    pub hold: Duration,
 }
 
 impl Default for FanoutLimits {
@@ -158,6 +169,11 @@ impl Default for FanoutLimits {
             gather_max: Duration::from_millis(20),
             dead_prefixes_max: 256 << 10,
             dead_patience: Duration::from_secs(30),
+            dirty_paths_max: 1 << 20,
+            rejection: RejectionEnd {
+                calm_percent: 90,
+                hold: Duration::from_secs(60),
+            },
         }
     }
 }

@@ -224,6 +224,10 @@ pub struct ShardStats {
     pub attribute_sets: u64,
     pub audiences: u64,
     pub eligibilities: u64,
+    /// Distinct prefix classes of paths.
+    pub classes: u64,
+    /// Distinct forms in which attribute sets go out.
+    pub variants: u64,
     pub messages: u64,
     pub routes_in: u64,
     pub deltas_out: u64,
@@ -310,6 +314,8 @@ pub struct ClientStatus {
     pub extended_messages: bool,
     pub received: [u32; 2],
     pub accepted: [u32; 2],
+    /// Families of which a limit rejects all routes.
+    pub rejecting: FamilySet,
     pub updates_in: u64,
     pub updates_out: u64,
     pub octets_in: u64,

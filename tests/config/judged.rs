@@ -479,18 +479,24 @@ fn blackhole_routes() {
     check(&[
         ("off", "", "", one(), Err(PrefixTooLong)),
         ("the client may not ask", ON, "", one(), Err(PrefixTooLong)),
-        ("it may", ON, "import.blackhole = true", one(), Ok(None)),
+        (
+            "it may",
+            ON,
+            "import.blackhole = true\nirr.prefixes = [\"0.0.0.0/0{0,32}\"]",
+            one(),
+            Ok(None),
+        ),
         (
             "of the other family",
             "[blackhole]\nipv6 = \"propagate_unchanged\"",
-            "import.blackhole = true",
+            "import.blackhole = true\nirr.prefixes = [\"0.0.0.0/0{0,32}\"]",
             one(),
             Err(PrefixTooLong),
         ),
         (
             "by a community of the exchange's own",
             "[blackhole]\nipv4 = \"propagate_unchanged\"\n[communities]\nblackholing = [\"rs_as:666:0\"]",
-            "import.blackhole = true",
+            "import.blackhole = true\nirr.prefixes = [\"0.0.0.0/0{0,32}\"]",
             Route {
                 large: &[(64_500, 666, 0)],
                 ..one()

@@ -309,3 +309,32 @@ fn a_client_that_is_lost_before_its_end_of_rib_gets_that_first() {
     assert_same(&world, 1, 2);
     assert_eq!(world.peer(1).table.len(), 100);
 }
+
+/// It asks for one family while it lacks both: the walk of that one does not bring the other back.
+#[test]
+fn a_client_that_is_lost_and_asks_for_one_family_gets_both() {
+    let mut exchange = exchange(3, 1);
+    exchange.limits.stalled_octets_max = 2_000;
+    exchange.limits.dead_prefixes_max = 2_000;
+    exchange.limits.dead_patience = Duration::from_secs(2);
+    with_client(&mut exchange, 1, |client| {
+        client.session.families = FamilySet::ALL;
+    });
+    let mut world = World::new(exchange);
+    world.peer(1).socket_max = 1_000;
+    world.peer(1).capabilities.families = FamilySet::ALL;
+    world.connect_all();
+    world.peer(0).announce(1, prefixes(0..4_000));
+    world.run();
+    world.peer(1).is_reading = false;
+    world.peer(0).withdraw(prefixes(0..3_000));
+    world.peer(0).announce(2, prefixes(3_000..4_000));
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(world.stats().whole_resyncs, 1, "it is lost");
+    world.peer(1).ask_refresh_of(Family::Ipv6);
+    world.run_for(Duration::from_secs(2));
+    world.peer(1).is_reading = true;
+    world.run();
+    assert_same(&world, 1, 2);
+    assert_eq!(world.peer(1).table.len(), 1_000);
+}

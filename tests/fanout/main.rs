@@ -2,8 +2,10 @@
 
 mod adversary;
 mod budget;
+mod limits;
 mod link_locals;
 mod merge;
+mod pace;
 mod packing;
 mod peer;
 mod reload;

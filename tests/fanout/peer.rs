@@ -150,6 +150,10 @@ impl Peer {
         self.say_refresh(RefreshSubtype::Request);
     }
 
+    pub fn ask_refresh_of(&mut self, family: Family) {
+        encode_route_refresh(&mut self.says, family, RefreshSubtype::Request);
+    }
+
     pub fn say_refresh(&mut self, subtype: RefreshSubtype) {
         encode_route_refresh(&mut self.says, Family::Ipv4, subtype);
     }
@@ -197,9 +201,11 @@ impl Peer {
                 self.heard.push(Heard::Notification(body[0], body[1]));
             }
             MessageType::RouteRefresh => {
-                let (_, subtype) = decode_route_refresh(body, true).unwrap().unwrap();
+                let (family, subtype) = decode_route_refresh(body, true).unwrap().unwrap();
                 self.heard.push(Heard::Refresh(subtype));
                 match subtype {
+                    // Its table is one of IPv4.
+                    _ if family != Family::Ipv4 => {}
                     RefreshSubtype::Begin => self.stale = self.table.keys().copied().collect(),
                     RefreshSubtype::End => {
                         let stale = std::mem::take(&mut self.stale);
@@ -213,6 +219,10 @@ impl Peer {
     }
 
     fn take_update(&mut self, body: &[u8]) {
+        if !self.capabilities.add_path_receive.is_empty() {
+            // The server's decoder, which this is, knows no path identifiers.
+            return;
+        }
         let none = TypeCodes::default();
         let context = DecodeContext {
             four_octet: true,

@@ -2,7 +2,7 @@
 //! the others keep all that is due.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
@@ -219,7 +219,7 @@ fn a_leak_over_a_prefix_limit_costs_the_leaker_alone() {
     exchange.repair(BLOCKED, &leaked);
     exchange.expect(&[]);
 
-    // "reject" keeps nothing of the family.
+    // "reject" keeps nothing of the family, until it has been well below for a minute.
     let leaked = exchange.leak(REJECTED);
     let all = exchange.ipv4_of(REJECTED);
     let name = exchange.clients[REJECTED].member.session(4);
@@ -231,6 +231,16 @@ fn a_leak_over_a_prefix_limit_costs_the_leaker_alone() {
     exchange.server.expect_rejected(&name, &due);
     exchange.expect(&all);
     exchange.repair(REJECTED, &leaked);
+    let minute = Duration::from_secs(60);
+    let repaired = Instant::now();
+    wait_for("the rejection to end", minute + PATIENCE, || {
+        let shown = exchange.server.client(&name);
+        match (shown.accepted.ipv4, shown.blocked.ipv4) {
+            (10, 0) => Ok(()),
+            counts => Err(format!("{counts:?} accepted and blocked")),
+        }
+    });
+    assert!(repaired.elapsed() > minute * 9 / 10, "it ends at once");
     exchange.expect(&[]);
     exchange.expect_flaps(&[(RECEIVED, 4, flaps), (SHUTDOWN, 4, 1)]);
 }

@@ -337,6 +337,52 @@ fn what_is_taken_back_has_the_data_from_outside_that_it_had_but_the_newest_vrps(
 }
 
 #[test]
+fn the_copies_of_irr_files_are_of_what_is_in_force() {
+    let server = with_routes();
+    let irr = server.folder.path().join("irr");
+    std::fs::create_dir(&irr).unwrap();
+    std::fs::write(irr.join("AS-A.origins.json"), "{\"NN\": [10001]}").unwrap();
+    let write = |prefix: &str| {
+        let text = json!({"NN": [{"prefix": prefix, "exact": true}]}).to_string();
+        std::fs::write(irr.join("AS-A.v4.json"), &text).unwrap();
+        text
+    };
+    let state = server.folder.path().join("irr-state");
+    let copy = || std::fs::read_to_string(state.join("AS-A.v4.json.last-good")).ok();
+    server.write_clients(&THREE.replacen("[[client]]", "[[client]]\nirr.as_sets = [\"AS-A\"]", 1));
+    let first = write("198.51.0.0/24");
+    assert_eq!(server.says(&["reload", "--dry-run"]).0, 0);
+    assert!(!state.exists(), "nothing is in force");
+    assert_eq!(server.says(&["reload"]).0, 0);
+    server.wait_until("the copy is written", || copy().as_ref() == Some(&first));
+
+    write("203.0.113.0/24");
+    let refused = server.says(&["reload", "--max-lost", "0"]);
+    let dry = server.says(&["reload", "--dry-run"]);
+    assert_eq!((refused.0, dry.0), (1, 0), "{} {}", refused.1, dry.1);
+    assert_eq!(copy(), Some(first), "it is not in force");
+
+    let last = write("198.51.100.0/24");
+    assert_eq!(server.says(&["reload"]).0, 0);
+    server.wait_until("the copy is a new one", || copy().as_ref() == Some(&last));
+
+    // What goes wrong with them is said by the next reload, and until it is put right.
+    std::fs::remove_dir_all(&state).unwrap();
+    std::fs::write(&state, "in the way").unwrap();
+    let last = write("198.51.1.0/24");
+    assert_eq!(server.says(&["reload"]).0, 0);
+    let problem = "no copies of 2 good files";
+    let is_told = || server.get("/api/v1/feeds").1.contains(problem);
+    server.wait_until("the problem is told", is_told);
+    let (_, text) = server.says(&["reload", "--dry-run"]);
+    assert!(text.contains(problem), "{text}");
+    std::fs::remove_file(&state).unwrap();
+    assert_eq!(server.says(&["reload"]).0, 0);
+    server.wait_until("the copy is there", || copy().as_ref() == Some(&last));
+    server.wait_until("all is well", || !is_told());
+}
+
+#[test]
 fn a_server_that_drains_says_so_and_can_be_undone() {
     let server = with_routes();
     server.data.with(|state| state.core.startup_over = true);

@@ -1,6 +1,7 @@
 //! Data from elsewhere: what files say, and what is used when they say nothing good.
 
 mod irr_clients;
+mod irr_copies;
 mod irr_files;
 mod irr_last_good;
 mod irr_store;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rialto::outside::irr::{IrrReport, IrrStore};
+use rialto::outside::irr::{IrrProblem, IrrReport, IrrStore};
 use rialto::policy::IrrSet;
 use tempfile::TempDir;
 
@@ -73,10 +74,19 @@ impl Irr {
         self.store.refresh(&self.names, self.now)
     }
 
-    /// A refresh after which all is well.
+    /// Writes the copies that the last refresh calls for. What went wrong.
+    pub fn keep_copies(&mut self) -> Option<IrrProblem> {
+        let mut copying = self.store.to_copy();
+        while copying.step() {}
+        self.store.handle_copied(&copying);
+        copying.problem()
+    }
+
+    /// A refresh after which all is well, and what it found in force.
     pub fn good(&mut self) -> IrrReport {
         let report = self.refresh();
         assert_eq!(report.problems, []);
+        assert_eq!(self.keep_copies(), None);
         report
     }
 

@@ -110,11 +110,12 @@ fn a_control_form_of_extended_ones_makes_them_the_servers_own() {
 }
 
 #[test]
-fn blackhole_routes_keep_the_communities_that_say_so() {
+fn what_asks_for_blackholing_goes_out_with_blackhole_routes_alone() {
     let forms = ["65535:666", "rs_as:666:0"].map(str::to_owned);
     let next_hops = BlackholeNextHops {
         v4: Some([192, 0, 2, 66].into()),
         v6: None,
+        is_on: true,
     };
     let scheme = scheme(&SchemeOptions {
         forms: vec![(ControlAction::Blackholing, forms.into())],
@@ -122,7 +123,11 @@ fn blackhole_routes_keep_the_communities_that_say_so() {
     })
     .with_blackhole_next_hops(next_hops);
     let (import, export) = (scheme.import_scrub(), scheme.export_scrub());
-    assert!(!import.removes_standard((65_535, 666)) && !export.removes_standard((65_535, 666)));
+    assert!(!import.removes_standard((65_535, 666)), "it asks");
+    assert!(
+        export.removes_standard((65_535, 666)),
+        "it comes with the variant of blackhole routes, and with no other"
+    );
     assert!(!import.removes_large((RS, 666, 0)), "it is heard");
     assert!(
         export.removes_large((RS, 666, 0)),

@@ -9,6 +9,7 @@ use rialto::base::*;
 use rialto::policy::{ImportChecks, ImportPolicy, PrefixClass};
 use rialto::rib::MedMode;
 use rialto::server::Shard;
+use rialto::server::exchange as server;
 use rialto::server::message::*;
 use rialto::server::query::{ShardQuery, ShardReply, ShardStats};
 use rialto::wire::{AttributeSet, EncodingClass, testing::SetBuilder};
@@ -49,6 +50,12 @@ pub fn set_too_long(slot: u16) -> Arc<AttributeSet> {
     builder(slot, 0).large(&large).build()
 }
 
+/// One of them a hundred octets long, the other short.
+pub fn set_with_two_attributes(slot: u16, tag: u16) -> Arc<AttributeSet> {
+    let set = builder(slot, tag).attribute(0xd0, 250, vec![7; 100]);
+    set.attribute(0xc0, 99, vec![1]).build()
+}
+
 /// RFC 8950.
 pub fn set_with_v6_next_hop(slot: u16) -> Arc<AttributeSet> {
     let next_hop: Ipv6Addr = "2001:db8::1".parse().expect("it is an address");
@@ -60,6 +67,17 @@ fn builder(slot: u16, tag: u16) -> SetBuilder {
         .next_hop(Ipv4Addr::new(10, 77, 1, slot as u8 + 1))
         .as_path(&[exchange::asn_of(ClientSlot(slot)).0])
         .communities(&[(1, tag)])
+}
+
+/// Changes one client of an exchange.
+pub fn with_client(
+    exchange: &mut server::Exchange,
+    slot: u16,
+    change: impl FnOnce(&mut server::Client),
+) {
+    let client = exchange.clients[usize::from(slot)].as_mut();
+    let client = client.expect("there is such a client");
+    change(Arc::get_mut(client).expect("nobody else has it"));
 }
 
 impl Bench {
@@ -194,6 +212,23 @@ impl Bench {
         self.update(slot, vec![(Some(set), prefixes)]);
     }
 
+    /// An enhanced route refresh in which the client has only these to announce.
+    pub fn refresh(&mut self, slot: u16, tag: u16, range: std::ops::Range<u32>) {
+        self.refresh_mark(slot, None);
+        self.announce(slot, tag, range);
+        self.seq += 1;
+        self.refresh_mark(slot, Some(self.seq));
+    }
+
+    fn refresh_mark(&mut self, slot: u16, end: Option<u64>) {
+        self.tell(ToShard::Refresh(RefreshMark {
+            slot: ClientSlot(slot),
+            epoch: self.epoch(slot),
+            family: Family::Ipv4,
+            end,
+        }));
+    }
+
     pub fn withdraw(&mut self, slot: u16, range: std::ops::Range<u32>) {
         self.update(slot, vec![(None, range.map(prefix).collect())]);
     }
@@ -210,24 +245,45 @@ impl Bench {
     }
 
     pub fn reload_with_nothing_accepted_from(&mut self, slot: u16) {
-        let mut exchange = exchange::compile(&EXCHANGE, 2, 1);
-        let clients = &mut Arc::get_mut(&mut exchange)
-            .expect("nobody else has it")
-            .clients;
-        let client = clients[usize::from(slot)].as_mut().and_then(Arc::get_mut);
-        client.expect("there is such a client").import =
-            Arc::new(ImportPolicy::new(ImportChecks {
-                quarantined: true,
-                ..ImportChecks::lab(Asn(0), Asn(0))
-            }));
-        self.tell(ToShard::Reload(exchange));
+        let nothing = ImportChecks {
+            quarantined: true,
+            ..ImportChecks::lab(Asn(0), Asn(0))
+        };
+        self.reload(2, |exchange| {
+            with_client(exchange, slot, |client| {
+                client.import = Arc::new(ImportPolicy::new(nothing));
+            });
+        });
     }
 
     pub fn reload_without(&mut self, slot: u16) {
-        let mut exchange = exchange::compile(&EXCHANGE, 2, 1);
-        let edited = Arc::get_mut(&mut exchange).expect("nobody else has it");
-        edited.clients[usize::from(slot)] = None;
+        self.reload(2, |exchange| exchange.clients[usize::from(slot)] = None);
+    }
+
+    pub fn reload(&mut self, generation: u32, change: impl FnOnce(&mut server::Exchange)) {
+        let mut exchange = exchange::compile(&EXCHANGE, generation, 1);
+        change(Arc::get_mut(&mut exchange).expect("nobody else has it"));
         self.tell(ToShard::Reload(exchange));
+    }
+
+    /// The generation that the shard is done with.
+    pub fn settled(&mut self) -> u32 {
+        let query = ShardQuery::Generation;
+        self.tell(ToShard::Query { id: 1, query });
+        match self.shard.poll_reply() {
+            Some((_, ShardReply::Generation(Generation(number)))) => number,
+            other => panic!("no generation but {other:?}"),
+        }
+    }
+
+    /// The core tells from which hash on a client's routes are kept back.
+    pub fn block_from(&mut self, slot: u16, hash: Option<u64>) {
+        self.tell(ToShard::BlockFrom {
+            slot: ClientSlot(slot),
+            epoch: self.epoch(slot),
+            family: Family::Ipv4,
+            hash,
+        });
     }
 
     /// Walks to a client, and lets what is due be said.

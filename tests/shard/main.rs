@@ -9,6 +9,7 @@ mod explain;
 mod moments;
 mod naive;
 mod rehearsals;
+mod sweeps;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use rialto::server::exchange::FanoutLimits;
 
 use super::codec::{Agreed, Hello};
 use super::exchange::{
-    Import, Member, Plan, Registration, SERVER_ASN, VrpNews, addresses, tight_fanout,
+    AT_REST, Import, Member, Plan, Registration, SERVER_ASN, VrpNews, addresses, tight_fanout,
 };
 use super::oracle::{Communities, Lists, Matrix, Med, Net, Outside};
 use super::rng::Rng;
@@ -42,12 +42,12 @@ pub enum Theme {
 const THEMES: [(Theme, usize); 14] = [
     (Theme::Checks, 40),
     (Theme::Lists, 40),
-    (Theme::Irr, 55),
-    (Theme::Rpki, 45),
+    (Theme::Irr, 60),
+    (Theme::Rpki, 55),
     (Theme::Tags, 60),
     (Theme::Forms, 45),
     (Theme::Distances, 45),
-    (Theme::Told, 50),
+    (Theme::Told, 60),
     (Theme::Matrix, 30),
     (Theme::Blackholes, 40),
     (Theme::Roles, 40),
@@ -79,7 +79,11 @@ const ASNS: [u32; 9] = [
 impl Draw {
     pub fn new(rng: &mut Rng, net_count: usize) -> Draw {
         let themes = THEMES.iter().filter(|(_, share)| rng.percent(*share));
-        let themes = themes.map(|(theme, _)| *theme).collect();
+        let mut themes: Vec<Theme> = themes.map(|(theme, _)| *theme).collect();
+        // Where nothing proves whose space it is, no route is one of a blackhole.
+        if themes.contains(&Theme::Blackholes) && !themes.contains(&Theme::Irr) {
+            themes.push(*rng.pick(&[Theme::Irr, Theme::Irr, Theme::Rpki]));
+        }
         let nets = [0, 1].map(|family| random_nets(rng, family, net_count));
         Draw { themes, nets }
     }
@@ -98,7 +102,10 @@ impl Draw {
             startup_wait: rng.percent(60),
             is_close: rng.percent(30),
             fanout: match rng.below(3) {
-                0 => FanoutLimits::default(),
+                0 => FanoutLimits {
+                    rejection: AT_REST,
+                    ..FanoutLimits::default()
+                },
                 1 => tight_fanout(20_000, 1_500),
                 _ => tight_fanout(1 << 20, 400),
             },
@@ -153,7 +160,8 @@ impl Draw {
     fn member(&self, rng: &mut Rng, plan: &mut Plan, number: usize) {
         let is_lab = rng.percent(40);
         let import = self.import(rng, is_lab);
-        let registration = match self.has(Theme::Irr) && rng.percent(60) {
+        let is_registered = if self.has(Theme::Blackholes) { 85 } else { 60 };
+        let registration = match self.has(Theme::Irr) && rng.percent(is_registered) {
             true => self.registration(rng, plan.members[number].asn),
             false => Registration::default(),
         };

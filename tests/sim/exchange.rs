@@ -15,7 +15,7 @@ use std::time::Duration;
 use rialto::base::{Asn, Generation, Prefix};
 use rialto::config::{Config, Inputs, IrrSources, Overrides, compile, from_text};
 use rialto::policy::{Aspa, AspaSet, IrrSet, PrefixRange, Vrp, VrpSet};
-use rialto::server::exchange::{Exchange, FanoutLimits, VrpChanges};
+use rialto::server::exchange::{Exchange, FanoutLimits, RejectionEnd, VrpChanges};
 
 use super::codec::family_of;
 use super::oracle::{
@@ -336,6 +336,12 @@ pub fn canonical_dump(world: &World) -> String {
     text
 }
 
+/// So that at rest the verdict follows the count.
+pub const AT_REST: RejectionEnd = RejectionEnd {
+    calm_percent: 100,
+    hold: Duration::from_millis(300),
+};
+
 /// Limits of the fan-out at which a few hundred prefixes make slow readers.
 pub fn tight_fanout(core_octets_max: usize, stalled_octets_max: usize) -> FanoutLimits {
     FanoutLimits {
@@ -344,6 +350,7 @@ pub fn tight_fanout(core_octets_max: usize, stalled_octets_max: usize) -> Fanout
         stall: Duration::from_millis(100),
         dead_prefixes_max: 50,
         dead_patience: Duration::from_millis(200),
+        rejection: AT_REST,
         ..FanoutLimits::default()
     }
 }

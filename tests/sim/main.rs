@@ -24,7 +24,7 @@ const SIZE: Size = Size {
 };
 
 /// Seeds of the first test, enough for everything to have its say.
-const USUAL: u64 = 150;
+const USUAL: u64 = 160;
 
 fn number_from(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| {

@@ -138,7 +138,8 @@ impl Run<'_> {
         self.watch_flips();
         let step = self.until_right(lever, &mut turn, pace)?;
         turn.running = pace.done - running;
-        turn.gap_ms = milliseconds(self.swarm.gaps.take(self.swarm.now()));
+        let gap = self.swarm.gaps.take(self.swarm.now());
+        turn.gap_ms = (turn.running > 0).then(|| milliseconds(gap));
         let of_turn = std::mem::replace(&mut self.swarm.latency, quiet);
         turn.arrival = spread(&of_turn);
         let needed = self.swarm.flips.count + of_turn.len();

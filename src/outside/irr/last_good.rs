@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use super::file::IrrEntries;
 use super::names::Listing;
 use super::problem::IrrFault;
-use super::read::read_all;
+use super::read::{Stamp, read_all};
 
 /// So that copies may lie beside their files.
 const ENDING: &str = ".last-good";
@@ -32,10 +32,18 @@ impl LastGood {
         self.directory.join(format!("{name}{ENDING}"))
     }
 
-    /// The files that have a copy.
+    /// The files that have a copy. Without the directory there is none.
     pub(super) fn listing(&self) -> io::Result<Listing> {
-        fs::create_dir_all(&self.directory)?;
-        Listing::of(&self.directory, ENDING)
+        match Listing::of(&self.directory, ENDING) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Listing::default()),
+            listing => listing,
+        }
+    }
+
+    /// Whether there is a copy of a file in this state.
+    pub(super) fn has(&self, name: &str, stamp: Stamp) -> bool {
+        let metadata = self.path(name).metadata();
+        metadata.is_ok_and(|metadata| Stamp::of(&metadata).is_copy_of(stamp))
     }
 
     /// What was good, and its date; never without entries.
@@ -52,19 +60,12 @@ impl LastGood {
 
     /// Keeps what a file of this date holds. There is a whole copy at any time, the old or the new one.
     pub(super) fn keep(&self, name: &str, octets: &[u8], date: SystemTime) -> io::Result<()> {
-        let path = self.path(name);
-        let is_current = path.metadata().is_ok_and(|metadata| {
-            metadata.len() == octets.len() as u64
-                && metadata.modified().is_ok_and(|modified| modified == date)
-        });
-        if is_current {
-            return Ok(());
-        }
+        fs::create_dir_all(&self.directory)?;
         let unfinished = self.directory.join(format!("{name}{ENDING}.new"));
         let mut file = File::create(&unfinished)?;
         file.write_all(octets)?;
         file.set_modified(date)?;
         file.sync_all()?;
-        fs::rename(&unfinished, &path)
+        fs::rename(&unfinished, self.path(name))
     }
 }

@@ -1,7 +1,6 @@
 //! One AS-SET from its files: of each, what it holds or what it last held that was good. Knows nothing
 //! of other AS-SETs, and of what was in use before only which files it cannot do without.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -27,8 +26,8 @@ pub(super) enum Seen {
 pub(super) struct SetFile {
     pub name: FileName,
     pub seen: Seen,
-    /// Whether what it held is in use and nowhere else: without it, all stays as it is.
-    pub only_in_use: bool,
+    /// What it held that is in use and has no copy: without it, all stays as it is.
+    pub only_in_use: Option<Stamp>,
 }
 
 /// What is wrong with a file.
@@ -49,7 +48,6 @@ pub(super) struct Loaded {
     /// Of the oldest part of it.
     pub date: Option<SystemTime>,
     pub findings: Vec<Finding>,
-    pub uncopied: Vec<io::Error>,
 }
 
 /// What a file contributes.
@@ -72,12 +70,12 @@ pub(super) struct Loader<'a> {
 
 impl Loader<'_> {
     pub(super) fn load(&self, as_set: &str, mut files: Vec<SetFile>) -> Loaded {
-        let mut notes = Notes::default();
+        let mut findings = Vec::new();
         if files.is_empty() {
-            notes.findings.push(self.no_file(as_set));
+            findings.push(self.no_file(as_set));
         }
         let parts: Vec<Part> = (files.iter_mut())
-            .map(|file| self.part(file, &mut notes))
+            .map(|file| self.part(file, &mut findings))
             .collect();
         let mut whole = IrrEntries::default();
         let mut date = None;
@@ -96,7 +94,7 @@ impl Loader<'_> {
         for (file, part) in files.iter().zip(&parts) {
             if matches!(part, Part::Nothing) && !has_what_it_lacks(file.name.holds, &whole) {
                 is_lost = true;
-                notes.findings.push(self.no_entries(as_set, &file.name));
+                findings.push(self.no_entries(as_set, &file.name));
             }
         }
         let has_set = !is_lost && !whole.is_empty();
@@ -104,15 +102,15 @@ impl Loader<'_> {
             files,
             set: has_set.then(|| IrrSet::new(PrefixSet::new(whole.prefixes), whole.origins)),
             date: date.filter(|_| has_set),
-            findings: notes.findings,
-            uncopied: notes.uncopied,
+            findings,
         }
     }
 
-    fn part(&self, file: &mut SetFile, notes: &mut Notes) -> Part {
+    fn part(&self, file: &mut SetFile, findings: &mut Vec<Finding>) -> Part {
         let fault = match self.read(file) {
-            Ok((entries, octets, date)) => {
-                self.keep(file, &octets, date, notes);
+            Ok((entries, stamp, date)) => {
+                let has_copy = |last_good: &LastGood| last_good.has(&file.name.name, stamp);
+                file.only_in_use = (!self.last_good.is_some_and(has_copy)).then_some(stamp);
                 return Part::Entries(entries, date);
             }
             Err(fault) => fault,
@@ -120,10 +118,10 @@ impl Loader<'_> {
         let name = &file.name.name;
         let copy = self.last_good.map(|last_good| last_good.read(name));
         let copy = copy.and_then(Result::ok);
-        if copy.is_none() && !file.only_in_use && matches!(fault, IrrFault::NoEntries) {
+        if copy.is_none() && file.only_in_use.is_none() && matches!(fault, IrrFault::NoEntries) {
             return Part::Nothing;
         }
-        notes.findings.push(Finding {
+        findings.push(Finding {
             file: self.directory.join(name),
             remedy: self.remedy(&fault, name, copy.is_some()),
             fault,
@@ -131,24 +129,15 @@ impl Loader<'_> {
         });
         match copy {
             Some((entries, date)) => {
-                file.only_in_use = false;
+                file.only_in_use = None;
                 Part::Entries(entries, date)
             }
             None => Part::Lost,
         }
     }
 
-    fn keep(&self, file: &mut SetFile, octets: &[u8], date: SystemTime, notes: &mut Notes) {
-        let kept = (self.last_good).map(|last_good| last_good.keep(&file.name.name, octets, date));
-        file.only_in_use = !matches!(kept, Some(Ok(())));
-        if let Some(Err(error)) = kept {
-            file.seen = Seen::Unsure;
-            notes.uncopied.push(error);
-        }
-    }
-
-    /// What is good in a file, with the octets it was read from.
-    fn read(&self, file: &mut SetFile) -> Result<(IrrEntries, Vec<u8>, SystemTime), IrrFault> {
+    /// What is good in a file, with the state it was read in.
+    fn read(&self, file: &mut SetFile) -> Result<(IrrEntries, Stamp, SystemTime), IrrFault> {
         let room = (self.room.filter(|_| file.seen != Seen::Gone)).ok_or(IrrFault::Gone)?;
         file.seen = Seen::Unsure;
         let (octets, stamp, date) = room.read(&file.name.name)?;
@@ -159,7 +148,7 @@ impl Loader<'_> {
         check_holds(file.name.holds, &entries)?;
         match entries.is_empty() {
             true => Err(IrrFault::NoEntries),
-            false => Ok((entries, octets, date)),
+            false => Ok((entries, stamp, date)),
         }
     }
 
@@ -219,12 +208,6 @@ impl Loader<'_> {
             date: None,
         }
     }
-}
-
-#[derive(Default)]
-struct Notes {
-    findings: Vec<Finding>,
-    uncopied: Vec<io::Error>,
 }
 
 /// Whether the other files make up for one without entries: an AS-SET may well have no IPv6, but without any

@@ -19,8 +19,10 @@
 //!
 //! Whoever writes a file does so under another name and renames it. A file that is found missing, cut off,
 //! malformed or without entries does not count: what it last held that was good is used in its place.
+//! A refresh writes nothing. Copies are written apart from it, when what it read is in force.
 
 mod blend;
+mod copying;
 mod file;
 mod last_good;
 mod load;
@@ -30,6 +32,7 @@ mod read;
 mod store;
 
 pub use blend::{ClientIrr, IrrIngredients};
+pub use copying::Copying;
 pub use file::{IrrEntries, IrrFileError};
 pub use problem::{InUse, IrrFault, IrrProblem};
 pub use store::{IrrReport, IrrStore};

@@ -37,6 +37,11 @@ impl Stamp {
         }
     }
 
+    /// Whether this is the stamp of a copy of that file.
+    pub(super) fn is_copy_of(&self, file: Stamp) -> bool {
+        (self.octets, self.modified_ns) == (file.octets, file.modified_ns)
+    }
+
     /// Whether an equal stamp later means that nothing happened in between.
     pub(super) fn is_settled(&self, now: SystemTime) -> bool {
         let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! The sets of all AS-SETs in use: reads what changed, keeps what was good, and says what is wrong.
+//! The sets of all AS-SETs in use: reads what changed, knows which files lack a copy, and says what is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
@@ -9,6 +9,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use super::blend::{Blends, ClientIrr, IrrIngredients};
+use super::copying::{Copying, Uncopied};
 use super::last_good::LastGood;
 use super::load::{Finding, Loaded, Loader, Seen, SetFile};
 use super::names::{Listing, files_of};
@@ -19,7 +20,7 @@ use crate::policy::IrrSet;
 /// What the IRR has about AS-SETs, from the files of one directory.
 pub struct IrrStore {
     directory: PathBuf,
-    last_good: Option<LastGood>,
+    last_good: Option<Arc<LastGood>>,
     known: BTreeMap<String, Known>,
     blends: Blends,
 }
@@ -41,10 +42,11 @@ pub struct IrrReport {
 struct Known {
     files: Vec<SetFile>,
     set: Option<Arc<IrrSet>>,
+    /// Whether the set is of these files, not one that stayed for too much of them is not there.
+    is_of_files: bool,
     /// Of the oldest part of the set.
     date: Option<SystemTime>,
     findings: Vec<Finding>,
-    uncopied: Vec<std::io::Error>,
 }
 
 impl IrrStore {
@@ -52,13 +54,14 @@ impl IrrStore {
     pub fn new(directory: PathBuf, state: Option<PathBuf>) -> IrrStore {
         IrrStore {
             directory,
-            last_good: state.map(LastGood::new),
+            last_good: state.map(|state| Arc::new(LastGood::new(state))),
             known: BTreeMap::new(),
             blends: Blends::default(),
         }
     }
 
-    /// Looks at the files of these AS-SETs, and forgets all others. Takes as long as reading what changed.
+    /// Looks at the files of these AS-SETs, and forgets all others. Takes as long as reading what changed;
+    /// writes nothing.
     pub fn refresh(&mut self, as_sets: &BTreeSet<String>, now: SystemTime) -> IrrReport {
         let count = self.known.len();
         self.known.retain(|as_set, _| as_sets.contains(as_set));
@@ -71,7 +74,7 @@ impl IrrStore {
         let loader = Loader {
             directory: &self.directory,
             room: look.room.as_ref(),
-            last_good: self.last_good.as_ref(),
+            last_good: self.last_good.as_deref(),
             now,
         };
         for (as_set, loaded) in load_all(&loader, &stale) {
@@ -86,6 +89,48 @@ impl IrrStore {
             problems: self.problems(look, now),
             read: stale.len(),
             changed,
+        }
+    }
+
+    /// The copies that the files of the last refresh lack.
+    pub fn to_copy(&self) -> Copying {
+        let Some(last_good) = &self.last_good else {
+            return Copying::default();
+        };
+        let in_use = self.known.iter().filter(|(_, known)| known.is_of_files);
+        let files =
+            in_use.flat_map(|(as_set, known)| known.files.iter().map(move |it| (as_set, it)));
+        let uncopied = files.filter_map(|(as_set, file)| {
+            Some(Uncopied {
+                as_set: as_set.clone(),
+                name: file.name.name.clone(),
+                stamp: file.only_in_use?,
+            })
+        });
+        Copying::new(
+            self.directory.clone(),
+            last_good.clone(),
+            uncopied.collect(),
+        )
+    }
+
+    /// These copies are written. Files that were read anew in between lack theirs still.
+    pub fn handle_copied(&mut self, copying: &Copying) {
+        if !(self.last_good.as_ref()).is_some_and(|last_good| copying.is_into(last_good)) {
+            return;
+        }
+        for Uncopied {
+            as_set,
+            name,
+            stamp,
+        } in &copying.copied
+        {
+            let files = self.known.get_mut(as_set).map(|known| &mut known.files);
+            for file in files.into_iter().flatten() {
+                if file.name.name == *name && file.only_in_use == Some(*stamp) {
+                    file.only_in_use = None;
+                }
+            }
         }
     }
 
@@ -138,9 +183,8 @@ impl IrrStore {
         let mut files: Vec<SetFile> = (files_of(as_set, &listings).into_iter())
             .map(|name| SetFile {
                 seen: self.look_at(&name.name),
-                only_in_use: known
-                    .iter()
-                    .any(|file| file.only_in_use && file.name.name == name.name),
+                only_in_use: (known.iter().find(|file| file.name.name == name.name))
+                    .and_then(|file| file.only_in_use),
                 name,
             })
             .collect();
@@ -148,7 +192,7 @@ impl IrrStore {
             let seen = self.look_at(&file.name.name);
             // One that is there and is not listed has given way to another.
             let is_away = look.room.is_none() || !matches!(seen, Seen::As(_));
-            let is_missed = is_away && (file.only_in_use || look.copies.is_none());
+            let is_missed = is_away && (file.only_in_use.is_some() || look.copies.is_none());
             if is_missed && !files.iter().any(|other| other.name == file.name) {
                 files.push(SetFile {
                     seen,
@@ -187,20 +231,6 @@ impl IrrStore {
                 }
             }
         }
-        let mut uncopied = self.known.values().flat_map(|known| &known.uncopied);
-        if let (Some(error), Some(last_good)) = (uncopied.next(), &self.last_good) {
-            let fault = IrrFault::Copies {
-                count: 1 + uncopied.count(),
-                error: error.to_string(),
-            };
-            problems.push(IrrProblem {
-                as_set: None,
-                file: last_good.directory().to_owned(),
-                what: fault.to_string(),
-                remedy: "let the server write there, or correct [irr] state".to_owned(),
-                in_use: InUse::File,
-            });
-        }
         problems
     }
 }
@@ -232,7 +262,7 @@ impl Known {
     fn take(&mut self, loaded: Loaded) -> bool {
         self.files = loaded.files;
         self.findings = loaded.findings;
-        self.uncopied = loaded.uncopied;
+        self.is_of_files = loaded.set.is_some();
         match loaded.set {
             Some(set) => {
                 self.date = loaded.date;

@@ -317,8 +317,9 @@ impl Client {
 
     /// What the end of a connection that was begun in version `begun` says about the next one.
     fn learn(&mut self, session: &Session, begun: u8, error: &ClientError) {
-        if error.is_about_content() {
-            self.known = None;
+        if error.is_about_content() && self.known.take().is_some() {
+            // A cache that began anew: it can be asked for everything at once.
+            self.failures = 0;
         }
         if error.pdu_error() == Some(&PduError::Aspa) {
             warn!(

@@ -60,7 +60,7 @@ pub(super) struct Up {
     pub dirty: DirtyRecord,
     /// What it may hold is not known any more: a refresh of everything is due (RFC 7313).
     pub is_lost: bool,
-    /// Since when it has not had the present state of everything.
+    /// Since when it has not had the present state of everything, its pauses apart.
     pub behind_since: Option<Time>,
     /// Markers to send, in this order, once nothing is dirty.
     pub owed: SmallVec<[Marker; 4]>,
@@ -192,6 +192,12 @@ impl Up {
             looked_at: Time::ZERO,
             written_over_budget: 0,
         }
+    }
+
+    /// Whether what changes is noted for it because it wants to hear of it later. One that does not
+    /// read is not asked.
+    pub fn is_paused(&self) -> bool {
+        self.pace.paused_until.is_some() && !self.is_stalled
     }
 
     /// A refresh that begins makes void what is owed of one before: it would end while this one goes on.

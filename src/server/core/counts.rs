@@ -6,11 +6,15 @@ use crate::base::{Family, ShardId, Time};
 use crate::server::exchange::{LimitAction, PrefixLimits};
 use crate::server::message::CountChange;
 
+use super::rejection::Rejection;
+
 /// Received and accepted prefixes of one session, by family.
 #[derive(Default, Debug)]
 pub(super) struct Counts {
     pub received: [i64; 2],
     pub accepted: [i64; 2],
+    /// The most that were accepted since [`Counts::take_peak`].
+    peak: [i64; 2],
     /// UPDATEs whose effect is not known in full, oldest first and without gaps.
     awaited: VecDeque<Awaited>,
     last_seq: u64,
@@ -105,6 +109,7 @@ impl Counts {
             for family in 0..2 {
                 self.received[family] += complete.received[family];
                 self.accepted[family] += complete.accepted[family];
+                self.peak[family] = self.peak[family].max(self.accepted[family]);
             }
             breach = Breach::worse(breach, self.breach(limits), limits);
         }
@@ -131,6 +136,16 @@ impl Counts {
             .or_else(|| accepted().map(Breach::Accepted))
     }
 
+    /// The most that were accepted at an UPDATE boundary since this was last asked.
+    pub fn take_peak(&mut self, family: Family) -> i64 {
+        let accepted = self.accepted[family.index()];
+        std::mem::replace(&mut self.peak[family.index()], accepted).max(accepted)
+    }
+
+    pub fn forget_peaks(&mut self) {
+        self.peak = self.accepted;
+    }
+
     pub fn is_over_accepted(&self, family: Family, limits: &[PrefixLimits; 2]) -> bool {
         let max = limits[family.index()].accepted_max;
         max.is_some_and(|max| self.accepted[family.index()] > i64::from(max))
@@ -138,7 +153,7 @@ impl Counts {
 }
 
 /// "Block": which prefixes are kept is decided by their hashes, so it does not depend on the order
-/// of arrival.
+/// of arrival. "Reject" is a block of all.
 #[derive(Default, Debug)]
 pub(super) struct Block {
     /// What the shards were told last.
@@ -148,6 +163,7 @@ pub(super) struct Block {
     pub asking: Option<Asking>,
     /// Not before this are the hashes asked for again.
     pub next_ask: Time,
+    pub rejection: Rejection,
 }
 
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::{ClientSlot, Family, SessionEpoch, ShardId, Time};
+use crate::base::{ClientSlot, Family, Generation, SessionEpoch, ShardId, Time};
 use crate::server::exchange::LimitAction;
 use crate::server::message::{CountChange, ToShard};
 use crate::session::{Stop, StopHold};
@@ -10,6 +10,7 @@ use crate::wire::CeaseSubcode;
 
 use super::SessionCore;
 use super::counts::{Asking, Breach};
+use super::rejection::Rejection;
 
 /// Each question for hashes makes shards look at their whole tables: how far apart they are for one
 /// client and family.
@@ -30,41 +31,46 @@ impl SessionCore {
         let Some(up) = &mut state.up else { return };
         let mut breach = None;
         for change in counts {
-            breach = Breach::worse(breach, up.counts.apply(shard, change, limits), limits);
+            let passed = up.counts.apply(shard, change, limits);
+            breach = Breach::worse(breach, passed, limits);
         }
-        self.review_limits(now, slot, breach);
+        // What a reload changed is judged when all shards have told of it.
+        if counts.iter().any(|change| change.seq != 0) {
+            self.review_limits(now, slot, breach);
+        }
     }
 
     /// Acts on a limit that was passed, and sees to what "block" asks for now.
     pub(super) fn review_limits(&mut self, now: Time, slot: ClientSlot, breach: Option<Breach>) {
         match breach {
             Some(Breach::Received(family)) => return self.end_over_limit(now, slot, family, true),
-            Some(Breach::Accepted(family)) => {
+            Some(Breach::Accepted(family)) if self.is_settled() => {
                 if self.handle_accepted_breach(now, slot, family) {
                     return;
                 }
                 self.warn_of_others(now, slot, family);
             }
-            None => {}
+            _ => {}
         }
         for family in Family::ALL {
             self.review_block(now, slot, family);
         }
     }
 
-    /// Asks the questions that were put off.
+    /// Asks the questions that were put off, and ends what has lasted long enough.
     pub(super) fn review_due_blocks(&mut self, now: Time) {
         if self.blocks_due.is_none_or(|due| due > now) {
             return;
         }
         self.blocks_due = None;
+        let end = self.exchange.limits.rejection;
         for slot in self.clients.slots() {
             for family in Family::ALL {
-                let is_stale = self.clients.up_mut(slot).is_some_and(|up| {
+                let is_due = self.clients.up_mut(slot).is_some_and(|up| {
                     let block = &up.blocks[family.index()];
-                    block.is_stale && block.asking.is_none()
+                    block.is_stale && block.asking.is_none() || block.rejection.ends(&end).is_some()
                 });
-                if is_stale {
+                if is_due {
                     self.review_block(now, slot, family);
                 }
             }
@@ -174,49 +180,27 @@ impl SessionCore {
         self.stop(now, slot, stop);
     }
 
-    /// Asks for the hashes that decide what "block" keeps, or lifts it.
+    /// Asks for the hashes that decide what "block" keeps, begins or ends what "reject" does, or lifts
+    /// either.
     fn review_block(&mut self, now: Time, slot: ClientSlot, family: Family) {
-        let SessionCore {
-            clients,
-            links,
-            blocks_due,
-            ..
-        } = self;
-        let Some(state) = clients.get_mut(slot) else {
+        let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
-        let limits = state.client.prefix_limits(family);
-        let epoch = state.epoch;
+        let limits = *state.client.prefix_limits(family);
         let Some(up) = &mut state.up else { return };
         let block = &mut up.blocks[family.index()];
-        let keeps_back = matches!(
-            limits.accepted_action,
-            LimitAction::Block | LimitAction::Reject
-        );
+        match (limits.accepted_action, limits.accepted_max) {
+            (LimitAction::Reject, Some(max)) => {
+                return self.review_rejection(now, slot, family, max);
+            }
+            _ => block.rejection = Rejection::default(),
+        }
+        let keeps_back = limits.accepted_action == LimitAction::Block;
         let max = limits.accepted_max.filter(|_| keeps_back);
         let is_over = max.is_some_and(|max| up.counts.accepted[family.index()] > i64::from(max));
         if !is_over {
-            if block.from.take().is_some() {
-                links.push_all(|| ToShard::BlockFrom {
-                    slot,
-                    epoch,
-                    family,
-                    hash: None,
-                });
-            }
             block.is_stale = block.asking.is_some();
-            return;
-        }
-        if limits.accepted_action == LimitAction::Reject {
-            if block.from.replace(0) != Some(0) {
-                links.push_all(|| ToShard::BlockFrom {
-                    slot,
-                    epoch,
-                    family,
-                    hash: Some(0),
-                });
-            }
-            return;
+            return self.block_from(slot, family, None);
         }
         if block.asking.is_some() {
             block.is_stale = true;
@@ -224,20 +208,89 @@ impl SessionCore {
         }
         if now < block.next_ask {
             block.is_stale = true;
-            *blocks_due = Some(blocks_due.map_or(block.next_ask, |due| due.min(block.next_ask)));
+            self.blocks_due = earliest(self.blocks_due, block.next_ask);
             return;
         }
         block.is_stale = false;
         block.next_ask = now + ASKS_APART;
         block.asking = Some(Asking {
             hashes: Vec::new(),
-            left: links.shard_count(),
+            left: self.links.shard_count(),
         });
-        links.push_all(|| ToShard::AskHashes {
+        let epoch = state.epoch;
+        self.links.push_all(|| ToShard::AskHashes {
             slot,
             epoch,
             family,
         });
+    }
+
+    fn review_rejection(&mut self, now: Time, slot: ClientSlot, family: Family, max: u32) {
+        let is_settled = self.is_settled();
+        let end = self.exchange.limits.rejection;
+        let Some(up) = self.clients.up_mut(slot) else {
+            return;
+        };
+        let block = &mut up.blocks[family.index()];
+        block.is_stale = block.asking.is_some();
+        if !is_settled {
+            return;
+        }
+        let peak = up.counts.take_peak(family);
+        let accepted = up.counts.accepted[family.index()];
+        let is_on = block.rejection.review(now, (peak, accepted), max, &end);
+        if let Some(ends) = block.rejection.ends(&end) {
+            self.blocks_due = earliest(self.blocks_due, ends);
+        }
+        self.block_from(slot, family, is_on.then_some(0));
+    }
+
+    /// Tells the shards which hash is the first that is kept back, where it is another.
+    fn block_from(&mut self, slot: ClientSlot, family: Family, hash: Option<u64>) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let epoch = state.epoch;
+        let Some(up) = &mut state.up else { return };
+        let block = &mut up.blocks[family.index()];
+        if std::mem::replace(&mut block.from, hash) != hash {
+            self.links.push_all(|| ToShard::BlockFrom {
+                slot,
+                epoch,
+                family,
+                hash,
+            });
+        }
+    }
+
+    /// A shard has judged all its paths under this generation, and told what that changed.
+    pub(super) fn handle_reloaded(&mut self, now: Time, shard: ShardId, generation: Generation) {
+        if let Some(settled) = self.settled.get_mut(shard.index()) {
+            *settled = generation;
+        }
+        self.review_all_limits(now);
+    }
+
+    /// Once this core and all shards are of one generation.
+    pub(super) fn review_all_limits(&mut self, now: Time) {
+        if !self.is_settled() {
+            return;
+        }
+        for slot in self.clients.slots() {
+            let Some(state) = self.clients.get_mut(slot) else {
+                continue;
+            };
+            let Some(up) = &mut state.up else { continue };
+            up.counts.forget_peaks();
+            let breach = up.counts.breach(&state.client.limits);
+            self.review_limits(now, slot, breach);
+        }
+    }
+
+    /// False in the middle of a reload: what is accepted is counted under two generations.
+    fn is_settled(&self) -> bool {
+        let generation = self.exchange.generation;
+        self.settled.iter().all(|settled| *settled == generation)
     }
 
     pub(super) fn handle_hashes(
@@ -247,8 +300,7 @@ impl SessionCore {
         family: Family,
         hashes: Vec<u64>,
     ) {
-        let SessionCore { clients, links, .. } = self;
-        let Some(state) = clients.up_of_mut(slot, epoch) else {
+        let Some(state) = self.clients.up_of_mut(slot, epoch) else {
             return;
         };
         let limits = *state.client.prefix_limits(family);
@@ -274,19 +326,16 @@ impl SessionCore {
             let max = limits.accepted_max?;
             asking.threshold(max)
         });
-        if block.from != hash {
-            block.from = hash;
-            links.push_all(|| ToShard::BlockFrom {
-                slot,
-                epoch,
-                family,
-                hash,
-            });
-        }
-        if std::mem::take(&mut block.is_stale) {
+        let is_stale = std::mem::take(&mut block.is_stale);
+        self.block_from(slot, family, hash);
+        if is_stale {
             self.review_block(now, slot, family);
         }
     }
+}
+
+fn earliest(a: Option<Time>, b: Time) -> Option<Time> {
+    Some(a.map_or(b, |a| a.min(b)))
 }
 
 /// How long a limit keeps a session down, and the same in words.

@@ -14,6 +14,7 @@ mod links;
 mod output;
 mod pace;
 mod reclaim;
+mod rejection;
 mod reload;
 mod sessions;
 mod slow;
@@ -29,7 +30,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{ClientSlot, CoreId, ShardId, Time};
+use crate::base::{ClientSlot, CoreId, Generation, ShardId, Time};
 use crate::fanout::Written;
 use crate::wire::Scratch;
 
@@ -82,7 +83,9 @@ pub struct SessionCore {
     actions: VecDeque<CoreAction>,
     notices: VecDeque<(CoreId, CoreNotice)>,
     stats: Stats,
-    /// Questions about "block" that were put off.
+    /// By shard: under which generation all its paths were judged.
+    settled: Vec<Generation>,
+    /// Questions about "block" that were put off, and the end of what "reject" does.
     blocks_due: Option<Time>,
     /// The end of the first rest of a client that said too much.
     rests_due: Option<Time>,
@@ -128,6 +131,7 @@ impl SessionCore {
             actions: VecDeque::new(),
             notices: VecDeque::new(),
             stats: Stats::default(),
+            settled: vec![exchange.generation; usize::from(exchange.shard_count.max(1))],
             blocks_due: None,
             rests_due: None,
             work_due: None,
@@ -228,7 +232,7 @@ impl SessionCore {
             } => self.handle_hashes(now, (slot, epoch), family, hashes),
             ToCore::Hurry { batch, patience } => self.reclaims.handle_hurry(shard, batch, patience),
             ToCore::Reclaim { batch, slots } => self.reclaims.handle_reclaim(shard, batch, slots),
-            ToCore::Reloaded { .. } => {}
+            ToCore::Reloaded { generation } => self.handle_reloaded(now, shard, generation),
         }
         self.pump(now);
     }

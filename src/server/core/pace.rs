@@ -71,11 +71,7 @@ impl SessionCore {
                     up.pace.paused_until = Some(now + interval);
                     self.output.stalled.insert(slot);
                 }
-                Some(until) if until <= now && !up.is_stalled && !up.dirty.is_empty() => {
-                    up.pace.paused_until = None;
-                    self.output.stalled.remove(slot);
-                    self.slow.recover(slot);
-                }
+                Some(until) if until <= now && !up.dirty.is_empty() => self.unpause(now, slot),
                 _ => {}
             }
         }
@@ -88,12 +84,14 @@ impl SessionCore {
         self.is_pacing = clients.any(|client| client.min_advertisement.is_some());
     }
 
-    /// A client that is paused is not to be any more: its session ends, or it gets everything anew.
-    pub(super) fn unpause(&mut self, slot: ClientSlot) {
-        if let Some(up) = self.clients.up_mut(slot)
-            && up.pace.paused_until.take().is_some()
-            && !up.is_stalled
-        {
+    /// Ends the pause of a client: it was long enough, or what is noted for it has become too much. A
+    /// pause is a wish, not a right.
+    pub(super) fn unpause(&mut self, now: Time, slot: ClientSlot) {
+        if let Some(up) = self.clients.up_mut(slot).filter(|up| up.is_paused()) {
+            up.pace.paused_until = None;
+            if !up.dirty.is_empty() {
+                up.behind_since.get_or_insert(now);
+            }
             self.output.stalled.remove(slot);
             self.slow.recover(slot);
         }
@@ -119,6 +117,10 @@ impl SessionCore {
             }
             up.budget.rests_until = None;
             let conn = up.conn;
+            if let Some(way) = state.session.established_way() {
+                // From here on silence is the client's own again.
+                state.session.handle_paused(now, way, false);
+            }
             self.settle(now, slot);
             if let Some(connection) = self.connections.get(conn)
                 && connection.held.take()

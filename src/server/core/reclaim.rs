@@ -135,8 +135,15 @@ impl SessionCore {
         is_done
     }
 
-    /// Gives up on queues and dirty records that have named the slots for too long.
+    /// Gives up on pauses, and on queues and dirty records that have named the slots for too long.
     fn wait_no_longer(&mut self, now: Time, patience: Duration, reclaim: &Reclaim) {
+        let names = |up: &Up| up.dirty.names_any(reclaim.shard, &reclaim.slots);
+        for slot in self.clients.slots() {
+            let up = self.clients.up_mut(slot);
+            if up.is_some_and(|up| up.is_paused() && names(up)) {
+                self.unpause(now, slot);
+            }
+        }
         let is_late = |slot: &ClientSlot| {
             let up = self.clients.get(*slot).and_then(|state| state.up.as_ref());
             up.is_some_and(|up| up.behind_since.is_some_and(|since| now >= since + patience))
@@ -144,7 +151,6 @@ impl SessionCore {
         let late: Vec<ClientSlot> = self.clients.slots().into_iter().filter(is_late).collect();
         for slot in late {
             self.stall_if_queued(slot);
-            let names = |up: &Up| up.dirty.names_any(reclaim.shard, &reclaim.slots);
             if self.clients.up_mut(slot).is_some_and(|up| names(up)) {
                 self.lose(now, slot);
             }

@@ -115,6 +115,7 @@ impl SessionCore {
             }
         }
         self.note_pacing();
+        self.review_all_limits(now);
     }
 
     fn remove_client(&mut self, now: Time, slot: ClientSlot) {
@@ -137,8 +138,8 @@ impl SessionCore {
             return;
         }
         state.session.handle_settings(now, after.session.clone());
-        if after.min_advertisement.is_none() {
-            self.unpause(slot);
+        if after.min_advertisement != before.min_advertisement {
+            self.unpause(now, slot);
         }
         self.settle(now, slot);
         if after.is_socket_changed(&before) {
@@ -163,8 +164,6 @@ impl SessionCore {
             && let Some(up) = &mut state.up
         {
             up.has_warned = [false; 2];
-            let breach = up.counts.breach(&after.limits);
-            self.review_limits(now, slot, breach);
         }
     }
 }

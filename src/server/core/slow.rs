@@ -21,8 +21,6 @@ use super::{SessionCore, TICK};
 /// Dirty prefixes asked for at a time, and the queue under which they are.
 const RESYNC_COUNT: usize = 4096;
 const RESYNC_QUEUE_MAX: usize = 64 << 10;
-/// Dirty entries with path identifiers, which are no bits, that one client may have.
-const DIRTY_PATHS_MAX: usize = 1 << 20;
 /// How long the core stays over its bound before it looks who holds it up.
 const OVER_BUDGET_PATIENCE: Duration = Duration::from_millis(100);
 /// Who needs so many times longer than most to empty its queue holds it up.
@@ -93,7 +91,10 @@ impl SessionCore {
             self.stall(slot);
         }
         for slot in self.beyond_record() {
-            self.lose(now, slot);
+            match self.clients.up_mut(slot).is_some_and(|up| up.is_paused()) {
+                true => self.unpause(now, slot),
+                false => self.lose(now, slot),
+            }
         }
         if let Some(since) = self.slow.over_budget_since
             && now >= since + OVER_BUDGET_PATIENCE
@@ -154,7 +155,7 @@ impl SessionCore {
     fn beyond_record(&self) -> Vec<ClientSlot> {
         let is_beyond = |slot: &ClientSlot| {
             let up = self.clients.get(*slot).and_then(|state| state.up.as_ref());
-            up.is_some_and(|up| up.dirty.path_count() > DIRTY_PATHS_MAX)
+            up.is_some_and(|up| up.dirty.path_count() > self.exchange.limits.dirty_paths_max)
         };
         self.output.stalled.iter().filter(is_beyond).collect()
     }
@@ -194,7 +195,7 @@ impl SessionCore {
     /// Gives up noting what a client may still hold: it gets everything anew once it reads, where it
     /// can be told to forget the rest (RFC 7313); otherwise its session ends.
     pub(super) fn lose(&mut self, now: Time, slot: ClientSlot) {
-        self.unpause(slot);
+        self.unpause(now, slot);
         let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
@@ -300,7 +301,7 @@ impl SessionCore {
             up.progress = now;
             up.written_over_budget += octets as u64;
             recovers = up.is_stalled && is_empty;
-            if is_empty && up.is_clean() {
+            if is_empty && (up.is_clean() || up.is_paused()) {
                 up.behind_since = None;
             }
         }

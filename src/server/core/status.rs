@@ -1,9 +1,10 @@
 //! What a session core says of itself and its clients.
 
+use crate::base::FamilySet;
 use crate::server::query::{ClientStatus, CoreStats};
 
 use super::SessionCore;
-use super::clients::ClientState;
+use super::clients::{ClientState, Up};
 
 impl SessionCore {
     pub(super) fn statistics(&self) -> CoreStats {
@@ -53,6 +54,7 @@ impl SessionCore {
             extended_messages: negotiated.is_some_and(|n| n.extended_messages),
             received: up.map_or([0; 2], |up| counts(up.counts.received)),
             accepted: up.map_or([0; 2], |up| counts(up.counts.accepted)),
+            rejecting: up.map(Up::rejecting).unwrap_or_default(),
             updates_in: state.history.updates_in,
             updates_out: state.history.updates_out,
             octets_in: state.history.octets_in,
@@ -66,5 +68,14 @@ impl SessionCore {
             last_error: state.history.last_error.clone(),
             last_family_refused: None,
         }
+    }
+}
+
+impl Up {
+    fn rejecting(&self) -> FamilySet {
+        let families = FamilySet::ALL.iter();
+        families
+            .filter(|family| self.blocks[family.index()].rejection.is_on())
+            .collect()
     }
 }

@@ -249,7 +249,9 @@ impl SessionCore {
         for slot in walk.members.iter() {
             if let Some(up) = self.clients.up_mut(slot) {
                 up.is_walking = true;
-                up.is_lost = false;
+                // A walk of some families does not bring back who lacks everything.
+                let spoken = up.negotiated.families;
+                up.is_lost &= walk.families.intersection(spoken) != spoken;
             }
         }
         let (id, families, clients) = (walk.id, walk.families, Arc::new(walk.members.clone()));

@@ -207,10 +207,11 @@ impl Shard {
     /// Does a bounded piece of work; true says that there is more to do right away.
     pub fn turn(&mut self, now: Time) -> bool {
         self.outbox.unblock();
+        self.sweep_piece();
         if self.outbox.is_full() {
             return self.has_work(now);
         }
-        self.sweep_piece();
+        self.tell_reloaded();
         self.flush_if_due(now);
         self.walk_piece();
         self.start_reclaim();
@@ -238,6 +239,7 @@ impl Shard {
 
     fn has_work(&self, now: Time) -> bool {
         self.sweep.is_active()
+            || self.sweep.is_untold()
             || self.walks.has_work()
             || (!self.pending.is_empty() && self.is_flush_due(now))
     }
@@ -291,7 +293,7 @@ impl Shard {
         announcer.phases = Default::default();
         self.sweep.forget_counts(slot);
         if announcer.path_count > 0 {
-            self.sweep.restart(self.table.slot_count());
+            self.sweep.request(self.table.slot_count());
         }
         self.remove_receiver(slot);
     }

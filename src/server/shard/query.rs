@@ -256,12 +256,15 @@ impl Shard {
     }
 
     fn statistics(&self) -> ShardStats {
+        let (classes, variants) = self.eligibilities.kinds();
         ShardStats {
             shard: self.shard,
             attribute_sets: self.sets.len() as u64,
             attribute_octets: self.sets.octets() as u64,
             audiences: self.eligibilities.audience_count() as u64,
             eligibilities: self.eligibilities.len() as u64,
+            classes: classes as u64,
+            variants: variants as u64,
             pending: self.pending.len() as u64,
             free_slots: self.table.free_count() as u64,
             dead_prefixes: self.dead_count() as u64,

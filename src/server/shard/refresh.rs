@@ -19,6 +19,8 @@ pub(super) struct Phases {
     live: u8,
     /// Those whose paths await the sweep.
     doomed: u8,
+    /// Those of them that its next round is for, too.
+    doomed_late: u8,
     /// Between BoRR and EoRR.
     is_open: bool,
     pub counts: [PrefixCounts; Stamp::PHASES],
@@ -30,6 +32,7 @@ impl Default for Phases {
             current: 0,
             live: 1,
             doomed: 0,
+            doomed_late: 0,
             is_open: false,
             counts: Default::default(),
         }
@@ -60,7 +63,7 @@ impl Phases {
     }
 
     /// EoRR: the counts of what is doomed by it.
-    fn end(&mut self) -> PrefixCounts {
+    fn end(&mut self, is_sweeping: bool) -> PrefixCounts {
         let mut gone = PrefixCounts::default();
         if !std::mem::take(&mut self.is_open) {
             return gone;
@@ -69,6 +72,7 @@ impl Phases {
         for (phase, count) in self.counts.iter_mut().enumerate() {
             if old & 1 << phase != 0 && count.received > 0 {
                 self.doomed |= 1 << phase;
+                self.doomed_late |= u8::from(is_sweeping) << phase;
                 let count = std::mem::take(count);
                 gone.add(&count);
             }
@@ -76,9 +80,9 @@ impl Phases {
         gone
     }
 
-    /// The sweep has been everywhere.
+    /// A round of the sweep is over.
     pub fn handle_swept(&mut self) {
-        self.doomed = 0;
+        self.doomed = std::mem::take(&mut self.doomed_late);
     }
 
     pub fn total(&self) -> PrefixCounts {
@@ -108,9 +112,9 @@ impl Shard {
             }
             return self.announcers[slot.index()].phases[family.index()].begin();
         };
-        let gone = announcer.phases[family.index()].end();
+        let gone = announcer.phases[family.index()].end(self.sweep.is_active());
         if gone.received > 0 {
-            self.sweep.restart(self.table.slot_count());
+            self.sweep.request(self.table.slot_count());
         }
         let mut change = CountChange {
             seq,

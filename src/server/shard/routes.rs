@@ -87,8 +87,12 @@ impl Shard {
         }
     }
 
-    /// Each shard watches over its part of a client's budget: prefixes are spread evenly.
+    /// Each shard watches over its part of a client's budget: prefixes are spread evenly. In the middle
+    /// of a reload a client is charged for what was as well as for what will be.
     fn check_budget(&mut self, client: &Client, epoch: SessionEpoch) {
+        if self.sweep.is_of_reload() || self.sweep.is_untold() {
+            return;
+        }
         let slot = client.slot;
         let Some(max) = client.attribute_octets_max else {
             return;
@@ -103,6 +107,17 @@ impl Shard {
                 octets: octets as u64,
             };
             self.outbox.push(client.core, over);
+        }
+    }
+
+    /// What was put off while a reload was under way.
+    pub(super) fn check_budgets(&mut self) {
+        let exchange = self.exchange.clone();
+        for client in exchange.clients() {
+            let announcer = &self.announcers[client.slot.index()];
+            if announcer.up.is_some() {
+                self.check_budget(client, SessionEpoch(announcer.epoch));
+            }
         }
     }
 

@@ -1,5 +1,5 @@
-//! The sweep: one pass over the table, in pieces, that removes dead paths and judges again what a
-//! reload or a limit touches.
+//! The sweep: rounds over the table, in pieces, that remove dead paths and judge again what a reload or
+//! a limit touches.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,24 +20,32 @@ use super::routes::{is_acceptable, is_blocked};
 /// Table entries that one turn of a sweep looks at.
 const PIECE_ENTRIES: u32 = 16_384;
 
-/// A circular pass: each new reason makes it go once more round.
+/// A round is as long as it was when it began, whatever comes up meanwhile: that is seen to from
+/// there on, and in the next round.
 #[derive(Default)]
 pub(super) struct Sweep {
     cursor: u32,
+    /// Entries that this round has yet to visit.
     remaining: u32,
-    /// Slots that there were at the last restart; newer entries need no visit.
+    /// Slots that there were when it began; newer entries need no visit.
     end: u32,
+    /// Another round follows.
+    again: bool,
     /// Their paths' verdicts may have changed.
     judge_again: ClientSet,
+    /// Those of them that the next round is for.
+    judge_next: ClientSet,
     /// Where VRPs changed, and the clients whose routes are judged by them.
     rov: Option<(Arc<PrefixBlocks>, ClientSet)>,
     /// Everybody's audiences, or the order of paths, may have changed.
     all: bool,
-    /// Generations to report when the pass is over.
+    /// This round is that of a reload.
     reload: bool,
+    /// That of the present generation is over, which is yet to be told.
+    untold: bool,
     /// How the counts of a client's present session changed.
     recounted: BTreeMap<ClientSlot, CountChange>,
-    /// What a client's sets are heard as, and what they come to, each worked out once in a pass; holds
+    /// What a client's sets are heard as, and what they come to, each worked out once in a round; holds
     /// references on both. `None`: a withdrawal.
     heard: FxHashMap<(ClientSlot, SetId), Option<(SetId, SetJudgement)>>,
 }
@@ -47,14 +55,27 @@ impl Sweep {
         self.remaining > 0
     }
 
-    pub(super) fn restart(&mut self, slot_count: u32) {
+    /// Every entry is visited from here on.
+    pub(super) fn request(&mut self, slot_count: u32) {
+        self.again |= self.is_active();
+        if !self.is_active() {
+            self.begin(slot_count);
+        }
+    }
+
+    fn begin(&mut self, slot_count: u32) {
         self.remaining = slot_count;
         self.end = slot_count;
     }
 
-    /// Between a reload and the end of the pass that it makes.
+    /// Between a reload and the end of the round that it makes.
     pub(super) fn is_of_reload(&self) -> bool {
         self.reload
+    }
+
+    /// A reload is over but for what is to be said of it.
+    pub(super) fn is_untold(&self) -> bool {
+        self.untold
     }
 
     /// The session that was counted is over.
@@ -64,7 +85,10 @@ impl Sweep {
 
     pub(super) fn judge_again(&mut self, slot: ClientSlot, slot_count: u32) {
         self.judge_again.insert(slot);
-        self.restart(slot_count);
+        if self.is_active() {
+            self.judge_next.insert(slot);
+        }
+        self.request(slot_count);
     }
 }
 
@@ -84,19 +108,19 @@ impl Shard {
         }
         self.sweep.remaining -= count;
         if !self.sweep.is_active() {
-            self.end_sweep();
+            self.end_round();
         }
     }
 
-    /// Finishes the pass at once.
+    /// Finishes at once.
     pub(super) fn sweep_all(&mut self) {
         while self.sweep.is_active() {
             self.sweep_piece();
         }
     }
 
-    fn end_sweep(&mut self) {
-        self.sweep.judge_again.clear();
+    fn end_round(&mut self) {
+        self.sweep.judge_again = std::mem::take(&mut self.sweep.judge_next);
         self.sweep.rov = None;
         self.sweep.all = false;
         for announcer in &mut self.announcers {
@@ -112,11 +136,21 @@ impl Shard {
                 .into_iter()
                 .for_each(|(set, _)| self.sets.release(set));
         }
-        if std::mem::take(&mut self.sweep.reload) {
-            self.flush();
-            let generation = self.exchange.generation;
-            self.outbox.push_all(|| ToCore::Reloaded { generation });
+        self.sweep.untold |= std::mem::take(&mut self.sweep.reload);
+        if std::mem::take(&mut self.sweep.again) {
+            self.sweep.begin(self.table.slot_count());
         }
+    }
+
+    /// Tells the cores that a reload is over, after all that it changed.
+    pub(super) fn tell_reloaded(&mut self) {
+        if !std::mem::take(&mut self.sweep.untold) {
+            return;
+        }
+        self.flush();
+        let generation = self.exchange.generation;
+        self.outbox.push_all(|| ToCore::Reloaded { generation });
+        self.check_budgets();
     }
 
     fn sweep_entry(&mut self, slot: PrefixSlot) {
@@ -289,6 +323,7 @@ impl Shard {
         }
         // At most two MED modes, and one reload, are under way at a time.
         self.sweep_all();
+        self.tell_reloaded();
         let old = std::mem::replace(&mut self.exchange, exchange);
         self.end_sessions_of_others(&old);
         self.fit_slots();
@@ -321,15 +356,14 @@ impl Shard {
         } else {
             0
         };
-        if count == 0 {
-            self.end_sweep();
-        } else {
-            self.sweep.restart(count);
+        match count {
+            0 => self.end_round(),
+            _ => self.sweep.request(count),
         }
     }
 
-    /// The newest generation that every path was judged under where it had to be: one that comes
-    /// before would have to finish the sweep at once.
+    /// The newest generation that every path was judged under where it had to be: one that comes after
+    /// it makes the round be finished at once.
     pub(super) fn settled_generation(&self) -> Generation {
         let Generation(number) = self.exchange.generation;
         Generation(number - u32::from(self.sweep.reload))

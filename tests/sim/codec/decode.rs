@@ -251,7 +251,7 @@ impl Parts {
             _ => return Err(format!("a next hop of {len} octets")),
         }
         let is_of_family = self.next_hop.is_some_and(|hop| hop.is_ipv6()) == (family == 1);
-        if !is_of_family && !(family == 0 && agreed.v6_next_hops) {
+        if !(is_of_family || family == 0 && agreed.v6_next_hops) {
             return Err(format!("a next hop of {len} octets in family {family}"));
         }
         value.u8()?;

@@ -127,7 +127,7 @@ impl Draw {
         }
         if self.has(Theme::Told) {
             for (key, texts) in TAGS {
-                if rng.percent(60) {
+                if rng.percent(80) {
                     let forms = communities.read(texts);
                     communities.tags.insert(key, forms);
                 }
@@ -252,6 +252,10 @@ impl Draw {
         if rng.percent(60) {
             registration.prefixes = self.registered(rng);
         }
+        if self.has(Theme::Blackholes) && rng.percent(50) {
+            (registration.prefixes)
+                .extend(self.nets.iter().flatten().map(|net| Range::exact(*net)));
+        }
         if rng.percent(60) {
             registration.origins = rng.some(&ASNS, 5);
             registration.origins.push(asn);
@@ -327,7 +331,8 @@ impl Draw {
     }
 
     pub fn blackhole_modes(&self, rng: &mut Rng) -> [&'static str; 2] {
-        let modes = ["off", "propagate_unchanged", "rewrite_next_hop"];
+        let (unchanged, rewritten) = ("propagate_unchanged", "rewrite_next_hop");
+        let modes = ["off", unchanged, rewritten, rewritten];
         [*rng.pick(&modes), *rng.pick(&modes)]
     }
 
@@ -370,8 +375,8 @@ impl Draw {
 
     pub fn role(&self, rng: &mut Rng, has_role: bool) -> &'static str {
         match has_role {
-            true => *rng.pick(&["true", "\"strict\"", "false"]),
-            false => *rng.pick(&["true", "false"]),
+            true => rng.pick::<&str>(&["true", "\"strict\"", "false"]),
+            false => rng.pick::<&str>(&["true", "false"]),
         }
     }
 }

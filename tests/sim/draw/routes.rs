@@ -21,7 +21,7 @@ impl Draw {
         let count = *rng.pick(&[1, 2, 8, 60, 60 * all.len() / 80]);
         let mut nets = rng.some(all, count);
         let mut attributes = self.attributes(rng, plan, client, family);
-        if self.has(Theme::Blackholes) && rng.percent(20) {
+        if self.has(Theme::Blackholes) && rng.percent(25) {
             nets.truncate(8);
             if rng.percent(70) {
                 nets.iter_mut().for_each(|net| *net = host_in(net));

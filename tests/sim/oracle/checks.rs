@@ -102,6 +102,7 @@ pub fn judge(options: &Options, client: &Client, net: &Net, heard: &Attributes) 
     let checks = &client.checks;
     let blackhole = checks.blackhole
         && options.blackhole.modes[family(net)] != "off"
+        && net.0.is_ipv4() == heard.next_hop.is_ipv4()
         && options.communities.asks_for_blackhole(heard);
     let mut judge = Judge {
         checks,
@@ -118,6 +119,14 @@ pub fn judge(options: &Options, client: &Client, net: &Net, heard: &Attributes) 
     note_prefix(&mut judge, options, net);
     note_irr(&mut judge, options, net, heard);
     note_rov(&mut judge, options, net, heard);
+    let said = &judge.judgement;
+    let is_theirs = ["exact", "more_specific", "roa", "white_list"].contains(&said.irr_prefix)
+        || said.rov == "valid";
+    if said.rejected.is_none() && blackhole && !is_theirs {
+        judge.judgement.is_blackhole = false;
+        let (_, longest) = checks.prefix_lengths[family(net)].unwrap_or((0, 128));
+        judge.note(net.1 > longest, "prefix_too_long");
+    }
     judge.note(checks.quarantined, "quarantined");
     judge.judgement
 }

@@ -262,11 +262,15 @@ impl Communities {
         forms.any(|form| matches!(form.kind, Kind::Extended(_)))
     }
 
-    /// Control communities are not for those that get the route.
-    pub fn stripped(&self, heard: &Attributes) -> Attributes {
+    /// Control communities are not for those that get the route, and BLACKHOLE is where the server has
+    /// such routes for those alone.
+    pub fn stripped(&self, heard: &Attributes, has_blackholes: bool) -> Attributes {
         let mut sent = heard.clone();
         let asks = |community: Numbers| self.request(&community).is_some();
-        (sent.communities).retain(|c| *c == BLACKHOLE || !asks(of_standard(*c)));
+        (sent.communities).retain(|c| match *c == BLACKHOLE {
+            true => !has_blackholes,
+            false => !asks(of_standard(*c)),
+        });
         sent.large.retain(|c| !asks(of_large(*c)));
         sent.extended.retain(|c| !of_extended(*c).is_some_and(asks));
         sent

@@ -323,7 +323,10 @@ impl Oracle {
                 let heard = self.options.communities.scrubbed(heard);
                 accepted.entry(net).or_default().push(Accepted {
                     announcer,
-                    stripped: self.options.communities.stripped(&heard),
+                    stripped: self
+                        .options
+                        .communities
+                        .stripped(&heard, self.options.blackhole.modes != ["off"; 2]),
                     judgement,
                     requests: self.options.communities.requests(&heard),
                     heard,
