@@ -169,7 +169,7 @@ fn random_as_path(rng: &mut Rng, asn: u32, close: bool) -> Vec<(u8, Vec<u32>)> {
     for _ in 0..*rng.pick(&[0, 0, 1, 1, 2, 3]) {
         sequence.push(*rng.pick(&ASNS));
     }
-    match rng.below(60) {
+    match rng.below(40) {
         0 => sequence.push(64_512),
         1 => sequence.push(SERVER_ASN),
         2 => sequence.resize(40, first),
