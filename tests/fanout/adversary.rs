@@ -228,6 +228,30 @@ fn what_a_client_does_not_say_again_by_its_eorr_is_gone_and_counts_no_more() {
 }
 
 #[test]
+fn answers_to_our_own_requests_do_not_use_up_a_clients_refreshes() {
+    for (asked, left) in [(false, 8), (true, 4)] {
+        let mut world = World::new(exchange(2, 1));
+        world.connect_all();
+        world.peer(0).announce(1, prefixes(0..8));
+        for _ in 0..8 {
+            if asked {
+                let slot = ClientSlot(0);
+                world.cores[0].handle_command(world.now, CoreCommand::Refresh { slot });
+            }
+            world.peer(0).say_refresh(RefreshSubtype::Begin);
+            world.peer(0).announce(1, prefixes(0..8));
+            world.peer(0).say_refresh(RefreshSubtype::End);
+            world.run_for(Duration::from_millis(100));
+        }
+        world.peer(0).say_refresh(RefreshSubtype::Begin);
+        world.peer(0).announce(1, prefixes(0..4));
+        world.peer(0).say_refresh(RefreshSubtype::End);
+        world.run();
+        assert_eq!(world.peer(1).table.len(), left, "asked: {asked}");
+    }
+}
+
+#[test]
 fn a_borr_before_the_clients_end_of_rib_is_ignored() {
     let mut world = World::new(exchange(3, 1));
     world.peer(0).capabilities.graceful_restart = Some(GracefulRestart::default());

@@ -123,28 +123,28 @@ impl Scenario {
     fn event(&mut self) -> Result<(), String> {
         let client = self.rng.below(self.plan.members.len());
         match self.rng.below(100) {
-            0..45 => self.announce(client),
-            45..60 => self.withdraw(client),
-            60..64 => self.announce_amiss(client),
-            64..70 => {
+            0..42 => self.announce(client),
+            42..55 => self.withdraw(client),
+            55..58 => self.announce_amiss(client),
+            58..64 => {
                 self.world.cut(client);
                 self.stir();
             }
-            70..72 => self.world.clients[client].speaker.cease(),
-            72..76 => self.switch(client),
-            76..80 => {
+            64..66 => self.world.clients[client].speaker.cease(),
+            66..70 => self.switch(client),
+            70..74 => {
                 let family = self.rng.below(2);
                 self.world.clients[client].speaker.ask_refresh(family);
                 self.stir();
             }
-            80..86 => {
+            74..80 => {
                 let pause = Duration::from_millis(*self.rng.pick(&[5, 300, 4_000]));
                 let now = self.world.now;
                 self.world.clients[client].deaf_until = now + pause;
             }
-            86..88 => self.command(client),
-            88..91 => self.refresh_without(client),
-            91..93 => return self.drown(client),
+            80..82 => self.command(client),
+            82..85 => self.refresh_without(client),
+            85..87 => return self.drown(client),
             _ => self.reload(client),
         }
         Ok(())

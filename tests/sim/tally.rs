@@ -8,7 +8,7 @@ use super::oracle::REASONS;
 pub type Tally = BTreeMap<String, u64>;
 
 /// Words of the oracle, beside reasons.
-const EXPECTED: [&str; 44] = [
+const EXPECTED: [&str; 45] = [
     "GRACEFUL_SHUTDOWN added",
     "IPv6 next hop of an IPv4 prefix",
     "IRR, origin: not_present",
@@ -25,6 +25,7 @@ const EXPECTED: [&str; 44] = [
     "ROV: invalid",
     "ROV: not_found",
     "ROV: valid",
+    "ROV of a blackhole route: valid",
     "action block",
     "action reject",
     "blackhole route accepted",

@@ -99,13 +99,18 @@ impl RefreshMarks {
         }
     }
 
+    /// The client was asked for a family again: that is not held against it.
+    pub fn grant(&mut self) {
+        self.left = self.left.saturating_add(1);
+    }
+
     /// Whether one more may begin.
     pub fn take(&mut self, now: Time) -> bool {
         while self.next <= now && self.left < MARKS_MAX {
             self.left += 1;
             self.next = self.next + MARKS_APART;
         }
-        if self.left == MARKS_MAX {
+        if self.left >= MARKS_MAX {
             self.next = now + MARKS_APART;
         }
         let may = self.left > 0;

@@ -52,7 +52,7 @@ impl SessionCore {
     }
 
     fn request_refresh(&mut self, slot: ClientSlot, families: FamilySet) -> CoreReply {
-        let Some(up) = self.clients.get(slot).and_then(|state| state.up.as_ref()) else {
+        let Some(up) = self.clients.up_mut(slot) else {
             return CoreReply::Refused("the session is not established".to_owned());
         };
         if !up.negotiated.route_refresh {
@@ -62,6 +62,7 @@ impl SessionCore {
         }
         let conn = up.conn;
         let families = families.intersection(up.negotiated.families);
+        families.iter().for_each(|_| up.marks.grant());
         for family in families.iter() {
             let mut octets = Vec::new();
             encode_route_refresh(&mut octets, family, RefreshSubtype::Request);

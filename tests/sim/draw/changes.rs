@@ -1,9 +1,9 @@
 //! What a reload may change.
 
-use super::policy::AS_SETS;
+use super::policy::{AS_SETS, FORMS};
 use super::{ASNS, Draw, Theme};
-use crate::exchange::{Member, Plan, Registration, VrpNews};
-use crate::oracle::{Matrix, Med, OTC};
+use crate::exchange::{Member, Plan, Registration, SERVER_ASN, VrpNews};
+use crate::oracle::{Communities, Matrix, Med, OTC};
 use crate::rng::Rng;
 
 type Change = fn(&Draw, &mut Rng, &mut Plan, usize);
@@ -167,14 +167,53 @@ const THEMES: [(Theme, &[Change]); 14] = [
             |draw, rng, plan, client| plan.members[client].import.tag = draw.tag(rng),
         ],
     ),
-    (Theme::Forms, &[CHANGE_COMMUNITIES]),
+    (
+        Theme::Forms,
+        &[
+            CHANGE_COMMUNITIES,
+            |_, rng, plan, _| {
+                plan.communities.peer_as_aliases = match rng.percent(50) {
+                    true => [(65_001, 10_001), (65_002, 200_001)].into(),
+                    false => Default::default(),
+                };
+            },
+            |_, rng, plan, _| {
+                let (action, texts) = *rng.pick(&FORMS);
+                let usual = Communities::new(SERVER_ASN).forms.remove(action);
+                match rng.percent(50) {
+                    true => plan.communities.set(action, texts),
+                    false => drop(
+                        plan.communities
+                            .forms
+                            .insert(action, usual.unwrap_or_default()),
+                    ),
+                }
+            },
+        ],
+    ),
     (
         Theme::Distances,
-        &[CHANGE_COMMUNITIES, |draw, rng, plan, client| {
-            plan.members[client].rtt_us = rng.percent(80).then(|| draw.rtt_us(rng));
+        &[
+            CHANGE_COMMUNITIES,
+            |draw, rng, plan, client| {
+                plan.members[client].rtt_us = rng.percent(80).then(|| draw.rtt_us(rng));
+            },
+            |_, rng, plan, _| {
+                plan.communities.rtt_thresholds_ms = rng.some(&[5, 20, 100, 200], 2);
+            },
+        ],
+    ),
+    (
+        Theme::Told,
+        &[CHANGE_COMMUNITIES, |_, rng, plan, _| {
+            let tags = &mut plan.communities.tags;
+            let keys: Vec<&str> = tags.keys().copied().collect();
+            if !keys.is_empty() {
+                tags.remove(*rng.pick(&keys));
+            }
+            flip(&mut plan.communities.arouteserver_numbers);
         }],
     ),
-    (Theme::Told, &[CHANGE_COMMUNITIES]),
     (
         Theme::Matrix,
         &[|draw, rng, plan, client| {
@@ -208,7 +247,10 @@ const THEMES: [(Theme, &[Change]); 14] = [
     ),
     (
         Theme::NextHops,
-        &[|_, _, plan, client| flip(&mut plan.members[client].ipv6_next_hops)],
+        &[
+            |_, _, plan, client| flip(&mut plan.members[client].ipv6_next_hops),
+            |_, _, plan, client| flip(&mut plan.members[client].lists_link_local),
+        ],
     ),
     (
         Theme::Pace,

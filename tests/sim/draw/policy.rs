@@ -8,7 +8,7 @@ use crate::oracle::{
 use crate::rng::Rng;
 
 /// Forms beside those of the contract's scheme.
-const FORMS: [(&str, &[&str]); 10] = [
+pub const FORMS: [(&str, &[&str]); 10] = [
     (
         "do_not_announce_to_peer",
         &["0:peer_as", "rs_as:0:peer_as", "rs_as:77:peer_as"],
@@ -231,7 +231,15 @@ impl Draw {
             .filter(|reason| !["accepted_limit", "quarantined"].contains(reason))
             .collect();
         let count = *rng.pick(&[0, 2, 6, 12, 24, 24, 24]);
-        rng.some(&reasons, count)
+        let mut tag = rng.some(&reasons, count);
+        let of_themes = [(Theme::Irr, "irr_"), (Theme::Rpki, "rpki_")];
+        for (theme, start) in of_themes {
+            let own = reasons.iter().filter(|reason| reason.starts_with(start));
+            if self.has(theme) && rng.percent(30) {
+                tag.extend(own);
+            }
+        }
+        tag
     }
 
     pub fn registration(&self, rng: &mut Rng, asn: u32) -> Registration {
@@ -249,7 +257,7 @@ impl Draw {
                 .extend(self.nets.iter().flatten().map(|net| Range::exact(*net)));
         }
         if rng.percent(60) {
-            registration.origins = rng.some(&ASNS, 7);
+            registration.origins = rng.some(&ASNS, 5);
             registration.origins.push(asn);
         }
         let white_lists = rng.percent(60);
@@ -283,7 +291,7 @@ impl Draw {
         for name in AS_SETS {
             match rng.percent(75) {
                 true => {
-                    let set = (self.registered(rng), rng.some(&ASNS, 7));
+                    let set = (self.registered(rng), rng.some(&ASNS, 5));
                     plan.as_sets.insert(name, set);
                 }
                 false => drop(plan.as_sets.remove(name)),

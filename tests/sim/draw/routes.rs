@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::policy::THRESHOLDS_MS;
 use super::{ASNS, Draw, Theme};
 use crate::exchange::{Member, Plan, SERVER_ASN, addresses, link_local_of};
-use crate::oracle::{AS_SEQUENCE, Attributes, BLACKHOLE, Form, Net, OTC};
+use crate::oracle::{AS_SEQUENCE, Attributes, BLACKHOLE, Form, Net, OTC, extended};
 use crate::rng::Rng;
 
 impl Draw {
@@ -45,7 +45,8 @@ impl Draw {
     ) -> Attributes {
         let member = &plan.members[client];
         let next_hop = self.next_hop(rng, plan, member, family);
-        let has_link_local = next_hop.is_ipv6() && rng.percent(25);
+        let share = if self.has(Theme::NextHops) { 60 } else { 25 };
+        let has_link_local = next_hop.is_ipv6() && rng.percent(share);
         let as_path = random_as_path(rng, member.asn, plan.is_close);
         let mut attributes = Attributes {
             origin: if plan.is_close {
@@ -71,6 +72,13 @@ impl Draw {
             for _ in 0..rng.between(1, 4) {
                 random_community(rng, plan, &mut attributes);
             }
+        }
+        if self.has(Theme::Told) && rng.percent(35) {
+            forge(rng, &mut attributes);
+        }
+        if self.has(Theme::Forms) && rng.percent(20) {
+            let last = *rng.pick(&[7, member.asn]);
+            attributes.extended.push(extended(3, SERVER_ASN, last));
         }
         self.other_attributes(rng, member, &mut attributes);
         tidy(&mut attributes);
@@ -161,7 +169,7 @@ fn random_as_path(rng: &mut Rng, asn: u32, close: bool) -> Vec<(u8, Vec<u32>)> {
     for _ in 0..*rng.pick(&[0, 0, 1, 1, 2, 3]) {
         sequence.push(*rng.pick(&ASNS));
     }
-    match rng.below(60) {
+    match rng.below(40) {
         0 => sequence.push(64_512),
         1 => sequence.push(SERVER_ASN),
         2 => sequence.resize(40, first),
@@ -173,6 +181,20 @@ fn random_as_path(rng: &mut Rng, asn: u32, close: bool) -> Vec<(u8, Vec<u32>)> {
         path.push((1, rng.some(&ASNS, 3)));
     }
     path
+}
+
+/// What stands for something in some configurations, and for nothing in others.
+fn forge(rng: &mut Rng, attributes: &mut Attributes) {
+    match rng.below(4) {
+        0 => attributes
+            .communities
+            .push((65_300, *rng.pick(&[2, 11, 12]))),
+        1 => attributes.large.push((3_356, 1_002, 13)),
+        2 => attributes
+            .communities
+            .push((65_520, rng.between(1, 15) as u16)),
+        _ => attributes.extended.push(extended(3, 64_511, 14)),
+    }
 }
 
 /// Mostly one that means something at present, or meant something before.
@@ -228,6 +250,15 @@ fn random_community(rng: &mut Rng, plan: &Plan, attributes: &mut Attributes) {
                 false => peer,
             };
             form.push(last, attributes);
+            // The nearest of several counts.
+            let is_near = |other: &str| other.starts_with("prepend") && other.contains("_lower_");
+            if action.contains("_rtt_") {
+                for (_, other) in forms.iter().filter(|(other, _)| is_near(other)) {
+                    if rng.percent(40) {
+                        other.push(*rng.pick(&THRESHOLDS_MS), attributes);
+                    }
+                }
+            }
         }
     }
 }

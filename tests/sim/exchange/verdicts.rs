@@ -32,9 +32,13 @@ pub fn compare(world: &mut World, judgements: &Judgements) -> Result<(), String>
             }
         }
         if !owed.keys().eq(held.keys()) {
+            let wrong = owed.keys().chain(held.keys());
+            let wrong =
+                wrong.filter(|prefix| owed.contains_key(prefix) != held.contains_key(prefix));
+            let wrong: Vec<_> = wrong.take(5).collect();
             let (owed, held) = (owed.len(), held.len());
             return Err(format!(
-                "{slot:?}: {held} routes are held, and {owed} announced"
+                "{slot:?}: {held} routes are held, and {owed} announced, among the others {wrong:?}"
             ));
         }
         for (prefix, judgement) in owed {
@@ -118,6 +122,7 @@ pub fn tally(judgements: &Judgements, tally: &mut Tally) {
         note(format!("IRR, origin: {}", judgement.irr_origin));
         if judgement.is_blackhole {
             note("blackhole route accepted".to_owned());
+            note(format!("ROV of a blackhole route: {}", judgement.rov));
         }
     }
 }
