@@ -12,16 +12,18 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::io::IoSlice;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use rialto::base::{CoreId, ShardId, Time};
-use rialto::config::{self, Overrides};
+use rialto::config::{self, Inputs, Overrides};
 use rialto::fanout::Written;
 use rialto::load::args::LoadArgs;
 use rialto::load::owed::{self, Owed};
+use rialto::manage::Feeds;
 use rialto::server::exchange::Exchange;
 use rialto::server::message::{CoreNotice, ToCore, ToShard};
 use rialto::server::query::{CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply};
@@ -40,6 +42,9 @@ struct Words {
     cores: u16,
     #[arg(long, default_value_t = 1)]
     shards: u16,
+    /// Configuration in place of the one that suits the load
+    #[arg(long)]
+    config: Option<PathBuf>,
     #[command(flatten)]
     load: LoadArgs,
 }
@@ -96,21 +101,37 @@ fn run(words: &Words) -> Result<(), Box<dyn Error>> {
 }
 
 fn exchange(words: &Words) -> Result<Exchange, Box<dyn Error>> {
+    let text = match &words.config {
+        Some(file) => std::fs::read_to_string(file)?,
+        None => usual_config(&words.load)?,
+    };
+    let (cores, shards) = (words.cores, words.shards);
+    let text = format!("{text}\n[cores]\nsessions = {cores}\nshards = {shards}\n");
+    let config = config::from_text("steps.toml".as_ref(), &text)?;
+    let feeds = Feeds::default();
+    let irr = feeds.read_irr(&config);
+    feeds.read_files(&config.rpki);
+    let inputs = Inputs {
+        irr: irr.sets,
+        outside: feeds.at_start(&config.rpki),
+        ..Inputs::default()
+    };
+    Ok(config::compile(
+        &config,
+        &Overrides::default(),
+        &inputs,
+        None,
+    ))
+}
+
+fn usual_config(load: &LoadArgs) -> Result<String, Box<dyn Error>> {
     let file = std::env::temp_dir().join(format!("rialto-steps-{}.toml", std::process::id()));
-    let mut load = words.load.clone();
+    let mut load = load.clone();
     load.write_config = Some(file.clone());
     rialto::load::run(&load)?;
     let text = std::fs::read_to_string(&file)?;
     std::fs::remove_file(&file)?;
-    let (cores, shards) = (words.cores, words.shards);
-    let text = format!("{text}\n[cores]\nsessions = {cores}\nshards = {shards}\n");
-    let config = config::from_text(&file, &text)?;
-    Ok(config::compile(
-        &config,
-        &Overrides::default(),
-        &config::Inputs::default(),
-        None,
-    ))
+    Ok(text)
 }
 
 impl Machine {

@@ -11,7 +11,7 @@ use crate::base::Time;
 use crate::config::{Config, IrrFeed, IrrSources, RpkiFeed as RpkiSources};
 use crate::outside::irr::{Copying, IrrIngredients, IrrProblem, IrrStore};
 use crate::outside::rtr::CacheStatus;
-use crate::policy::{IrrSet, Outside, PrefixBlocks, VrpSet};
+use crate::policy::{IrrSet, Outside};
 use crate::runtime::wall_clock;
 
 use super::rpki::{Merger, NewFeed, Rtr, RtrSay, VrpFiles, read_vrps};
@@ -148,11 +148,6 @@ impl Feeds {
     /// What all sources say together. Takes a while: not for the thread of the management plane.
     pub fn merged(&self, say: &RtrSay, files: &VrpFiles, before: &Outside) -> Outside {
         lock(&self.merger).merged(say, files, before)
-    }
-
-    /// Where two sets of VRPs differ, if that is known.
-    pub fn vrp_change(&self, before: &Arc<VrpSet>, now: &Arc<VrpSet>) -> Option<Arc<PrefixBlocks>> {
-        lock(&self.merger).change(before, now)
     }
 
     /// What the VRP files in use say.

@@ -416,13 +416,8 @@ impl Plane {
         if Arc::ptr_eq(&before, &now) {
             return None;
         }
-        let blocks = match self.feeds.vrp_change(&before, &now) {
-            Some(known) => known,
-            None => {
-                let compare = tokio::task::spawn_blocking(move || before.difference(&now));
-                Arc::new(compare.await.ok()?)
-            }
-        };
+        let compare = tokio::task::spawn_blocking(move || before.difference(&now));
+        let blocks = Arc::new(compare.await.ok()?);
         info!(blocks = blocks.len(), "VRPs changed");
         Some(VrpChanges {
             since: old.generation,

@@ -11,7 +11,7 @@ use crate::base::Time;
 use crate::config::RpkiFeed as RpkiSources;
 use crate::outside::rtr::{CacheStatus, RpkiFeed, RtrCaches, RtrConfig};
 use crate::outside::vrp_file::{self, VrpFile};
-use crate::policy::{Aspa, AspaSet, Outside, PrefixBlocks, Vrp, VrpSet};
+use crate::policy::{Aspa, AspaSet, Outside, Vrp, VrpSet};
 
 /// What VRP files say, by name.
 pub type VrpFiles = HashMap<PathBuf, Arc<VrpFile>>;
@@ -127,18 +127,8 @@ pub fn read_vrps(sources: &RpkiSources, before: &VrpFiles) -> (VrpFiles, Vec<Str
 /// Puts together what all sources say, and remembers what it came to: a few changes cost little.
 #[derive(Default)]
 pub struct Merger {
-    /// Sorted, each once, and the set that was made of it.
-    last: Option<(Arc<Vec<Vrp>>, Arc<VrpSet>)>,
-    /// Where the last two sets differ.
-    change: Option<VrpChange>,
-}
-
-/// Where two sets differ.
-#[derive(Clone)]
-pub struct VrpChange {
-    pub before: Arc<VrpSet>,
-    pub now: Arc<VrpSet>,
-    pub blocks: Arc<PrefixBlocks>,
+    /// Of several sources: sorted, each once, and the set that was made of it.
+    last: Option<(Vec<Vrp>, Arc<VrpSet>)>,
 }
 
 impl Merger {
@@ -160,7 +150,15 @@ impl Merger {
             RtrSay::Feed(feed) => Some(&**feed),
             _ => None,
         };
-        let vrps = self.set_of(all_vrps(feed, files), before.vrps.as_ref());
+        let vrps = match feed.filter(|_| !has_vrps) {
+            Some(feed) => feed.vrps.clone(),
+            None => self.set_of(all_vrps(feed, files)),
+        };
+        // An equal set stays the one it was: what hangs on it sees that nothing changed.
+        let vrps = match &before.vrps {
+            Some(before) if *before == vrps => before.clone(),
+            _ => vrps,
+        };
         let aspas = aspas(feed, files);
         if let Some(before) = &before.vrps
             && vrps.len() < before.len() / 10 * 9
@@ -177,60 +175,29 @@ impl Merger {
         }
     }
 
-    /// An equal set stays the one it was: what hangs on it sees that nothing changed.
-    fn set_of(&mut self, list: Arc<Vec<Vrp>>, before: Option<&Arc<VrpSet>>) -> Arc<VrpSet> {
-        let last = self.last.take();
-        let last = last.filter(|(_, set)| before.is_some_and(|before| Arc::ptr_eq(before, set)));
-        let Some((known, set)) = last else {
-            let set = Arc::new(VrpSet::of_sorted(&list));
-            self.last = Some((list, set.clone()));
-            return set;
+    /// One that came from the last set, so that the two are compared at little cost.
+    fn set_of(&mut self, list: Vec<Vrp>) -> Arc<VrpSet> {
+        let set = match self.last.take() {
+            None => Arc::new(VrpSet::of_sorted(&list)),
+            Some((known, set)) if known == list => set,
+            Some((known, set)) => {
+                let (added, removed) = changes(&known, &list);
+                Arc::new(set.with_changes(&added, &removed))
+            }
         };
-        if Arc::ptr_eq(&known, &list) {
-            self.last = Some((known, set.clone()));
-            return set;
-        }
-        let (added, removed) = changes(&known, &list);
-        if added.is_empty() && removed.is_empty() {
-            self.last = Some((list, set.clone()));
-            return set;
-        }
-        let now = Arc::new(set.with_changes(&added, &removed));
-        let changed = added.iter().chain(&removed).map(|vrp| vrp.prefix);
-        self.change = Some(VrpChange {
-            before: set,
-            now: now.clone(),
-            blocks: Arc::new(changed.collect()),
-        });
-        self.last = Some((list, now.clone()));
-        now
-    }
-
-    /// Where these two differ, if they are the last two.
-    pub fn change(&self, before: &Arc<VrpSet>, now: &Arc<VrpSet>) -> Option<Arc<PrefixBlocks>> {
-        let is_it = |change: &&VrpChange| {
-            Arc::ptr_eq(&change.before, before) && Arc::ptr_eq(&change.now, now)
-        };
-        let change = self.change.as_ref().filter(is_it);
-        change.map(|change| change.blocks.clone())
+        self.last = Some((list, set.clone()));
+        set
     }
 }
 
 /// Sorted, each once.
-fn all_vrps(feed: Option<&RpkiFeed>, files: &VrpFiles) -> Arc<Vec<Vrp>> {
-    if let Some(feed) = feed
-        && files.values().all(|file| file.vrps.is_empty())
-    {
-        return feed.vrps.clone();
-    }
-    let mut vrps: Vec<Vrp> = Vec::new();
-    if let Some(feed) = feed {
-        vrps.extend_from_slice(&feed.vrps);
-    }
-    vrps.extend(files.values().flat_map(|file| file.vrps.iter().copied()));
+fn all_vrps(feed: Option<&RpkiFeed>, files: &VrpFiles) -> Vec<Vrp> {
+    let of_feed = feed.iter().flat_map(|feed| feed.vrps.iter());
+    let of_files = files.values().flat_map(|file| file.vrps.iter().copied());
+    let mut vrps: Vec<Vrp> = of_feed.chain(of_files).collect();
     vrps.sort_unstable();
     vrps.dedup();
-    Arc::new(vrps)
+    vrps
 }
 
 /// What has come and what has gone from one sorted list to another.
@@ -383,26 +350,49 @@ mod tests {
     }
 
     #[test]
-    fn equal_data_stays_the_same_value_and_a_change_is_told() {
-        let mut merger = Merger::default();
-        let files = VrpFiles::new();
-        let mut step = |prefixes: &[&str], before: &Outside| {
-            let outside = merger.merged(&feed(prefixes), &files, before);
-            let pair = before.vrps.as_ref().zip(outside.vrps.as_ref());
-            let is_same = pair.is_some_and(|(a, b)| Arc::ptr_eq(a, b));
-            let blocks = pair.and_then(|(a, b)| merger.change(a, b));
-            (outside, is_same, blocks.map(|blocks| blocks.len()))
+    fn equal_data_stays_the_same_value() {
+        let file = |prefixes: &[&str]| {
+            let said = VrpFile {
+                vrps: prefixes.iter().map(|prefix| vrp(prefix)).collect(),
+                aspas: Vec::new(),
+            };
+            VrpFiles::from([(PathBuf::from("vrps.json"), Arc::new(said))])
         };
-        let (once, _, _) = step(&["192.0.2.0/24", "198.51.100.0/24"], &Outside::default());
-        let (again, is_same, _) = step(&["192.0.2.0/24", "198.51.100.0/24"], &once);
-        assert!(is_same, "equal lists are one set");
-        let (other, is_same, blocks) = step(&["192.0.2.0/24", "203.0.113.0/24"], &again);
-        assert_eq!((is_same, blocks), (false, Some(2)), "one gone, one come");
-        let anew = [vrp("192.0.2.0/24"), vrp("203.0.113.0/24")];
-        let set = other.vrps.as_deref().cloned();
-        assert_eq!(set, Some(VrpSet::of_sorted(&anew)));
-        // What was made of other data before does not count.
-        let (_, _, blocks) = step(&["192.0.2.0/24"], &once);
-        assert_eq!(blocks, None);
+        let (a, b) = ("192.0.2.0/24", "198.51.100.0/24");
+        let cases: [(&str, RtrSay, VrpFiles, usize, bool); 5] = [
+            ("of a cache", feed(&[b, a]), VrpFiles::new(), 2, false),
+            (
+                "of the same cache, loaded anew",
+                feed(&[a, b]),
+                VrpFiles::new(),
+                2,
+                true,
+            ),
+            (
+                "of a cache and a file that says the same",
+                feed(&[a, b]),
+                file(&[b]),
+                2,
+                true,
+            ),
+            ("part by part of each", feed(&[a]), file(&[b]), 2, true),
+            (
+                "of the file alone",
+                RtrSay::NotConfigured,
+                file(&[b]),
+                1,
+                false,
+            ),
+        ];
+        let mut merger = Merger::default();
+        let mut before = Outside::default();
+        for (case, say, files, count, is_same) in cases {
+            let now = merger.merged(&say, &files, &before);
+            let pair = before.vrps.as_ref().zip(now.vrps.as_ref());
+            let kept = pair.is_some_and(|(a, b)| Arc::ptr_eq(a, b));
+            let len = now.vrps.as_ref().map(|vrps| vrps.len());
+            assert_eq!((kept, len), (is_same, Some(count)), "{case}");
+            before = now;
+        }
     }
 }

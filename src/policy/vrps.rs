@@ -67,6 +67,19 @@ impl Entries {
         (0..self.cover.len()).map(|position| self.vrp(position))
     }
 
+    fn position_of(&self, vrp: &Vrp) -> Option<usize> {
+        let (mut low, mut high) = (0, self.cover.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.vrp(middle).cmp(vrp) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+                Ordering::Equal => return Some(middle),
+            }
+        }
+        None
+    }
+
     fn octets(&self) -> usize {
         self.cover.octets() + size_of_val(&*self.max_lens) + size_of_val(&*self.asns)
     }
@@ -177,6 +190,19 @@ impl VrpSet {
         state
     }
 
+    /// What is other than in the base.
+    fn changes(&self) -> BTreeSet<Vrp> {
+        self.added
+            .iter()
+            .chain(self.removed.iter().copied())
+            .collect()
+    }
+
+    pub fn contains(&self, vrp: &Vrp) -> bool {
+        let holds = |entries: &Entries| entries.position_of(vrp).is_some();
+        holds(&self.added) || holds(&self.base) && self.removed.binary_search(vrp).is_err()
+    }
+
     /// In order.
     pub fn iter(&self) -> impl Iterator<Item = Vrp> + '_ {
         let mut held = self.base.iter().enumerate().peekable();
@@ -195,8 +221,16 @@ impl VrpSet {
     }
 
     /// The address space whose routes may have another state in `newer`: that of the VRPs that
-    /// are in one of the two only.
+    /// are in one of the two only. Two sets of which one came from the other take as long as what
+    /// changed is much.
     pub fn difference(&self, newer: &VrpSet) -> PrefixBlocks {
+        if Arc::ptr_eq(&self.base, &newer.base) {
+            return self
+                .changes()
+                .symmetric_difference(&newer.changes())
+                .map(|vrp| vrp.prefix)
+                .collect();
+        }
         let (mut old, mut new) = (self.iter().peekable(), newer.iter().peekable());
         PrefixBlocks::of_sorted(std::iter::from_fn(|| {
             loop {
@@ -223,6 +257,9 @@ impl VrpSet {
 /// By content, however it came about.
 impl PartialEq for VrpSet {
     fn eq(&self, other: &VrpSet) -> bool {
+        if Arc::ptr_eq(&self.base, &other.base) {
+            return self.removed == other.removed && self.added.iter().eq(other.added.iter());
+        }
         self.len() == other.len() && self.iter().eq(other.iter())
     }
 }
@@ -460,7 +497,13 @@ mod tests {
                 let before: BTreeSet<Vrp> = set.iter().collect();
                 let added: Vec<Vrp> = now.difference(&before).copied().collect();
                 let removed: Vec<Vrp> = before.difference(&now).copied().collect();
+                let last = set.clone();
                 set = set.with_changes(&added, &removed);
+                let changed: PrefixBlocks = added.iter().chain(&removed).map(|vrp| vrp.prefix).collect();
+                prop_assert_eq!(last.difference(&set), changed);
+                prop_assert_eq!(last == set, before == now);
+                prop_assert!(now.iter().all(|vrp| set.contains(vrp)));
+                prop_assert!(removed.iter().all(|vrp| !set.contains(vrp)));
                 let anew = VrpSet::of_sorted(&now.into_iter().collect::<Vec<_>>());
                 prop_assert_eq!(&set, &anew);
                 prop_assert_eq!(set.len(), anew.iter().count());

@@ -113,8 +113,9 @@ async fn talk_to_stayrtr(file: PathBuf) {
 
 async fn wait_for_vrps(caches: &RtrCaches, due: &BTreeSet<Vrp>) {
     let mut feed = caches.feed();
-    let is_there =
-        feed.wait_for(|feed| (feed.as_ref()).is_some_and(|feed| feed.vrps.iter().eq(due.iter())));
+    let is_there = feed.wait_for(|feed| {
+        (feed.as_ref()).is_some_and(|feed| feed.vrps.iter().eq(due.iter().copied()))
+    });
     match timeout(PATIENCE, is_there).await {
         Ok(found) => drop(found.expect("the tasks run")),
         Err(_) => panic!("waited for {} VRPs: {:?}", due.len(), caches.statuses()),

@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::policy::{AspaSet, Vrp};
+use crate::policy::{AspaSet, VrpSet};
 
 use chooser::Chooser;
 use client::Client;
@@ -96,7 +96,7 @@ impl Default for RtrTiming {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RpkiFeed {
     /// Sorted, each once.
-    pub vrps: Arc<Vec<Vrp>>,
+    pub vrps: Arc<VrpSet>,
     pub aspas: Arc<AspaSet>,
     /// Whether it has any ASPA.
     pub has_aspa: bool,

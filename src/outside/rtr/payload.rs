@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::Asn;
-use crate::policy::{Aspa, AspaSet, Vrp};
+use crate::policy::{Aspa, AspaSet, Vrp, VrpSet};
 
 use super::pdu::{EndOfData, error_code};
 
 /// All that a cache has said so far.
 #[derive(Clone, Default, Debug)]
 pub struct Payload {
-    /// Sorted, each once.
-    pub vrps: Arc<Vec<Vrp>>,
+    pub vrps: Arc<VrpSet>,
     pub aspas: Arc<AspaSet>,
 }
 
@@ -59,8 +58,10 @@ impl Payload {
         let vrps = match unchanged(update.vrps.len()) {
             true => self.vrps.clone(),
             false => {
-                let before = if update.is_reset { &[] } else { &self.vrps[..] };
-                let vrps = merge_vrps(before, update.vrps, update.is_reset)?;
+                let vrps = match update.is_reset {
+                    true => load_vrps(update.vrps)?,
+                    false => change_vrps(&self.vrps, update.vrps)?,
+                };
                 if vrps.len() > vrps_max {
                     return Err(ApplyError::TooMany(vrps_max));
                 }
@@ -86,38 +87,47 @@ fn keep_if_equal<T: PartialEq>(before: &Arc<T>, now: T) -> Arc<T> {
     }
 }
 
-/// A change that changes nothing says that the two sides disagree (RFC 8210 §12); only of a whole
-/// load it does no harm.
-fn merge_vrps(
-    before: &[Vrp],
-    mut changes: Vec<(Vrp, bool)>,
-    is_reset: bool,
-) -> Result<Vec<Vrp>, ApplyError> {
+/// All there is. What is announced twice does no harm here.
+fn load_vrps(mut said: Vec<(Vrp, bool)>) -> Result<VrpSet, ApplyError> {
+    said.sort_by_key(|(vrp, _)| *vrp);
+    let mut vrps = Vec::with_capacity(said.len());
+    for of_one in said.chunk_by(|(a, _), (b, _)| a == b) {
+        let mut is_there = false;
+        for &(vrp, is_announced) in of_one {
+            if !is_there && !is_announced {
+                return Err(ApplyError::UnknownVrp(vrp));
+            }
+            is_there = is_announced;
+        }
+        vrps.extend(of_one.first().filter(|_| is_there).map(|(vrp, _)| *vrp));
+    }
+    Ok(VrpSet::of_sorted(&vrps))
+}
+
+/// A change that changes nothing says that the two sides disagree (RFC 8210 §12).
+fn change_vrps(before: &VrpSet, mut changes: Vec<(Vrp, bool)>) -> Result<VrpSet, ApplyError> {
     changes.sort_by_key(|(vrp, _)| *vrp);
-    let mut merged = Vec::with_capacity(before.len() + changes.len());
-    let mut before = before.iter().copied().peekable();
+    let (mut added, mut removed) = (Vec::new(), Vec::new());
     for of_one in changes.chunk_by(|(a, _), (b, _)| a == b) {
         let Some(&(vrp, _)) = of_one.first() else {
             continue;
         };
-        while let Some(smaller) = before.next_if(|held| *held < vrp) {
-            merged.push(smaller);
-        }
-        let mut is_there = before.next_if_eq(&vrp).is_some();
+        let was_there = before.contains(&vrp);
+        let mut is_there = was_there;
         for (_, is_announced) in of_one {
             match (is_there, is_announced) {
-                (true, true) if !is_reset => return Err(ApplyError::DuplicateVrp(vrp)),
+                (true, true) => return Err(ApplyError::DuplicateVrp(vrp)),
                 (false, false) => return Err(ApplyError::UnknownVrp(vrp)),
                 _ => is_there = *is_announced,
             }
         }
-        if is_there {
-            merged.push(vrp);
+        match (was_there, is_there) {
+            (false, true) => added.push(vrp),
+            (true, false) => removed.push(vrp),
+            _ => {}
         }
     }
-    merged.extend(before);
-    merged.shrink_to_fit();
-    Ok(merged)
+    Ok(before.with_changes(&added, &removed))
 }
 
 /// An announcement takes the place of the one before (8210bis §5.12).
@@ -252,7 +262,7 @@ mod tests {
             let after = loaded().apply(update(is_reset, changes, vec![]), 3);
             let expected = expected.map(|all| all.iter().copied().map(vrp).collect::<Vec<_>>());
             assert_eq!(
-                after.map(|payload| payload.vrps.to_vec()),
+                after.map(|payload| payload.vrps.iter().collect::<Vec<_>>()),
                 expected,
                 "{case}"
             );
@@ -335,7 +345,7 @@ mod tests {
                 payload = payload.apply(update(round == 0, &changes, vec![]), 40).unwrap();
                 held = now;
                 let expected: Vec<Vrp> = held.iter().copied().map(vrp).collect();
-                prop_assert_eq!(&*payload.vrps, &expected);
+                prop_assert_eq!(payload.vrps.iter().collect::<Vec<_>>(), expected);
             }
         }
     }
