@@ -46,6 +46,35 @@ fn prefixes_that_a_client_registered() {
             NotPresent,
         ),
         (
+            "exact, where a range from its own length on has it",
+            |w| {
+                w.prefix = "193.0.0.0/21";
+                w.irr().set = irr_set(&["193.0.0.0/21{21,23}"], &[3333]);
+            },
+            Ok(()),
+            Exact,
+        ),
+        (
+            "with allow_longer_prefixes, shorter than all that the range means",
+            |w| {
+                w.prefix = "193.0.0.0/21";
+                w.irr().set = irr_set(&["193.0.0.0/21{24,24}"], &[3333]);
+                w.irr().allow_longer_prefixes = true;
+            },
+            Err(IrrPrefix),
+            NotPresent,
+        ),
+        (
+            "with allow_longer_prefixes, longer than all that the range means",
+            |w| {
+                w.prefix = "193.0.4.0/25";
+                w.irr().set = irr_set(&["193.0.0.0/21{24,24}"], &[3333]);
+                w.irr().allow_longer_prefixes = true;
+            },
+            Ok(()),
+            MoreSpecific,
+        ),
+        (
             "with allow_longer_prefixes",
             |w| {
                 w.prefix = "193.0.4.0/24";
