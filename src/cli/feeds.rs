@@ -44,8 +44,27 @@ pub fn text(view: &FeedsView) -> String {
         }
         text += &format!("\n{}", table.text());
     }
+    text += &vrp_files(view);
     for what in view.lacking.iter().chain(&view.irr_problems) {
         text += &format!("\nMISSING {what}\n");
     }
     text
+}
+
+fn vrp_files(view: &FeedsView) -> String {
+    if view.vrp_files.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["VRP FILE", ">VRPS", ">ASPAS", ">EXPIRED", ">AGE", "STALE"]);
+    for file in &view.vrp_files {
+        table.row(vec![
+            file.file.clone(),
+            file.vrps.to_string(),
+            file.aspas.to_string(),
+            file.expired.to_string(),
+            file.age_s.map_or("-".to_owned(), duration),
+            if file.stale { "yes" } else { "" }.to_owned(),
+        ]);
+    }
+    format!("\n{}", table.text())
 }

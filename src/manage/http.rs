@@ -18,6 +18,7 @@ use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
 use super::census::{Census, within};
 use super::data_path::Unavailable;
 use super::describe::{self, Side};
+use super::feeds_view;
 use super::metrics;
 use super::named::{NoClient, named};
 use super::plane::Plane;
@@ -202,8 +203,8 @@ async fn summary(State(plane): Shared) -> Json<SummaryView> {
 }
 
 async fn feeds(State(plane): Shared) -> Json<FeedsView> {
-    let exchange = plane.current().exchange.clone();
-    Json(describe::feeds(&exchange, plane.lacking(), plane.feeds()))
+    let current = plane.current();
+    Json(feeds_view::feeds(&current, plane.lacking(), plane.feeds()))
 }
 
 fn absolute(file: &std::path::Path) -> String {

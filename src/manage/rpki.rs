@@ -1,8 +1,6 @@
 //! RPKI data from RTR caches and files, put together. Owns which caches are asked, and what those said that
 //! are asked no more.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -10,11 +8,10 @@ use tokio::sync::watch;
 use crate::base::Time;
 use crate::config::RpkiFeed as RpkiSources;
 use crate::outside::rtr::{CacheStatus, RpkiFeed, RtrCaches, RtrConfig};
-use crate::outside::vrp_file::{self, VrpFile};
+use crate::outside::vrp_file::FileTime;
 use crate::policy::{Aspa, AspaSet, Outside, PrefixBlocks, Vrp, VrpSet};
 
-/// What VRP files say, by name.
-pub type VrpFiles = HashMap<PathBuf, Arc<VrpFile>>;
+use super::vrp_files::VrpFiles;
 
 /// The caches that are configured.
 #[derive(Default)]
@@ -94,36 +91,6 @@ impl Rtr {
     }
 }
 
-/// Reads the VRP files, and takes nothing into use. One that cannot be read, or has nothing, says what it
-/// said before. Half a million VRPs take a moment.
-pub fn read_vrps(sources: &RpkiSources, before: &VrpFiles) -> (VrpFiles, Vec<String>) {
-    let mut files = VrpFiles::new();
-    let mut problems = Vec::new();
-    for file in &sources.vrp_files {
-        let octets = std::fs::read(file).map_err(|error| error.to_string());
-        let read =
-            octets.and_then(|octets| vrp_file::read(&octets).map_err(|error| error.to_string()));
-        let read = read.and_then(|said| match said.vrps.is_empty() && said.aspas.is_empty() {
-            true => Err("there is nothing in it".to_owned()),
-            false => Ok(said),
-        });
-        let known = before.get(file).cloned();
-        if let Err(error) = &read {
-            let kept = match known {
-                Some(_) => "what it said before stays in use",
-                None => "there is nothing to use in its place",
-            };
-            problems.push(format!("VRP file {}: {error}; {kept}", file.display()));
-        }
-        let said = read.map(Arc::new).ok().or(known);
-        files.extend(said.map(|said| (file.clone(), said)));
-    }
-    problems
-        .iter()
-        .for_each(|problem| tracing::error!("{problem}"));
-    (files, problems)
-}
-
 /// Puts together what all sources say, and remembers what it came to: a few changes cost little.
 #[derive(Default)]
 pub struct Merger {
@@ -142,12 +109,20 @@ pub struct VrpChange {
 }
 
 impl Merger {
-    /// VRPs and ASPAs of caches and files together. Half a million new ones take a moment.
-    pub fn merged(&mut self, say: &RtrSay, files: &VrpFiles, before: &Outside) -> Outside {
-        let has_vrps = files.values().any(|file| !file.vrps.is_empty());
+    /// VRPs and ASPAs of caches and files together, those that count. Half a million new ones take a
+    /// moment.
+    pub fn merged(
+        &mut self,
+        say: &RtrSay,
+        (files, at): (&VrpFiles, FileTime),
+        before: &Outside,
+    ) -> Outside {
+        let has_vrps = has_vrps(files, at);
+        let had_vrps = before.vrps.is_some() && files.values().any(|file| file.has_vrps());
         let is_there = match say {
             RtrSay::Feed(_) => true,
-            RtrSay::NotConfigured => has_vrps,
+            // What counts no more was there, as with a cache.
+            RtrSay::NotConfigured => has_vrps || had_vrps,
             // Files alone would let pass what the cache is asked for.
             RtrSay::NotYet => before.vrps.is_some(),
             // Nothing is covered any more (RFC 6811 §2), which is not as if nothing had ever come.
@@ -160,8 +135,8 @@ impl Merger {
             RtrSay::Feed(feed) => Some(&**feed),
             _ => None,
         };
-        let vrps = self.set_of(all_vrps(feed, files), before.vrps.as_ref());
-        let aspas = aspas(feed, files);
+        let vrps = self.set_of(all_vrps(feed, (files, at)), before.vrps.as_ref());
+        let aspas = aspas(feed, (files, at));
         if let Some(before) = &before.vrps
             && vrps.len() < before.len() / 10 * 9
         {
@@ -216,10 +191,14 @@ impl Merger {
     }
 }
 
+fn has_vrps(files: &VrpFiles, at: FileTime) -> bool {
+    files.values().any(|file| file.vrps(at).next().is_some())
+}
+
 /// Sorted, each once.
-fn all_vrps(feed: Option<&RpkiFeed>, files: &VrpFiles) -> Arc<Vec<Vrp>> {
+fn all_vrps(feed: Option<&RpkiFeed>, (files, at): (&VrpFiles, FileTime)) -> Arc<Vec<Vrp>> {
     if let Some(feed) = feed
-        && files.values().all(|file| file.vrps.is_empty())
+        && !has_vrps(files, at)
     {
         return feed.vrps.clone();
     }
@@ -227,7 +206,7 @@ fn all_vrps(feed: Option<&RpkiFeed>, files: &VrpFiles) -> Arc<Vec<Vrp>> {
     if let Some(feed) = feed {
         vrps.extend_from_slice(&feed.vrps);
     }
-    vrps.extend(files.values().flat_map(|file| file.vrps.iter().copied()));
+    vrps.extend(files.values().flat_map(|file| file.vrps(at)));
     vrps.sort_unstable();
     vrps.dedup();
     Arc::new(vrps)
@@ -251,13 +230,13 @@ fn changes(before: &[Vrp], now: &[Vrp]) -> (Vec<Vrp>, Vec<Vrp>) {
     }
 }
 
-fn aspas(feed: Option<&RpkiFeed>, files: &VrpFiles) -> AspaSet {
+fn aspas(feed: Option<&RpkiFeed>, (files, at): (&VrpFiles, FileTime)) -> AspaSet {
     let of_feed = feed.iter().flat_map(|feed| feed.aspas.iter());
     let of_feed = of_feed.map(|(customer, providers)| Aspa {
         customer,
         providers: providers.to_vec(),
     });
-    let of_files = files.values().flat_map(|file| file.aspas.iter().cloned());
+    let of_files = files.values().flat_map(|file| file.aspas(at)).cloned();
     of_feed.chain(of_files).collect()
 }
 
@@ -271,10 +250,17 @@ fn keep_same<T: PartialEq>(before: Option<&Arc<T>>, now: T) -> Arc<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
     use std::time::SystemTime;
 
     use super::*;
     use crate::base::Asn;
+    use crate::outside::vrp_file::{Until, VrpFile};
+
+    const NOW: FileTime = FileTime {
+        now_s: 1_000,
+        max_age_s: Some(100),
+    };
 
     fn vrp(prefix: &str) -> Vrp {
         let prefix: crate::base::Prefix = prefix.parse().expect("it is one");
@@ -298,20 +284,24 @@ mod tests {
 
     #[test]
     fn sources_stand_in_for_each_other_only_where_that_opens_nothing() {
-        let file = |prefixes: &[&str]| {
-            let said = VrpFile {
-                vrps: prefixes.iter().map(|prefix| vrp(prefix)).collect(),
-                aspas: Vec::new(),
+        let made = |prefixes: &[&str], made_s, expires_s| {
+            let until = |prefix: &&str| Until {
+                entry: vrp(prefix),
+                expires_s,
             };
+            let said = VrpFile::new(prefixes.iter().map(until).collect(), vec![], Some(made_s));
             VrpFiles::from([(PathBuf::from("vrps.json"), Arc::new(said))])
         };
+        let file = |prefixes: &[&str]| made(prefixes, 950, Some(1_001));
+        let stale = |prefixes: &[&str]| made(prefixes, 900, None);
+        let expired = |prefixes: &[&str]| made(prefixes, 950, Some(1_000));
         let held = Merger::default().merged(
             &feed(&["192.0.2.0/24"]),
-            &VrpFiles::new(),
+            (&VrpFiles::new(), NOW),
             &Outside::default(),
         );
         let none = Outside::default();
-        let cases: [(&str, RtrSay, VrpFiles, &Outside, Option<usize>); 9] = [
+        let cases: [(&str, RtrSay, VrpFiles, &Outside, Option<usize>); 15] = [
             (
                 "a file alone is data",
                 RtrSay::NotConfigured,
@@ -369,6 +359,48 @@ mod tests {
                 Some(1),
             ),
             (
+                "a file that was stale all along never came",
+                RtrSay::NotConfigured,
+                stale(&["192.0.2.0/24"]),
+                &none,
+                None,
+            ),
+            (
+                "a file that becomes stale is like a cache that has expired",
+                RtrSay::NotConfigured,
+                stale(&["192.0.2.0/24"]),
+                &held,
+                Some(0),
+            ),
+            (
+                "entries that expire are, too",
+                RtrSay::NotConfigured,
+                expired(&["192.0.2.0/24"]),
+                &held,
+                Some(0),
+            ),
+            (
+                "a stale file adds nothing to a cache",
+                feed(&["192.0.2.0/24"]),
+                stale(&["198.51.100.0/24"]),
+                &held,
+                Some(1),
+            ),
+            (
+                "a file that is configured no more is not stale",
+                RtrSay::NotConfigured,
+                VrpFiles::new(),
+                &held,
+                None,
+            ),
+            (
+                "a stale file leaves nothing of a cache that has expired",
+                RtrSay::Expired,
+                stale(&["198.51.100.0/24"]),
+                &held,
+                Some(0),
+            ),
+            (
                 "what has expired is not what never came",
                 RtrSay::Expired,
                 VrpFiles::new(),
@@ -377,7 +409,7 @@ mod tests {
             ),
         ];
         for (case, say, files, before, expected) in cases {
-            let outside = Merger::default().merged(&say, &files, before);
+            let outside = Merger::default().merged(&say, (&files, NOW), before);
             assert_eq!(outside.vrps.map(|vrps| vrps.len()), expected, "{case}");
         }
     }
@@ -387,7 +419,7 @@ mod tests {
         let mut merger = Merger::default();
         let files = VrpFiles::new();
         let mut step = |prefixes: &[&str], before: &Outside| {
-            let outside = merger.merged(&feed(prefixes), &files, before);
+            let outside = merger.merged(&feed(prefixes), (&files, NOW), before);
             let pair = before.vrps.as_ref().zip(outside.vrps.as_ref());
             let is_same = pair.is_some_and(|(a, b)| Arc::ptr_eq(a, b));
             let blocks = pair.and_then(|(a, b)| merger.change(a, b));

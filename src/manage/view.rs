@@ -287,6 +287,23 @@ pub struct FeedsView {
     pub aspas: u64,
     /// In the order of preference.
     pub rtr_caches: Vec<RtrCacheView>,
+    /// By name.
+    #[serde(default)]
+    pub vrp_files: Vec<VrpFileView>,
+}
+
+/// What counts of a VRP file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VrpFileView {
+    pub file: String,
+    pub vrps: u64,
+    pub aspas: u64,
+    /// VRPs and ASPAs past their `expires`, which do not count.
+    pub expired: u64,
+    /// Since it was made, as it says itself, or its date.
+    pub age_s: Option<u64>,
+    /// Older than `rpki.max_age_s`: nothing in it counts.
+    pub stale: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
