@@ -45,6 +45,9 @@ pub fn text(view: &FeedsView) -> String {
         text += &format!("\n{}", table.text());
     }
     text += &vrp_files(view);
+    for what in &view.warnings {
+        text += &format!("\nWARNING {what}\n");
+    }
     for what in view.lacking.iter().chain(&view.irr_problems) {
         text += &format!("\nMISSING {what}\n");
     }

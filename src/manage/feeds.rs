@@ -16,6 +16,7 @@ use crate::policy::{IrrSet, Outside, PrefixBlocks, VrpSet};
 use crate::runtime::wall_clock;
 
 use super::rpki::{Merger, NewFeed, Rtr, RtrSay};
+use super::shrink::Shrink;
 use super::vrp_files::{VrpFiles, expires_next_s, file_time, read_vrps, spent};
 
 /// What comes from outside, and where it is kept.
@@ -28,6 +29,7 @@ pub struct Feeds {
     file_problems: Mutex<Vec<String>>,
     rtr: Mutex<Rtr>,
     merger: Mutex<Merger>,
+    shrink: Mutex<Shrink>,
     /// What was said of the IRR data last.
     irr_problems: Mutex<Vec<String>>,
     /// What the copies last came to.
@@ -170,6 +172,27 @@ impl Feeds {
     ) -> Outside {
         let at = file_time(sources, wall_clock());
         lock(&self.merger).merged(say, (files, at), before)
+    }
+
+    /// Other data from outside are in force.
+    pub fn note_outside(&self, before: &Outside, now: &Outside) {
+        let mut shrink = lock(&self.shrink);
+        match (&before.vrps, &now.vrps) {
+            (Some(before), Some(now)) => shrink.handle_change(before.len(), now.len()),
+            (_, None) => shrink.accept(),
+            (None, Some(_)) => {}
+        }
+    }
+
+    /// That there are so few VRPs is as it should be.
+    pub fn accept_vrps(&self) {
+        lock(&self.shrink).accept();
+    }
+
+    /// What is doubtful about the data that are in force, in sentences.
+    pub fn warnings(&self, in_force: &Outside) -> Vec<String> {
+        let count = in_force.vrps.as_ref().map_or(0, |vrps| vrps.len());
+        Vec::from_iter(lock(&self.shrink).warning(count))
     }
 
     /// Where two sets of VRPs differ, if that is known.

@@ -39,6 +39,7 @@ pub fn feeds(current: &Current, lacking: Vec<String>, feeds: &Feeds) -> FeedsVie
     };
     FeedsView {
         lacking,
+        warnings: feeds.warnings(outside),
         irr_problems: feeds.irr_problems(),
         irr_clients: exchange
             .clients()

@@ -15,6 +15,7 @@ mod plane;
 mod rehearsal;
 mod reload;
 mod rpki;
+mod shrink;
 pub mod view;
 mod vrp_files;
 

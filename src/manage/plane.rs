@@ -460,6 +460,7 @@ impl Plane {
                 generation = exchange.generation.0,
                 "a new generation is in force"
             );
+            self.feeds.note_outside(&old.exchange.outside, &exchange.outside);
             exchange
         } else {
             old.exchange.clone()

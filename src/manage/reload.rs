@@ -111,6 +111,9 @@ impl Plane {
             false => self.check_limits(&limits, &draft, &read.warnings).await?,
         };
         let difference = self.put_into_force(draft).await?;
+        if options.force {
+            self.feeds().accept_vrps();
+        }
         self.feeds().keep_files(read.files);
         self.feeds().keep_copies(read.copying);
         let (current, inputs, files) = before;

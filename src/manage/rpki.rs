@@ -137,15 +137,6 @@ impl Merger {
         };
         let vrps = self.set_of(all_vrps(feed, (files, at)), before.vrps.as_ref());
         let aspas = aspas(feed, (files, at));
-        if let Some(before) = &before.vrps
-            && vrps.len() < before.len() / 10 * 9
-        {
-            tracing::error!(
-                before = before.len(),
-                now = vrps.len(),
-                "more than a tenth of the VRPs is gone at once"
-            );
-        }
         Outside {
             vrps: Some(vrps),
             aspas: (!aspas.is_empty()).then(|| keep_same(before.aspas.as_ref(), aspas)),

@@ -42,6 +42,9 @@ pub struct ReadyView {
     pub ready: bool,
     pub why: String,
     pub startup_wait_ms: u64,
+    /// What is doubtful and stands in no way, in sentences.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// `/healthz`
@@ -274,6 +277,9 @@ pub struct FateView {
 pub struct FeedsView {
     /// What checks need and is not there, in sentences.
     pub lacking: Vec<String>,
+    /// What is there and doubtful, in sentences.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// What is wrong with IRR data, and what is used in its place.
     pub irr_problems: Vec<String>,
     /// Clients whose routes are checked by IRR data.

@@ -6,6 +6,7 @@ mod changes;
 mod counts;
 mod fake;
 mod reloads;
+mod shrink;
 mod vrp_files;
 
 use std::io::{Read, Write};

@@ -1,6 +1,6 @@
 //! The RTR client against caches on loopback that say what a test wants.
 
-mod cache;
+pub mod cache;
 
 use std::sync::Arc;
 use std::time::Duration;
