@@ -170,7 +170,7 @@ async fn watch_expiry(plane: Arc<Plane>) {
     /// Each time is a new generation, and a file may have entries that expire at every second.
     const EXPIRY_APART: Duration = Duration::from_secs(10);
     /// New files may come, and the clock may be set.
-    const LOOK: Duration = Duration::from_secs(10);
+    const LOOK: Duration = Duration::from_secs(1);
     let at = |plane: &Plane| file_time(&plane.current().config.rpki, wall_clock());
     let mut looked_at = at(&plane);
     loop {
