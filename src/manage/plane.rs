@@ -297,7 +297,7 @@ impl Plane {
             (None, _) if uses_vrps => "no RPKI data yet: routes that are validated are rejected",
             (None, _) => "no RPKI data yet: validation begins when it has come",
             (Some(_), RtrSay::Expired) => {
-                "the RPKI data has expired, no cache answers: routes are NotFound but for what files say"
+                "no RTR cache has RPKI data that has not expired: routes are NotFound but for what files say"
             }
             (Some(_), RtrSay::NotYet) => "no RTR cache has answered yet: only VRP files are used",
             (Some(_), _) => return None,

@@ -30,7 +30,7 @@ pub struct ReloadOptions {
     /// Instead of those of `[reload]`.
     pub max_rejected: Option<Bound>,
     pub max_lost: Option<Bound>,
-    /// Whatever the bounds say.
+    /// Whatever the bounds say, and though the VRPs are far fewer than they were.
     pub force: bool,
     /// Roll back unless a confirmation comes within so many seconds.
     pub confirm_s: Option<u32>,
