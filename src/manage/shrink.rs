@@ -58,10 +58,22 @@ mod tests {
             ("a tenth less is well", &[1_000, 900], None),
             ("less than that is told", &[1_000, 899], Some(1_000)),
             ("none is told", &[1_000, 0], Some(1_000)),
-            ("a few more do not put it right", &[500_000, 1_000, 1_200, 3_000], Some(500_000)),
+            (
+                "a few more do not put it right",
+                &[500_000, 1_000, 1_200, 3_000],
+                Some(500_000),
+            ),
             ("it may become worse", &[500_000, 1_000, 10], Some(500_000)),
-            ("nearly as many as there were put it right", &[500_000, 0, 470_000], None),
-            ("a little less now and then is well", &[1_000, 950, 903, 860, 818], None),
+            (
+                "nearly as many as there were put it right",
+                &[500_000, 0, 470_000],
+                None,
+            ),
+            (
+                "a little less now and then is well",
+                &[1_000, 950, 903, 860, 818],
+                None,
+            ),
         ];
         for (case, counts, most) in cases {
             let mut shrink = Shrink::default();
@@ -69,7 +81,8 @@ mod tests {
                 shrink.handle_change(pair[0], pair[1]);
             }
             let now = counts.last().copied().unwrap_or_default();
-            let expected = most.map(|most| format!("{now} VRPs are in force where there were {most},"));
+            let expected =
+                most.map(|most| format!("{now} VRPs are in force where there were {most},"));
             let told = shrink.warning(now);
             assert_eq!(told.is_some(), expected.is_some(), "{case}: {told:?}");
             let begins = expected.unwrap_or_default();
