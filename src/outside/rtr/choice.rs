@@ -109,7 +109,11 @@ impl Choice {
     fn successor(&self, current: usize, now: Instant) -> Option<usize> {
         let lost_since = (self.caches.get(current)).and_then(|standing| standing.lost_since);
         let is_given_up = lost_since.is_some_and(|since| since + self.patience <= now);
-        let count = if is_given_up { self.caches.len() } else { current };
+        let count = if is_given_up {
+            self.caches.len()
+        } else {
+            current
+        };
         (self.caches.iter().take(count).enumerate())
             .find(|(_, standing)| standing.expires.is_some() && self.is_settled(standing, now))
             .map(|(cache, _)| cache)
@@ -271,12 +275,8 @@ mod tests {
         for (case, steps) in cases {
             let start = Instant::now();
             let seconds = Duration::from_secs;
-            let mut choice = Choice::new(
-                2,
-                seconds(EXPIRE_S),
-                seconds(SETTLE_S),
-                seconds(PATIENCE_S),
-            );
+            let mut choice =
+                Choice::new(2, seconds(EXPIRE_S), seconds(SETTLE_S), seconds(PATIENCE_S));
             for (at, happens, expected) in steps {
                 let now = start + seconds(*at);
                 match happens {
