@@ -23,8 +23,16 @@ fn routes_of_which_nothing_is_rejected_may_come_with_other_communities() {
     const ONE: &[&str] = &["rs_as:2000:1"];
     const OTHER: &[&str] = &["rs_as:2000:2"];
     const TEN: &[&str] = &[
-        "rs_as:2000:1", "rs_as:2000:2", "rs_as:2000:3", "rs_as:2000:4", "rs_as:2000:5",
-        "rs_as:2000:6", "rs_as:2000:7", "rs_as:2000:8", "rs_as:2000:9", "rs_as:2000:10",
+        "rs_as:2000:1",
+        "rs_as:2000:2",
+        "rs_as:2000:3",
+        "rs_as:2000:4",
+        "rs_as:2000:5",
+        "rs_as:2000:6",
+        "rs_as:2000:7",
+        "rs_as:2000:8",
+        "rs_as:2000:9",
+        "rs_as:2000:10",
     ];
     // The second client takes extended messages, the third does not.
     let third = || BTreeMap::from([(ClientSlot(2), 2)]);
@@ -32,11 +40,41 @@ fn routes_of_which_nothing_is_rejected_may_come_with_other_communities() {
     type Counts = BTreeMap<ClientSlot, u64>;
     let cases: [(&str, u32, [&[&str]; 2], Counts, Counts); 6] = [
         ("none come", FEW, [NONE, NONE], none(), none()),
-        ("one comes, and is only sent", FEW, [NONE, ONE], none(), none()),
-        ("another comes, and is only sent", MANY - 9, [ONE, OTHER], none(), none()),
-        ("one makes a route too long for the third", MANY, [NONE, ONE], third(), none()),
-        ("one that goes lets the third have a route", MANY, [ONE, NONE], none(), third()),
-        ("ten in place of one are too long", MANY - 9, [ONE, TEN], third(), none()),
+        (
+            "one comes, and is only sent",
+            FEW,
+            [NONE, ONE],
+            none(),
+            none(),
+        ),
+        (
+            "another comes, and is only sent",
+            MANY - 9,
+            [ONE, OTHER],
+            none(),
+            none(),
+        ),
+        (
+            "one makes a route too long for the third",
+            MANY,
+            [NONE, ONE],
+            third(),
+            none(),
+        ),
+        (
+            "one that goes lets the third have a route",
+            MANY,
+            [ONE, NONE],
+            none(),
+            third(),
+        ),
+        (
+            "ten in place of one are too long",
+            MANY - 9,
+            [ONE, TEN],
+            third(),
+            none(),
+        ),
     ];
     for (case, large_count, [before, then], lost, gained) in cases {
         let shape = exchange::Exchange {
