@@ -14,8 +14,8 @@ use crate::wire::{
 
 use super::census::Census;
 use super::view::{
-    AttributesView, ClientView, CoreView, ExplainView, FateView, OtherAttributeView,
-    PathView, RejectView, RejectedView, ShardView, ThreadView, families,
+    AttributesView, ClientView, CoreView, ExplainView, FateView, OtherAttributeView, PathView,
+    RejectView, RejectedView, ShardView, ThreadView, families,
 };
 
 /// Whether a path is shown as it was heard or as it goes out.

@@ -229,9 +229,8 @@ impl Plane {
         let say = self.feeds.rtr_say(self.data.now());
         let (config, files, feeds) = (config.clone(), files.clone(), self.feeds.clone());
         let kept = before.clone();
-        let merge = tokio::task::spawn_blocking(move || {
-            feeds.merged(&say, (&config.rpki, &files), &kept)
-        });
+        let merge =
+            tokio::task::spawn_blocking(move || feeds.merged(&say, (&config.rpki, &files), &kept));
         merge.await.unwrap_or_else(|_| before.clone())
     }
 
@@ -460,7 +459,8 @@ impl Plane {
                 generation = exchange.generation.0,
                 "a new generation is in force"
             );
-            self.feeds.note_outside(&old.exchange.outside, &exchange.outside);
+            self.feeds
+                .note_outside(&old.exchange.outside, &exchange.outside);
             exchange
         } else {
             old.exchange.clone()

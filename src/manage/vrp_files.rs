@@ -83,7 +83,10 @@ pub fn spent(files: &VrpFiles, at: FileTime) -> Vec<String> {
 
 /// The first moment after `at` from which on less of the files counts, in seconds since 1970 (UTC).
 pub fn expires_next_s(files: &VrpFiles, at: FileTime) -> Option<u64> {
-    files.values().filter_map(|file| file.expires_next_s(at)).min()
+    files
+        .values()
+        .filter_map(|file| file.expires_next_s(at))
+        .min()
 }
 
 fn seconds(at: SystemTime) -> u64 {
@@ -153,9 +156,30 @@ mod tests {
                 1,
                 "",
             ),
-            ("no file", None, &none, 950, 0, "there is nothing to use in its place"),
-            ("no file any more", None, &held, 950, 1, "what it said before stays in use"),
-            ("no file any more, and what it said is stale", None, &held, 1_000, 0, "is stale"),
+            (
+                "no file",
+                None,
+                &none,
+                950,
+                0,
+                "there is nothing to use in its place",
+            ),
+            (
+                "no file any more",
+                None,
+                &held,
+                950,
+                1,
+                "what it said before stays in use",
+            ),
+            (
+                "no file any more, and what it said is stale",
+                None,
+                &held,
+                1_000,
+                0,
+                "is stale",
+            ),
         ];
         for (case, text, before, now_s, count, problem) in cases {
             let _ = std::fs::remove_file(&name);
@@ -166,7 +190,10 @@ mod tests {
             let at = file_time(&sources, after(now_s));
             let found = files.values().flat_map(|file| file.vrps(at)).count();
             assert_eq!(found, count, "{case}");
-            assert!(problems.join("\n").contains(problem), "{case}: {problems:?}");
+            assert!(
+                problems.join("\n").contains(problem),
+                "{case}: {problems:?}"
+            );
             assert_eq!(problems.is_empty(), problem.is_empty(), "{case}");
         }
     }

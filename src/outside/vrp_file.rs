@@ -73,7 +73,8 @@ impl VrpFile {
 
     /// So old that nothing in it counts.
     pub fn is_stale(&self, at: FileTime) -> bool {
-        self.stale_from_s(at).is_some_and(|from_s| from_s <= at.now_s)
+        self.stale_from_s(at)
+            .is_some_and(|from_s| from_s <= at.now_s)
     }
 
     fn stale_from_s(&self, at: FileTime) -> Option<u64> {
@@ -354,7 +355,10 @@ mod tests {
 
     #[test]
     fn files_of_both_validators_say_the_same_but_when_entries_expire() {
-        assert_eq!(read(RPKI_CLIENT.as_bytes()).unwrap(), whole(Some(EXPIRES_S)));
+        assert_eq!(
+            read(RPKI_CLIENT.as_bytes()).unwrap(),
+            whole(Some(EXPIRES_S))
+        );
         assert_eq!(read(ROUTINATOR.as_bytes()).unwrap(), whole(None));
     }
 
@@ -402,15 +406,69 @@ mod tests {
         type Case<'a> = (&'a str, &'a VrpFile, FileTime, (usize, usize), Option<u64>);
         let cases: [Case<'_>; 10] = [
             ("all of it", &dated, at(60, Some(1_000)), (3, 1), Some(100)),
-            ("an entry expires", &dated, at(100, Some(1_000)), (2, 1), Some(200)),
-            ("another one", &dated, at(250, Some(1_000)), (1, 1), Some(300)),
-            ("what is left has the age of the file", &dated, at(300, Some(1_000)), (1, 0), Some(1_050)),
-            ("a file a second before it is stale", &dated, at(149, Some(100)), (2, 1), Some(150)),
-            ("of a stale file nothing counts", &dated, at(150, Some(100)), (0, 0), None),
-            ("age may be of no account", &dated, at(9_000, None), (1, 0), None),
-            ("what expires does then, too", &dated, at(99, None), (3, 1), Some(100)),
-            ("a file without a date has no age", &dateless, at(9_000, Some(100)), (1, 0), None),
-            ("a file of tomorrow is not old", &dated, at(10, Some(1)), (3, 1), Some(51)),
+            (
+                "an entry expires",
+                &dated,
+                at(100, Some(1_000)),
+                (2, 1),
+                Some(200),
+            ),
+            (
+                "another one",
+                &dated,
+                at(250, Some(1_000)),
+                (1, 1),
+                Some(300),
+            ),
+            (
+                "what is left has the age of the file",
+                &dated,
+                at(300, Some(1_000)),
+                (1, 0),
+                Some(1_050),
+            ),
+            (
+                "a file a second before it is stale",
+                &dated,
+                at(149, Some(100)),
+                (2, 1),
+                Some(150),
+            ),
+            (
+                "of a stale file nothing counts",
+                &dated,
+                at(150, Some(100)),
+                (0, 0),
+                None,
+            ),
+            (
+                "age may be of no account",
+                &dated,
+                at(9_000, None),
+                (1, 0),
+                None,
+            ),
+            (
+                "what expires does then, too",
+                &dated,
+                at(99, None),
+                (3, 1),
+                Some(100),
+            ),
+            (
+                "a file without a date has no age",
+                &dateless,
+                at(9_000, Some(100)),
+                (1, 0),
+                None,
+            ),
+            (
+                "a file of tomorrow is not old",
+                &dated,
+                at(10, Some(1)),
+                (3, 1),
+                Some(51),
+            ),
         ];
         for (case, file, at, counts, next) in cases {
             let found = (file.vrps(at).count(), file.aspas(at).count());

@@ -57,7 +57,11 @@ fn what_expires_goes_when_it_does() {
             case.max_age
         ));
         let (status, text) = server.says(&["reload"]);
-        assert_eq!((status, text.contains(case.told)), (0, false), "{name}: {text}");
+        assert_eq!(
+            (status, text.contains(case.told)),
+            (0, false),
+            "{name}: {text}"
+        );
         let rejected = || server.json("/api/v1/clients/AS10001-1")["client"]["rejected"].clone();
         let invalid = json!([{"reason": "rpki_invalid", "ipv4": 4, "ipv6": 0}]);
         assert_eq!(rejected(), invalid, "{name}: at first");
@@ -68,7 +72,11 @@ fn what_expires_goes_when_it_does() {
         assert!(status == 0 && text.contains(case.told), "{name}: {text}");
         let feeds = server.json("/api/v1/feeds");
         let file = &feeds["vrp_files"][0];
-        assert_eq!((&feeds["vrps"], &file["vrps"]), (&json!(0), &json!(0)), "{name}");
+        assert_eq!(
+            (&feeds["vrps"], &file["vrps"]),
+            (&json!(0), &json!(0)),
+            "{name}"
+        );
         assert_eq!(file["stale"], case.is_stale, "{name}");
         assert_eq!(file["expired"], u64::from(!case.is_stale), "{name}");
         let (_, shown) = server.says(&["show", "feeds"]);
