@@ -10,7 +10,7 @@ use rialto::policy::{
 
 use crate::checks::{ORDER, spoiled};
 use crate::outside::Cases;
-use crate::world::{SERVER, World, vrps};
+use crate::world::{SERVER, World, irr_set, vrps};
 
 use RejectReason::*;
 
@@ -64,6 +64,15 @@ fn blackhole_routes_may_be_longer() {
             "too short is too short",
             |w| (w.prefix, w.checks.irr) = ("193.0.0.0/7", None),
             Err(PrefixTooShort),
+            true,
+        ),
+        (
+            "what is shorter than all that is registered is not dropped",
+            |w| {
+                w.prefix = "193.0.0.0/22";
+                w.irr().set = irr_set(&["193.0.0.0/21{24,24}"], &[3333]);
+            },
+            Err(IrrPrefix),
             true,
         ),
         (

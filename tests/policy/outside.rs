@@ -54,7 +54,7 @@ fn prefixes_that_a_client_registered() {
             "with allow_longer_prefixes, shorter than all that the range means",
             |w| {
                 w.prefix = "193.0.0.0/21";
-                w.irr().set = irr_set(&["193.0.0.0/21{24,24}"], &[3333]);
+                w.irr().set = irr_set(&["193.0.0.0/21{23,23}"], &[3333]);
                 w.irr().allow_longer_prefixes = true;
             },
             Err(IrrPrefix),
@@ -63,8 +63,8 @@ fn prefixes_that_a_client_registered() {
         (
             "with allow_longer_prefixes, longer than all that the range means",
             |w| {
-                w.prefix = "193.0.4.0/25";
-                w.irr().set = irr_set(&["193.0.0.0/21{24,24}"], &[3333]);
+                w.prefix = "193.0.4.0/24";
+                w.irr().set = irr_set(&["193.0.0.0/21{23,23}"], &[3333]);
                 w.irr().allow_longer_prefixes = true;
             },
             Ok(()),
