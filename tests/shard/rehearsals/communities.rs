@@ -38,7 +38,9 @@ fn routes_of_which_nothing_is_rejected_may_come_with_other_communities() {
     let third = || BTreeMap::from([(ClientSlot(2), 2)]);
     let none = BTreeMap::new;
     type Counts = BTreeMap<ClientSlot, u64>;
-    let cases: [(&str, u32, [&[&str]; 2], Counts, Counts); 6] = [
+    // Of the route, of the two generations, and who would lose and gain how many prefixes.
+    type Case<'a> = (&'a str, u32, [&'a [&'a str]; 2], Counts, Counts);
+    let cases: [Case<'_>; 6] = [
         ("none come", FEW, [NONE, NONE], none(), none()),
         (
             "one comes, and is only sent",
