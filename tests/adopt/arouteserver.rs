@@ -372,6 +372,16 @@ fn what_is_noted() {
             &["NotUnderstood cfg.passive"],
         ),
         (
+            "graceful shutdown need not be switched on",
+            "  graceful_shutdown: {enabled: True, local_pref: 7}",
+            &[],
+        ),
+        (
+            "nor can it be switched off",
+            "  graceful_shutdown: {enabled: False}",
+            &["Differs cfg.graceful_shutdown.enabled"],
+        ),
+        (
             "a section that has no keys",
             "  graceful_shutdown: True",
             &["NotUnderstood cfg.graceful_shutdown"],
