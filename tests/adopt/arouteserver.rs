@@ -426,6 +426,25 @@ clients:
 }
 
 #[test]
+fn an_alias_is_no_clients_own_asn() {
+    let clients = "\
+clients:
+  - {asn: 4200000001, ip: 192.0.2.1, 16bit_mapped_asn: 64512}
+  - {asn: 4200000002, ip: 192.0.2.2, 16bit_mapped_asn: 64513}
+  - {asn: 64512, ip: 192.0.2.3}
+";
+    let adopted = adopted(GENERAL, clients).expect("it is read");
+    assert_eq!(
+        noted(&adopted),
+        ["NotUnderstood clients[].16bit_mapped_asn"]
+    );
+    assert_eq!(
+        value(&adopted, "communities.peer_as_aliases"),
+        "{ 64513 = 4200000002 }"
+    );
+}
+
+#[test]
 fn prefixes_and_the_lengths_that_are_meant() {
     let cases = [
         ("prefix: 198.51.100.0, length: 24", "198.51.100.0/24+"),
