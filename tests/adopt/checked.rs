@@ -1,6 +1,7 @@
-//! What `rialto import` writes is a configuration that can be loaded.
+//! What `rialto import` writes, and what stands on the pages, is a configuration that can be loaded.
 
 use std::fs;
+use std::path::Path;
 
 use rialto::adopt::arouteserver::{Files, adopt};
 use rialto::adopt::{Adopted, ixf};
@@ -85,4 +86,28 @@ fn sections_whose_data_is_not_there_are_commented_out() {
         assert!(adopted.text.contains(expected), "{case}: {}", adopted.text);
         assert_eq!(adopted.notes.len(), 1, "{case}: {:?}", adopted.notes);
     }
+}
+
+/// The configurations of a page, as they are pasted.
+fn of_page(page: &str) -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let page = fs::read_to_string(page).expect("the page is there");
+    let blocks = page.split("```toml\n").skip(1);
+    let blocks = blocks.map(|text| text.split("```").next().unwrap_or_default());
+    blocks.map(str::to_owned).collect()
+}
+
+const SERVER: &str = "[server]\nasn = 64500\nrouter_id = \"192.0.2.254\"\n";
+
+#[test]
+fn what_stands_on_the_pages() {
+    let files = [
+        ("rtt.json", "{\"192.0.2.1\": 0.4, \"2001:db8::1\": 0.4}"),
+        ("net.json", "{\"data\": []}"),
+    ];
+    let examples = of_page("docs/configuring-an-exchange.md");
+    assert_eq!(check(&examples[0], &files), [""; 0]);
+    let examples = of_page("docs/coming-from-arouteserver-and-ixp-manager.md");
+    assert_eq!(check(&format!("{SERVER}{}", examples[0]), &[]), [""; 0]);
+    assert_eq!(check(&of_page("README.md")[0], &[]), [""; 0]);
 }
