@@ -101,12 +101,6 @@ const SERVER: &str = "[server]\nasn = 64500\nrouter_id = \"192.0.2.254\"\n";
 
 #[test]
 fn what_stands_on_the_pages() {
-    let files = [
-        ("rtt.json", "{\"192.0.2.1\": 0.4, \"2001:db8::1\": 0.4}"),
-        ("net.json", "{\"data\": []}"),
-    ];
-    let examples = of_page("docs/configuring-an-exchange.md");
-    assert_eq!(check(&examples[0], &files), [""; 0]);
     let examples = of_page("docs/coming-from-arouteserver-and-ixp-manager.md");
     assert_eq!(check(&format!("{SERVER}{}", examples[0]), &[]), [""; 0]);
     assert_eq!(check(&of_page("README.md")[0], &[]), [""; 0]);
