@@ -313,12 +313,12 @@ fn clients(exchange: &Exchange, census: &Census, now: Time) -> Vec<Metric> {
         ),
         gauge(
             "client_accepted_prefixes",
-            "Prefixes accepted and relayed: after policy, and after accepted_max where its action is block",
+            "Prefixes accepted and relayed: after policy, and after accepted_max where that blocks or rejects",
             by_family(|view| view.accepted),
         ),
         gauge(
             "client_blocked_prefixes",
-            "Prefixes that policy accepts and accepted_max keeps back (action block); not among the accepted",
+            "Prefixes that policy accepts and accepted_max keeps back (block, reject); not among the accepted",
             by_family(|view| view.blocked),
         ),
         gauge(
