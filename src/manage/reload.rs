@@ -11,7 +11,7 @@ use crate::base::{Generation, Time};
 use crate::config::{self, Bound, Config, Difference, Inputs, ReloadLimits};
 use crate::outside::irr::Copying;
 
-use super::plane::{ChangeError, Changes, Draft, Plane};
+use super::plane::{ChangeError, Changes, Current, Draft, Plane};
 use super::rehearsal::{RehearsalView, rehearse};
 use super::rpki::{self, VrpFiles};
 
@@ -105,9 +105,13 @@ impl Plane {
         let mut read = self.read(&changes).await?;
         let draft = self.draft(read.config.clone(), &mut read.changes).await;
         let limits = self.limits(&read.config, options);
+        let is_emptied = is_emptied(&self.current().config, &draft);
         let rehearsal = match options.force {
             true => None,
-            false => self.check_limits(&limits, &draft, &read.warnings).await?,
+            false if is_emptied || !limits.is_empty() => {
+                Some(self.check_limits(&limits, &draft, &read.warnings).await?)
+            }
+            false => None,
         };
         let difference = self.put_into_force(draft).await?;
         self.feeds().keep_files(read.files);
@@ -160,7 +164,12 @@ impl Plane {
         };
         let over = match options.force {
             true => Vec::new(),
-            false => passed(&self.limits(&read.config, options), &rehearsal),
+            false => over(
+                &self.limits(&read.config, options),
+                &rehearsal,
+                &current,
+                &draft,
+            ),
         };
         Ok(Reloaded {
             difference: draft.difference,
@@ -197,22 +206,19 @@ impl Plane {
         })
     }
 
-    /// Looks first where there are bounds; an error where one is passed.
+    /// Looks what would become of the routes; an error where a bound is passed.
     async fn check_limits(
         &self,
         limits: &[Limit],
         draft: &Draft,
         warnings: &[String],
-    ) -> Result<Option<RehearsalView>, ChangeError> {
-        if limits.is_empty() {
-            return Ok(None);
-        }
+    ) -> Result<RehearsalView, ChangeError> {
         self.settle().await?;
         let current = self.current();
         let found = rehearse(&self.data, &current.exchange, &draft.exchange).await?;
-        let over = passed(limits, &found);
+        let over = over(limits, &found, &current, draft);
         match over.is_empty() {
-            true => Ok(Some(found)),
+            true => Ok(found),
             false => Err(ChangeError::TooMuch(Box::new(TooMuch {
                 over,
                 difference: draft.difference.clone(),
@@ -259,13 +265,13 @@ impl Plane {
         let (files, _) = self.read_files(&config).await;
         kept.inputs.outside = self.outside_with(&files, &kept.inputs.outside).await;
         let draft = self.draft(config.clone(), &mut kept).await;
-        let limits = match draft.is_change() {
-            true => self.limits(&config, &ReloadOptions::default()),
-            false => Vec::new(),
+        let limits = self.limits(&config, &ReloadOptions::default());
+        let checked = match draft.is_change() && !limits.is_empty() {
+            true => self.check_limits(&limits, &draft, &[]).await.map(drop),
+            false => Ok(()),
         };
-        let checked = self.check_limits(&limits, &draft, &[]).await;
         let changed = match checked {
-            Ok(_) => self.put_into_force(draft).await,
+            Ok(()) => self.put_into_force(draft).await,
             Err(error) => Err(error),
         };
         match changed {
@@ -441,6 +447,28 @@ struct Limit {
     is_lost: bool,
     /// By the command, not by the configuration.
     is_asked: bool,
+}
+
+/// Whether no client would be left. That is meant by hardly anybody, so it needs no bound.
+fn is_emptied(old: &Config, draft: &Draft) -> bool {
+    !old.clients.is_empty() && draft.config.clients.is_empty()
+}
+
+/// Why it is not done without force, in sentences.
+fn over(
+    limits: &[Limit],
+    rehearsal: &RehearsalView,
+    current: &Current,
+    draft: &Draft,
+) -> Vec<String> {
+    let emptied = is_emptied(&current.config, draft).then(|| {
+        let count = current.config.clients.len();
+        format!("all clients ({count}) would be removed, and none would be left")
+    });
+    emptied
+        .into_iter()
+        .chain(passed(limits, rehearsal))
+        .collect()
 }
 
 /// The bounds that it passes, in sentences.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rialto::config::{Severity, load};
+use rialto::config::load;
 
 use super::read;
 
@@ -491,21 +491,82 @@ fn included_files_are_read_and_their_problems_named() {
 }
 
 #[test]
-fn an_include_that_names_no_file_is_an_error_and_a_pattern_without_match_a_warning() {
-    let server = "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n";
-    let problems = read(&format!(
-        "include = [\n\"no-such-folder/*.toml\",\n\"no-such.toml\"]\n{server}"
-    ))
-    .unwrap_err();
-    let found = problems
-        .iter()
-        .map(|problem| (problem.place.line, problem.severity))
-        .collect::<Vec<_>>();
-    assert_eq!(
-        found,
-        [(2, Severity::Warning), (3, Severity::Error)],
-        "{problems}"
-    );
+fn an_include_that_names_no_file_is_an_error_but_where_there_is_nothing_yet() {
+    let cases = [
+        ("a file that is there", "clients.d/a.toml", None),
+        (
+            "a file that is not",
+            "no-such.toml",
+            Some(
+                "error: include: there is no file 'no-such.toml'; correct it, create such a file, or remove it",
+            ),
+        ),
+        (
+            "a pattern in a folder that is not there",
+            "client.d/*.toml",
+            Some(
+                "error: include: 'client.d/*.toml' matches no file: there is no folder 'client.d'; correct it",
+            ),
+        ),
+        (
+            "a folder that is none",
+            "clients.d/a.toml/*.toml",
+            Some("error: include: 'clients.d/a.toml/*.toml' matches no file: there is no folder"),
+        ),
+        (
+            "a pattern that misses the files of the folder",
+            "clients.d/*.tmol",
+            Some(
+                "error: include: 'clients.d/*.tmol' matches no file, and there are others in the folder",
+            ),
+        ),
+        (
+            "a pattern in the file's own folder",
+            "*.client",
+            Some("error: include: '*.client' matches no file, and there are others"),
+        ),
+        (
+            "a wildcard in the name of a folder",
+            "*.d/*.tmol",
+            Some("error: include: '*.d/*.tmol' matches no file, and there are others"),
+        ),
+        (
+            "an exchange that has no clients yet",
+            "empty.d/*.toml",
+            Some("warning: include: 'empty.d/*.toml' matches no file: the folder is empty"),
+        ),
+        (
+            "a link to nothing",
+            "links.d/*.toml",
+            Some("error: include: cannot read"),
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["clients.d", "empty.d", "links.d"] {
+        fs::create_dir(path(name)).unwrap();
+    }
+    fs::write(path("empty.d/.keep"), "").unwrap();
+    fs::write(path("clients.d/a.toml"), "").unwrap();
+    std::os::unix::fs::symlink("nowhere", path("links.d/a.toml")).unwrap();
+    for (name, pattern, expected) in cases {
+        let text = format!(
+            "\n\ninclude = [\"{pattern}\"]\n[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n"
+        );
+        fs::write(path("rialto.toml"), text).unwrap();
+        let problems = match load(&path("rialto.toml")) {
+            Ok(config) => config.warnings,
+            Err(problems) => problems,
+        };
+        let shown = problems.to_string();
+        let is_told = match expected {
+            None => shown.is_empty(),
+            Some(words) => {
+                problems.iter().count() == 1 && shown.contains(&format!("rialto.toml:3: {words}"))
+            }
+        };
+        assert!(is_told, "{name}: {shown}");
+    }
 }
 
 #[test]
