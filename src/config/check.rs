@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use crate::base::{Asn, Family};
 use crate::server::exchange::LimitAction;
 
+use super::effects;
 use super::export;
 use super::import::NextHopMode;
 use super::model::{ClientConfig, Config};
@@ -40,7 +41,7 @@ pub fn check(config: &Config, listen: Option<&[Asked]>, api: &[Asked], problems:
         check_limits(client, problems);
         check_passive(client, problems);
     }
-    check_effects(config, problems);
+    effects::check(config, problems);
     check_md5_keys(config, problems);
     if let Some(client) = config.clients.get(CLIENTS_MAX) {
         let what = format!("there are {} clients", config.clients.len());
@@ -306,26 +307,6 @@ fn check_passive(client: &ClientConfig, problems: &mut Problems) {
             what,
             "set passive = false to connect to the client",
         );
-    }
-}
-
-/// Checks that are asked for and cannot be made; the first client stands for all.
-fn check_effects(config: &Config, problems: &mut Problems) {
-    let has_blackholes = config.blackhole.families != [false; 2];
-    let mut warn = |asks: fn(&ClientConfig) -> bool, key: &str, remedy: &str| {
-        if let Some(client) = config.clients.iter().find(|client| asks(client)) {
-            problems.warning(&client.place, key, "has no effect".to_owned(), remedy);
-        }
-    };
-    if !has_blackholes {
-        let remedy = "say in [blackhole] what becomes of such routes";
-        let asks = |client: &ClientConfig| client.import.blackhole;
-        warn(asks, "client.import.blackhole", remedy);
-    }
-    if config.rpki.is_empty() {
-        let remedy = "name caches or vrp_files in [rpki]";
-        let asks = |client: &ClientConfig| client.import.rpki_unknown;
-        warn(asks, "client.import.rpki_unknown", remedy);
     }
 }
 

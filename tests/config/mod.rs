@@ -4,6 +4,7 @@
 mod compile;
 mod diff;
 mod effective;
+mod effects;
 mod judged;
 mod page;
 mod policy_problems;

@@ -229,6 +229,11 @@ const CASES: &[Case] = &[
                 "communities.peer_as_aliases.65001",
                 "from 1 to 4294967295, and is 0",
             ),
+            (
+                11,
+                "communities.peer_as_aliases.65002",
+                "warning: communities.peer_as_aliases.65002: AS200000 is no client",
+            ),
         ],
     },
     Case {
