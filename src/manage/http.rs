@@ -18,6 +18,7 @@ use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
 use super::census::{Census, within};
 use super::data_path::Unavailable;
 use super::describe::{self, Side};
+use super::fates;
 use super::metrics;
 use super::named::{NoClient, named};
 use super::plane::Plane;
@@ -411,7 +412,7 @@ async fn explain(
             paths: Vec::new(),
             live: false,
         };
-        return Ok(Json(describe::explanation(&exchange, to, None, &nothing)));
+        return Ok(Json(fates::explanation(&exchange, to, None, &nothing)));
     };
     let shard = shard_of(&prefix, plane.data().shard_count());
     let question = ShardQuery::Explain {
@@ -419,7 +420,7 @@ async fn explain(
         to: to.slot,
     };
     match within(plane.data().shard_query(shard, question)).await? {
-        ShardReply::Explain(explanation) => Ok(Json(describe::explanation(
+        ShardReply::Explain(explanation) => Ok(Json(fates::explanation(
             &exchange,
             to,
             Some(prefix.to_string()),

@@ -5,6 +5,7 @@ mod census;
 mod control;
 mod data_path;
 mod describe;
+mod fates;
 mod feeds;
 mod http;
 pub mod logs;

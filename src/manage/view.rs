@@ -262,7 +262,8 @@ pub struct ExplainView {
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FateView {
-    /// best, additional, lost, rejected, own, not_in_audience, too_long, next_hop_form, family_not_negotiated.
+    /// best, additional, lost, rejected, own, not_in_audience, unsettled, too_long,
+    /// next_hop_form, family_not_negotiated.
     pub fate: String,
     pub decided_by: Option<String>,
     pub text: String,
