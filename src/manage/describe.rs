@@ -1,14 +1,10 @@
 //! From what the data path answers to the views of the API.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use crate::base::Asn;
-use crate::outside::rtr::CacheStatus;
-use crate::policy::{ControlScheme, IrrSet, RejectReason};
-use crate::runtime::wall_clock;
+use crate::policy::{ControlScheme, RejectReason};
 use crate::server::exchange::{Client, Exchange, LimitAction};
 use crate::server::query::{ClientStatus, CoreStats, PathRow, ShardStats};
 use crate::wire::{
@@ -16,10 +12,9 @@ use crate::wire::{
 };
 
 use super::census::Census;
-use super::feeds::Feeds;
 use super::view::{
-    AttributesView, ClientView, CoreView, FeedsView, OtherAttributeView, PathView, RejectView,
-    RejectedView, RtrCacheView, ShardView, ThreadView, families,
+    AttributesView, ClientView, CoreView, OtherAttributeView, PathView, RejectView, RejectedView,
+    ShardView, ThreadView, families,
 };
 
 /// Whether a path is shown as it was heard or as it goes out.
@@ -271,45 +266,6 @@ fn blocked(client: &Client, status: &ClientStatus) -> [u32; 2] {
             _ => 0,
         }
     })
-}
-
-/// Data from outside, as it is in force.
-pub fn feeds(exchange: &Exchange, lacking: Vec<String>, feeds: &Feeds) -> FeedsView {
-    let sets: BTreeMap<*const IrrSet, &IrrSet> = exchange
-        .clients()
-        .filter_map(|client| client.import.irr_set())
-        .map(|set| (Arc::as_ptr(set), &**set))
-        .collect();
-    let sum = |count: fn(&IrrSet) -> usize| sets.values().map(|set| count(set) as u64).sum();
-    let outside = &exchange.outside;
-    let now = wall_clock();
-    let cache = |status: &CacheStatus| RtrCacheView {
-        address: status.address,
-        state: status.state.name().to_owned(),
-        in_use: status.is_in_use,
-        version: status.version,
-        session: status.session,
-        serial: status.serial,
-        vrps: status.vrp_count as u64,
-        aspas: status.aspa_count as u64,
-        age_s: status.update_age(now).map(|age| age.as_secs()),
-        last_error: status.last_error.clone(),
-    };
-    FeedsView {
-        lacking,
-        irr_problems: feeds.irr_problems(),
-        irr_clients: exchange
-            .clients()
-            .filter(|client| client.import.irr_set().is_some())
-            .count() as u64,
-        irr_sets: sets.len() as u64,
-        irr_prefixes: sum(|set| set.prefixes.len()),
-        irr_origins: sum(|set| set.origins().len()),
-        irr_octets: sum(IrrSet::octets),
-        vrps: outside.vrps.as_ref().map_or(0, |vrps| vrps.len() as u64),
-        aspas: outside.aspas.as_ref().map_or(0, |aspas| aspas.len() as u64),
-        rtr_caches: feeds.rtr_statuses().iter().map(cache).collect(),
-    }
 }
 
 impl CoreView {
