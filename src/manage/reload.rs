@@ -120,6 +120,7 @@ impl Plane {
         }
         self.feeds().keep_files(read.files);
         self.feeds().keep_copies(read.copying);
+        self.feeds().note_refused(None);
         let (current, inputs, files) = before;
         let is_changed = !difference.is_empty()
             || self.current().exchange.generation != current.exchange.generation;
@@ -289,9 +290,10 @@ impl Plane {
             Ok(_) => {
                 self.feeds().keep_files(files);
                 self.feeds().keep_copies(copying);
+                self.feeds().note_refused(None);
                 *changes = kept;
             }
-            Err(error) => error!("new data from files is not in force: {error}"),
+            Err(error) => self.feeds().note_refused(Some(refused(&error))),
         }
     }
 
@@ -459,6 +461,18 @@ struct Limit {
     is_lost: bool,
     /// By the command, not by the configuration.
     is_asked: bool,
+}
+
+/// That new data from files was not taken into use.
+fn refused(error: &ChangeError) -> String {
+    let why = match error {
+        ChangeError::TooMuch(much) => much.over.join("; "),
+        other => other.to_string(),
+    };
+    format!(
+        "new data from files was refused, what was there before is in use: {why}; rialto reload --dry-run shows \
+         what it would do, rialto reload --force takes it"
+    )
 }
 
 /// Whether no client would be left. That is meant by hardly anybody, so it needs no bound.
