@@ -108,3 +108,64 @@ fn what_is_missing_of_as_sets_is_named_with_all_clients_concerned() {
         assert_eq!(told, expected, "{case}");
     }
 }
+
+#[test]
+fn what_becomes_of_clients_without_vrps_is_told() {
+    const HELD: &str = "after a start, sessions are held back for up to 60 s until data for their checks is there: \
+                        2 clients (one, two)";
+    const NONE: &str = "VRP file vrps.json: No such file or directory (os error 2); there is nothing to use in its place";
+    const REJECTED: &str =
+        "after a start: no RPKI data yet: routes that are validated are rejected";
+    let good = r#"{"roas": [{"prefix": "198.51.100.0/24", "asn": 1}]}"#;
+    let clients = "[[client]]\nasn = 1\naddress = \"192.0.2.1\"\nname = \"one\"\n\
+                   [[client]]\nasn = 2\naddress = \"192.0.2.2\"\nname = \"two\"\n\
+                   [[client]]\nasn = 3\naddress = \"192.0.2.3\"\nname = \"three\"\nimport.rpki_invalid = false\n";
+    let off = clients.replace("name", "import.rpki_invalid = false\nname");
+    let off = off.replacen("\"three\"\nimport.rpki_invalid = false\n", "\"three\"\n", 1);
+    let file = "[rpki]\nvrp_files = [\"vrps.json\"]\n";
+    let cache = "[rpki]\nvrp_files = [\"vrps.json\"]\ncaches = [\"192.0.2.200:3323\"]\n";
+    type Case<'a> = (&'a str, Option<&'a str>, String, &'a [&'a str]);
+    let cases: [Case<'_>; 5] = [
+        ("all is well", Some(good), format!("{file}{clients}"), &[]),
+        (
+            "no file",
+            None,
+            format!("{file}{clients}"),
+            &[NONE, HELD, REJECTED],
+        ),
+        (
+            "no file, and no wait",
+            None,
+            format!("[irr]\nwait_max_s = 0\n{file}{clients}"),
+            &[NONE, REJECTED],
+        ),
+        (
+            "no file, and no check",
+            None,
+            format!("{file}{off}"),
+            &[
+                NONE,
+                "after a start: no RPKI data yet: validation begins when it has come",
+            ],
+        ),
+        (
+            "no file, and a cache that will say more",
+            None,
+            format!("{cache}{clients}"),
+            &[NONE],
+        ),
+    ];
+    for (case, vrps, sections, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(vrps) = vrps {
+            fs::write(folder.path().join("vrps.json"), vrps).unwrap();
+        }
+        let server = "[server]\nasn = 64500\nrouter_id = \"192.0.2.254\"\n";
+        let told = check(folder.path(), &format!("{server}{sections}"));
+        let expected: String = expected
+            .iter()
+            .map(|line| format!("warning: {line}\n"))
+            .collect();
+        assert_eq!(told, expected, "{case}");
+    }
+}

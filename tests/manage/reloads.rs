@@ -10,7 +10,12 @@ use super::{HEAD, Server, THREE};
 
 /// Three clients, all live; the first announces four prefixes, the second two of them.
 pub fn with_routes() -> Server {
-    let server = Server::start(THREE);
+    with_routes_under("")
+}
+
+/// The same, with sections before the clients.
+pub fn with_routes_under(sections: &str) -> Server {
+    let server = Server::start(&format!("{sections}{THREE}"));
     (0..3).for_each(|slot| server.data.up(slot));
     server.data.make_live(3);
     for (slot, prefixes) in [(0, 0..4), (1, 2..4)] {
