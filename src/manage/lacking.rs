@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::Family;
 use crate::config::{self, ClientConfig, Config, Inputs, Overrides};
 use crate::outside::irr::{AbsentFile, InUse, IrrProblem, IrrReport};
-use crate::server::exchange::{Client, Exchange};
+use crate::server::exchange::Exchange;
 
 use super::feeds::{Feeds, IrrData};
 use super::plane::Plane;
@@ -24,9 +24,11 @@ impl Plane {
         lacking
     }
 
-    /// Whose sessions are held back until the data for their checks has come.
+    /// Whose sessions are held back until the data for their checks has come, in a sentence.
     pub fn waiting(&self) -> Option<String> {
-        waiting(&self.current().exchange)
+        let current = self.current();
+        let clients = waiting(&current.exchange)?;
+        Some(held_back(&clients, current.config.irr.wait_max))
     }
 }
 
@@ -52,7 +54,7 @@ pub fn at_start(config: &Config, irr: IrrData, feeds: &Feeds) -> Vec<String> {
     let lacking = lacking.iter().map(|what| format!("after a start: {what}"));
     let wait = config.irr.wait_max;
     let held = waiting(&exchange).filter(|_| !wait.is_zero());
-    held.map(|clients| held_back(&clients, wait))
+    held.map(|clients| format!("after a start, {}", held_back(&clients, wait)))
         .into_iter()
         .chain(lacking)
         .collect()
@@ -61,7 +63,7 @@ pub fn at_start(config: &Config, irr: IrrData, feeds: &Feeds) -> Vec<String> {
 fn held_back(clients: &str, wait: Duration) -> String {
     let seconds = wait.as_secs();
     format!(
-        "after a start, sessions are held back for up to {seconds} s until data for their checks is there: {clients}"
+        "sessions are held back for up to {seconds} s until data for their checks is there: {clients}"
     )
 }
 
@@ -72,7 +74,7 @@ fn waiting(exchange: &Exchange) -> Option<String> {
 
 fn lacking_irr(config: &Config, exchange: &Exchange, missing: &BTreeSet<String>) -> Vec<String> {
     let without = exchange.clients().filter(|it| it.import.lacks_irr());
-    let without = listed(without.map(|client: &std::sync::Arc<Client>| client.name.as_str()));
+    let without = listed(without.map(|client| client.name.as_str()));
     let without = without.map(|names| {
         format!("no IRR data, or not enough of it, for {names}: their routes are rejected")
     });

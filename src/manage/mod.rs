@@ -29,7 +29,7 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::runtime::wall_clock;
 
@@ -142,6 +142,9 @@ const WAIT_LOOK: Duration = Duration::from_secs(1);
 async fn wait_for_data(plane: Arc<Plane>) {
     let wait_max = plane.current().config.irr.wait_max;
     let deadline = plane.data().now() + wait_max;
+    if let Some(told) = plane.waiting() {
+        warn!("{told}");
+    }
     while plane.is_waiting() && plane.data().now() < deadline {
         tokio::time::sleep(WAIT_LOOK.min(deadline.since(plane.data().now()))).await;
         plane.take_files().await;
