@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use crate::base::{Asn, Family};
 use crate::server::exchange::LimitAction;
 
-use super::effects;
 use super::export;
 use super::import::NextHopMode;
 use super::model::{ClientConfig, Config};
@@ -41,7 +40,6 @@ pub fn check(config: &Config, listen: Option<&[Asked]>, api: &[Asked], problems:
     for client in &config.clients {
         check_passive(client, problems);
     }
-    effects::check(config, problems);
     check_md5_keys(config, problems);
     if let Some(client) = config.clients.get(CLIENTS_MAX) {
         let what = format!("there are {} clients", config.clients.len());

@@ -196,6 +196,9 @@ impl<'a> Sections<'a> {
         // With less than what was meant, there would be errors that are none.
         let listen = is_listen_whole.then_some(&listen[..]);
         check::check(&config, listen, &api, &mut problems.borrow_mut());
+        if !problems.borrow().has_errors() {
+            effects::check_written(&self.tops, &config, &mut problems.borrow_mut());
+        }
         config
     }
 

@@ -36,3 +36,138 @@ const CASES: &[Case] = &[
 fn each_is_told_with_line_and_key() {
     check(CASES);
 }
+
+/// Two clients with these keys under those sections; what is told, "line key: words" each.
+const IDLE: &[(&str, &str, &str, &[&str])] = &[
+    ("nothing is written", "", "", &[]),
+    (
+        "checks of defaults that nobody can make are told once",
+        "[defaults.import]\nblackhole = true\nrpki_unknown = true\n",
+        "",
+        &[
+            "5 defaults.import.blackhole: has no effect; say in [blackhole] what becomes of such routes",
+            "6 defaults.import.rpki_unknown: has no effect; name caches or vrp_files in [rpki]",
+        ],
+    ),
+    (
+        "those of clients are told with the first",
+        "",
+        "import.rpki_invalid = true\nimport.aspa_invalid = false\n",
+        &[
+            "7 client.import.rpki_invalid: has no effect, as with another client; name caches or vrp_files in [rpki]",
+        ],
+    ),
+    (
+        "RPKI where there is some",
+        "[rpki]\ncaches = [\"192.0.2.9:3323\"]\n",
+        "import.rpki_invalid = true\nirr.origins = [1]\nirr.rpki_roas_as_route_objects = true\n",
+        &[],
+    ),
+    (
+        "ROAs that stand in for route objects",
+        "",
+        "irr.origins = [1]\nirr.rpki_roas_as_route_objects = true\n",
+        &[
+            "8 client.irr.rpki_roas_as_route_objects: has no effect, as with another client; name caches or vrp_files",
+        ],
+    ),
+    (
+        "lists that nobody asks",
+        "[defaults.import]\nblack_list = true\nown_prefixes = true\nnever_via_route_servers = true\n",
+        "",
+        &[
+            "5 defaults.import.black_list: has no effect; name prefixes in black_list of [lists]",
+            "6 defaults.import.own_prefixes: has no effect; name the exchange's prefixes in lan of [server]",
+            "7 defaults.import.never_via_route_servers: has no effect; name ASNs in",
+        ],
+    ),
+    (
+        "lists that are there",
+        "lan = [\"192.0.2.0/24\"]\n[lists]\nblack_list = [\"192.0.2.0/24\"]\nnever_via_route_servers_asns = [7]\n\
+         [defaults.import]\nblack_list = true\nown_prefixes = true\nnever_via_route_servers = true\n",
+        "",
+        &[],
+    ),
+    (
+        "what is registered is not said",
+        "[defaults.irr]\nallow_longer_prefixes = true\n",
+        "irr.white_list_origins = [7]\nirr.white_list_routes = []\n",
+        &[
+            "5 defaults.irr.allow_longer_prefixes: has no effect; say in irr what is registered",
+            "9 client.irr.white_list_origins: has no effect, as with another client; say in irr",
+        ],
+    ),
+    (
+        "a tag that nothing shows",
+        "[communities]\nreject_cause = []\nreject_numbers = \"arouteserver\"\n",
+        "import.tag = [\"bogon_asn\"]\n",
+        &[
+            "6 communities.reject_numbers: has no effect; give reject_cause a form",
+            "10 client.import.tag: lets routes pass, and nothing says why, as with another client; give reject_cause of",
+        ],
+    ),
+    (
+        "a tag that shows",
+        "",
+        "import.tag = [\"bogon_asn\"]\n",
+        &[],
+    ),
+    (
+        "a text for a shutdown that is none",
+        "",
+        "shutdown_message = \"moving\"\n",
+        &[
+            "7 client.shutdown_message: has no effect, as with another client; set disabled = true too",
+        ],
+    ),
+    (
+        "IPv6 next hops of no IPv4 prefixes",
+        "",
+        "ipv6_next_hops = true\nfamilies = \"ipv6\"\nimport.next_hop = \"off\"\n",
+        &[
+            "7 client.ipv6_next_hops: has no effect, as with another client; it is about IPv4 prefixes",
+        ],
+    ),
+    (
+        "keys of sections that need another",
+        "[blackhole]\nipv6 = \"propagate_unchanged\"\nnext_hop_ipv4 = \"192.0.2.66\"\nnext_hop_ipv6 = \"2001:db8::66\"\n\
+         [startup]\nwait = false\nquiet_ms = 5\n[rpki]\nvrp_files = [\"vrps.json\"]\nexpire_s = 7200\nmax_age_s = 7200\n",
+        "",
+        &[
+            "6 blackhole.next_hop_ipv4: has no effect; set ipv4 = \"rewrite_next_hop\"",
+            "7 blackhole.next_hop_ipv6: has no effect; set ipv6 = \"rewrite_next_hop\"",
+            "10 startup.quiet_ms: has no effect; set wait = true",
+            "13 rpki.expire_s: has no effect; it is about caches: name some",
+        ],
+    ),
+];
+
+#[test]
+fn what_has_no_effect_is_told_where_it_is_written() {
+    for (name, sections, keys, expected) in IDLE {
+        let client = |number: u8| {
+            format!("[[client]]\nasn = {number}\naddress = \"192.0.2.{number}\"\n{keys}")
+        };
+        let text = format!(
+            "[server]\nasn = 64500\nrouter_id = \"192.0.2.254\"\n{sections}{}{}",
+            client(1),
+            client(2)
+        );
+        let warnings = super::read(&text)
+            .unwrap_or_else(|problems| panic!("{name}: {problems}"))
+            .warnings;
+        assert_eq!(
+            warnings.iter().count(),
+            expected.len(),
+            "{name}: {warnings}"
+        );
+        for (problem, expected) in warnings.iter().zip(*expected) {
+            let remedy = &problem.remedy;
+            let told = format!(
+                "{} {}: {}; {remedy}",
+                problem.place.line, problem.key, problem.what
+            );
+            assert!(told.starts_with(expected), "{name}: {told}");
+        }
+    }
+}

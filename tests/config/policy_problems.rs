@@ -391,23 +391,6 @@ const CASES: &[Case] = &[
         text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults.limits.ipv4]\naccepted_max = 5\naccepted_action = \"reject\"\n",
         problems: &[],
     },
-    Case {
-        name: "checks that cannot be made are told once",
-        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults.import]\nblackhole = true\nrpki_unknown = true\n\
-               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\n[[client]]\nasn = 2\naddress = \"192.0.2.8\"\n",
-        problems: &[
-            (
-                7,
-                "client.import.blackhole",
-                "warning: client.import.blackhole: has no effect; say in [blackhole] what becomes of such routes",
-            ),
-            (
-                7,
-                "client.import.rpki_unknown",
-                "warning: client.import.rpki_unknown: has no effect; name caches or vrp_files in [rpki]",
-            ),
-        ],
-    },
 ];
 
 #[test]
