@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::base::{Asn, Family};
+use crate::policy::RejectReason;
 use crate::server::exchange::LimitAction;
 
 use super::export;
@@ -37,6 +38,7 @@ pub fn check(config: &Config, listen: Option<&[Asked]>, api: &[Asked], problems:
     check_spare_next_hops(&config.clients, problems);
     export::check_names(&config.clients, problems);
     check_limits(&config.clients, problems);
+    check_bogon_asns(config, problems);
     for client in &config.clients {
         check_passive(client, problems);
     }
@@ -301,6 +303,26 @@ fn check_limits(clients: &[ClientConfig], problems: &mut Problems) {
         let key = format!("client.limits.{family}.accepted_action");
         warn_once(of, &key, (one, many), "set accepted_max too", problems);
     }
+}
+
+/// Nothing that such a client announces can pass.
+fn check_bogon_asns(config: &Config, problems: &mut Problems) {
+    let is_bogon = |asn: Asn| config.lists.bogon_asns.iter().any(|it| it.contains(&asn));
+    let is_rejected = |client: &&ClientConfig| {
+        let import = &client.import;
+        let rejects = import.bogon_asns && !import.tag.contains(&RejectReason::BogonAsn);
+        rejects && is_bogon(client.asn) && client.asn != config.server.asn
+    };
+    let one = |client: &ClientConfig| {
+        let asn = client.asn;
+        format!("AS{asn} is a bogon: all routes of the client are rejected")
+    };
+    let many =
+        |names: String| format!("those of {names} are bogons: all their routes are rejected");
+    let remedy =
+        "correct it, set import.bogon_asns = false, or leave it out of bogon_asns of [lists]";
+    let of = config.clients.iter().filter(is_rejected);
+    warn_once(of, "client.asn", (one, many), remedy, problems);
 }
 
 /// One warning, with the first of the clients for its place, and how many they are with some names.

@@ -396,7 +396,10 @@ impl Plane {
                 *self.unconfirmed.lock() = None;
                 self.feeds().keep_files(files);
                 self.follow_rtr();
-                error!("the reload was not confirmed in time and is rolled back: {difference}");
+                error!(
+                    "the reload was not confirmed in time and is rolled back: {difference}; the files still hold \
+                     what was taken back, and the next reload or start brings it again: correct them first"
+                );
                 true
             }
             Err(error) => {

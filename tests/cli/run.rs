@@ -257,3 +257,24 @@ fn a_session_that_waits_for_data_says_so_and_the_log_too() {
     signal(&running.child, "-TERM");
     assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_reload_that_is_taken_back_leaves_its_files_and_the_log_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    write(folder.path(), api, bgp, ONE);
+    let mut running = start(folder.path(), api);
+    let mut log = BufReader::new(running.child.stderr.take().unwrap()).lines();
+    let two = format!("{ONE}[[client]]\nasn = 10002\naddress = \"127.0.0.10\"\n");
+    write(folder.path(), api, bgp, &two);
+    let output = rialto(&["reload", "--confirm", "1s", "--api", &running.api]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = log.find_map(|line| line.ok().filter(|line| line.contains("is rolled back: ")));
+    let told = told.unwrap();
+    assert!(
+        told.contains("removed: AS10002-1; the files still hold what was taken back, and the next reload or start"),
+        "{told}"
+    );
+    signal(&running.child, "-TERM");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}

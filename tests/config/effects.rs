@@ -30,6 +30,34 @@ const CASES: &[Case] = &[
             "warning: communities.peer_as_aliases.65002: AS200001 is no client",
         )],
     },
+    Case {
+        name: "a client whose ASN is a bogon has all its routes rejected",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[[client]]\nasn = 64496\naddress = \"192.0.2.7\"\n",
+        problems: &[(
+            4,
+            "client.asn",
+            "warning: client.asn: AS64496 is a bogon: all routes of the client are rejected; correct it, set \
+             import.bogon_asns = false, or leave it out of bogon_asns of [lists]",
+        )],
+    },
+    Case {
+        name: "bogons of an exchange's own list",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[lists]\nbogon_asns = [\"1-2\"]\n\
+               [[client]]\nasn = 64496\naddress = \"192.0.2.7\"\n[[client]]\nasn = 1\naddress = \"192.0.2.8\"\n\
+               [[client]]\nasn = 2\naddress = \"192.0.2.9\"\n",
+        problems: &[(
+            9,
+            "client.asn",
+            "those of 2 clients (AS1-1, AS2-1) are bogons: all their routes are rejected",
+        )],
+    },
+    Case {
+        name: "a bogon that is only tagged, and one that is not looked at",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n\
+               [[client]]\nasn = 64496\naddress = \"192.0.2.7\"\nimport.tag = [\"bogon_asn\"]\n\
+               [[client]]\nasn = 64497\naddress = \"192.0.2.8\"\nimport.bogon_asns = false\n",
+        problems: &[],
+    },
 ];
 
 #[test]

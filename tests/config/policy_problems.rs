@@ -391,6 +391,32 @@ const CASES: &[Case] = &[
         text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults.limits.ipv4]\naccepted_max = 5\naccepted_action = \"reject\"\n",
         problems: &[],
     },
+    Case {
+        name: "address bits behind the length of a prefix",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlan = [\"192.0.2.254/24\", \"2001:db8::/64\"]\n\
+               [lists]\nblack_list = [\n\"198.51.100.0/24+\",\n\"198.51.100.1/24+\",\n\"2001:db8::1/32{32,48}\"]\n\
+               [defaults.irr]\nprefixes = [\"193.0.1.0/21\"]\nwhite_list_routes = [\"193.0.0.1/21 64496\", \"193.0.0.0/21 64496\"]\n",
+        problems: &[
+            (
+                4,
+                "server.lan",
+                "warning: server.lan: 192.0.2.254/24 has address bits behind its length; 192.0.2.0/24 is taken",
+            ),
+            (
+                8,
+                "lists.black_list",
+                "error: lists.black_list: 198.51.100.1/24 has address bits behind its length; did you mean \
+                 198.51.100.0/24, or a longer one?",
+            ),
+            (9, "lists.black_list", "did you mean 2001:db8::/32"),
+            (11, "defaults.irr.prefixes", "did you mean 193.0.0.0/21"),
+            (
+                12,
+                "defaults.irr.white_list_routes",
+                "error: defaults.irr.white_list_routes: 193.0.0.1/21 has address bits",
+            ),
+        ],
+    },
 ];
 
 #[test]
