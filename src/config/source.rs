@@ -166,11 +166,9 @@ impl Source {
         found
     }
 
-    /// A mistyped pattern takes all clients away that its files have. Only where there is nothing at all
-    /// yet, there may be nothing to find.
+    /// A mistyped pattern, or a folder that is not mounted, takes all clients away that its files have.
     fn tell_no_match(&self, pattern: &str, place: &Place, problems: &mut Problems) {
-        let remedy =
-            "correct it, create such a file, or remove it; paths start from this file's folder";
+        let remedy = "correct it, create such a file (it may be empty), or remove it; paths start from this file's folder";
         if !pattern.contains(WILDCARDS) {
             let what = format!("there is no file '{pattern}'");
             problems.error(place, "include", what, remedy);
@@ -188,10 +186,7 @@ impl Source {
                 "'{pattern}' matches no file: there is no folder '{}'",
                 named.display()
             ),
-            Some(0) => {
-                let what = format!("'{pattern}' matches no file: the folder is empty");
-                return problems.warning(place, "include", what, "");
-            }
+            Some(0) => format!("'{pattern}' matches no file: the folder is empty"),
             Some(_) => format!("'{pattern}' matches no file, and there are others in the folder"),
         };
         problems.error(place, "include", what, remedy);

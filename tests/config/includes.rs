@@ -57,14 +57,14 @@ fn included_files_are_read_and_their_problems_named() {
 }
 
 #[test]
-fn an_include_that_names_no_file_is_an_error_but_where_there_is_nothing_yet() {
+fn an_include_that_names_no_file_is_an_error() {
     let cases = [
         ("a file that is there", "clients.d/a.toml", None),
         (
             "a file that is not",
             "no-such.toml",
             Some(
-                "error: include: there is no file 'no-such.toml'; correct it, create such a file, or remove it",
+                "error: include: there is no file 'no-such.toml'; correct it, create such a file (it may be empty), or remove it",
             ),
         ),
         (
@@ -97,9 +97,11 @@ fn an_include_that_names_no_file_is_an_error_but_where_there_is_nothing_yet() {
             Some("error: include: '*.d/*.tmol' matches no file, and there are others"),
         ),
         (
-            "an exchange that has no clients yet",
+            "a folder without files",
             "empty.d/*.toml",
-            Some("warning: include: 'empty.d/*.toml' matches no file: the folder is empty"),
+            Some(
+                "error: include: 'empty.d/*.toml' matches no file: the folder is empty; correct it, create",
+            ),
         ),
         (
             "a link to nothing",
