@@ -172,8 +172,8 @@ pub struct Rehearsed {
     pub newly_rejected: BTreeMap<(ClientSlot, Loss), u64>,
     /// Paths that would be accepted and are not, with the reason of now.
     pub newly_accepted: BTreeMap<(ClientSlot, RejectReason), u64>,
-    /// Prefixes of which a live client has a path now and would have none. Clients whose session would
-    /// end are left out.
+    /// Prefixes of which a live client has a path now and would have none: all, if it would be no client
+    /// any more. Clients that would be kept down are left out.
     pub lost: BTreeMap<ClientSlot, u64>,
     /// The other way round.
     pub gained: BTreeMap<ClientSlot, u64>,

@@ -29,7 +29,11 @@ fn the_example_is_a_good_configuration_as_it_stands() {
     );
     let config =
         load(&file("rialto.toml", example)).unwrap_or_else(|problems| panic!("{problems}"));
-    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    // The ASNs of an example are nobody's.
+    let is_of_example =
+        |key: &str| key.starts_with("communities.peer_as_aliases.") || key == "client.asn";
+    let warnings = config.warnings.iter().filter(|it| !is_of_example(&it.key));
+    let warnings: Vec<String> = warnings.map(ToString::to_string).collect();
     assert_eq!(warnings, Vec::<String>::new());
     let names: Vec<&str> = config.clients.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["example-v4", "example-v6", "content", "small"]);
