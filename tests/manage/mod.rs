@@ -8,6 +8,7 @@ mod fake;
 mod reloads;
 mod shrink;
 mod vrp_files;
+mod watchdog;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
