@@ -1,5 +1,6 @@
 //! Exit statuses: 0 done and well, 1 it ran and something is wrong, 2 the words are.
 
+mod bfd;
 mod package;
 mod process;
 mod run;
