@@ -9,6 +9,7 @@ mod refused;
 mod reloads;
 mod shrink;
 mod vrp_files;
+mod watchdog;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
