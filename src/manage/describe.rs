@@ -57,7 +57,7 @@ pub fn path(exchange: &Exchange, row: &PathRow, side: Side) -> PathView {
     }
 }
 
-fn reject(exchange: &Exchange, reason: RejectReason) -> RejectView {
+pub fn reject(exchange: &Exchange, reason: RejectReason) -> RejectView {
     RejectView {
         code: reason.code(),
         name: reason.name().to_owned(),
@@ -68,7 +68,10 @@ fn reject(exchange: &Exchange, reason: RejectReason) -> RejectView {
 
 /// `outgoing`: as it goes out in this variant. What depends on the receiver alone (OTC, the server's
 /// ASN in the AS_PATH) is not shown.
-fn attributes(set: &AttributeSet, outgoing: Option<(&ControlScheme, Variant)>) -> AttributesView {
+pub fn attributes(
+    set: &AttributeSet,
+    outgoing: Option<(&ControlScheme, Variant)>,
+) -> AttributesView {
     let scrub = outgoing.map(|(scheme, _)| scheme.export_scrub());
     let next_hop = match outgoing {
         Some((scheme, variant)) => scheme.export_scrub().next_hop(variant, set.next_hop()),

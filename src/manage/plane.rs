@@ -18,6 +18,7 @@ use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
 use super::follow::Follow;
 use super::named::{NoClient, named};
+use super::onlookers::Onlookers;
 use super::reload::{TooMuch, Unconfirmed};
 use super::vrp_files::VrpFiles;
 
@@ -39,6 +40,7 @@ pub struct Plane {
     /// Whoever runs the server is to end it.
     pub(super) end: Notify,
     feeds: Arc<Feeds>,
+    onlookers: Onlookers,
     follow: Follow,
 }
 
@@ -134,6 +136,7 @@ impl Plane {
             unconfirmed: Unconfirmed::default(),
             end: Notify::new(),
             feeds: Arc::default(),
+            onlookers: Onlookers::default(),
         }
     }
 
@@ -175,7 +178,13 @@ impl Plane {
     }
 
     pub async fn census(&self) -> Census {
-        Census::take(self.data()).await
+        let census = Census::take(self.data()).await;
+        self.onlookers.note(&census, self.data.now());
+        census
+    }
+
+    pub(super) fn onlookers(&self) -> &Onlookers {
+        &self.onlookers
     }
 
     /// Starts to follow the RTR caches of the present configuration.

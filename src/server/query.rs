@@ -19,6 +19,7 @@ use crate::wire::{AttributeSet, Variant};
 
 use super::exchange::Exchange;
 use super::reach::Reach;
+use super::search::RouteFilter;
 
 /// To a shard.
 #[derive(Clone, Debug)]
@@ -33,6 +34,14 @@ pub enum ShardQuery {
         which: Which,
         cursor: PrefixSlot,
         limit: u32,
+    },
+    /// Paths that pass a filter. `limit` bounds what is looked at: prefixes, and paths of those that
+    /// pass. What is found is bounded by `rows_max`, but for the last prefix, which is told whole.
+    Search {
+        filter: RouteFilter,
+        cursor: PrefixSlot,
+        limit: u32,
+        rows_max: u32,
     },
     /// Why a client has, or has not, this prefix.
     Explain {
@@ -157,11 +166,21 @@ pub enum ShardReply {
         rows: Vec<PathRow>,
         next: Option<PrefixSlot>,
     },
+    Found(Found),
     Explain(Explanation),
     Stats(Box<ShardStats>),
     Generation(Generation),
     Watched(WatchAnswer),
     Rehearsed(Box<Rehearsed>),
+}
+
+/// What a piece of a search came to.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    pub rows: Vec<PathRow>,
+    pub looked_at: u32,
+    /// As in [`ShardReply::Routes`].
+    pub next: Option<PrefixSlot>,
 }
 
 /// What a piece of the table would be under another generation.

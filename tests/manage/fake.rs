@@ -37,6 +37,8 @@ pub struct State {
     /// The answer to the next command.
     pub refusal: Option<String>,
     pub is_silent: bool,
+    /// What the clock says.
+    pub now: Time,
     /// What happened to sessions, oldest first; as if nothing were ever forgotten.
     pub tapped: Vec<Tapped>,
     is_tapped: bool,
@@ -69,6 +71,7 @@ impl Fake {
             stats_count: 0,
             refusal: None,
             is_silent: false,
+            now: NOW,
             tapped: Vec::new(),
             is_tapped: false,
             questions: 0,
@@ -135,6 +138,11 @@ impl Fake {
         });
     }
 
+    /// A client announces a prefix no more.
+    pub fn withdraw(&self, slot: u16, prefix: &str) {
+        self.hear(slot, prefix, None, PrefixClass::ACCEPTED);
+    }
+
     /// A client announces a prefix, and import says this of it.
     pub fn announce(
         &self,
@@ -143,6 +151,11 @@ impl Fake {
         set: &Arc<AttributeSet>,
         rejected: Option<RejectReason>,
     ) {
+        let class = rejected.map_or(PrefixClass::ACCEPTED, PrefixClass::rejected);
+        self.hear(slot, prefix, Some(set), class);
+    }
+
+    fn hear(&self, slot: u16, prefix: &str, set: Option<&Arc<AttributeSet>>, class: PrefixClass) {
         let prefix: Prefix = prefix.parse().unwrap();
         self.with(|state| {
             let batch = RouteBatch {
@@ -151,13 +164,10 @@ impl Fake {
                 generation: state.exchange.generation,
                 updates: vec![RouteUpdate {
                     seq: 1,
-                    set: Some(set.clone()),
+                    set: set.cloned(),
                     prefixes: 0..1,
                 }],
-                prefixes: vec![(
-                    prefix,
-                    rejected.map_or(PrefixClass::ACCEPTED, PrefixClass::rejected),
-                )],
+                prefixes: vec![(prefix, class)],
             };
             let shard = shard_of(&prefix, state.exchange.shard_count).index();
             state.step(shard, ToShard::Routes(batch));
@@ -235,7 +245,7 @@ impl DataPath for Fake {
     }
 
     fn now(&self) -> Time {
-        NOW
+        self.with(|state| state.now)
     }
 
     fn shard_query(&self, shard: ShardId, query: ShardQuery) -> Answer<ShardReply> {

@@ -9,6 +9,7 @@ mod query;
 mod refresh;
 mod rehearse;
 mod routes;
+mod search;
 mod sweep;
 mod walk;
 mod watch;
