@@ -85,6 +85,7 @@ impl Fake {
 
     /// A client comes up.
     pub fn up(&self, slot: u16) {
+        let [high, low] = (slot + 1).to_be_bytes();
         self.with(|state| {
             let families = FamilySet::ALL;
             let up = ClientUp {
@@ -92,7 +93,7 @@ impl Fake {
                 epoch: SessionEpoch(1),
                 families,
                 class: EncodingClass::PLAIN,
-                router_id: Ipv4Addr::new(192, 0, 2, slot as u8 + 1),
+                router_id: Ipv4Addr::new(192, 0, 2 + high, low),
             };
             (0..state.shards.len())
                 .for_each(|shard| state.step(shard, ToShard::ClientUp(up.clone())));

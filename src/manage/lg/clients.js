@@ -93,7 +93,7 @@ function fill(clients, rates) {
     }
     row.client = client;
     row.rate = byName.get(client.name) ?? none;
-    row.words = `${client.name} as${client.asn} ${client.address} ${client.router_id ?? ""} ${state(client).word}`.toLowerCase();
+    row.words = `${client.name} as${client.asn} ${client.address} ${state(client).word}`.toLowerCase();
     update(row);
   }
   gone.forEach((name) => view.rows.delete(name));

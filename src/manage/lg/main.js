@@ -64,6 +64,7 @@ document.getElementById("search").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = box.value.trim();
   if (understood(text)) {
+    box.blur();
     location.hash = hash("/search", { q: text });
   } else if (present.page === clients) {
     const links = items();
