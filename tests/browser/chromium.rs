@@ -238,7 +238,9 @@ impl Page<'_> {
     pub fn complaints(&mut self) -> Vec<String> {
         self.eval("1");
         let events = self.browser.events.drain(..);
-        let told = events.filter_map(|event| {
+        let session = self.session.as_str();
+        let own = events.filter(|event| event["sessionId"] == session);
+        let told = own.filter_map(|event| {
             let is_error = match event["method"].as_str()? {
                 "Runtime.exceptionThrown" => true,
                 "Runtime.consoleAPICalled" => event["params"]["type"] != "log",

@@ -88,13 +88,30 @@ fn text_can_be_read_on_light_and_on_dark() {
     });
 }
 
+const BY_RECEIVED: &str = "document.querySelector('th:nth-child(5)').ariaSort ?? document.querySelector('th:nth-child(5) button').click()";
+const MOVED: &str = "document.querySelector('tbody tr').cells[7].innerText.includes('.')";
+
+/// Some seconds pass, in which UPDATEs come and go.
+fn move_counters(server: &crate::manage::Server) {
+    server.data.with(|state| {
+        state.now = state.now + std::time::Duration::from_secs(7);
+        for (client, index) in state.core.clients.iter_mut().zip(0_u64..) {
+            if client.state == "Established" {
+                client.updates_in += index * 7_919 % 61;
+                client.updates_out += 940 + index * 31 % 97;
+                client.octets_out += 70_000 + index * 7_919 % 9_000;
+            }
+        }
+    });
+}
+
 #[test]
 fn pictures_are_taken_where_they_are_asked_for() {
     let Ok(folder) = std::env::var("RIALTO_SCREENSHOTS") else {
         return;
     };
-    with_page(|_, page| {
-        page.size(1200, 720, false);
+    with_page(|server, page| {
+        page.size(1120, 700, false);
         let client = name(0);
         let shots = [
             ("clients", "#/".to_owned(), PAGES[0].1),
@@ -111,6 +128,11 @@ fn pictures_are_taken_where_they_are_asked_for() {
             page.scheme(scheme);
             for (name, hash, until) in &shots {
                 go(page, hash, until);
+                if *name == "clients" {
+                    move_counters(server);
+                    page.eval(BY_RECEIVED);
+                    page.wait(MOVED);
+                }
                 page.eval("document.activeElement.blur()");
                 let file = Path::new(&folder).join(format!("{name}{ending}.png"));
                 std::fs::write(file, page.screenshot()).unwrap();

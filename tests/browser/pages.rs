@@ -120,7 +120,7 @@ fn rejected_routes_have_their_reason_in_words() {
         assert!(reasons.starts_with(&format!("3\n{first}")), "{reasons}");
         assert!(
             page.text("#main")
-                .contains("✕ Rejected: The route is RPKI Invalid (RFC 6811).")
+                .contains("✕ The route is RPKI Invalid (RFC 6811).")
         );
         page.click(".reasons a");
         page.wait("document.querySelectorAll('.route').length === 3");

@@ -60,15 +60,17 @@ pub fn exchange() -> Server {
         state.core.startup_over = true;
         for (status, slot) in state.core.clients.iter_mut().zip(0_u64..) {
             if status.state == "Established" {
-                let received = (slot * 7_919 % 1_000 + 3) as u32;
-                status.received = [received, received / 3];
-                status.accepted = [received - received / 9, received / 3];
-                status.updates_in = slot * 31;
+                let size = (slot * 7_919 % 1_000) as u32;
+                let received = size * size / 9 + 3;
+                status.received = [received, received / 5];
+                status.accepted = [received - received / 29, received / 5];
                 status.since_us = slot * 1_000_000;
             } else {
                 status.last_error = Some("we closed it: the hold timer (90 s) expired".to_owned());
             }
         }
+        state.core.clients[0].received = [67, 0];
+        state.core.clients[0].accepted = [60, 0];
         state.core.clients[3].last_error = Some(HOSTILE.to_owned());
     });
     for index in 0..60_u16 {

@@ -102,7 +102,7 @@ export async function show({ main, parts, query, signal }) {
     path: isSent ? "routes" : "search",
     parameters: isSent ? { client: name, which } : { client: name, verdict: which, reason, ...wanted },
     cursor: query.get("cursor"),
-    as: { isOneClients: !isSent, hidesVerdict: which !== "rejected", explainTo: isSent ? name : null },
+    as: { columns: which, isOneClients: !isSent, hidesVerdict: which !== "rejected", isBrief: true, explainTo: isSent ? name : null },
     none: find ? "None of its routes here has that." : empty[which],
     next: (cursor) => hash(`/client/${escape(name)}/${which}`, { reason, find, cursor }),
     signal,

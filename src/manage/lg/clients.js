@@ -115,12 +115,17 @@ function newRow(client) {
 }
 
 function update(row) {
-  columns.forEach((column, index) => index > 0 && column.text && put(row.cells[index], column.text(row)));
+  columns.forEach((column, index) => {
+    if (index === 0 || !column.text) return;
+    const text = column.text(row);
+    put(row.cells[index], text);
+    row.cells[index].classList.toggle("zero", text === "0" || text === "0 B");
+  });
   const { client } = row;
   const now = state(client);
   if (row.kind !== now.word) {
     row.sign.replaceChildren(stateText(client));
-    row.element.className = now.kind;
+    row.element.dataset.kind = now.kind;
     row.kind = now.word;
   }
   put(row.since, duration(client.since_s));

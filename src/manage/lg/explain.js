@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h, hash, told } from "./html.js";
-import { route } from "./routes.js";
+import { heads, route } from "./routes.js";
 
 const signs = { best: ["●", "up"], additional: ["●", "up"], lost: ["○", "off"], rejected: ["✕", "down"], own: ["○", "off"] };
 
@@ -36,8 +36,9 @@ export async function show({ main, query, signal }) {
     const answer = await get("explain", { prefix: asked, to }, signal);
     main.append(h("p", { class: "answer" }, answer.answer));
     if (answer.paths.length > 0) main.append(h("h2", null, "Every path, the preferred first"));
-    const line = (path) => h("span", { class: "fate" }, h("b", null, path.path.from), " ", fate(path));
-    main.append(h("div", { class: "routes fates" }, answer.paths.map((path) => route(path.path, { fate: line(path), explainTo: to }))));
+    const lines = answer.paths.map((path) => route(path.path, { fate: fate(path), explainTo: to }));
+    if (lines.length > 0) lines.unshift(heads({ fate: true }, "What became of it"));
+    main.append(h("div", { class: "routes fates" }, lines));
   } catch (error) {
     if (error.name !== "AbortError") main.append(told(error.message, "error"));
   }

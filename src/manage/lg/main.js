@@ -43,8 +43,16 @@ function show() {
     is ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
   }
   main.replaceChildren();
+  entitle();
   window.scrollTo(0, 0);
   page.show({ main, parts, query, signal: ended.signal, typed: () => box.value });
+}
+
+let server = "Looking glass";
+function entitle() {
+  const { name, parts, query } = place();
+  const words = { client: parts[0], search: query.get("q"), explain: "Explain", live: "Live" };
+  document.title = words[name] ? `${words[name]} – ${server}` : server;
 }
 
 /** What Enter would do with what is typed. */
@@ -132,7 +140,8 @@ async function look() {
     return;
   }
   put(document.getElementById("server"), `AS${summary.asn}`);
-  document.title = `AS${summary.asn} looking glass`;
+  server = `AS${summary.asn} looking glass`;
+  entitle();
   put(document.getElementById("version"), `Rialto ${summary.version}`);
   const said = [
     `${count(summary.established)} of ${count(summary.clients)} clients up`,
@@ -155,6 +164,8 @@ async function look() {
 let came = 0;
 window.addEventListener("hashchange", () => {
   came += 1;
+  // Whoever hears the page is to hear what is new.
+  main.focus({ preventScroll: true });
   show();
 });
 show();

@@ -19,21 +19,20 @@ const words = {
 };
 const inWords = (state) => (state in words ? words[state] : state);
 
-export function verdict(path) {
+export function verdict(path, isBrief) {
   if (path.accepted && path.remark) return h("span", { class: "verdict odd" }, h("span", { "aria-hidden": "true" }, "◆"), ` Accepted, though: ${path.remark.text}`);
   if (path.accepted) return h("span", { class: "verdict up" }, h("span", { "aria-hidden": "true" }, "✓"), " Accepted");
-  return h("span", { class: "verdict down" }, h("span", { "aria-hidden": "true" }, "✕"), ` Rejected: ${path.reject?.text ?? ""}`);
+  return h("span", { class: "verdict down" }, h("span", { "aria-hidden": "true" }, "✕"), `${isBrief ? "" : " Rejected:"} ${path.reject?.text ?? ""}`);
 }
 
 /** `as`: what the line shows beside prefix and AS_PATH. */
-export function route(path, as, extra) {
+export function route(path, as) {
   const { attributes } = path;
-  const from = h("span", { class: "from" }, path.from);
   const line = h("summary", { "data-item": true },
-    h("span", { class: "prefix mono" }, path.prefix),
-    as.fate ? null : as.isOneClients ? null : from,
+    as.fate ? null : h("span", { class: "prefix mono" }, path.prefix),
+    as.isOneClients ? null : h("span", { class: "from" }, path.from),
     h("span", { class: "path mono" }, attributes.as_path || "(empty AS_PATH)"),
-    as.fate ?? (as.hidesVerdict ? null : verdict(path)));
+    as.fate ?? (as.hidesVerdict ? null : verdict(path, as.isBrief)));
   const others = attributes.others.map((other) => `type ${other.code}, flags ${other.flags}: ${other.value}`);
   const body = () => facts([
     ["From", h("a", { href: hash(`/client/${escape(path.from)}`) }, `${path.from} (AS${path.from_asn}, ${path.from_address})`)],
@@ -57,9 +56,15 @@ export function route(path, as, extra) {
       h("a", { href: hash("/search", { q: path.prefix }) }, "All paths of the prefix"),
       h("a", { href: hash("/explain", { prefix: path.prefix, to: as.explainTo }) }, "Why a client has it or not"))],
   ]);
-  const details = h("details", { class: "route" }, line, extra);
+  const details = h("details", { class: "route" }, line);
   details.addEventListener("toggle", () => details.open && (details.querySelector(".facts") ?? details.append(body())));
   return details;
+}
+
+/** What stands in the columns of `route`; on a phone the lines say it themselves. */
+export function heads(as, last) {
+  const names = [as.fate ? null : "Prefix", as.isOneClients ? null : "From", "AS_PATH", last];
+  return h("div", { class: "heads", "aria-hidden": "true" }, names.filter(Boolean).map((name) => h("span", null, name)));
 }
 
 const PAGE = 50;
@@ -70,7 +75,7 @@ const ANSWERS_MAX = 20;
  * A page of routes under `into`: asks until it is full. `next` makes the address of the page after it.
  */
 export async function page({ into, path, parameters, cursor, as, none, next, signal }) {
-  const list = h("div", { class: "routes" });
+  const list = h("div", { class: `routes ${as.columns}` });
   const status = h("p", { class: "count", "aria-live": "polite" }, "Looking…");
   const foot = h("p", { class: "pages" });
   into.append(status, list, foot);
@@ -82,6 +87,7 @@ export async function page({ into, path, parameters, cursor, as, none, next, sig
     try {
       for (let answers = 0; answers < ANSWERS_MAX; answers += 1) {
         const answer = await get(path, { ...parameters, cursor, limit: `${PAGE - (shown % PAGE)}` }, signal);
+        if (shown === 0 && answer.routes.length > 0) list.append(heads(as, as.hidesVerdict ? null : as.isBrief ? "Reason" : "Verdict"));
         list.append(...answer.routes.map((one) => route(one, as)));
         first.prefix ??= answer.routes[0]?.prefix ?? null;
         shown += answer.routes.length;

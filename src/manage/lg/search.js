@@ -38,7 +38,7 @@ export async function show({ main, query, signal }) {
     path: "search",
     parameters: { ...wanted, verdict: keep.verdict },
     cursor: query.get("cursor"),
-    as: {},
+    as: { columns: "all" },
     none: wanted.prefix ? "Nobody announces it, nor anything that covers it." : "No client announces such a route.",
     next: (cursor) => hash("/search", { ...keep, cursor }),
     signal,
