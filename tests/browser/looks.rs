@@ -111,7 +111,6 @@ fn pictures_are_taken_where_they_are_asked_for() {
         return;
     };
     with_page(|server, page| {
-        page.size(1120, 700, false);
         let client = name(0);
         let shots = [
             ("clients", "#/".to_owned(), PAGES[0].1),
@@ -127,6 +126,7 @@ fn pictures_are_taken_where_they_are_asked_for() {
         for (scheme, ending) in [("light", ""), ("dark", "-dark")] {
             page.scheme(scheme);
             for (name, hash, until) in &shots {
+                page.size(1120, if *name == "rejected" { 880 } else { 640 }, false);
                 go(page, hash, until);
                 if *name == "clients" {
                     move_counters(server);
