@@ -66,9 +66,7 @@ impl Rtr {
         let Some(caches) = &self.caches else {
             return RtrSay::NotConfigured;
         };
-        // A cache without a single VRP has nothing to say yet.
-        let feed = caches.feed().borrow().clone();
-        if let Some(feed) = feed.filter(|feed| !feed.vrps.is_empty()) {
+        if let Some(feed) = caches.feed().borrow().clone() {
             self.carried = None;
             self.has_come = true;
             return RtrSay::Feed(feed);

@@ -39,6 +39,8 @@ pub enum News {
     Loaded(Loaded),
     /// The cache is there, but has nothing to say.
     NoData,
+    /// It says that there is not a single VRP.
+    Empty,
     Lost(String),
 }
 
@@ -251,6 +253,9 @@ impl Client {
                     let refresh = Duration::from_secs(u64::from(self.intervals.refresh_s));
                     ask_at = match session.is_behind() {
                         true => asked_at + self.timing.gap,
+                        false if self.payload.vrps.is_empty() => {
+                            Instant::now() + self.timing.no_data_retry
+                        }
                         false => Instant::now() + refresh,
                     };
                 }
@@ -305,12 +310,15 @@ impl Client {
                 self.address
             ),
         }
-        self.report(News::Loaded(Loaded {
-            payload: self.payload.clone(),
-            known,
-            valid: Duration::from_secs(u64::from(intervals.expire_s)),
-            at: wall_clock(),
-        }))
+        self.report(match vrps {
+            0 => News::Empty,
+            _ => News::Loaded(Loaded {
+                payload: self.payload.clone(),
+                known,
+                valid: Duration::from_secs(u64::from(intervals.expire_s)),
+                at: wall_clock(),
+            }),
+        })
         .await;
         Ok(())
     }

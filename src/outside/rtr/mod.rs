@@ -121,7 +121,7 @@ pub enum CacheState {
     Loading,
     /// It has answered with what it has.
     Synchronised,
-    /// Connected, but it has no data.
+    /// Connected, but it has no data, or not a single VRP.
     NoData,
 }
 
@@ -206,7 +206,7 @@ impl RtrCaches {
     }
 
     /// Changes when the content does, at most once in each `gap`; `None` while no cache has data that
-    /// hold.
+    /// hold. Never without a VRP.
     pub fn feed(&self) -> watch::Receiver<Option<Arc<RpkiFeed>>> {
         self.feed.clone()
     }
