@@ -314,6 +314,42 @@ async fn caches_of_older_versions() {
     }
 }
 
+/// A cut connection is no word of the cache: ASPAs are not given up for it.
+#[tokio::test]
+async fn connections_that_are_cut_cost_no_version_for_long() {
+    let says = |cuts| {
+        let mut says = Says::new(5, 1..4);
+        (says.cuts, says.aspas) = (cuts, vec![aspa(1, &[2])]);
+        says
+    };
+    // Before it was ever heard, a lower version is tried, and then the highest again.
+    let cache = Cache::start(says(2)).await;
+    let mut config = config(&[&cache]);
+    config.timing.climb = Duration::from_millis(300);
+    let caches = RtrCaches::start(config);
+    let mut feed = caches.feed();
+    assert!(!wait_for_vrps(&mut feed, 1..4).await.has_aspa);
+    let has_aspa = |feed: Option<&RpkiFeed>| feed.is_some_and(|feed| feed.has_aspa);
+    wait_for(&mut feed, "ASPAs, without a gap", |feed| {
+        assert!(feed.is_some());
+        has_aspa(feed)
+    })
+    .await;
+    let queries = cache.says().queries.clone();
+    assert_eq!(queries, [('R', 2), ('R', 2), ('R', 1), ('R', 2)]);
+
+    // What it has spoken it speaks still.
+    let address = cache.address;
+    drop(cache);
+    let what = "the loss to be noticed";
+    wait_for_status(&caches, 0, what, |status| status.state == CacheState::Down).await;
+    let mut back = says(4);
+    back.set(1..5);
+    let cache = Cache::start_at(address, back).await;
+    assert!(wait_for_vrps(&mut feed, 1..5).await.has_aspa);
+    assert_eq!(cache.says().queries, [('S', 2); 5]);
+}
+
 /// As StayRTR 0.5.1 has it: the flags are not in the header.
 #[tokio::test]
 async fn aspas_of_an_old_draft_are_done_without() {

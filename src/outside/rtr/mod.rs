@@ -72,6 +72,8 @@ pub struct RtrTiming {
     pub pause_max: Duration,
     /// Until a cache without data is asked again.
     pub no_data_retry: Duration,
+    /// Until a cache that is asked in a lower version, though it never said so, is asked in the highest again.
+    pub climb: Duration,
     /// Between two queries, and between two changes of the feed, at least.
     pub gap: Duration,
     /// How long a preferred cache must be well before it takes over from another.
@@ -90,6 +92,7 @@ impl Default for RtrTiming {
             pause: Duration::from_secs(1),
             pause_max: Duration::from_secs(60),
             no_data_retry: Duration::from_secs(15),
+            climb: Duration::from_secs(3600),
             gap: Duration::from_millis(100),
             settle: Duration::from_secs(10),
             patience: Duration::from_secs(60),
