@@ -30,6 +30,7 @@ pub struct ReloadOptions {
     /// Instead of those of `[reload]`.
     pub max_rejected: Option<Bound>,
     pub max_lost: Option<Bound>,
+    pub max_restarts: Option<Bound>,
     /// Whatever the bounds say, and though the VRPs are far fewer than they were.
     pub force: bool,
     /// Roll back unless a confirmation comes within so many seconds.
@@ -295,23 +296,28 @@ impl Plane {
         let current = self.current();
         let sections: [&ReloadLimits; 2] = [&current.config.reload, &new.reload];
         let mut limits = Vec::new();
-        let mut add = |is_lost, asked: Option<Bound>, of: fn(&ReloadLimits) -> Option<Bound>| {
+        let mut add = |what, asked: Option<Bound>, of: fn(&ReloadLimits) -> Option<Bound>| {
             let by_section = sections.iter().filter_map(|section| of(section));
             match asked {
                 Some(bound) => limits.push(Limit {
                     bound,
-                    is_lost,
+                    what,
                     is_asked: true,
                 }),
                 None => limits.extend(by_section.map(|bound| Limit {
                     bound,
-                    is_lost,
+                    what,
                     is_asked: false,
                 })),
             }
         };
-        add(false, options.max_rejected, |limits| limits.max_rejected);
-        add(true, options.max_lost, |limits| limits.max_lost);
+        add(What::Rejected, options.max_rejected, |limits| {
+            limits.max_rejected
+        });
+        add(What::Lost, options.max_lost, |limits| limits.max_lost);
+        add(What::Restarts, options.max_restarts, |limits| {
+            limits.max_restarts
+        });
         limits.dedup();
         limits
     }
@@ -445,12 +451,19 @@ impl Changes {
     }
 }
 
+/// What a bound is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum What {
+    Rejected,
+    Lost,
+    Restarts,
+}
+
 /// One bound of a reload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Limit {
     bound: Bound,
-    /// Prefixes lost, not paths rejected.
-    is_lost: bool,
+    what: What,
     /// By the command, not by the configuration.
     is_asked: bool,
 }
@@ -458,18 +471,24 @@ struct Limit {
 /// The bounds that it passes, in sentences.
 fn passed(limits: &[Limit], rehearsal: &RehearsalView) -> Vec<String> {
     let sentence = |limit: &Limit| {
-        let (count, all, what, key) = match limit.is_lost {
-            false => (
+        let (count, all, what, key) = match limit.what {
+            What::Rejected => (
                 rehearsal.newly_rejected,
                 rehearsal.accepted,
                 "accepted paths would be rejected or withdrawn",
                 "max_rejected",
             ),
-            true => (
+            What::Lost => (
                 rehearsal.lost,
                 rehearsal.served,
                 "prefixes, counted for each client that has them, would be lost",
                 "max_lost",
+            ),
+            What::Restarts => (
+                rehearsal.restarts.len() as u64,
+                rehearsal.up,
+                "sessions that are up would begin anew",
+                "max_restarts",
             ),
         };
         let source = match limit.is_asked {
