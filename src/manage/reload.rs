@@ -1,6 +1,7 @@
 //! Reloads: rehearsed first where bounds are set, for the time being until they are confirmed where that
 //! was asked for. And draining, before the server stops (RFC 8326).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,7 +62,11 @@ pub struct TooMuch {
 
 /// The reload that awaits its confirmation, if one does.
 #[derive(Default)]
-pub struct Unconfirmed(Mutex<Option<Before>>);
+pub struct Unconfirmed {
+    before: Mutex<Option<Before>>,
+    /// The last reload was rolled back: the files still hold what was taken back.
+    is_rolled_back: AtomicBool,
+}
 
 /// What was in force before it.
 struct Before {
@@ -84,7 +89,7 @@ struct Read {
 
 impl Unconfirmed {
     fn lock(&self) -> MutexGuard<'_, Option<Before>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.before.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,6 +117,7 @@ impl Plane {
             false => self.check_limits(&limits, &draft, &read.warnings).await?,
         };
         let difference = self.put_into_force(draft).await?;
+        self.note_rolled_back(false);
         if options.force {
             self.feeds().accept_vrps();
         }
@@ -144,7 +150,8 @@ impl Plane {
         let changes = self.changes.lock().await.clone();
         let current = self.current();
         let mut read = self.read(&changes).await?;
-        if read.config.rpki.caches != current.config.rpki.caches {
+        let caches = &read.config.rpki.caches;
+        if !caches.is_empty() && *caches != current.config.rpki.caches {
             let what =
                 "rpki.caches changes: what the new caches say is not known yet, and not in this";
             read.warnings.push(what.to_owned());
@@ -260,9 +267,12 @@ impl Plane {
     }
 
     /// Looks for new files from outside, without a word from the operator: within the bounds of
-    /// `[reload]`. Lets up who waited for them.
+    /// `[reload]`. Lets up who waited for them. After a rollback the operator is waited for.
     pub async fn take_files(self: &Arc<Plane>) {
         let mut changes = self.changes.lock().await;
+        if self.is_rolled_back() {
+            return;
+        }
         let config = self.current().config.clone();
         let mut kept = changes.clone();
         let (_, copying) = self.read_irr(&config, &mut kept).await;
@@ -383,7 +393,9 @@ impl Plane {
             ),
             _ => return true,
         };
-        let (files, _) = read_vrps(&config.rpki, &files, wall_clock());
+        let (mut newest, _) = read_vrps(&config.rpki, &files, wall_clock());
+        take_back(&mut newest, &self.feeds().files(), &files);
+        let files = newest;
         let mut kept = changes.clone();
         kept.inputs.irr = irr;
         let before = &changes.inputs.outside;
@@ -392,6 +404,7 @@ impl Plane {
             Ok(difference) => {
                 *changes = kept;
                 *self.unconfirmed.lock() = None;
+                self.note_rolled_back(true);
                 self.feeds().keep_files(files);
                 self.follow_rtr();
                 error!("the reload was not confirmed in time and is rolled back: {difference}");
@@ -404,6 +417,28 @@ impl Plane {
                 false
             }
         }
+    }
+
+    fn note_rolled_back(&self, is_so: bool) {
+        let noted = &self.unconfirmed.is_rolled_back;
+        noted.store(is_so, Ordering::Relaxed);
+    }
+
+    /// Whether files are left alone until the next reload, as they hold what was taken back.
+    fn is_rolled_back(&self) -> bool {
+        self.unconfirmed.is_rolled_back.load(Ordering::Relaxed)
+    }
+
+    /// What is doubtful about what is in force, in sentences.
+    pub fn warnings(&self) -> Vec<String> {
+        let current = self.current();
+        let mut warnings = self.feeds().warnings(&current.exchange.outside);
+        if self.is_rolled_back() && (current.config.irr.watch.is_some() || self.is_waiting()) {
+            let told = "the last reload was rolled back: new files from outside are not taken until the next \
+                        rialto reload, as they may be what was taken back";
+            warnings.push(told.to_owned());
+        }
+        warnings
     }
 
     pub fn is_draining(&self) -> bool {
@@ -448,6 +483,16 @@ impl Changes {
                 .any(|client| client.address == address)
         };
         self.overrides.retain(is_there);
+    }
+}
+
+/// A file that says what it said when the reload read it says again what it said before.
+fn take_back(newest: &mut VrpFiles, in_force: &VrpFiles, before: &VrpFiles) {
+    for (name, said) in newest {
+        let is_of_reload = in_force.get(name) == Some(&*said);
+        if let Some(before) = before.get(name).filter(|_| is_of_reload) {
+            *said = before.clone();
+        }
     }
 }
 

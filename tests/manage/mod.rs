@@ -7,6 +7,7 @@ mod counts;
 mod fake;
 mod reloads;
 mod shrink;
+mod taken_back;
 mod vrp_files;
 
 use std::io::{Read, Write};
