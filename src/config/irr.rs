@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::base::Asn;
 use crate::policy::PrefixRange;
 
-use super::lists::{prefix_range, prefix_ranges};
+use super::lists::{has_host_bits, prefix_range, prefix_ranges};
 use super::model::ClientConfig;
 use super::problem::Problems;
 use super::reader::{Entry, Reader};
@@ -216,6 +216,9 @@ fn route(entry: &Entry<'_>) -> Option<(PrefixRange, Option<Asn>)> {
     let Some(text) = entry.value().as_str() else {
         return prefix_range(entry).map(|range| (range, None));
     };
+    if has_host_bits(entry, text) {
+        return None;
+    }
     let mut words = text.split_whitespace();
     let range = words.next().and_then(|word| word.parse().ok());
     let origin = words.next().map(|word| {

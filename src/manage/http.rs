@@ -156,7 +156,12 @@ fn why_not_ready(plane: &Plane, census: &Census) -> Option<String> {
 
 async fn metrics(State(plane): Shared) -> Response {
     let census = plane.census().await;
-    let text = metrics::encode(&plane.current().exchange, &census, plane.data().now());
+    let text = metrics::encode(
+        &plane.current().exchange,
+        &census,
+        plane.feeds().refused().is_some(),
+        plane.data().now(),
+    );
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
