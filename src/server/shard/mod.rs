@@ -4,6 +4,7 @@
 //! is told by [`ToShard`] and answers with [`ToCore`].
 
 mod flush;
+mod hashes;
 mod outbox;
 mod query;
 mod refresh;
@@ -30,6 +31,7 @@ use crate::rib::{
 use super::exchange::Exchange;
 use super::message::{ClientUp, ToCore, ToShard};
 use super::query::{ShardReply, ShardStats};
+use hashes::Hashes;
 use outbox::Outbox;
 use refresh::Phases;
 use sweep::Sweep;
@@ -69,6 +71,8 @@ pub struct Shard {
     /// Pieces of rehearsals so far.
     rehearsed_count: u32,
     walks: Walks,
+    /// Questions of cores that are yet to be answered.
+    hashes: VecDeque<Hashes>,
     watch: Watch,
     outbox: Outbox,
     replies: VecDeque<(u64, ShardReply)>,
@@ -148,6 +152,7 @@ impl Shard {
             sweep: Sweep::default(),
             rehearsed_count: 0,
             walks: Walks::default(),
+            hashes: VecDeque::new(),
             watch: Watch::default(),
             outbox: Outbox::new(exchange.core_count),
             replies: VecDeque::new(),
@@ -220,6 +225,7 @@ impl Shard {
             return self.has_work(now);
         }
         self.tell_reloaded();
+        self.hashes_piece();
         self.flush_if_due(now);
         self.walk_piece();
         self.start_reclaim();
@@ -249,6 +255,7 @@ impl Shard {
         self.sweep.is_active()
             || self.sweep.is_untold()
             || self.walks.has_work()
+            || !self.hashes.is_empty()
             || (!self.pending.is_empty() && self.is_flush_due(now))
     }
 
