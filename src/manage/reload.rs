@@ -195,7 +195,12 @@ impl Plane {
 
     /// Reads everything that a reload reads; what is in use stays as it is.
     async fn read(&self, changes: &Changes) -> Result<Read, ChangeError> {
-        let config = Arc::new(config::load(self.file()).map_err(ChangeError::Configuration)?);
+        let file = self.file().to_owned();
+        // Long lists take seconds.
+        let load = tokio::task::spawn_blocking(move || config::load(&file));
+        let broken = |error| ChangeError::Refused(format!("the configuration: {error}"));
+        let config = load.await.map_err(broken)?;
+        let config = Arc::new(config.map_err(ChangeError::Configuration)?);
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         for warning in &warnings {
             warn!("{warning}");
