@@ -225,7 +225,7 @@ impl Plane {
         files: &VrpFiles,
         before: &Outside,
     ) -> Outside {
-        let say = self.feeds.rtr_say(self.data.now());
+        let say = self.feeds.rtr_say_of(&config.rpki, self.data.now());
         let (config, files, feeds) = (config.clone(), files.clone(), self.feeds.clone());
         let kept = before.clone();
         let merge =

@@ -8,6 +8,7 @@ mod fake;
 mod refused;
 mod reloads;
 mod shrink;
+mod taken_back;
 mod vrp_files;
 mod watchdog;
 
