@@ -65,6 +65,9 @@ pub struct RunArgs {
     /// The configuration
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Started as root: become this user for good once the sockets are open
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
     /// How log lines look, instead of what [log] says
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormatArg>,

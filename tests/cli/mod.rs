@@ -1,6 +1,9 @@
 //! Exit statuses: 0 done and well, 1 it ran and something is wrong, 2 the words are.
 
+mod bfd;
 mod data;
+mod package;
+mod process;
 mod run;
 
 use std::fs;

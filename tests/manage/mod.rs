@@ -10,6 +10,7 @@ mod reloads;
 mod shrink;
 mod taken_back;
 mod vrp_files;
+mod watchdog;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
