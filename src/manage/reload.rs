@@ -22,9 +22,9 @@ const ROLL_BACK_AGAIN: Duration = Duration::from_secs(1);
 /// Nobody waits longer for a confirmation.
 const CONFIRM_S_MAX: u32 = 86_400;
 
-/// How a reload is asked for. The default is the plain one. A bound that is not known must not be passed over.
+/// How a reload is asked for. The default is the plain one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ReloadOptions {
     /// Say what would change, and change nothing.
     pub dry_run: bool,
