@@ -17,7 +17,7 @@ use crate::runtime::wall_clock;
 
 use super::lacking::irr_problems;
 use super::rpki::{Merger, NewFeed, Rtr, RtrSay};
-use super::shrink::Shrink;
+use super::shrink::Shrinks;
 use super::vrp_files::{VrpFiles, expires_next_s, file_time, read_vrps, spent};
 
 /// What comes from outside, and where it is kept.
@@ -30,7 +30,7 @@ pub struct Feeds {
     file_problems: Mutex<Vec<String>>,
     rtr: Mutex<Rtr>,
     merger: Mutex<Merger>,
-    shrink: Mutex<Shrink>,
+    shrinks: Mutex<Shrinks>,
     /// What was said of the IRR data last.
     irr_problems: Mutex<Vec<String>>,
     /// What the copies last came to.
@@ -179,24 +179,19 @@ impl Feeds {
 
     /// Other data from outside are in force.
     pub fn note_outside(&self, before: &Outside, now: &Outside) {
-        let mut shrink = lock(&self.shrink);
-        match (&before.vrps, &now.vrps) {
-            (Some(before), Some(now)) => shrink.handle_change(before.len(), now.len()),
-            (_, None) => shrink.accept(),
-            (None, Some(_)) => {}
-        }
+        lock(&self.shrinks).handle_change(before, now);
     }
 
-    /// That there are so few VRPs is as it should be.
-    pub fn accept_vrps(&self) {
-        lock(&self.shrink).accept();
+    /// That there are so few VRPs and ASPAs is as it should be.
+    pub fn accept_shrink(&self) {
+        lock(&self.shrinks).accept();
     }
 
     /// What is doubtful about the data that are in force, in sentences.
     pub fn warnings(&self, in_force: &Outside) -> Vec<String> {
-        let count = in_force.vrps.as_ref().map_or(0, |vrps| vrps.len());
-        let shrink = lock(&self.shrink).warning(count);
-        shrink.into_iter().chain(self.refused()).collect()
+        let mut warnings = lock(&self.shrinks).warnings(in_force);
+        warnings.extend(self.refused());
+        warnings
     }
 
     /// What came of new data from files; in the log when it is another thing than the last time.

@@ -123,7 +123,7 @@ impl Plane {
         let difference = self.put_into_force(draft).await?;
         self.note_rolled_back(false);
         if options.force {
-            self.feeds().accept_vrps();
+            self.feeds().accept_shrink();
         }
         self.feeds().keep_files(read.files);
         self.feeds().keep_copies(read.copying);
