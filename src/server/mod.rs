@@ -3,10 +3,12 @@
 
 mod core;
 pub mod exchange;
+mod latency;
 pub mod message;
 pub mod query;
 pub mod reach;
 mod shard;
 
 pub use self::core::{ConnId, CoreAction, SessionCore};
+pub use latency::{LATENCY_BOUNDS_US, Latencies};
 pub use shard::Shard;

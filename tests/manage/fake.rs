@@ -138,6 +138,7 @@ impl Fake {
                 slot: ClientSlot(slot),
                 epoch: SessionEpoch(1),
                 generation: state.exchange.generation,
+                heard: NOW,
                 updates: vec![RouteUpdate {
                     seq: 1,
                     set: Some(set.clone()),

@@ -46,6 +46,7 @@ impl SessionCore {
             up,
             history,
             epoch,
+            heard,
             ..
         } = state;
         let mut rests_due = None;
@@ -78,6 +79,7 @@ impl SessionCore {
                             slot,
                             epoch: *epoch,
                             generation,
+                            heard: *heard,
                         };
                         if let Some(shares) = split(
                             links,
