@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::Asn;
 use crate::policy::PrefixRange;
 
-use super::lists::{prefix_range, prefix_ranges};
+use super::lists::{has_host_bits, prefix_range, prefix_ranges};
 use super::reader::{Entry, Reader};
 
 /// `[irr]`: where the data of AS-SETs is.
@@ -182,6 +182,9 @@ fn route(entry: &Entry<'_>) -> Option<(PrefixRange, Option<Asn>)> {
     let Some(text) = entry.value().as_str() else {
         return prefix_range(entry).map(|range| (range, None));
     };
+    if has_host_bits(entry, text) {
+        return None;
+    }
     let mut words = text.split_whitespace();
     let range = words.next().and_then(|word| word.parse().ok());
     let origin = words.next().map(|word| {

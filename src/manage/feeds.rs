@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tokio::task::{JoinError, spawn_blocking};
-use tracing::error;
+use tracing::{error, info};
 
 use crate::base::Time;
 use crate::config::{Config, IrrFeed, IrrSources, RpkiFeed as RpkiSources};
-use crate::outside::irr::{Copying, IrrIngredients, IrrProblem, IrrStore};
+use crate::outside::irr::{Copying, IrrIngredients, IrrStore};
 use crate::outside::rtr::CacheStatus;
 use crate::outside::vrp_file::FileTime;
 use crate::policy::{IrrSet, Outside};
 use crate::runtime::wall_clock;
 
+use super::lacking::irr_problems;
 use super::rpki::{Merger, NewFeed, Rtr, RtrSay};
 use super::shrink::Shrink;
 use super::vrp_files::{VrpFiles, expires_next_s, file_time, read_vrps, spent};
@@ -39,6 +40,8 @@ pub struct Feeds {
     copying: tokio::sync::Mutex<()>,
     irr_missing: Mutex<BTreeSet<String>>,
     irr_oldest: Mutex<Option<SystemTime>>,
+    /// Why new data from files was not taken into use, while that is so.
+    refused: Mutex<Option<String>>,
 }
 
 struct Store {
@@ -202,7 +205,23 @@ impl Feeds {
     /// What is doubtful about the data that are in force, in sentences.
     pub fn warnings(&self, in_force: &Outside) -> Vec<String> {
         let count = in_force.vrps.as_ref().map_or(0, |vrps| vrps.len());
-        Vec::from_iter(lock(&self.shrink).warning(count))
+        let shrink = lock(&self.shrink).warning(count);
+        shrink.into_iter().chain(self.refused()).collect()
+    }
+
+    /// What came of new data from files; in the log when it is another thing than the last time.
+    pub fn note_refused(&self, why: Option<String>) {
+        let mut refused = lock(&self.refused);
+        match &why {
+            Some(why) if refused.as_ref() != Some(why) => error!("{why}"),
+            None if refused.is_some() => info!("new data from files is in force again"),
+            _ => {}
+        }
+        *refused = why;
+    }
+
+    pub fn refused(&self) -> Option<String> {
+        lock(&self.refused).clone()
     }
 
     /// What the VRP files in use say.
@@ -275,7 +294,7 @@ fn read_irr(store: &Mutex<Option<Store>>, config: &Config) -> IrrData {
             .filter_map(|(sources, made)| Some((sources.clone(), made.set?)))
             .collect(),
         missing,
-        problems: report.problems.iter().map(IrrProblem::to_string).collect(),
+        problems: irr_problems(config, &report),
         copying,
     }
 }

@@ -9,6 +9,7 @@ mod fates;
 mod feeds;
 mod feeds_view;
 mod http;
+mod lacking;
 pub mod logs;
 mod metrics;
 mod named;
@@ -29,7 +30,7 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::runtime::wall_clock;
 
@@ -40,6 +41,7 @@ pub use control::{ControlError, ControlSocket, Request, Response};
 pub use data_path::{Answer, DataPath, Unavailable};
 pub use feeds::{Feeds, IrrData};
 pub use http::router;
+pub use lacking::at_start;
 pub use named::{NoClient, named};
 pub use plane::{ChangeError, Current, Plane, Verb};
 pub use rehearsal::{AnnouncerChange, ReceiverChange, RehearsalView, WhyView};
@@ -141,6 +143,9 @@ const WAIT_LOOK: Duration = Duration::from_secs(1);
 async fn wait_for_data(plane: Arc<Plane>) {
     let wait_max = plane.current().config.irr.wait_max;
     let deadline = plane.data().now() + wait_max;
+    if let Some(told) = plane.waiting() {
+        warn!("{told}");
+    }
     while plane.is_waiting() && plane.data().now() < deadline {
         tokio::time::sleep(WAIT_LOOK.min(deadline.since(plane.data().now()))).await;
         plane.take_files().await;

@@ -12,7 +12,7 @@ use crate::config::{self, Bound, Config, Difference, Inputs, ReloadLimits};
 use crate::outside::irr::Copying;
 use crate::runtime::wall_clock;
 
-use super::plane::{ChangeError, Changes, Draft, Plane};
+use super::plane::{ChangeError, Changes, Current, Draft, Plane};
 use super::rehearsal::{RehearsalView, rehearse};
 use super::vrp_files::{VrpFiles, read_vrps};
 
@@ -103,9 +103,13 @@ impl Plane {
         let mut read = self.read(&changes).await?;
         let draft = self.draft(read.config.clone(), &mut read.changes).await;
         let limits = self.limits(&read.config, options);
+        let is_emptied = is_emptied(&self.current().config, &draft);
         let rehearsal = match options.force {
             true => None,
-            false => self.check_limits(&limits, &draft, &read.warnings).await?,
+            false if is_emptied || !limits.is_empty() => {
+                Some(self.check_limits(&limits, &draft, &read.warnings).await?)
+            }
+            false => None,
         };
         let difference = self.put_into_force(draft).await?;
         if options.force {
@@ -113,6 +117,7 @@ impl Plane {
         }
         self.feeds().keep_files(read.files);
         self.feeds().keep_copies(read.copying);
+        self.feeds().note_refused(None);
         let (current, inputs, files) = before;
         let is_changed = !difference.is_empty()
             || self.current().exchange.generation != current.exchange.generation;
@@ -136,7 +141,10 @@ impl Plane {
     }
 
     /// What a reload would change. Other changes do not wait for it.
-    pub(super) async fn reload_dry(&self, options: &ReloadOptions) -> Result<Reloaded, ChangeError> {
+    pub(super) async fn reload_dry(
+        &self,
+        options: &ReloadOptions,
+    ) -> Result<Reloaded, ChangeError> {
         let changes = self.changes.lock().await.clone();
         let current = self.current();
         let mut read = self.read(&changes).await?;
@@ -161,7 +169,12 @@ impl Plane {
         };
         let over = match options.force {
             true => Vec::new(),
-            false => passed(&self.limits(&read.config, options), &rehearsal),
+            false => over(
+                &self.limits(&read.config, options),
+                &rehearsal,
+                &current,
+                &draft,
+            ),
         };
         Ok(Reloaded {
             difference: draft.difference,
@@ -199,22 +212,19 @@ impl Plane {
         })
     }
 
-    /// Looks first where there are bounds; an error where one is passed.
+    /// Looks what would become of the routes; an error where a bound is passed.
     async fn check_limits(
         &self,
         limits: &[Limit],
         draft: &Draft,
         warnings: &[String],
-    ) -> Result<Option<RehearsalView>, ChangeError> {
-        if limits.is_empty() {
-            return Ok(None);
-        }
+    ) -> Result<RehearsalView, ChangeError> {
         self.settle().await?;
         let current = self.current();
         let found = rehearse(&self.data, &current.exchange, &draft.exchange).await?;
-        let over = passed(limits, &found);
+        let over = over(limits, &found, &current, draft);
         match over.is_empty() {
-            true => Ok(Some(found)),
+            true => Ok(found),
             false => Err(ChangeError::TooMuch(Box::new(TooMuch {
                 over,
                 difference: draft.difference.clone(),
@@ -267,22 +277,23 @@ impl Plane {
             .outside_with(&config, &files, &kept.inputs.outside)
             .await;
         let draft = self.draft(config.clone(), &mut kept).await;
-        let limits = match draft.is_change() {
-            true => self.limits(&config, &ReloadOptions::default()),
-            false => Vec::new(),
+        let limits = self.limits(&config, &ReloadOptions::default());
+        let checked = match draft.is_change() && !limits.is_empty() {
+            true => self.check_limits(&limits, &draft, &[]).await.map(drop),
+            false => Ok(()),
         };
-        let checked = self.check_limits(&limits, &draft, &[]).await;
         let changed = match checked {
-            Ok(_) => self.put_into_force(draft).await,
+            Ok(()) => self.put_into_force(draft).await,
             Err(error) => Err(error),
         };
         match changed {
             Ok(_) => {
                 self.feeds().keep_files(files);
                 self.feeds().keep_copies(copying);
+                self.feeds().note_refused(None);
                 *changes = kept;
             }
-            Err(error) => error!("new data from files is not in force: {error}"),
+            Err(error) => self.feeds().note_refused(Some(refused(&error))),
         }
     }
 
@@ -385,7 +396,10 @@ impl Plane {
                 *self.unconfirmed.lock() = None;
                 self.feeds().keep_files(files);
                 self.follow_rtr();
-                error!("the reload was not confirmed in time and is rolled back: {difference}");
+                error!(
+                    "the reload was not confirmed in time and is rolled back: {difference}; the files still hold \
+                     what was taken back, and the next reload or start brings it again: correct them first"
+                );
                 true
             }
             Err(error) => {
@@ -450,6 +464,40 @@ struct Limit {
     is_lost: bool,
     /// By the command, not by the configuration.
     is_asked: bool,
+}
+
+/// That new data from files was not taken into use.
+fn refused(error: &ChangeError) -> String {
+    let why = match error {
+        ChangeError::TooMuch(much) => much.over.join("; "),
+        other => other.to_string(),
+    };
+    format!(
+        "new data from files was refused, what was there before is in use: {why}; rialto reload --dry-run shows \
+         what it would do, rialto reload --force takes it"
+    )
+}
+
+/// Whether no client would be left. That is meant by hardly anybody, so it needs no bound.
+fn is_emptied(old: &Config, draft: &Draft) -> bool {
+    !old.clients.is_empty() && draft.config.clients.is_empty()
+}
+
+/// Why it is not done without force, in sentences.
+fn over(
+    limits: &[Limit],
+    rehearsal: &RehearsalView,
+    current: &Current,
+    draft: &Draft,
+) -> Vec<String> {
+    let emptied = is_emptied(&current.config, draft).then(|| {
+        let count = current.config.clients.len();
+        format!("all clients ({count}) would be removed, and none would be left")
+    });
+    emptied
+        .into_iter()
+        .chain(passed(limits, rehearsal))
+        .collect()
 }
 
 /// The bounds that it passes, in sentences.

@@ -1,5 +1,6 @@
 //! Exit statuses: 0 done and well, 1 it ran and something is wrong, 2 the words are.
 
+mod data;
 mod run;
 
 use std::fs;

@@ -234,3 +234,47 @@ fn a_hang_up_while_a_confirmation_is_awaited_is_refused_and_the_log_says_so() {
     signal(&running.child, "-TERM");
     assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_session_that_waits_for_data_says_so_and_the_log_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    let two = "[[client]]\nasn = 10002\naddress = \"127.0.0.10\"\nirr.as_sets = [\"AS-A\"]\n";
+    write(folder.path(), api, bgp, &format!("{ONE}{two}"));
+    let mut running = start(folder.path(), api);
+    let mut log = BufReader::new(running.child.stderr.take().unwrap()).lines();
+    let held = "sessions are held back for up to 60 s until data for their checks is there: 1 client (AS10002-1)";
+    assert!(log.any(|line| line.unwrap().contains(held)));
+
+    let output = rialto(&["show", "clients", "--api", &running.api]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let waits = |line: &&str| line.ends_with("WAITS for data of its checks: rialto show feeds");
+    let waiting: Vec<&str> = text.lines().filter(waits).collect();
+    assert!(
+        waiting.len() == 1 && waiting[0].starts_with("AS10002-1"),
+        "{text}"
+    );
+    signal(&running.child, "-TERM");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_reload_that_is_taken_back_leaves_its_files_and_the_log_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    write(folder.path(), api, bgp, ONE);
+    let mut running = start(folder.path(), api);
+    let mut log = BufReader::new(running.child.stderr.take().unwrap()).lines();
+    let two = format!("{ONE}[[client]]\nasn = 10002\naddress = \"127.0.0.10\"\n");
+    write(folder.path(), api, bgp, &two);
+    let output = rialto(&["reload", "--confirm", "1s", "--api", &running.api]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = log.find_map(|line| line.ok().filter(|line| line.contains("is rolled back: ")));
+    let told = told.unwrap();
+    assert!(
+        told.contains("removed: AS10002-1; the files still hold what was taken back, and the next reload or start"),
+        "{told}"
+    );
+    signal(&running.child, "-TERM");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}

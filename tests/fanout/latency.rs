@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use rialto::base::*;
 use rialto::server::Latencies;
 
 use crate::peer::prefixes;
-use crate::world::{World, exchange, exchange_of_cores, with_client};
+use crate::world::{World, exchange, with_client};
 
 /// How many took longer than that, which is one of the bounds.
 fn longer(latencies: &Latencies, than_ms: u64) -> u64 {
@@ -67,10 +66,9 @@ fn what_waits_for_shards_is_as_old_as_its_octets() {
 
 #[test]
 fn a_client_that_joins_gets_everything_and_that_is_no_latency() {
-    let mut world = World::new(exchange_of_cores(3, 2, 1));
-    world.connect(0);
-    world.connect(1);
-    world.run_for(Duration::from_secs(200));
+    let mut world = World::new(exchange(3, 2));
+    world.connect_all();
+    world.hang_up(2);
     world.peer(0).announce(1, prefixes(0..1000));
     world.run();
     let before = world.stats();

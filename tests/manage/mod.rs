@@ -6,6 +6,7 @@ mod changes;
 mod counts;
 mod fake;
 mod monitoring;
+mod refused;
 mod reloads;
 mod shrink;
 mod vrp_files;
@@ -92,12 +93,12 @@ impl Server {
 
     /// Status and body.
     pub fn get(&self, path: &str) -> (u16, String) {
-        let (head, body) = self.ask(path, "");
+        let (head, body) = self.get_with(path, "");
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
     }
 
     /// Head and body; `headers` are whole lines.
-    pub fn ask(&self, path: &str, headers: &str) -> (String, String) {
+    pub fn get_with(&self, path: &str, headers: &str) -> (String, String) {
         get(self.api, path, headers).unwrap()
     }
 

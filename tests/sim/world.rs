@@ -2,6 +2,7 @@
 //! connections and a clock. Whoever has something to do may come first; a seed decides.
 
 mod lines;
+mod mirror;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use rialto::server::message::{CoreNotice, ToCore, ToShard};
 use rialto::server::query::{CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply};
 use rialto::server::{ConnId, CoreAction, SessionCore, Shard};
 
+use self::mirror::Mirror;
 use super::rng::Rng;
 use super::speaker::{Speaker, State};
 
@@ -56,6 +58,7 @@ struct ShardHost {
     mail: VecDeque<ToShard>,
     mail_max: usize,
     wants_turn: bool,
+    mirror: Mirror,
 }
 
 /// A client's machine: its speaker and its end of the connection.
@@ -110,6 +113,7 @@ impl World {
                 mail: VecDeque::new(),
                 mail_max: *rng.pick(&[1, 2, 8, 64, 1024]),
                 wants_turn: true,
+                mirror: Mirror::default(),
             })
             .collect();
         World {
@@ -179,6 +183,17 @@ impl World {
             reply
         };
         self.shards.iter_mut().map(ask).collect()
+    }
+
+    /// Whoever was told of changes knows the tables; how many changes that took.
+    pub fn check_mirrors(&mut self) -> Result<u64, String> {
+        let now = self.now;
+        let mut count = 0;
+        for (number, host) in self.shards.iter_mut().enumerate() {
+            let told = host.mirror.check(now, &mut host.shard);
+            count += told.map_err(|fault| format!("mirror of shard {number}: {fault}"))?;
+        }
+        Ok(count)
     }
 
     pub fn core_stats(&mut self, core: usize) -> CoreStats {
@@ -443,7 +458,15 @@ impl World {
     fn step_shard(&mut self, index: usize) -> bool {
         let now = self.now;
         let take = self.rng.between(1, 40);
+        let watches = self.rng.below(12) == 0;
+        let forgets = watches && self.rng.below(30) == 0;
         let host = &mut self.shards[index];
+        if forgets {
+            host.mirror.forget();
+        }
+        if watches {
+            host.mirror.step(now, &mut host.shard);
+        }
         let mut taken = 0;
         while taken < take && host.shard.wants_messages() {
             let Some(message) = host.mail.pop_front() else {

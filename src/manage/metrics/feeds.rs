@@ -21,6 +21,11 @@ pub fn feeds(page: &mut Page, plane: &Plane, current: &Current) {
         view.warnings.len() as f64,
     );
     page.one(
+        "rialto_feeds_refused",
+        "1 while new data from files was refused, and what was there before is in use",
+        flag(plane.feeds().refused().is_some()),
+    );
+    page.one(
         "rialto_vrps",
         "VRPs in force, of all sources",
         view.vrps as f64,

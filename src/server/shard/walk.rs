@@ -7,7 +7,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::base::{ClientSet, ClientSlot, CoreId, Family, FamilySet, PathId, PrefixSlot, Time, WalkId};
+use crate::base::{
+    ClientSet, ClientSlot, CoreId, Family, FamilySet, PathId, PrefixSlot, Time, WalkId,
+};
 use crate::rib::{Changes, Marks, Scope};
 use crate::server::message::ToCore;
 
@@ -352,6 +354,10 @@ impl Shard {
         for family in Family::ALL {
             self.live[family.index()].union_with(&scopes[family.index()]);
         }
+        (scopes.iter()).for_each(|scope| {
+            self.watch_live(&scope.best);
+            self.watch_live(&scope.all);
+        });
         self.outbox.push(core, ToCore::Promoted { walk: id });
         self.end_walk(walk);
     }

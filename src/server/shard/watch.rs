@@ -1,0 +1,206 @@
+//! What changes in the table, told to the management plane when it asks (BMP, the stream of events).
+//!
+//! Owns a bounded list of what came since. Nobody waits for whoever reads it: what does not fit is lost,
+//! and the reader is told so. While nobody asks, nothing is kept.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::base::{ClientSet, ClientSlot, Prefix, Time};
+use crate::rib::{Changes, Form, Path};
+use crate::server::query::{TableChange, WatchAnswer, WatchQuestion};
+
+use super::{PreImage, Shard};
+
+/// Changes that are kept, at most.
+const KEPT_MAX: usize = 65_536;
+/// Octets that the attribute sets of those take, at most, each counted for every change that has it.
+const KEPT_OCTETS_MAX: usize = 32 << 20;
+/// Who does not ask for so long is gone.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+pub(super) struct Watch {
+    kept: Option<Kept>,
+}
+
+struct Kept {
+    asked_at: Time,
+    /// Whose Adj-RIB-Out is asked for.
+    named: ClientSet,
+    changes: VecDeque<TableChange>,
+    octets: usize,
+    /// The number of the first of `changes`.
+    first: u64,
+}
+
+impl Watch {
+    pub fn is_on(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Forgets everything when nobody has asked for a while.
+    pub fn let_go(&mut self, now: Time) {
+        let is_over = |kept: &mut Kept| now > kept.asked_at + PATIENCE;
+        drop(self.kept.take_if(is_over));
+    }
+
+    pub fn answer(&mut self, now: Time, question: &WatchQuestion) -> WatchAnswer {
+        let is_new = self.kept.is_none();
+        let kept = self.kept.get_or_insert_with(|| Kept {
+            asked_at: now,
+            named: ClientSet::default(),
+            changes: VecDeque::new(),
+            octets: 0,
+            first: question.after + 1,
+        });
+        kept.asked_at = now;
+        let has_other_clients = kept.named != *question.named;
+        kept.named = (*question.named).clone();
+        let has_missed = is_new || has_other_clients || question.after + 1 < kept.first;
+        if has_missed {
+            // The present state says what these would.
+            kept.first += kept.changes.len() as u64;
+            kept.changes.clear();
+            kept.octets = 0;
+        }
+        // What was taken before is needed no more: there is one reader.
+        while kept.first <= question.after && kept.drop_first() {}
+        let count = kept.changes.len().min(question.limit as usize);
+        WatchAnswer {
+            changes: kept.changes.iter().take(count).cloned().collect(),
+            last: kept.first + count as u64 - 1,
+            has_missed,
+            has_more: count < kept.changes.len(),
+        }
+    }
+}
+
+impl Kept {
+    fn push(&mut self, change: TableChange) {
+        self.octets += octets_of(&change);
+        self.changes.push_back(change);
+        while (self.changes.len() > KEPT_MAX || self.octets > KEPT_OCTETS_MAX) && self.drop_first()
+        {
+        }
+    }
+
+    fn drop_first(&mut self) -> bool {
+        let Some(change) = self.changes.pop_front() else {
+            return false;
+        };
+        self.octets -= octets_of(&change);
+        self.first += 1;
+        true
+    }
+}
+
+fn octets_of(change: &TableChange) -> usize {
+    change.set().map_or(0, |set| set.octets().len())
+}
+
+impl Shard {
+    /// What became of the paths of prefixes since their pre-images.
+    pub(super) fn watch_paths(&mut self, pending: &[PreImage]) {
+        let Some(mut kept) = self.watch.kept.take() else {
+            return;
+        };
+        for pre_image in pending {
+            let prefix = self.table.prefix(pre_image.slot);
+            let paths = &self.table.entry(pre_image.slot).paths;
+            for old in pre_image.paths.iter() {
+                let is_there = |path: &Path| path.announcer == old.announcer;
+                if !paths.iter().any(is_there) {
+                    kept.push(TableChange::Gone {
+                        prefix,
+                        announcer: old.announcer,
+                    });
+                }
+            }
+            let is_new = |path: &&Path| !pre_image.paths.iter().any(|old| is_same(old, path));
+            for path in paths.iter().filter(is_new) {
+                kept.push(self.heard(prefix, path));
+            }
+            let (old, new) = (best(&pre_image.paths), best(paths));
+            match new {
+                Some(new) if !old.is_some_and(|old| is_same(old, new)) => {
+                    kept.push(TableChange::Best {
+                        prefix,
+                        announcer: new.announcer,
+                        set: self.sets.set(new.set).clone(),
+                    });
+                }
+                None if old.is_some() => kept.push(TableChange::NoBest { prefix }),
+                _ => {}
+            }
+        }
+        self.watch.kept = Some(kept);
+    }
+
+    fn heard(&self, prefix: Prefix, path: &Path) -> TableChange {
+        TableChange::Heard {
+            prefix,
+            announcer: path.announcer,
+            class: self.eligibilities.eligibility(path.eligibility).class,
+            set: self.sets.set(path.set).clone(),
+        }
+    }
+
+    /// What goes out to clients whose Adj-RIB-Out is watched.
+    pub(super) fn watch_sent(&mut self, changes: &Changes) {
+        let Some(kept) = self.watch.kept.as_mut() else {
+            return;
+        };
+        let named = kept.named.clone();
+        if named.is_empty() {
+            return;
+        }
+        for record in changes.records() {
+            let group = changes.group(record.group);
+            let audience = changes.audience(group.audience);
+            let form = Form::unpacked(group.form);
+            for to in named.iter().filter(|to| audience.contains(*to)) {
+                let prefix = self.table.prefix(record.slot);
+                let path_id = form.path_id;
+                let set = group.set.map(|set| self.sets.set(set).clone());
+                kept.push(match set {
+                    Some(set) => TableChange::Sent {
+                        to,
+                        prefix,
+                        path_id,
+                        set,
+                        variant: form.variant,
+                    },
+                    None => TableChange::Unsent {
+                        to,
+                        prefix,
+                        path_id,
+                    },
+                });
+            }
+        }
+    }
+
+    /// A walk has brought clients what there was: it was not told one by one.
+    pub(super) fn watch_live(&mut self, clients: &ClientSet) {
+        let Some(kept) = self.watch.kept.as_mut() else {
+            return;
+        };
+        let live: Vec<ClientSlot> = (kept.named.iter())
+            .filter(|slot| clients.contains(*slot))
+            .collect();
+        for client in live {
+            kept.push(TableChange::Live { client });
+        }
+    }
+}
+
+/// Nobody who looks at it would see a difference.
+fn is_same(a: &Path, b: &Path) -> bool {
+    (a.announcer, a.set, a.eligibility) == (b.announcer, b.set, b.eligibility)
+}
+
+/// What is preferred before anybody's wishes are looked at.
+fn best(paths: &[Path]) -> Option<&Path> {
+    paths.first().filter(|path| path.verdict.is_accepted())
+}
