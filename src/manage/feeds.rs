@@ -247,9 +247,14 @@ impl Feeds {
         lock(&self.rtr).statuses()
     }
 
-    /// What the RTR caches say now.
+    /// What the RTR caches that are asked say now.
     pub fn rtr_say(&self, now: Time) -> RtrSay {
-        lock(&self.rtr).say(now)
+        lock(&self.rtr).say(None, now)
+    }
+
+    /// What those of this configuration say, or would if it came into force now.
+    pub fn rtr_say_of(&self, sources: &RpkiSources, now: Time) -> RtrSay {
+        lock(&self.rtr).say(Some(sources), now)
     }
 }
 

@@ -118,7 +118,7 @@ pub fn ready(plane: &Plane, census: &Census) -> ReadyView {
         ready: not_yet.is_none(),
         why: not_yet.unwrap_or_else(|| "the start-up wait is over".to_owned()),
         startup_wait_ms: census.startup_wait_ms(),
-        warnings: plane.feeds().warnings(&plane.current().exchange.outside),
+        warnings: plane.warnings(),
     }
 }
 
@@ -206,7 +206,8 @@ async fn summary(State(plane): Shared) -> Json<SummaryView> {
 
 async fn feeds(State(plane): Shared) -> Json<FeedsView> {
     let current = plane.current();
-    Json(feeds_view::feeds(&current, plane.lacking(), plane.feeds()))
+    let told = (plane.lacking(), plane.warnings());
+    Json(feeds_view::feeds(&current, told, plane.feeds()))
 }
 
 fn absolute(file: &std::path::Path) -> String {

@@ -21,6 +21,7 @@ mod rpki;
 mod shrink;
 pub mod view;
 mod vrp_files;
+mod watchdog;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub use named::{NoClient, named};
 pub use plane::{ChangeError, Current, Plane, Verb};
 pub use rehearsal::{AnnouncerChange, ReceiverChange, RehearsalView, WhyView};
 pub use reload::{ReloadOptions, Reloaded, TooMuch};
+pub use watchdog::{Late, start_watchdog, watch};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {
@@ -82,6 +84,11 @@ impl Doors {
             api,
             control: ControlSocket::bind(&config.control)?,
         })
+    }
+
+    /// The control socket goes to the user that the server becomes.
+    pub fn give_to(&self, uid: u32, gid: u32) -> Result<(), ManageError> {
+        Ok(self.control.give_to(uid, gid)?)
     }
 
     /// Where the API listens; ports that were configured as 0 are known here.

@@ -232,7 +232,7 @@ impl Plane {
         files: &VrpFiles,
         before: &Outside,
     ) -> Outside {
-        let say = self.feeds.rtr_say(self.data.now());
+        let say = self.feeds.rtr_say_of(&config.rpki, self.data.now());
         let (config, files, feeds) = (config.clone(), files.clone(), self.feeds.clone());
         let kept = before.clone();
         let merge =
@@ -343,7 +343,7 @@ impl Plane {
     async fn command(&self, client: &Client, command: CoreCommand) -> Result<(), ChangeError> {
         match within(self.data.core_command(client.core, command)).await? {
             CoreReply::Refused(why) => Err(ChangeError::Refused(format!("{}: {why}", client.name))),
-            CoreReply::Done | CoreReply::Stats(_) | CoreReply::Generation(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -7,6 +7,7 @@ mod latency;
 pub mod message;
 pub mod query;
 pub mod reach;
+mod ring;
 mod shard;
 
 pub use self::core::{ConnId, CoreAction, SessionCore};

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::base::{
     ClientSet, ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot,
-    ShardId,
+    ShardId, Time,
 };
 use crate::policy::{KeptBack, PrefixClass, RejectReason, Verdict};
 use crate::rib::DecidedBy;
+use crate::session::{DownReason, Negotiated};
 use crate::wire::{AttributeSet, Variant};
 
 use super::exchange::Exchange;
@@ -349,6 +351,66 @@ pub enum CoreCommand {
     Stats,
     /// Which one it runs.
     Generation,
+    /// What happened to sessions, and messages of some of them; keeping it begins with the first such
+    /// question, and ends when none has come for ten seconds.
+    Tap(TapQuestion),
+    /// The sessions that are established.
+    Sessions,
+}
+
+/// There is one who asks: what it says to have taken is forgotten.
+#[derive(Clone, Debug)]
+pub struct TapQuestion {
+    /// The last entry that was taken; 0 at first.
+    pub after: u64,
+    pub limit: u32,
+    /// Whose messages are asked for, as they came.
+    pub received: Arc<ClientSet>,
+    /// Whose messages are asked for, as they went out.
+    pub sent: Arc<ClientSet>,
+}
+
+#[derive(Clone, Debug)]
+pub struct TapAnswer {
+    /// Oldest first.
+    pub entries: Vec<Tapped>,
+    /// The number of the last of them, to go on from.
+    pub last: u64,
+    /// Between what was taken before and these, some are lost. So it is with the first answer.
+    pub has_missed: bool,
+    pub has_more: bool,
+}
+
+/// One thing that happened to a session.
+#[derive(Clone, Debug)]
+pub struct Tapped {
+    pub at: Time,
+    pub slot: ClientSlot,
+    pub what: TappedWhat,
+}
+
+#[derive(Clone, Debug)]
+pub enum TappedWhat {
+    Up(Arc<SessionUp>),
+    Down(DownReason),
+    /// A connection ended before the session was established.
+    Failed(DownReason),
+    /// A whole UPDATE of the client, with its header.
+    Received(Bytes),
+    /// A whole message to the client, with its header.
+    Sent(Bytes),
+}
+
+/// A session as it came up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionUp {
+    pub since: Time,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub negotiated: Negotiated,
+    /// The whole OPENs, with their headers.
+    pub sent_open: Bytes,
+    pub received_open: Bytes,
 }
 
 #[derive(Clone, Debug)]
@@ -357,6 +419,8 @@ pub enum CoreReply {
     Refused(String),
     Stats(Box<CoreStats>),
     Generation(Generation),
+    Tapped(TapAnswer),
+    Sessions(Vec<(ClientSlot, Arc<SessionUp>)>),
 }
 
 #[derive(Clone, Debug, Default)]

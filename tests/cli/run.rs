@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use super::rialto;
 
 /// A running server; killed if a test ends before it does.
-struct Running {
-    child: Child,
-    api: String,
+pub struct Running {
+    pub child: Child,
+    pub api: String,
 }
 
 impl Drop for Running {
@@ -22,7 +22,7 @@ impl Drop for Running {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -30,7 +30,7 @@ fn free_port() -> u16 {
         .port()
 }
 
-fn write(folder: &Path, api: u16, bgp: u16, clients: &str) {
+pub fn write(folder: &Path, api: u16, bgp: u16, clients: &str) {
     let text = format!(
         "[server]\nasn = 64500\nrouter_id = \"192.0.2.254\"\nlisten = [\"127.0.0.1:{bgp}\"]\n\
          [cores]\nsessions = 1\nshards = 1\n[api]\nlisten = \"127.0.0.1:{api}\"\n[log]\nformat = \"json\"\n{clients}"
@@ -56,7 +56,7 @@ fn start(folder: &Path, api: u16) -> Running {
     running
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let begin = now();
     while !is_so() {
         assert!(
@@ -75,7 +75,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     assert!(
         Command::new("kill")
             .args([name, &child.id().to_string()])

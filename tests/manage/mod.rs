@@ -9,7 +9,9 @@ mod monitoring;
 mod refused;
 mod reloads;
 mod shrink;
+mod taken_back;
 mod vrp_files;
+mod watchdog;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

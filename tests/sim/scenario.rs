@@ -87,11 +87,13 @@ impl Scenario {
 
     fn check(&mut self) -> Result<(), String> {
         self.plan.check(&mut self.world, &mut self.tally)?;
-        let told = self.world.check_mirrors()?;
-        *self
-            .tally
-            .entry("changes told to a mirror".to_owned())
-            .or_default() += told;
+        let told = [
+            ("changes told to a mirror", self.world.check_mirrors()?),
+            ("UPDATEs told to a tap", self.world.check_taps()?),
+        ];
+        for (what, count) in told {
+            *self.tally.entry(what.to_owned()).or_default() += count;
+        }
         Ok(())
     }
 

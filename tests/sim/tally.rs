@@ -8,7 +8,7 @@ use super::oracle::REASONS;
 pub type Tally = BTreeMap<String, u64>;
 
 /// Words of the oracle, beside reasons.
-const EXPECTED: [&str; 46] = [
+const EXPECTED: [&str; 47] = [
     "GRACEFUL_SHUTDOWN added",
     "IPv6 next hop of an IPv4 prefix",
     "IRR, origin: not_present",
@@ -26,6 +26,7 @@ const EXPECTED: [&str; 46] = [
     "ROV: not_found",
     "ROV: valid",
     "ROV of a blackhole route: valid",
+    "UPDATEs told to a tap",
     "action block",
     "action reject",
     "blackhole route accepted",

@@ -3,6 +3,7 @@
 
 mod lines;
 mod mirror;
+mod tap;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use rialto::server::query::{CoreCommand, CoreReply, CoreStats, ShardQuery, Shard
 use rialto::server::{ConnId, CoreAction, SessionCore, Shard};
 
 use self::mirror::Mirror;
+use self::tap::Tap;
 use super::rng::Rng;
 use super::speaker::{Speaker, State};
 
@@ -51,6 +53,7 @@ struct Core {
     /// Shards that refused a message.
     refused_by: Vec<bool>,
     conns: HashMap<ConnId, usize>,
+    tap: Tap,
 }
 
 struct ShardHost {
@@ -105,6 +108,7 @@ impl World {
                 commands: VecDeque::new(),
                 refused_by: vec![false; usize::from(exchange.shard_count)],
                 conns: HashMap::new(),
+                tap: Tap::default(),
             })
             .collect();
         let shards = (0..exchange.shard_count)
@@ -194,6 +198,28 @@ impl World {
             count += told.map_err(|fault| format!("mirror of shard {number}: {fault}"))?;
         }
         Ok(count)
+    }
+
+    /// Whoever was told of sessions knows which are up, and every message that went out; how many.
+    pub fn check_taps(&mut self) -> Result<u64, String> {
+        let (now, mut sum) = (self.now, 0);
+        for number in 0..self.cores.len() {
+            let host = &mut self.cores[number];
+            let told = host.tap.counts(now, &mut host.core);
+            self.drain_core(number);
+            let told = told.map_err(|fault| format!("tap of core {number}: {fault}"))?;
+            for (slot, [_, sent]) in told {
+                let configured = self.exchange.client(slot).ok_or("it is up")?;
+                let is_it = |host: &&ClientHost| host.address == configured.address;
+                let client = self.clients.iter().find(is_it).ok_or("it is up")?;
+                let heard = client.speaker.heard_in_session;
+                if sent != heard {
+                    return Err(format!("{slot}: {sent} UPDATEs sent, {heard} heard"));
+                }
+                sum += sent;
+            }
+        }
+        Ok(sum)
     }
 
     pub fn core_stats(&mut self, core: usize) -> CoreStats {
@@ -369,6 +395,11 @@ impl World {
     fn step_core(&mut self, index: usize) -> bool {
         let now = self.now;
         let mut progressed = false;
+        if self.rng.below(30) == 0 {
+            let host = &mut self.cores[index];
+            host.tap.step(now, &mut host.core, 50);
+            self.drain_core(index);
+        }
         for shard in 0..self.shards.len() {
             let has_room = self.shards[shard].mail.len() < self.shards[shard].mail_max;
             if has_room && std::mem::take(&mut self.cores[index].refused_by[shard]) {

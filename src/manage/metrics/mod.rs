@@ -45,7 +45,7 @@ fn encode(plane: &Plane, census: &Census, is_everywhere: bool, dialect: Dialect)
         "1 if every thread runs the present generation, and has judged every path by it",
         flag(is_everywhere),
     );
-    reloads(&mut page, plane.reloads());
+    reloads(&mut page, plane, plane.reloads());
     threads::threads(&mut page, &plane.data().threads());
     threads::cores(&mut page, &census.cores, &current.exchange);
     threads::shards(&mut page, &census.shards);
@@ -124,7 +124,7 @@ fn server(page: &mut Page, plane: &Plane, exchange: &Exchange, census: &Census) 
     }
 }
 
-fn reloads(page: &mut Page, log: &ReloadLog) {
+fn reloads(page: &mut Page, plane: &Plane, log: &ReloadLog) {
     let mut reloads = page.counter(
         "rialto_reloads",
         "Reloads asked for by SIGHUP or command: done, or refused with nothing changed",
@@ -135,6 +135,16 @@ fn reloads(page: &mut Page, log: &ReloadLog) {
         "rialto_reload_last_successful",
         "0 if the last reload was refused, else 1",
         flag(!log.is_last_refused()),
+    );
+    page.one(
+        "rialto_reload_unconfirmed",
+        "1 while the last reload awaits its confirmation, and is rolled back if none comes",
+        flag(plane.confirmation_left().is_some()),
+    );
+    page.one(
+        "rialto_reload_rolled_back",
+        "1 while the files still hold what was rolled back",
+        flag(plane.is_rolled_back()),
     );
     let last = log.last();
     let mut each = |name, help, of: fn(&LastReload) -> Option<f64>| {

@@ -1,21 +1,15 @@
 //! What changes in the table, told to the management plane when it asks (BMP, the stream of events).
-//!
-//! Owns a bounded list of what came since. Nobody waits for whoever reads it: what does not fit is lost,
-//! and the reader is told so. While nobody asks, nothing is kept.
+//! While nobody asks, nothing is kept.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::base::{ClientSet, ClientSlot, Prefix, Time};
 use crate::rib::{Changes, Form, Path};
 use crate::server::query::{TableChange, WatchAnswer, WatchQuestion};
+use crate::server::ring::{Ring, Weighed};
 
 use super::{PreImage, Shard};
 
-/// Changes that are kept, at most.
-const KEPT_MAX: usize = 65_536;
-/// Octets that the attribute sets of those take, at most, each counted for every change that has it.
-const KEPT_OCTETS_MAX: usize = 32 << 20;
 /// Who does not ask for so long is gone.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -28,10 +22,7 @@ struct Kept {
     asked_at: Time,
     /// Whose Adj-RIB-Out is asked for.
     named: ClientSet,
-    changes: VecDeque<TableChange>,
-    octets: usize,
-    /// The number of the first of `changes`.
-    first: u64,
+    changes: Ring<TableChange>,
 }
 
 impl Watch {
@@ -46,57 +37,30 @@ impl Watch {
     }
 
     pub fn answer(&mut self, now: Time, question: &WatchQuestion) -> WatchAnswer {
-        let is_new = self.kept.is_none();
-        let kept = self.kept.get_or_insert_with(|| Kept {
+        // For other clients only the table says what there is.
+        let known = self.kept.take_if(|kept| kept.named == *question.named);
+        let is_new = known.is_none();
+        let changes = known.map_or_else(|| Ring::new(question.after), |kept| kept.changes);
+        let kept = self.kept.insert(Kept {
             asked_at: now,
-            named: ClientSet::default(),
-            changes: VecDeque::new(),
-            octets: 0,
-            first: question.after + 1,
+            named: (*question.named).clone(),
+            changes,
         });
-        kept.asked_at = now;
-        let has_other_clients = kept.named != *question.named;
-        kept.named = (*question.named).clone();
-        let has_missed = is_new || has_other_clients || question.after + 1 < kept.first;
-        if has_missed {
-            // The present state says what these would.
-            kept.first += kept.changes.len() as u64;
-            kept.changes.clear();
-            kept.octets = 0;
-        }
-        // What was taken before is needed no more: there is one reader.
-        while kept.first <= question.after && kept.drop_first() {}
-        let count = kept.changes.len().min(question.limit as usize);
+        let piece = kept.changes.take(question.after, question.limit);
         WatchAnswer {
-            changes: kept.changes.iter().take(count).cloned().collect(),
-            last: kept.first + count as u64 - 1,
-            has_missed,
-            has_more: count < kept.changes.len(),
+            changes: piece.entries,
+            last: piece.last,
+            has_missed: piece.has_missed || is_new,
+            has_more: piece.has_more,
         }
     }
 }
 
-impl Kept {
-    fn push(&mut self, change: TableChange) {
-        self.octets += octets_of(&change);
-        self.changes.push_back(change);
-        while (self.changes.len() > KEPT_MAX || self.octets > KEPT_OCTETS_MAX) && self.drop_first()
-        {
-        }
+impl Weighed for TableChange {
+    /// Each set is counted for every change that has it.
+    fn octets(&self) -> usize {
+        self.set().map_or(0, |set| set.octets().len())
     }
-
-    fn drop_first(&mut self) -> bool {
-        let Some(change) = self.changes.pop_front() else {
-            return false;
-        };
-        self.octets -= octets_of(&change);
-        self.first += 1;
-        true
-    }
-}
-
-fn octets_of(change: &TableChange) -> usize {
-    change.set().map_or(0, |set| set.octets().len())
 }
 
 impl Shard {
@@ -111,7 +75,7 @@ impl Shard {
             for old in pre_image.paths.iter() {
                 let is_there = |path: &Path| path.announcer == old.announcer;
                 if !paths.iter().any(is_there) {
-                    kept.push(TableChange::Gone {
+                    kept.changes.push(TableChange::Gone {
                         prefix,
                         announcer: old.announcer,
                     });
@@ -119,18 +83,18 @@ impl Shard {
             }
             let is_new = |path: &&Path| !pre_image.paths.iter().any(|old| is_same(old, path));
             for path in paths.iter().filter(is_new) {
-                kept.push(self.heard(prefix, path));
+                kept.changes.push(self.heard(prefix, path));
             }
             let (old, new) = (best(&pre_image.paths), best(paths));
             match new {
                 Some(new) if !old.is_some_and(|old| is_same(old, new)) => {
-                    kept.push(TableChange::Best {
+                    kept.changes.push(TableChange::Best {
                         prefix,
                         announcer: new.announcer,
                         set: self.sets.set(new.set).clone(),
                     });
                 }
-                None if old.is_some() => kept.push(TableChange::NoBest { prefix }),
+                None if old.is_some() => kept.changes.push(TableChange::NoBest { prefix }),
                 _ => {}
             }
         }
@@ -163,7 +127,7 @@ impl Shard {
                 let prefix = self.table.prefix(record.slot);
                 let path_id = form.path_id;
                 let set = group.set.map(|set| self.sets.set(set).clone());
-                kept.push(match set {
+                kept.changes.push(match set {
                     Some(set) => TableChange::Sent {
                         to,
                         prefix,
@@ -190,7 +154,7 @@ impl Shard {
             .filter(|slot| clients.contains(*slot))
             .collect();
         for client in live {
-            kept.push(TableChange::Live { client });
+            kept.changes.push(TableChange::Live { client });
         }
     }
 }
