@@ -9,7 +9,8 @@ use super::flag;
 use super::page::{Labels, Page};
 
 pub fn feeds(page: &mut Page, plane: &Plane, current: &Current) {
-    let view = feeds_view::feeds(current, plane.lacking(), plane.feeds());
+    let told = (plane.lacking(), plane.warnings());
+    let view = feeds_view::feeds(current, told, plane.feeds());
     page.one(
         "rialto_feeds_lacking",
         "Kinds of data that checks need and that are not there; /api/v1/feeds says which",
