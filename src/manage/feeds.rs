@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use tokio::task::{JoinError, spawn_blocking};
 use tracing::{error, info};
@@ -38,6 +39,7 @@ pub struct Feeds {
     /// Held while copies are written: two would write the same file.
     copying: tokio::sync::Mutex<()>,
     irr_missing: Mutex<BTreeSet<String>>,
+    irr_oldest: Mutex<Option<SystemTime>>,
     /// Why new data from files was not taken into use, while that is so.
     refused: Mutex<Option<String>>,
 }
@@ -53,6 +55,8 @@ pub struct IrrData {
     pub sets: HashMap<IrrSources, Arc<IrrSet>>,
     /// AS-SETs of which there is nothing.
     pub missing: BTreeSet<String>,
+    /// The date of the oldest file in use.
+    pub oldest: Option<SystemTime>,
     pub problems: Vec<String>,
     /// The copies to write when this is in force.
     pub copying: Copying,
@@ -120,11 +124,17 @@ impl Feeds {
     fn note_irr(&self, data: &IrrData) {
         tell_new(&mut lock(&self.irr_problems), &data.problems);
         lock(&self.irr_missing).clone_from(&data.missing);
+        *lock(&self.irr_oldest) = data.oldest;
     }
 
     /// AS-SETs of which there is nothing.
     pub fn irr_missing(&self) -> BTreeSet<String> {
         lock(&self.irr_missing).clone()
+    }
+
+    /// The date of the oldest file of IRR data in use.
+    pub fn irr_oldest(&self) -> Option<SystemTime> {
+        *lock(&self.irr_oldest)
     }
 
     /// What is wrong with the IRR data at present.
@@ -274,7 +284,12 @@ fn read_irr(store: &Mutex<Option<Store>>, config: &Config) -> IrrData {
     let missing = made.iter().flat_map(|made| made.missing.iter().cloned());
     let missing = missing.collect();
     let sets = sources.into_iter().zip(made);
+    let oldest = match names.is_empty() {
+        true => None,
+        false => store.oldest(),
+    };
     IrrData {
+        oldest,
         sets: sets
             .filter_map(|(sources, made)| Some((sources.clone(), made.set?)))
             .collect(),

@@ -94,14 +94,11 @@ impl Unconfirmed {
 }
 
 impl Plane {
-    /// Reads the files again, those from outside too, and brings them into force.
-    pub async fn reload(
+    /// Of [`Plane::reload`]: one that is no dry run.
+    pub(super) async fn reload_now(
         self: &Arc<Plane>,
         options: &ReloadOptions,
     ) -> Result<Reloaded, ChangeError> {
-        if options.dry_run {
-            return self.reload_dry(options).await;
-        }
         let mut changes = self.changes.lock().await;
         if let Some(left) = self.confirmation_left() {
             return Err(ChangeError::Unconfirmed {
@@ -151,7 +148,10 @@ impl Plane {
     }
 
     /// What a reload would change. Other changes do not wait for it.
-    async fn reload_dry(&self, options: &ReloadOptions) -> Result<Reloaded, ChangeError> {
+    pub(super) async fn reload_dry(
+        &self,
+        options: &ReloadOptions,
+    ) -> Result<Reloaded, ChangeError> {
         let changes = self.changes.lock().await.clone();
         let current = self.current();
         let mut read = self.read(&changes).await?;
@@ -441,7 +441,7 @@ impl Plane {
     }
 
     /// Whether files are left alone until the next reload, as they hold what was taken back.
-    fn is_rolled_back(&self) -> bool {
+    pub(super) fn is_rolled_back(&self) -> bool {
         self.unconfirmed.is_rolled_back.load(Ordering::Relaxed)
     }
 

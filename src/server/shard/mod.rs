@@ -62,6 +62,8 @@ pub struct Shard {
     /// New entries, and entries that the sweep has passed, carry this mark.
     med_second: bool,
     pending: Vec<PreImage>,
+    /// When the oldest UPDATE behind them had come.
+    heard: Time,
     last_flush: Time,
     flush_window: Duration,
     flush_count: u32,
@@ -144,6 +146,7 @@ impl Shard {
             med_modes: [exchange.med; 2],
             med_second: false,
             pending: Vec::new(),
+            heard: Time::NEVER,
             last_flush: Time::ZERO,
             flush_window: Duration::ZERO,
             flush_count: 0,

@@ -66,6 +66,9 @@ impl Shard {
                 None => counts.push(change),
             }
         }
+        if !self.pending.is_empty() {
+            self.heard = self.heard.min(batch.heard);
+        }
         self.tell_counts(batch.slot, batch.epoch, counts);
         self.check_budget(&client, batch.epoch);
     }
