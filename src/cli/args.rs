@@ -288,7 +288,7 @@ pub struct ReloadArgs {
     /// Refuse it where clients would lose more prefixes than that, added up; instead of [reload] max_lost
     #[arg(long, value_name = "N[%]")]
     pub max_lost: Option<Bound>,
-    /// Whatever the bounds say
+    /// Whatever the bounds say, and though the VRPs are far fewer than they were
     #[arg(long, conflicts_with_all = ["max_rejected", "max_lost"])]
     pub force: bool,
     /// Take it back after that time, unless --confirmed comes before

@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod control;
 mod drain;
+mod feeds;
 mod fetch;
 mod import;
 mod rehearsal;

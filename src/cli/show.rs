@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use crate::manage::view::{
-    ClientView, ClientsView, CoresView, ExplainView, FeedsView, PathView, RouteView, RoutesView,
-    SummaryView,
+    ClientView, ClientsView, CoresView, ExplainView, PathView, RouteView, RoutesView, SummaryView,
 };
 
 use super::args::{ExplainArgs, RoutesArgs, Show, ShowCommon, Target};
@@ -23,7 +22,7 @@ pub fn show(what: &Show) -> Result<Outcome, FetchError> {
         Show::Route { prefix, common } => route(prefix, common),
         Show::Routes(args) => routes(args),
         Show::Cores(common) => fetch(common, "/api/v1/cores", cores),
-        Show::Feeds(common) => fetch(common, "/api/v1/feeds", feeds),
+        Show::Feeds(common) => fetch(common, "/api/v1/feeds", super::feeds::text),
     }
 }
 
@@ -448,52 +447,6 @@ fn line(path: &PathView, which: &str) -> String {
         "{:<20}  via {:<15}  {}{from}{path_id}{rejected}\n",
         path.prefix, attributes.next_hop, attributes.as_path
     )
-}
-
-fn feeds(view: &FeedsView) -> String {
-    let mut text = format!(
-        "RPKI  {} VRPs, {} ASPAs\n\
-         IRR   {} clients checked by {} sets: {} prefixes, {} origins, {}\n",
-        view.vrps,
-        view.aspas,
-        view.irr_clients,
-        view.irr_sets,
-        view.irr_prefixes,
-        view.irr_origins,
-        octets(view.irr_octets),
-    );
-    if !view.rtr_caches.is_empty() {
-        let mut table = Table::new(&[
-            "RTR CACHE",
-            "STATE",
-            "IN USE",
-            ">VERSION",
-            ">SERIAL",
-            ">VRPS",
-            ">ASPAS",
-            ">AGE",
-            "LAST ERROR",
-        ]);
-        let number = |number: Option<u64>| number.map_or("-".to_owned(), |it| it.to_string());
-        for cache in &view.rtr_caches {
-            table.row(vec![
-                cache.address.to_string(),
-                cache.state.clone(),
-                if cache.in_use { "yes" } else { "" }.to_owned(),
-                number(cache.version.map(u64::from)),
-                number(cache.serial.map(u64::from)),
-                cache.vrps.to_string(),
-                cache.aspas.to_string(),
-                cache.age_s.map_or("-".to_owned(), duration),
-                cache.last_error.clone().unwrap_or_default(),
-            ]);
-        }
-        text += &format!("\n{}", table.text());
-    }
-    for what in view.lacking.iter().chain(&view.irr_problems) {
-        text += &format!("\nMISSING {what}\n");
-    }
-    text
 }
 
 fn cores(view: &CoresView) -> String {

@@ -36,8 +36,8 @@ pub fn check(config: &Config, listen: Option<&[Asked]>, api: &[Asked], problems:
     check_next_hops(&config.clients, problems);
     check_spare_next_hops(&config.clients, problems);
     export::check_names(&config.clients, problems);
+    check_limits(&config.clients, problems);
     for client in &config.clients {
-        check_limits(client, problems);
         check_passive(client, problems);
     }
     check_effects(config, problems);
@@ -274,27 +274,63 @@ fn check_spare_next_hops(clients: &[ClientConfig], problems: &mut Problems) {
     }
 }
 
-fn check_limits(client: &ClientConfig, problems: &mut Problems) {
+/// What many clients inherit is told once: they may be hundreds.
+fn check_limits(clients: &[ClientConfig], problems: &mut Problems) {
     for family in Family::ALL {
-        let limits = &client.limits[family.index()];
+        let limits = |client: &ClientConfig| client.limits[family.index()];
+        let out_of_reach = |client: &ClientConfig| {
+            let limits = limits(client);
+            let (accepted, received) = limits.accepted_max.zip(limits.received_max)?;
+            (accepted > received).then_some((accepted, received))
+        };
+        let of = clients.iter().filter(|it| out_of_reach(it).is_some());
+        let one = |client: &ClientConfig| {
+            let (accepted, received) = out_of_reach(client).unwrap_or_default();
+            format!("{accepted} can never be reached: received_max is {received}")
+        };
+        let many = |names: String| format!("can never be reached by {names}: received_max is less");
         let key = format!("client.limits.{family}.accepted_max");
-        match (limits.accepted_max, limits.received_max) {
-            (Some(accepted), Some(received)) if accepted > received => {
-                let what = format!("{accepted} can never be reached: received_max is {received}");
-                problems.warning(&client.place, &key, what, "");
-            }
-            (None, _) if limits.accepted_action != LimitAction::Warn => {
-                let key = format!("client.limits.{family}.accepted_action");
-                problems.warning(
-                    &client.place,
-                    &key,
-                    "has no effect".to_owned(),
-                    "set accepted_max too",
-                );
-            }
-            _ => {}
-        }
+        warn_once(of, &key, (one, many), "", problems);
+
+        let has_no_effect = |client: &&ClientConfig| {
+            let limits = limits(client);
+            limits.accepted_max.is_none() && limits.accepted_action != LimitAction::Warn
+        };
+        let of = clients.iter().filter(has_no_effect);
+        let one = |_: &ClientConfig| "has no effect".to_owned();
+        let many = |names: String| format!("has no effect for {names}");
+        let key = format!("client.limits.{family}.accepted_action");
+        warn_once(of, &key, (one, many), "set accepted_max too", problems);
     }
+}
+
+/// One warning, with the first of the clients for its place, and how many they are with some names.
+fn warn_once<'a>(
+    clients: impl Iterator<Item = &'a ClientConfig>,
+    key: &str,
+    (one, many): (
+        impl FnOnce(&ClientConfig) -> String,
+        impl FnOnce(String) -> String,
+    ),
+    remedy: &str,
+    problems: &mut Problems,
+) {
+    const NAMES_MAX: usize = 3;
+    let clients: Vec<&ClientConfig> = clients.collect();
+    let Some(first) = clients.first() else { return };
+    let what = match clients.len() {
+        1 => one(first),
+        count => {
+            let names = clients.iter().take(NAMES_MAX);
+            let names: Vec<&str> = names.map(|client| client.name.as_str()).collect();
+            let and_others = if count > NAMES_MAX { ", …" } else { "" };
+            many(format!(
+                "{count} clients ({}{and_others})",
+                names.join(", ")
+            ))
+        }
+    };
+    problems.warning(&first.place, key, what, remedy);
 }
 
 fn check_passive(client: &ClientConfig, problems: &mut Problems) {

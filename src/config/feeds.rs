@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::base::Asn;
 
-use super::reader::{Entry, Reader};
+use super::reader::{Entry, Limit, Reader};
 
 /// `[rpki]`
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -18,11 +18,15 @@ pub struct RpkiFeed {
     /// RTR caches, the preferred one first.
     pub caches: Vec<SocketAddr>,
     pub vrp_files: Vec<PathBuf>,
-    /// How long what a cache said holds after it was lost.
+    /// How long what a cache said holds after it was lost, where no other answers.
     pub expire: Duration,
+    /// A VRP file that was made longer ago is stale; `None`: however old it is.
+    pub max_age: Option<Duration>,
 }
 
 const EXPIRE_S: u32 = 7_200;
+/// Validators make a file every hour or less, and what is in it is good for a day or so.
+const MAX_AGE_S: u32 = 86_400;
 
 impl RpkiFeed {
     pub fn read(reader: Option<Reader<'_>>) -> RpkiFeed {
@@ -44,6 +48,11 @@ impl RpkiFeed {
                     .unwrap_or(EXPIRE_S)
                     .into(),
             ),
+            max_age: reader
+                .limit("max_age_s", 60..=604_800)
+                .unwrap_or(Limit::Of(MAX_AGE_S))
+                .max()
+                .map(|seconds| Duration::from_secs(seconds.into())),
         };
         if feed.is_empty() {
             let remedy = "name caches or vrp_files, or leave the section out";

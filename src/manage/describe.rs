@@ -1,26 +1,20 @@
 //! From what the data path answers to the views of the API.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use crate::base::Asn;
-use crate::outside::rtr::CacheStatus;
-use crate::policy::{ControlScheme, IrrSet, RejectReason};
-use crate::rib::DecidedBy;
-use crate::runtime::wall_clock;
+use crate::policy::{ControlScheme, RejectReason};
 use crate::server::exchange::{Client, Exchange, LimitAction};
-use crate::server::query::{ClientStatus, CoreStats, Explanation, PathFate, PathRow, ShardStats};
+use crate::server::query::{ClientStatus, CoreStats, PathRow, ShardStats};
 use crate::wire::{
     Additions, AttributeSet, GRACEFUL_SHUTDOWN, NextHop, Origin, Variant, VariantFlags, code,
 };
 
 use super::census::Census;
-use super::feeds::Feeds;
 use super::view::{
-    AttributesView, ClientView, CoreView, ExplainView, FateView, FeedsView, OtherAttributeView,
-    PathView, RejectView, RejectedView, RtrCacheView, ShardView, ThreadView, families,
+    AttributesView, ClientView, CoreView, OtherAttributeView, PathView, RejectView, RejectedView,
+    ShardView, ThreadView, families,
 };
 
 /// Whether a path is shown as it was heard or as it goes out.
@@ -272,190 +266,6 @@ fn blocked(client: &Client, status: &ClientStatus) -> [u32; 2] {
             _ => 0,
         }
     })
-}
-
-pub fn explanation(
-    exchange: &Exchange,
-    to: &Client,
-    prefix: Option<String>,
-    explanation: &Explanation,
-) -> ExplainView {
-    let fate = |(row, fate): &(PathRow, PathFate)| {
-        let (name, decided_by) = fate_name(*fate);
-        let path = path(exchange, row, Side::Heard);
-        let text = fate_text(*fate, &path, &to.name);
-        FateView {
-            fate: name.to_owned(),
-            decided_by: decided_by.map(|by| step_name(by).to_owned()),
-            text,
-            path,
-        }
-    };
-    let paths = explanation.paths.iter().map(fate).collect::<Vec<_>>();
-    let answer = answer(&to.name, prefix.as_deref(), to, explanation.live, &paths);
-    ExplainView {
-        prefix,
-        to: to.name.clone(),
-        live: explanation.live,
-        answer,
-        paths,
-    }
-}
-
-fn answer(name: &str, prefix: Option<&str>, to: &Client, live: bool, paths: &[FateView]) -> String {
-    let Some(prefix) = prefix.filter(|_| !paths.is_empty()) else {
-        return "Nobody announces it.".to_owned();
-    };
-    let has = paths
-        .iter()
-        .filter(|path| matches!(path.fate.as_str(), "best" | "additional"))
-        .collect::<Vec<_>>();
-    let would = if live { "has" } else { "would have" };
-    let told = match &has[..] {
-        [] => format!(
-            "{name} {} {prefix}: no path may go to it{}.",
-            if live {
-                "does not have"
-            } else {
-                "would not have"
-            },
-            quarantined(paths)
-        ),
-        [one] => format!("{name} {would} {prefix} from {}.", one.path.from),
-        many => format!(
-            "{name} {would} {} paths of {prefix} (ADD-PATH).",
-            many.len()
-        ),
-    };
-    match (live, &to.disabled) {
-        (true, _) => told,
-        (false, Some(_)) => format!("{name} is disabled. {told}"),
-        (false, None) => format!(
-            "{name} is not served now: its session is down, or still being brought up. {told}"
-        ),
-    }
-}
-
-/// Who announces it in vain, because of quarantine.
-fn quarantined(paths: &[FateView]) -> String {
-    let held = paths.iter().filter(|fate| fate.path.is_quarantined());
-    let names = held.map(|fate| fate.path.from.as_str()).collect::<Vec<_>>();
-    match &names[..] {
-        [] => String::new(),
-        [one] => format!(" ({one} is quarantined)"),
-        many => format!(" ({} are quarantined)", many.join(", ")),
-    }
-}
-
-const fn fate_name(fate: PathFate) -> (&'static str, Option<DecidedBy>) {
-    match fate {
-        PathFate::Best(by) => ("best", by),
-        PathFate::Additional => ("additional", None),
-        PathFate::Lost(by) => ("lost", Some(by)),
-        PathFate::Rejected => ("rejected", None),
-        PathFate::Own => ("own", None),
-        PathFate::NotInAudience => ("not_in_audience", None),
-        PathFate::TooLong => ("too_long", None),
-        PathFate::NextHopForm => ("next_hop_form", None),
-        PathFate::FamilyNotNegotiated => ("family_not_negotiated", None),
-    }
-}
-
-pub const fn step_name(step: DecidedBy) -> &'static str {
-    match step {
-        DecidedBy::Preference => "preference",
-        DecidedBy::AsPathLength => "as_path_length",
-        DecidedBy::Origin => "origin",
-        DecidedBy::Med => "med",
-        DecidedBy::RouterId => "router_id",
-        DecidedBy::PeerAddress => "peer_address",
-    }
-}
-
-const fn step_words(step: DecidedBy) -> &'static str {
-    match step {
-        DecidedBy::Preference => "preference (GRACEFUL_SHUTDOWN)",
-        DecidedBy::AsPathLength => "the shorter AS_PATH",
-        DecidedBy::Origin => "the lower ORIGIN",
-        DecidedBy::Med => "the lower MED from the same neighbouring AS",
-        DecidedBy::RouterId => "the lower router identifier",
-        DecidedBy::PeerAddress => "the lower peer address",
-    }
-}
-
-fn fate_text(fate: PathFate, path: &PathView, to: &str) -> String {
-    match fate {
-        PathFate::Best(None) => "best: the only one it may have".to_owned(),
-        PathFate::Best(Some(step)) => {
-            format!("best: preferred to the next one by {}", step_words(step))
-        }
-        PathFate::Additional => "sent beside the others (ADD-PATH)".to_owned(),
-        PathFate::Lost(step) => format!("not sent: a better one has {}", step_words(step)),
-        PathFate::Rejected if path.is_quarantined() => format!(
-            "would be accepted; relayed to none, because {} is quarantined",
-            path.from
-        ),
-        PathFate::Rejected => {
-            let reason = path
-                .reject
-                .as_ref()
-                .map_or("rejected", |reject| reject.text.as_str());
-            format!("rejected on import: {}", reason.trim_end_matches('.'))
-        }
-        PathFate::Own => format!("not sent: {to} announced it itself"),
-        PathFate::NotInAudience => {
-            format!(
-                "not sent: control communities, or the configuration (hide_own_as, who is to have whose \
-                 routes, blackhole, rfc1997), keep it from {to}"
-            )
-        }
-        PathFate::TooLong => {
-            format!("not sent: too long for the longest message that {to} takes")
-        }
-        PathFate::NextHopForm => {
-            format!("not sent: its next hop is IPv6, which {to} does not take for IPv4 (RFC 8950)")
-        }
-        PathFate::FamilyNotNegotiated => format!("not sent: {to} did not negotiate the family"),
-    }
-}
-
-/// Data from outside, as it is in force.
-pub fn feeds(exchange: &Exchange, lacking: Vec<String>, feeds: &Feeds) -> FeedsView {
-    let sets: BTreeMap<*const IrrSet, &IrrSet> = exchange
-        .clients()
-        .filter_map(|client| client.import.irr_set())
-        .map(|set| (Arc::as_ptr(set), &**set))
-        .collect();
-    let sum = |count: fn(&IrrSet) -> usize| sets.values().map(|set| count(set) as u64).sum();
-    let outside = &exchange.outside;
-    let now = wall_clock();
-    let cache = |status: &CacheStatus| RtrCacheView {
-        address: status.address,
-        state: status.state.name().to_owned(),
-        in_use: status.is_in_use,
-        version: status.version,
-        session: status.session,
-        serial: status.serial,
-        vrps: status.vrp_count as u64,
-        aspas: status.aspa_count as u64,
-        age_s: status.update_age(now).map(|age| age.as_secs()),
-        last_error: status.last_error.clone(),
-    };
-    FeedsView {
-        lacking,
-        irr_problems: feeds.irr_problems(),
-        irr_clients: exchange
-            .clients()
-            .filter(|client| client.import.irr_set().is_some())
-            .count() as u64,
-        irr_sets: sets.len() as u64,
-        irr_prefixes: sum(|set| set.prefixes.len()),
-        irr_origins: sum(|set| set.origins().len()),
-        irr_octets: sum(IrrSet::octets),
-        vrps: outside.vrps.as_ref().map_or(0, |vrps| vrps.len() as u64),
-        aspas: outside.aspas.as_ref().map_or(0, |aspas| aspas.len() as u64),
-        rtr_caches: feeds.rtr_statuses().iter().map(cache).collect(),
-    }
 }
 
 impl CoreView {

@@ -11,10 +11,13 @@ use crate::base::Time;
 use crate::config::{Config, IrrFeed, IrrSources, RpkiFeed as RpkiSources};
 use crate::outside::irr::{Copying, IrrIngredients, IrrProblem, IrrStore};
 use crate::outside::rtr::CacheStatus;
+use crate::outside::vrp_file::FileTime;
 use crate::policy::{IrrSet, Outside};
 use crate::runtime::wall_clock;
 
-use super::rpki::{Merger, NewFeed, Rtr, RtrSay, VrpFiles, read_vrps};
+use super::rpki::{Merger, NewFeed, Rtr, RtrSay};
+use super::shrink::Shrink;
+use super::vrp_files::{VrpFiles, expires_next_s, file_time, read_vrps, spent};
 
 /// What comes from outside, and where it is kept.
 #[derive(Default)]
@@ -22,8 +25,11 @@ pub struct Feeds {
     irr: Arc<Mutex<Option<Store>>>,
     /// What each VRP file last said.
     files: Mutex<VrpFiles>,
+    /// What was said of them last.
+    file_problems: Mutex<Vec<String>>,
     rtr: Mutex<Rtr>,
     merger: Mutex<Merger>,
+    shrink: Mutex<Shrink>,
     /// What was said of the IRR data last.
     irr_problems: Mutex<Vec<String>>,
     /// What the copies last came to.
@@ -109,11 +115,7 @@ impl Feeds {
     }
 
     fn note_irr(&self, data: &IrrData) {
-        let mut told = lock(&self.irr_problems);
-        for problem in data.problems.iter().filter(|it| !told.contains(it)) {
-            error!("{problem}");
-        }
-        told.clone_from(&data.problems);
+        tell_new(&mut lock(&self.irr_problems), &data.problems);
         lock(&self.irr_missing).clone_from(&data.missing);
     }
 
@@ -131,9 +133,25 @@ impl Feeds {
 
     /// Reads the VRP files again; one that cannot be read leaves what it said before.
     pub fn read_files(&self, sources: &RpkiSources) -> Vec<String> {
-        let (files, problems) = read_vrps(sources, &self.files());
+        let (files, problems) = read_vrps(sources, &self.files(), wall_clock());
+        self.note_files(&problems);
         self.keep_files(files);
         problems
+    }
+
+    /// Says in the log what was not wrong with the VRP files before.
+    pub fn note_files(&self, problems: &[String]) {
+        tell_new(&mut lock(&self.file_problems), problems);
+    }
+
+    /// VRP files of which nothing counts any more, in sentences.
+    pub fn spent_files(&self, sources: &RpkiSources) -> Vec<String> {
+        spent(&self.files(), file_time(sources, wall_clock()))
+    }
+
+    /// The first moment after `at` from which on less of the VRP files counts, in seconds since 1970 (UTC).
+    pub fn files_expire_next_s(&self, at: FileTime) -> Option<u64> {
+        expires_next_s(&self.files(), at)
     }
 
     /// VRPs and ASPAs before any cache was asked.
@@ -142,12 +160,39 @@ impl Feeds {
             true => RtrSay::NotConfigured,
             false => RtrSay::NotYet,
         };
-        self.merged(&say, &self.files(), &Outside::default())
+        self.merged(&say, (sources, &self.files()), &Outside::default())
     }
 
-    /// What all sources say together. Takes a while: not for the thread of the management plane.
-    pub fn merged(&self, say: &RtrSay, files: &VrpFiles, before: &Outside) -> Outside {
-        lock(&self.merger).merged(say, files, before)
+    /// What all sources say together now. Takes a while: not for the thread of the management plane.
+    pub fn merged(
+        &self,
+        say: &RtrSay,
+        (sources, files): (&RpkiSources, &VrpFiles),
+        before: &Outside,
+    ) -> Outside {
+        let at = file_time(sources, wall_clock());
+        lock(&self.merger).merged(say, (files, at), before)
+    }
+
+    /// Other data from outside are in force.
+    pub fn note_outside(&self, before: &Outside, now: &Outside) {
+        let mut shrink = lock(&self.shrink);
+        match (&before.vrps, &now.vrps) {
+            (Some(before), Some(now)) => shrink.handle_change(before.len(), now.len()),
+            (_, None) => shrink.accept(),
+            (None, Some(_)) => {}
+        }
+    }
+
+    /// That there are so few VRPs is as it should be.
+    pub fn accept_vrps(&self) {
+        lock(&self.shrink).accept();
+    }
+
+    /// What is doubtful about the data that are in force, in sentences.
+    pub fn warnings(&self, in_force: &Outside) -> Vec<String> {
+        let count = in_force.vrps.as_ref().map_or(0, |vrps| vrps.len());
+        Vec::from_iter(lock(&self.shrink).warning(count))
     }
 
     /// What the VRP files in use say.
@@ -226,6 +271,14 @@ fn ingredients(sources: &IrrSources) -> IrrIngredients {
         prefixes: sources.prefixes.clone(),
         origins: sources.origins.clone(),
     }
+}
+
+/// Says in the log what was not said last.
+fn tell_new(told: &mut Vec<String>, problems: &[String]) {
+    for problem in problems.iter().filter(|it| !told.contains(it)) {
+        error!("{problem}");
+    }
+    *told = problems.to_vec();
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -18,6 +18,8 @@ use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
 use super::census::{Census, within};
 use super::data_path::Unavailable;
 use super::describe::{self, Side};
+use super::fates;
+use super::feeds_view;
 use super::metrics;
 use super::named::{NoClient, named};
 use super::plane::Plane;
@@ -111,32 +113,31 @@ async fn readyz(State(plane): Shared) -> Response {
 }
 
 pub fn ready(plane: &Plane, census: &Census) -> ReadyView {
-    let startup_wait_ms = census.startup_wait_ms();
-    let not_yet = |why| ReadyView {
-        ready: false,
-        why,
-        startup_wait_ms,
-    };
+    let not_yet = why_not_ready(plane, census);
+    ReadyView {
+        ready: not_yet.is_none(),
+        why: not_yet.unwrap_or_else(|| "the start-up wait is over".to_owned()),
+        startup_wait_ms: census.startup_wait_ms(),
+        warnings: plane.feeds().warnings(&plane.current().exchange.outside),
+    }
+}
+
+fn why_not_ready(plane: &Plane, census: &Census) -> Option<String> {
     if !census.silent.is_empty() {
-        return not_yet(census.silent.join("; "));
+        return Some(census.silent.join("; "));
     }
     if plane.is_draining() {
-        return not_yet(
+        return Some(
             "draining: everything that is sent has GRACEFUL_SHUTDOWN; rialto drain --undo ends it"
                 .to_owned(),
         );
     }
     let lacking = plane.lacking();
     if !lacking.is_empty() {
-        return not_yet(lacking.join("; "));
+        return Some(lacking.join("; "));
     }
     if census.is_startup_over() {
-        let why = "the start-up wait is over".to_owned();
-        return ReadyView {
-            ready: true,
-            why,
-            startup_wait_ms,
-        };
+        return None;
     }
     let all = census.cores.iter().flat_map(|core| &core.clients);
     let up = all
@@ -147,7 +148,7 @@ pub fn ready(plane: &Plane, census: &Census) -> ReadyView {
         .filter(|client| client.end_of_rib == client.families)
         .count();
     let configured = plane.current().exchange.clients().count();
-    not_yet(format!(
+    Some(format!(
         "start-up wait: {} of {configured} clients are up, {done} of them have sent End-of-RIB; nothing is advertised yet",
         up.len()
     ))
@@ -202,8 +203,8 @@ async fn summary(State(plane): Shared) -> Json<SummaryView> {
 }
 
 async fn feeds(State(plane): Shared) -> Json<FeedsView> {
-    let exchange = plane.current().exchange.clone();
-    Json(describe::feeds(&exchange, plane.lacking(), plane.feeds()))
+    let current = plane.current();
+    Json(feeds_view::feeds(&current, plane.lacking(), plane.feeds()))
 }
 
 fn absolute(file: &std::path::Path) -> String {
@@ -411,7 +412,7 @@ async fn explain(
             paths: Vec::new(),
             live: false,
         };
-        return Ok(Json(describe::explanation(&exchange, to, None, &nothing)));
+        return Ok(Json(fates::explanation(&exchange, to, None, &nothing)));
     };
     let shard = shard_of(&prefix, plane.data().shard_count());
     let question = ShardQuery::Explain {
@@ -419,7 +420,7 @@ async fn explain(
         to: to.slot,
     };
     match within(plane.data().shard_query(shard, question)).await? {
-        ShardReply::Explain(explanation) => Ok(Json(describe::explanation(
+        ShardReply::Explain(explanation) => Ok(Json(fates::explanation(
             &exchange,
             to,
             Some(prefix.to_string()),

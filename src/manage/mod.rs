@@ -5,7 +5,9 @@ mod census;
 mod control;
 mod data_path;
 mod describe;
+mod fates;
 mod feeds;
+mod feeds_view;
 mod http;
 pub mod logs;
 mod metrics;
@@ -14,7 +16,9 @@ mod plane;
 mod rehearsal;
 mod reload;
 mod rpki;
+mod shrink;
 pub mod view;
+mod vrp_files;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +29,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info};
+
+use crate::runtime::wall_clock;
+
+use vrp_files::file_time;
 
 pub use census::Census;
 pub use control::{ControlError, ControlSocket, Request, Response};
@@ -118,6 +126,7 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
     plane.follow_rtr();
     servers.spawn(wait_for_data(plane.clone()));
     servers.spawn(watch_files(plane.clone()));
+    servers.spawn(watch_expiry(plane.clone()));
     let (control, plane) = (doors.control, plane.clone());
     servers.spawn(async move { control.serve(plane).await });
     servers
@@ -152,6 +161,34 @@ async fn watch_files(plane: Arc<Plane>) {
         tokio::time::sleep(watch.unwrap_or(IDLE)).await;
         if watch.is_some() && plane.confirmation_left().is_none() {
             plane.take_files().await;
+        }
+    }
+}
+
+/// Takes out of use what expires in VRP files, though nobody writes new ones: the first entry when it
+/// does, the others with those that expire within [`EXPIRY_APART`] of it.
+async fn watch_expiry(plane: Arc<Plane>) {
+    /// Each time is a new generation, and a file may have entries that expire at every second.
+    const EXPIRY_APART: Duration = Duration::from_secs(10);
+    /// New files may come, and the clock may be set.
+    const LOOK: Duration = Duration::from_secs(1);
+    let at = |plane: &Plane| file_time(&plane.current().config.rpki, wall_clock());
+    let mut looked_at = at(&plane);
+    loop {
+        let now = at(&plane);
+        looked_at.max_age_s = now.max_age_s;
+        match plane.feeds().files_expire_next_s(looked_at) {
+            Some(next_s) if next_s <= now.now_s => {
+                looked_at = now;
+                let spent = plane.feeds().spent_files(&plane.current().config.rpki);
+                plane.feeds().note_files(&spent);
+                plane.take_outside().await;
+                tokio::time::sleep(EXPIRY_APART).await;
+            }
+            next_s => {
+                let left = next_s.map(|next_s| Duration::from_secs(next_s - now.now_s));
+                tokio::time::sleep(left.unwrap_or(LOOK).min(LOOK)).await;
+            }
         }
     }
 }

@@ -18,7 +18,8 @@ use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
 use super::named::{NoClient, named};
 use super::reload::{TooMuch, Unconfirmed};
-use super::rpki::{RtrSay, VrpFiles};
+use super::rpki::RtrSay;
+use super::vrp_files::VrpFiles;
 
 /// How long a change waits for the one before it to be everywhere.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
@@ -198,16 +199,16 @@ impl Plane {
     }
 
     /// VRPs or ASPAs have come, or have expired. Tried until it can be.
-    async fn take_outside(&self) {
+    pub(super) async fn take_outside(&self) {
         loop {
             let mut changes = self.changes.lock().await;
             let mut kept = changes.clone();
-            let files = self.feeds.files();
-            kept.inputs.outside = self.outside_with(&files, &changes.inputs.outside).await;
-            if is_same_outside(&kept.inputs.outside, &changes.inputs.outside) {
+            let (config, files) = (self.current().config.clone(), self.feeds.files());
+            let before = &changes.inputs.outside;
+            kept.inputs.outside = self.outside_with(&config, &files, before).await;
+            if is_same_outside(&kept.inputs.outside, before) {
                 return;
             }
-            let config = self.current().config.clone();
             match self.change_to(config, &mut kept).await {
                 Ok(_) => return *changes = kept,
                 Err(error) => warn!("new RPKI data is not in force yet: {error}"),
@@ -217,12 +218,19 @@ impl Plane {
         }
     }
 
-    /// VRPs and ASPAs, as if those were the files in use. Half a million take a moment: not on this
-    /// thread.
-    pub(super) async fn outside_with(&self, files: &VrpFiles, before: &Outside) -> Outside {
+    /// VRPs and ASPAs, as if those were the files in use, with the configuration's bound for their age.
+    /// Half a million take a moment: not on this thread.
+    pub(super) async fn outside_with(
+        &self,
+        config: &Arc<Config>,
+        files: &VrpFiles,
+        before: &Outside,
+    ) -> Outside {
         let say = self.feeds.rtr_say(self.data.now());
-        let (files, kept, feeds) = (files.clone(), before.clone(), self.feeds.clone());
-        let merge = tokio::task::spawn_blocking(move || feeds.merged(&say, &files, &kept));
+        let (config, files, feeds) = (config.clone(), files.clone(), self.feeds.clone());
+        let kept = before.clone();
+        let merge =
+            tokio::task::spawn_blocking(move || feeds.merged(&say, (&config.rpki, &files), &kept));
         merge.await.unwrap_or_else(|_| before.clone())
     }
 
@@ -274,6 +282,7 @@ impl Plane {
             ));
         }
         lacking.extend(self.lacking_rpki(&current));
+        lacking.extend(self.feeds.spent_files(&current.config.rpki));
         lacking
     }
 
@@ -287,7 +296,7 @@ impl Plane {
             (None, _) if uses_vrps => "no RPKI data yet: routes that are validated are rejected",
             (None, _) => "no RPKI data yet: validation begins when it has come",
             (Some(_), RtrSay::Expired) => {
-                "the RPKI data has expired, no cache answers: routes are NotFound but for what files say"
+                "no RTR cache has RPKI data that has not expired: routes are NotFound but for what files say"
             }
             (Some(_), RtrSay::NotYet) => "no RTR cache has answered yet: only VRP files are used",
             (Some(_), _) => return None,
@@ -445,6 +454,8 @@ impl Plane {
                 generation = exchange.generation.0,
                 "a new generation is in force"
             );
+            self.feeds
+                .note_outside(&old.exchange.outside, &exchange.outside);
             exchange
         } else {
             old.exchange.clone()

@@ -22,7 +22,8 @@ const REHEARSAL_MAX: Duration = Duration::from_secs(30);
 /// Pause before a shard that is not ready is asked again.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What would change for the routes that are there.
+/// What would change for the routes that are there: which are accepted, and who has a path of what. What
+/// is merely sent anew (another best path, other informational communities or prepends) is not counted.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct RehearsalView {
     /// Paths that are accepted now.
@@ -218,7 +219,7 @@ impl RehearsalView {
             .sort_by_key(|change| most((change.lost, change.gained)));
     }
 
-    /// No route and no session is touched.
+    /// No path is lost or gained, and no session is touched.
     pub fn is_empty(&self) -> bool {
         self.announcers.is_empty() && self.receivers.is_empty() && self.restarts.is_empty()
     }

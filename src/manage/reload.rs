@@ -10,10 +10,11 @@ use tracing::{error, info, warn};
 use crate::base::{Generation, Time};
 use crate::config::{self, Bound, Config, Difference, Inputs, ReloadLimits};
 use crate::outside::irr::Copying;
+use crate::runtime::wall_clock;
 
 use super::plane::{ChangeError, Changes, Draft, Plane};
 use super::rehearsal::{RehearsalView, rehearse};
-use super::rpki::{self, VrpFiles};
+use super::vrp_files::{VrpFiles, read_vrps};
 
 /// Pause before a rollback that could not be is tried again.
 const ROLL_BACK_AGAIN: Duration = Duration::from_secs(1);
@@ -29,7 +30,7 @@ pub struct ReloadOptions {
     /// Instead of those of `[reload]`.
     pub max_rejected: Option<Bound>,
     pub max_lost: Option<Bound>,
-    /// Whatever the bounds say.
+    /// Whatever the bounds say, and though the VRPs are far fewer than they were.
     pub force: bool,
     /// Roll back unless a confirmation comes within so many seconds.
     pub confirm_s: Option<u32>,
@@ -110,6 +111,9 @@ impl Plane {
             false => self.check_limits(&limits, &draft, &read.warnings).await?,
         };
         let difference = self.put_into_force(draft).await?;
+        if options.force {
+            self.feeds().accept_vrps();
+        }
         self.feeds().keep_files(read.files);
         self.feeds().keep_copies(read.copying);
         let (current, inputs, files) = before;
@@ -187,7 +191,8 @@ impl Plane {
         warnings.extend(problems);
         let (files, problems) = self.read_files(&config).await;
         warnings.extend(problems);
-        changes.inputs.outside = self.outside_with(&files, &changes.inputs.outside).await;
+        let before = &changes.inputs.outside;
+        changes.inputs.outside = self.outside_with(&config, &files, before).await;
         Ok(Read {
             config,
             changes,
@@ -241,12 +246,16 @@ impl Plane {
         }
     }
 
+    /// What the VRP files say now; what is wrong with them.
     async fn read_files(&self, config: &Arc<Config>) -> (VrpFiles, Vec<String>) {
         let before = self.feeds().files();
         let (config, known) = (config.clone(), before.clone());
-        let read = tokio::task::spawn_blocking(move || rpki::read_vrps(&config.rpki, &known));
+        let now = wall_clock();
+        let read = tokio::task::spawn_blocking(move || read_vrps(&config.rpki, &known, now));
         let failed = |error| (before, vec![format!("VRP files: {error}")]);
-        read.await.unwrap_or_else(failed)
+        let (files, problems) = read.await.unwrap_or_else(failed);
+        self.feeds().note_files(&problems);
+        (files, problems)
     }
 
     /// Looks for new files from outside, without a word from the operator: within the bounds of
@@ -257,7 +266,9 @@ impl Plane {
         let mut kept = changes.clone();
         let (_, copying) = self.read_irr(&config, &mut kept).await;
         let (files, _) = self.read_files(&config).await;
-        kept.inputs.outside = self.outside_with(&files, &kept.inputs.outside).await;
+        kept.inputs.outside = self
+            .outside_with(&config, &files, &kept.inputs.outside)
+            .await;
         let draft = self.draft(config.clone(), &mut kept).await;
         let limits = match draft.is_change() {
             true => self.limits(&config, &ReloadOptions::default()),
@@ -366,10 +377,11 @@ impl Plane {
             ),
             _ => return true,
         };
-        let (files, _) = rpki::read_vrps(&config.rpki, &files);
+        let (files, _) = read_vrps(&config.rpki, &files, wall_clock());
         let mut kept = changes.clone();
         kept.inputs.irr = irr;
-        kept.inputs.outside = self.outside_with(&files, &changes.inputs.outside).await;
+        let before = &changes.inputs.outside;
+        kept.inputs.outside = self.outside_with(&config, &files, before).await;
         match self.change_to(config, &mut kept).await {
             Ok(difference) => {
                 *changes = kept;

@@ -1,8 +1,6 @@
 //! RPKI data from RTR caches and files, put together. Owns which caches are asked, and what those said that
 //! are asked no more.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -10,11 +8,10 @@ use tokio::sync::watch;
 use crate::base::Time;
 use crate::config::RpkiFeed as RpkiSources;
 use crate::outside::rtr::{CacheStatus, RpkiFeed, RtrCaches, RtrConfig};
-use crate::outside::vrp_file::{self, VrpFile};
+use crate::outside::vrp_file::FileTime;
 use crate::policy::{Aspa, AspaSet, Outside, Vrp, VrpSet};
 
-/// What VRP files say, by name.
-pub type VrpFiles = HashMap<PathBuf, Arc<VrpFile>>;
+use super::vrp_files::VrpFiles;
 
 /// The caches that are configured.
 #[derive(Default)]
@@ -94,36 +91,6 @@ impl Rtr {
     }
 }
 
-/// Reads the VRP files, and takes nothing into use. One that cannot be read, or has nothing, says what it
-/// said before. Half a million VRPs take a moment.
-pub fn read_vrps(sources: &RpkiSources, before: &VrpFiles) -> (VrpFiles, Vec<String>) {
-    let mut files = VrpFiles::new();
-    let mut problems = Vec::new();
-    for file in &sources.vrp_files {
-        let octets = std::fs::read(file).map_err(|error| error.to_string());
-        let read =
-            octets.and_then(|octets| vrp_file::read(&octets).map_err(|error| error.to_string()));
-        let read = read.and_then(|said| match said.vrps.is_empty() && said.aspas.is_empty() {
-            true => Err("there is nothing in it".to_owned()),
-            false => Ok(said),
-        });
-        let known = before.get(file).cloned();
-        if let Err(error) = &read {
-            let kept = match known {
-                Some(_) => "what it said before stays in use",
-                None => "there is nothing to use in its place",
-            };
-            problems.push(format!("VRP file {}: {error}; {kept}", file.display()));
-        }
-        let said = read.map(Arc::new).ok().or(known);
-        files.extend(said.map(|said| (file.clone(), said)));
-    }
-    problems
-        .iter()
-        .for_each(|problem| tracing::error!("{problem}"));
-    (files, problems)
-}
-
 /// Puts together what all sources say, and remembers what it came to: a few changes cost little.
 #[derive(Default)]
 pub struct Merger {
@@ -132,12 +99,20 @@ pub struct Merger {
 }
 
 impl Merger {
-    /// VRPs and ASPAs of caches and files together. Half a million new ones take a moment.
-    pub fn merged(&mut self, say: &RtrSay, files: &VrpFiles, before: &Outside) -> Outside {
-        let has_vrps = files.values().any(|file| !file.vrps.is_empty());
+    /// VRPs and ASPAs of caches and files together, those that count. Half a million new ones take a
+    /// moment.
+    pub fn merged(
+        &mut self,
+        say: &RtrSay,
+        (files, at): (&VrpFiles, FileTime),
+        before: &Outside,
+    ) -> Outside {
+        let has_vrps = has_vrps(files, at);
+        let had_vrps = before.vrps.is_some() && files.values().any(|file| file.has_vrps());
         let is_there = match say {
             RtrSay::Feed(_) => true,
-            RtrSay::NotConfigured => has_vrps,
+            // What counts no more was there, as with a cache.
+            RtrSay::NotConfigured => has_vrps || had_vrps,
             // Files alone would let pass what the cache is asked for.
             RtrSay::NotYet => before.vrps.is_some(),
             // Nothing is covered any more (RFC 6811 §2), which is not as if nothing had ever come.
@@ -152,23 +127,14 @@ impl Merger {
         };
         let vrps = match feed.filter(|_| !has_vrps) {
             Some(feed) => feed.vrps.clone(),
-            None => self.set_of(all_vrps(feed, files)),
+            None => self.set_of(all_vrps(feed, (files, at))),
         };
         // An equal set stays the one it was: what hangs on it sees that nothing changed.
         let vrps = match &before.vrps {
             Some(before) if *before == vrps => before.clone(),
             _ => vrps,
         };
-        let aspas = aspas(feed, files);
-        if let Some(before) = &before.vrps
-            && vrps.len() < before.len() / 10 * 9
-        {
-            tracing::error!(
-                before = before.len(),
-                now = vrps.len(),
-                "more than a tenth of the VRPs is gone at once"
-            );
-        }
+        let aspas = aspas(feed, (files, at));
         Outside {
             vrps: Some(vrps),
             aspas: (!aspas.is_empty()).then(|| keep_same(before.aspas.as_ref(), aspas)),
@@ -190,10 +156,14 @@ impl Merger {
     }
 }
 
+fn has_vrps(files: &VrpFiles, at: FileTime) -> bool {
+    files.values().any(|file| file.vrps(at).next().is_some())
+}
+
 /// Sorted, each once.
-fn all_vrps(feed: Option<&RpkiFeed>, files: &VrpFiles) -> Vec<Vrp> {
+fn all_vrps(feed: Option<&RpkiFeed>, (files, at): (&VrpFiles, FileTime)) -> Vec<Vrp> {
     let of_feed = feed.iter().flat_map(|feed| feed.vrps.iter());
-    let of_files = files.values().flat_map(|file| file.vrps.iter().copied());
+    let of_files = files.values().flat_map(|file| file.vrps(at));
     let mut vrps: Vec<Vrp> = of_feed.chain(of_files).collect();
     vrps.sort_unstable();
     vrps.dedup();
@@ -218,13 +188,13 @@ fn changes(before: &[Vrp], now: &[Vrp]) -> (Vec<Vrp>, Vec<Vrp>) {
     }
 }
 
-fn aspas(feed: Option<&RpkiFeed>, files: &VrpFiles) -> AspaSet {
+fn aspas(feed: Option<&RpkiFeed>, (files, at): (&VrpFiles, FileTime)) -> AspaSet {
     let of_feed = feed.iter().flat_map(|feed| feed.aspas.iter());
     let of_feed = of_feed.map(|(customer, providers)| Aspa {
         customer,
         providers: providers.to_vec(),
     });
-    let of_files = files.values().flat_map(|file| file.aspas.iter().cloned());
+    let of_files = files.values().flat_map(|file| file.aspas(at)).cloned();
     of_feed.chain(of_files).collect()
 }
 
@@ -238,10 +208,17 @@ fn keep_same<T: PartialEq>(before: Option<&Arc<T>>, now: T) -> Arc<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
     use std::time::SystemTime;
 
     use super::*;
     use crate::base::Asn;
+    use crate::outside::vrp_file::{Until, VrpFile};
+
+    const NOW: FileTime = FileTime {
+        now_s: 1_000,
+        max_age_s: Some(100),
+    };
 
     fn vrp(prefix: &str) -> Vrp {
         let prefix: crate::base::Prefix = prefix.parse().expect("it is one");
@@ -265,20 +242,24 @@ mod tests {
 
     #[test]
     fn sources_stand_in_for_each_other_only_where_that_opens_nothing() {
-        let file = |prefixes: &[&str]| {
-            let said = VrpFile {
-                vrps: prefixes.iter().map(|prefix| vrp(prefix)).collect(),
-                aspas: Vec::new(),
+        let made = |prefixes: &[&str], made_s, expires_s| {
+            let until = |prefix: &&str| Until {
+                entry: vrp(prefix),
+                expires_s,
             };
+            let said = VrpFile::new(prefixes.iter().map(until).collect(), vec![], Some(made_s));
             VrpFiles::from([(PathBuf::from("vrps.json"), Arc::new(said))])
         };
+        let file = |prefixes: &[&str]| made(prefixes, 950, Some(1_001));
+        let stale = |prefixes: &[&str]| made(prefixes, 900, None);
+        let expired = |prefixes: &[&str]| made(prefixes, 950, Some(1_000));
         let held = Merger::default().merged(
             &feed(&["192.0.2.0/24"]),
-            &VrpFiles::new(),
+            (&VrpFiles::new(), NOW),
             &Outside::default(),
         );
         let none = Outside::default();
-        let cases: [(&str, RtrSay, VrpFiles, &Outside, Option<usize>); 9] = [
+        let cases: [(&str, RtrSay, VrpFiles, &Outside, Option<usize>); 15] = [
             (
                 "a file alone is data",
                 RtrSay::NotConfigured,
@@ -336,6 +317,48 @@ mod tests {
                 Some(1),
             ),
             (
+                "a file that was stale all along never came",
+                RtrSay::NotConfigured,
+                stale(&["192.0.2.0/24"]),
+                &none,
+                None,
+            ),
+            (
+                "a file that becomes stale is like a cache that has expired",
+                RtrSay::NotConfigured,
+                stale(&["192.0.2.0/24"]),
+                &held,
+                Some(0),
+            ),
+            (
+                "entries that expire are, too",
+                RtrSay::NotConfigured,
+                expired(&["192.0.2.0/24"]),
+                &held,
+                Some(0),
+            ),
+            (
+                "a stale file adds nothing to a cache",
+                feed(&["192.0.2.0/24"]),
+                stale(&["198.51.100.0/24"]),
+                &held,
+                Some(1),
+            ),
+            (
+                "a file that is configured no more is not stale",
+                RtrSay::NotConfigured,
+                VrpFiles::new(),
+                &held,
+                None,
+            ),
+            (
+                "a stale file leaves nothing of a cache that has expired",
+                RtrSay::Expired,
+                stale(&["198.51.100.0/24"]),
+                &held,
+                Some(0),
+            ),
+            (
                 "what has expired is not what never came",
                 RtrSay::Expired,
                 VrpFiles::new(),
@@ -344,7 +367,7 @@ mod tests {
             ),
         ];
         for (case, say, files, before, expected) in cases {
-            let outside = Merger::default().merged(&say, &files, before);
+            let outside = Merger::default().merged(&say, (&files, NOW), before);
             assert_eq!(outside.vrps.map(|vrps| vrps.len()), expected, "{case}");
         }
     }
@@ -352,10 +375,11 @@ mod tests {
     #[test]
     fn equal_data_stays_the_same_value() {
         let file = |prefixes: &[&str]| {
-            let said = VrpFile {
-                vrps: prefixes.iter().map(|prefix| vrp(prefix)).collect(),
-                aspas: Vec::new(),
+            let until = |prefix: &&str| Until {
+                entry: vrp(prefix),
+                expires_s: None,
             };
+            let said = VrpFile::new(prefixes.iter().map(until).collect(), vec![], Some(950));
             VrpFiles::from([(PathBuf::from("vrps.json"), Arc::new(said))])
         };
         let (a, b) = ("192.0.2.0/24", "198.51.100.0/24");
@@ -387,7 +411,7 @@ mod tests {
         let mut merger = Merger::default();
         let mut before = Outside::default();
         for (case, say, files, count, is_same) in cases {
-            let now = merger.merged(&say, &files, &before);
+            let now = merger.merged(&say, (&files, NOW), &before);
             let pair = before.vrps.as_ref().zip(now.vrps.as_ref());
             let kept = pair.is_some_and(|(a, b)| Arc::ptr_eq(a, b));
             let len = now.vrps.as_ref().map(|vrps| vrps.len());

@@ -42,6 +42,9 @@ pub struct ReadyView {
     pub ready: bool,
     pub why: String,
     pub startup_wait_ms: u64,
+    /// What is doubtful and stands in no way, in sentences.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// `/healthz`
@@ -262,7 +265,8 @@ pub struct ExplainView {
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FateView {
-    /// best, additional, lost, rejected, own, not_in_audience, too_long, next_hop_form, family_not_negotiated.
+    /// best, additional, lost, rejected, own, not_in_audience, unsettled, too_long,
+    /// next_hop_form, family_not_negotiated.
     pub fate: String,
     pub decided_by: Option<String>,
     pub text: String,
@@ -274,6 +278,9 @@ pub struct FateView {
 pub struct FeedsView {
     /// What checks need and is not there, in sentences.
     pub lacking: Vec<String>,
+    /// What is there and doubtful, in sentences.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// What is wrong with IRR data, and what is used in its place.
     pub irr_problems: Vec<String>,
     /// Clients whose routes are checked by IRR data.
@@ -287,6 +294,23 @@ pub struct FeedsView {
     pub aspas: u64,
     /// In the order of preference.
     pub rtr_caches: Vec<RtrCacheView>,
+    /// By name.
+    #[serde(default)]
+    pub vrp_files: Vec<VrpFileView>,
+}
+
+/// What counts of a VRP file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VrpFileView {
+    pub file: String,
+    pub vrps: u64,
+    pub aspas: u64,
+    /// VRPs and ASPAs past their `expires`, which do not count.
+    pub expired: u64,
+    /// Since it was made, as it says itself, or its date.
+    pub age_s: Option<u64>,
+    /// Older than `rpki.max_age_s`: nothing in it counts.
+    pub stale: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -210,10 +210,12 @@ impl PrefixSet {
         None
     }
 
-    /// Whether some entry covers this prefix, whatever lengths it means.
+    /// Whether an entry means this prefix or a shorter one around it. What is shorter than all that an
+    /// entry means is not covered by it: of 198.51.100.0/22{24,24}, the /22 itself is not.
     #[inline]
     pub fn covers(&self, prefix: &Prefix) -> bool {
-        self.cover.covering(prefix).next().is_some()
+        let mut entries = self.cover.covering(prefix);
+        entries.any(|entry| self.lens(entry.position, entry.len)[0] <= prefix.len())
     }
 
     /// The entries that cover this prefix, the longest first.
@@ -351,6 +353,9 @@ mod tests {
     fn a_set_says_whether_and_how_it_has_a_prefix() {
         let set = set(&[
             "192.0.2.0/24",
+            "100.64.0.0/24{24,26}",
+            "100.64.4.0/22{24,24}",
+            "100.64.4.0/24{24,24}",
             "198.51.100.0/22{24,24}",
             "198.51.100.0/22",
             "203.0.113.0/24+",
@@ -361,6 +366,16 @@ mod tests {
             ("an exact entry has itself", "192.0.2.0/24", Some(Exact)),
             ("an exact entry has nothing longer", "192.0.2.0/25", None),
             ("no entry has anything shorter", "192.0.2.0/23", None),
+            (
+                "a range from its own length on has itself exactly",
+                "100.64.0.0/24",
+                Some(Exact),
+            ),
+            (
+                "so it has inside a range around it",
+                "100.64.4.0/24",
+                Some(Exact),
+            ),
             (
                 "of two ranges of a prefix, the first counts",
                 "198.51.100.0/22",
@@ -396,8 +411,33 @@ mod tests {
         for (case, prefix, expected) in cases {
             assert_eq!(set.contains(&prefix.parse().unwrap()), expected, "{case}");
         }
-        assert!(set.covers(&"192.0.2.128/25".parse().unwrap()));
-        assert!(!set.covers(&"192.0.0.0/16".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_set_covers_what_is_as_long_as_an_entry_means_or_longer() {
+        let set = set(&[
+            "192.0.2.0/24{24,24}",
+            "198.51.100.0/22{24,24}",
+            "2001:db8::/32{48,56}",
+        ]);
+        let cases = [
+            ("an exact entry covers itself", "192.0.2.0/24", true),
+            ("and what is longer", "192.0.2.128/25", true),
+            ("and nothing shorter", "192.0.0.0/16", false),
+            (
+                "the prefix of a range that means longer ones alone is not covered",
+                "198.51.100.0/22",
+                false,
+            ),
+            ("nor what is still too short", "198.51.102.0/23", false),
+            ("what the range means is", "198.51.102.0/24", true),
+            ("and what is longer than that", "198.51.102.0/30", true),
+            ("in IPv6, too short", "2001:db8:1::/47", false),
+            ("in IPv6, long enough", "2001:db8:1::/64", true),
+        ];
+        for (case, prefix, expected) in cases {
+            assert_eq!(set.covers(&prefix.parse().unwrap()), expected, "{case}");
+        }
     }
 
     #[test]
@@ -455,7 +495,9 @@ mod tests {
                 false => meant.first().map(|_| Match::MoreSpecific),
             };
             prop_assert_eq!(set.contains(&prefix), expected);
-            prop_assert_eq!(set.covers(&prefix), ranges.iter().any(|range| range.prefix.covers(&prefix)));
+            prop_assert_eq!(set.covers(&prefix), ranges.iter().any(|range| {
+                range.prefix.covers(&prefix) && range.len_min <= prefix.len()
+            }));
         }
 
         #[test]

@@ -14,6 +14,7 @@ mod import;
 mod info;
 mod irr;
 mod irr_check;
+mod kept_back;
 mod reason;
 mod scheme;
 mod tags;
@@ -33,6 +34,7 @@ pub use import::{
 pub use info::InfoTag;
 pub use irr::{IrrSet, Match, PrefixRange, PrefixRangeError, PrefixSet};
 pub use irr_check::IrrChecks;
+pub use kept_back::{KeptBack, kept_back};
 pub use reason::{RejectNumbers, RejectReason, Verdict};
 pub use scheme::{BlackholeNextHops, ControlScheme};
 pub use vrps::{RovState, Vrp, VrpSet};

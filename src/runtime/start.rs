@@ -27,9 +27,6 @@ use super::thread_state::EndOfThread;
 use super::wiring::{CoreEnds, ShardEnds, core_name, shard_name, wire};
 use super::{limits, placement};
 
-/// After `Shutdown`: sessions have this long to say goodbye, threads a little more to end.
-const GOODBYE_MAX: Duration = Duration::from_secs(4);
-const END_MAX: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +38,9 @@ pub struct RuntimeOptions {
     /// Messages in the mailbox of a shard, and of a session core from shards.
     pub to_shard_max: usize,
     pub to_core_max: usize,
+    /// How long, at the end, sessions have for their goodbye, and then threads to end.
+    pub goodbye_max: Duration,
+    pub end_max: Duration,
 }
 
 impl RuntimeOptions {
@@ -50,6 +50,8 @@ impl RuntimeOptions {
             pin: true,
             to_shard_max: 256,
             to_core_max: 128,
+            goodbye_max: Duration::from_secs(4),
+            end_max: Duration::from_millis(500),
         }
     }
 }
@@ -58,6 +60,7 @@ impl RuntimeOptions {
 pub struct Runtime {
     handle: RuntimeHandle,
     threads: Vec<JoinHandle<()>>,
+    options: RuntimeOptions,
 }
 
 impl Runtime {
@@ -107,6 +110,7 @@ impl Runtime {
         let mut runtime = Runtime {
             handle: RuntimeHandle(Arc::new(doors)),
             threads: Vec::new(),
+            options,
         };
         start_threads::<C, S>(
             (wiring.cores, wiring.shards),
@@ -121,7 +125,8 @@ impl Runtime {
         &self.handle
     }
 
-    /// Ends every session with Cease / Administrative Shutdown, then the threads: within 5 seconds.
+    /// Ends every session with Cease / Administrative Shutdown, then the threads: within the time that the
+    /// options give.
     /// `false`: some sessions had to be cut off.
     pub async fn shutdown(mut self, message: &str) -> bool {
         let (handle, message) = (self.handle.clone(), message.to_owned());
@@ -146,14 +151,18 @@ impl Runtime {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
-        let in_time = tokio::time::timeout(GOODBYE_MAX, goodbye).await.is_ok();
+        let in_time = tokio::time::timeout(self.options.goodbye_max, goodbye)
+            .await
+            .is_ok();
         self.handle.stop();
         let end = async {
             while !self.threads.iter().all(JoinHandle::is_finished) {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
-        let ended = tokio::time::timeout(END_MAX, end).await.is_ok();
+        let ended = tokio::time::timeout(self.options.end_max, end)
+            .await
+            .is_ok();
         if ended {
             self.threads
                 .drain(..)

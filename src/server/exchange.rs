@@ -232,10 +232,12 @@ impl Client {
     /// Families of which something is heard now that was left out of its UPDATEs under the settings
     /// before.
     pub fn hears_more_than(&self, before: &Client) -> FamilySet {
+        let (withdraws, withdrew) = (&self.treat_as_withdraw, &before.treat_as_withdraw);
+        // What was discarded is not there to be found.
+        let was_hidden = |code| before.discard.contains(code) && !withdrew.contains(code);
         let codes = self.discard.lacks_any_of(&before.discard)
-            || self
-                .treat_as_withdraw
-                .lacks_any_of(&before.treat_as_withdraw);
+            || withdraws.lacks_any_of(withdrew)
+            || withdraws.iter().any(was_hidden);
         let link_locals = match (before.import.link_locals(), self.import.link_locals()) {
             (None, _) => false,
             (Some(_), None) => true,

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use crate::base::{
     ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot, ShardId,
 };
-use crate::policy::{PrefixClass, RejectReason, Verdict};
+use crate::policy::{KeptBack, PrefixClass, RejectReason, Verdict};
 use crate::rib::DecidedBy;
 use crate::wire::{AttributeSet, Variant};
 
@@ -162,8 +162,10 @@ pub enum PathFate {
     Rejected,
     /// It is the client's own.
     Own,
-    /// Control communities, or `hide_own_as`, keep it from this client.
-    NotInAudience,
+    /// Control communities or the configuration keep it from this client.
+    NotInAudience(KeptBack),
+    /// A reload lets the client have it, and has not come to it yet.
+    Unsettled,
     /// Too long for the client's messages.
     TooLong,
     /// The client takes no IPv6 next hops for IPv4 prefixes (RFC 8950).

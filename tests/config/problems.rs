@@ -217,6 +217,38 @@ const CASES: &[Case] = &[
         )],
     },
     Case {
+        name: "an action without its limit that clients inherit is told once",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults.limits.ipv4]\naccepted_action = \"block\"\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\n[[client]]\nasn = 2\naddress = \"192.0.2.8\"\n",
+        problems: &[(
+            6,
+            "client.limits.ipv4.accepted_action",
+            "has no effect for 2 clients (AS1-1, AS2-1); set accepted_max too",
+        )],
+    },
+    Case {
+        name: "a limit that one client cannot reach is told with its numbers",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults.limits.ipv4]\naccepted_max = 50\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\nlimits.ipv4.received_max = 10\n",
+        problems: &[(
+            6,
+            "client.limits.ipv4.accepted_max",
+            "50 can never be reached: received_max is 10",
+        )],
+    },
+    Case {
+        name: "a limit that many clients cannot reach is told once, with how many and the first three",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults.limits.ipv4]\naccepted_max = 50\nreceived_max = 10\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\n[[client]]\nasn = 2\naddress = \"192.0.2.8\"\n\
+               [[client]]\nasn = 3\naddress = \"192.0.2.9\"\nlimits.ipv4.received_max = 99\n\
+               [[client]]\nasn = 4\naddress = \"192.0.2.10\"\nname = \"four\"\n[[client]]\nasn = 5\naddress = \"192.0.2.11\"\n",
+        problems: &[(
+            7,
+            "client.limits.ipv4.accepted_max",
+            "can never be reached by 4 clients (AS1-1, AS2-1, four, …): received_max is less",
+        )],
+    },
+    Case {
         name: "attributes that carry the routes cannot be discarded",
         text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nattributes.discard = [2, 40]\n\
                [[client]]\nasn = 1\naddress = \"192.0.2.7\"\nattributes.treat_as_withdraw = [14, 0]\n",

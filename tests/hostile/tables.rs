@@ -91,6 +91,8 @@ impl Lan {
         exchange.listen = vec!["127.0.0.1:0".parse().unwrap()];
         let options = RuntimeOptions {
             pin: false,
+            goodbye_max: PATIENCE,
+            end_max: PATIENCE,
             ..RuntimeOptions::new(7)
         };
         let runtime = Runtime::start(Arc::new(exchange), options).expect("the runtime starts");

@@ -220,7 +220,7 @@ fn explain_says_what_became_of_each_path_and_why() {
         (
             "2001:db8::/32",
             "third",
-            vec![("not_in_audience", json!(null))],
+            vec![("not_in_audience", json!("do_not_announce_to_peer"))],
         ),
         ("2001:db8::/32", "AS10001-1", vec![("best", json!(null))]),
         ("198.51.100.0/24", "third", vec![]),

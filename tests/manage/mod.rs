@@ -6,6 +6,8 @@ mod changes;
 mod counts;
 mod fake;
 mod reloads;
+mod shrink;
+mod vrp_files;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{HEAD, Server, THREE};
 
 /// Three clients, all live; the first announces four prefixes, the second two of them.
-fn with_routes() -> Server {
+pub fn with_routes() -> Server {
     let server = Server::start(THREE);
     (0..3).for_each(|slot| server.data.up(slot));
     server.data.make_live(3);
@@ -469,7 +469,7 @@ impl Server {
         serde_json::from_str(&line).unwrap()
     }
 
-    fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+    pub fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
         for _ in 0..600 {
             if is_so() {
                 return;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use rialto::base::{Asn, ClientSlot};
+use rialto::base::{Asn, ClientSet, ClientSlot};
 use rialto::policy::{
-    ControlScheme, Directory, DirectoryEntry, Precedence, PrefixClass, SchemeOptions, audiences,
+    Actions, ControlScheme, Directory, DirectoryEntry, Precedence, PrefixClass, RttAction,
+    RttRequest, SchemeOptions, audiences, kept_back,
 };
 use rialto::wire::testing::SetBuilder;
 
@@ -116,5 +117,81 @@ proptest! {
             .filter_map(|entry| Some((entry.slot, owed(entry.asn.0, &standard, &large, large_first)?)))
             .collect();
         prop_assert_eq!(found, expected);
+    }
+}
+
+fn actions() -> impl Strategy<Value = Actions> {
+    let asns = || prop::collection::btree_set((1u32..6).prop_map(Asn), 0..3);
+    let what = prop_oneof![Just(RttAction::Announce), Just(RttAction::DoNotAnnounce)];
+    let rtt = prop::collection::vec((what, any::<bool>(), 1u16..5), 0..3);
+    (any::<bool>(), any::<bool>(), asns(), asns(), asns(), rtt).prop_map(
+        |(to_none, well_known, not_to, to, hidden_from, rtt)| Actions {
+            to_none,
+            well_known,
+            not_to: not_to.into_iter().collect(),
+            to: to.into_iter().collect(),
+            hidden_from: hidden_from.into_iter().collect(),
+            rtt: rtt
+                .into_iter()
+                .map(|(what, is_above, ms)| RttRequest { what, is_above, ms })
+                .collect(),
+            ..Actions::default()
+        },
+    )
+}
+
+/// Slot 0 announces; who may have its routes is drawn as well.
+fn directory() -> impl Strategy<Value = Directory> {
+    let client = (
+        1u32..6,
+        any::<bool>(),
+        prop::option::of(0u32..6_000),
+        any::<bool>(),
+    );
+    let receivers = prop::option::of(prop::collection::vec(any::<bool>(), 9));
+    (
+        prop::collection::vec(client, 1..9),
+        receivers,
+        any::<bool>(),
+    )
+        .prop_map(|(clients, receivers, obeys_well_known)| {
+            let slots = |flags: Vec<bool>| -> ClientSet {
+                let named = (0u16..).zip(flags).filter(|(_, named)| *named);
+                named.map(|(slot, _)| ClientSlot(slot)).collect()
+            };
+            let receivers = receivers.map(slots);
+            (0u16..)
+                .zip(clients)
+                .map(
+                    |(slot, (asn, hide_own_as, rtt_us, takes_blackholes))| DirectoryEntry {
+                        hide_own_as,
+                        rtt_us,
+                        takes_blackholes,
+                        obeys_well_known: slot == 0 && obeys_well_known,
+                        receivers: receivers.clone().filter(|_| slot == 0),
+                        ..DirectoryEntry::new(ClientSlot(slot), Asn(asn))
+                    },
+                )
+                .collect()
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_048))]
+
+    #[test]
+    fn who_is_in_no_audience_has_a_reason_and_nobody_else(
+        actions in actions(),
+        directory in directory(),
+        is_blackhole in any::<bool>(),
+    ) {
+        let class = PrefixClass::ACCEPTED.with_blackhole(is_blackhole);
+        let announcer = ClientSlot(0);
+        let audiences = audiences(announcer, &actions, class, 0, &directory);
+        for slot in directory.everyone().iter().filter(|slot| *slot != announcer) {
+            let has = audiences.iter().any(|(_, clients)| clients.contains(slot));
+            let why = kept_back(announcer, &actions, class, slot, &directory);
+            prop_assert_eq!(why.is_none(), has, "{:?}: {:?}", slot, why);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! simulation's oracle says the same, which shares no code with them.
 
 mod audiences;
+mod blackhole;
 mod checks;
 mod due;
 mod export;

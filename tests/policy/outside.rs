@@ -1,20 +1,16 @@
-//! Import checks by data from outside: IRR, RPKI; and blackhole routes, of which they forgive a little.
+//! Import checks by data from outside: IRR, RPKI.
 
 use std::sync::Arc;
 
 use rialto::base::Asn;
-use rialto::policy::{
-    BlackholeRequests, ControlAction, ControlScheme, IrrOriginClass, IrrPrefixClass, RejectReason,
-    RovClass, SchemeOptions,
-};
+use rialto::policy::{IrrOriginClass, IrrPrefixClass, RejectReason, RovClass};
 
-use crate::checks::{ORDER, spoiled};
-use crate::world::{SERVER, World, irr_set, prefix_set, ranges, vrps};
+use crate::world::{World, irr_set, prefix_set, ranges, vrps};
 
 use RejectReason::*;
 
 /// A change of the good world, the verdict, and what the class says of one piece of data.
-type Cases<'a, T> = &'a [(&'a str, fn(&mut World), Result<(), RejectReason>, T)];
+pub type Cases<'a, T> = &'a [(&'a str, fn(&mut World), Result<(), RejectReason>, T)];
 
 #[test]
 fn prefixes_that_a_client_registered() {
@@ -44,6 +40,35 @@ fn prefixes_that_a_client_registered() {
             },
             Err(IrrPrefix),
             NotPresent,
+        ),
+        (
+            "exact, where a range from its own length on has it",
+            |w| {
+                w.prefix = "193.0.0.0/21";
+                w.irr().set = irr_set(&["193.0.0.0/21{21,23}"], &[3333]);
+            },
+            Ok(()),
+            Exact,
+        ),
+        (
+            "with allow_longer_prefixes, shorter than all that the range means",
+            |w| {
+                w.prefix = "193.0.0.0/21";
+                w.irr().set = irr_set(&["193.0.0.0/21{23,23}"], &[3333]);
+                w.irr().allow_longer_prefixes = true;
+            },
+            Err(IrrPrefix),
+            NotPresent,
+        ),
+        (
+            "with allow_longer_prefixes, longer than all that the range means",
+            |w| {
+                w.prefix = "193.0.4.0/24";
+                w.irr().set = irr_set(&["193.0.0.0/21{23,23}"], &[3333]);
+                w.irr().allow_longer_prefixes = true;
+            },
+            Ok(()),
+            MoreSpecific,
         ),
         (
             "with allow_longer_prefixes",
@@ -440,158 +465,5 @@ fn origins_are_validated_by_rpki() {
         change(&mut world);
         let found = (world.verdict().map(drop), world.class().rov());
         assert_eq!(found, (*verdict, *state), "{case}");
-    }
-}
-
-/// The good world with a client that may ask for blackholing of IPv4 prefixes; it asks.
-fn blackhole() -> World {
-    let mut world = World::good();
-    world.checks.blackhole = Some(BlackholeRequests {
-        scheme: Arc::new(ControlScheme::standard(SERVER)),
-        families: [true, false],
-    });
-    (world.prefix, world.communities) = ("193.0.0.7/32", vec![(65_535, 666)]);
-    world
-}
-
-#[test]
-fn blackhole_routes_may_be_longer() {
-    // (case, change, verdict, whether it is one)
-    let cases: Cases<'_, bool> = &[
-        ("one address", |_| {}, Ok(()), true),
-        (
-            "a prefix of ordinary length",
-            |w| w.prefix = "193.0.0.0/21",
-            Ok(()),
-            true,
-        ),
-        (
-            "without the community",
-            |w| w.communities.clear(),
-            Err(PrefixTooLong),
-            false,
-        ),
-        (
-            "where the client may not ask",
-            |w| w.checks.blackhole = None,
-            Err(PrefixTooLong),
-            false,
-        ),
-        (
-            "and an ordinary one is no blackhole route there",
-            |w| (w.prefix, w.checks.blackhole) = ("193.0.0.0/21", None),
-            Ok(()),
-            false,
-        ),
-        (
-            "of a family that has none",
-            |w| (w.prefix, w.checks.irr) = ("2a00::7/128", None),
-            Err(PrefixTooLong),
-            false,
-        ),
-        (
-            "too short is too short",
-            |w| (w.prefix, w.checks.irr) = ("193.0.0.0/7", None),
-            Err(PrefixTooShort),
-            true,
-        ),
-        (
-            "what is not registered is not dropped",
-            |w| w.prefix = "193.0.8.7/32",
-            Err(IrrPrefix),
-            true,
-        ),
-        (
-            "a ROA registers as well",
-            |w| {
-                w.prefix = "193.0.8.7/32";
-                w.irr().roas_as_route_objects = true;
-                w.outside.vrps = vrps(&[("193.0.8.0/21", 21, 3333)]);
-            },
-            Ok(()),
-            true,
-        ),
-        (
-            "nor by whom it is not",
-            |w| w.origin = Some(Asn(3334)),
-            Err(IrrOrigin),
-            true,
-        ),
-        (
-            "nor by whom RPKI does not let",
-            |w| w.outside.vrps = vrps(&[("193.0.0.0/21", 32, 3334)]),
-            Err(RpkiInvalid),
-            true,
-        ),
-        (
-            "nor what no ROA covers, where one must",
-            |w| w.outside.vrps = vrps(&[("193.0.8.0/21", 32, 3333)]),
-            Err(RpkiUnknown),
-            true,
-        ),
-    ];
-    for (case, change, verdict, is_one) in cases {
-        let mut world = blackhole();
-        change(&mut world);
-        let found = (world.verdict().map(drop), world.class().is_blackhole());
-        assert_eq!(found, (*verdict, *is_one), "{case}");
-    }
-    let class = blackhole().class();
-    let said = (class.rov(), class.irr_prefix(), class.irr_origin());
-    let expected = (
-        RovClass::Valid,
-        IrrPrefixClass::MoreSpecific,
-        IrrOriginClass::Present,
-    );
-    assert_eq!(said, expected, "the length alone is forgiven");
-}
-
-#[test]
-fn all_other_checks_hold_for_blackhole_routes() {
-    for reason in ORDER.into_iter().filter(|reason| *reason != PrefixTooLong) {
-        let mut world = spoiled(&[reason]);
-        world.checks.blackhole = blackhole().checks.blackhole;
-        world.communities.push((65_535, 666));
-        assert_eq!(world.verdict(), Err(reason));
-    }
-}
-
-#[test]
-fn blackholing_communities_are_those_of_the_scheme() {
-    let forms = ["rs_as:666", "rt:rs_as:666", "rs_as:666:0"].map(str::to_owned);
-    let options = SchemeOptions {
-        forms: vec![(ControlAction::Blackholing, forms.into())],
-        ..SchemeOptions::default()
-    };
-    let scheme = ControlScheme::new(SERVER, &options).unwrap();
-    let rs = SERVER.0;
-    let [high, low] = (rs as u16).to_be_bytes();
-    let set = rialto::wire::testing::SetBuilder::new;
-    let cases = [
-        (
-            "standard",
-            set().communities(&[(7, 7), (rs as u16, 666)]),
-            true,
-        ),
-        (
-            "extended",
-            set().extended(&[[0, 2, high, low, 0, 0, 2, 154]]),
-            true,
-        ),
-        ("large", set().large(&[(rs, 666, 0)]), true),
-        (
-            "one of theirs, where it is none here",
-            set().communities(&[(65_535, 666)]),
-            false,
-        ),
-        (
-            "a route origin, where a target is meant",
-            set().extended(&[[0, 3, high, low, 0, 0, 2, 154]]),
-            false,
-        ),
-        ("none at all", set(), false),
-    ];
-    for (case, builder, expected) in cases {
-        assert_eq!(scheme.is_blackhole(&builder.build()), expected, "{case}");
     }
 }

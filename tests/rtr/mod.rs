@@ -1,6 +1,6 @@
 //! The RTR client against caches on loopback that say what a test wants.
 
-mod cache;
+pub mod cache;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ fn config(caches: &[&Cache]) -> RtrConfig {
         no_data_retry: Duration::from_millis(50),
         gap: Duration::from_millis(20),
         settle: Duration::from_millis(200),
+        patience: Duration::from_millis(300),
         ..RtrTiming::default()
     };
     config
@@ -400,15 +401,22 @@ async fn a_cache_that_is_back_in_time_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_preferred_cache_is_used_while_it_has_data() {
+async fn a_preferred_cache_is_used_while_it_answers_and_another_long_before_its_data_expire() {
     let preferred = Cache::start(Says::new(5, 1..4)).await;
     let address = preferred.address;
     let other = Cache::start(Says::new(6, 7..9)).await;
-    let mut config = config(&[&preferred, &other]);
-    config.expire = Duration::from_millis(300);
-    let caches = RtrCaches::start(config);
+    let caches = RtrCaches::start(config(&[&preferred, &other]));
     let mut feed = caches.feed();
     wait_for_vrps(&mut feed, 1..4).await;
+    let mut watched = caches.feed();
+    let is_without_a_gap = tokio::spawn(async move {
+        while watched.changed().await.is_ok() {
+            if watched.borrow_and_update().is_none() {
+                return false;
+            }
+        }
+        true
+    });
     let both = |status: &CacheStatus| status.state == CacheState::Synchronised;
     let status = wait_for_status(&caches, 1, "the other to be kept", both).await;
     assert!(!status.is_in_use);
@@ -423,6 +431,8 @@ async fn a_preferred_cache_is_used_while_it_has_data() {
         .map(|status| status.is_in_use)
         .collect();
     assert_eq!(in_use, [true, false]);
+    drop(caches);
+    assert!(is_without_a_gap.await.unwrap());
 }
 
 #[tokio::test]

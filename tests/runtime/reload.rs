@@ -1,5 +1,6 @@
 //! Reloads of a server that runs: looked at before, taken back, and what its clients hear of it.
 
+use std::net::Shutdown;
 use std::path::Path;
 
 use rialto::config::{self, Inputs, Overrides};
@@ -59,6 +60,13 @@ fn establish(index: u8, server: SocketAddr) -> TcpStream {
     stream.write_all(&open(index)).unwrap();
     stream.write_all(&message_of(4, &[])).unwrap();
     stream
+}
+
+/// Returns when the server knows of it: until then it would refuse the same client.
+fn hang_up(mut stream: TcpStream) {
+    stream.shutdown(Shutdown::Write).unwrap();
+    // A reset is an end, too.
+    let _ = stream.read_to_end(&mut Vec::new());
 }
 
 /// The body of the next UPDATE but End-of-RIB.
@@ -190,7 +198,7 @@ fn what_a_draining_server_sends_has_graceful_shutdown() {
     wait_for(plane.drain(true)).expect("it can drain");
     let after = update(&mut second);
     assert!(announced(&after) && has_it(&after), "{after:02x?}");
-    drop(second);
+    hang_up(second);
     let mut second = establish(1, server);
     let anew = update(&mut second);
     assert!(announced(&anew) && has_it(&anew), "a new session too");

@@ -1,6 +1,8 @@
 //! What a rehearsal says of a generation is what its reload then does: over random policies, tables and
 //! pieces, compared by doing it.
 
+mod communities;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -44,8 +44,10 @@ struct Irr {
     roas_as_route_objects: Option<bool>,
 }
 
+#[derive(Default)]
 struct Rpki {
     vrp_files: Vec<String>,
+    max_age_s: Option<u64>,
 }
 
 #[derive(Default)]
@@ -311,9 +313,7 @@ impl Rpki {
         .map(|key| section.field(key));
         section.finish();
         if !is_needed {
-            return Rpki {
-                vrp_files: Vec::new(),
-            };
+            return Rpki::default();
         }
         let sources = [
             ("ripe-rpki-validator-cache", false),
@@ -327,9 +327,7 @@ impl Rpki {
         if let (Some(source), true) = (&source, is_rtr) {
             let why = "the caches stand in rpki_rtr_config.local: write them into rpki.caches";
             source.note(NoteKind::ToDo, why);
-            return Rpki {
-                vrp_files: Vec::new(),
-            };
+            return Rpki::default();
         }
         let ask = "Rialto does not fetch files: name your validator's RTR address in rpki.caches, \
                    or the file that it writes in rpki.vrp_files";
@@ -344,12 +342,12 @@ impl Rpki {
         if let Some(anchors) = anchors {
             anchors.note(NoteKind::ToDo, "choose trust anchors in the validator");
         }
-        if let Some(age) = age {
-            let why = "the age of rpki.vrp_files is not looked at; what RTR caches said expires \
-                       (rpki.expire_s)";
-            age.note(NoteKind::Missing, why);
+        // Rialto's bounds.
+        let max_age_s = age.and_then(|age| age.number());
+        Rpki {
+            max_age_s: max_age_s.map(|age_s| age_s.clamp(60, 604_800)),
+            vrp_files: files,
         }
-        Rpki { vrp_files: files }
     }
 
     fn write(&self, general: &General, document: &mut Document) {
@@ -363,6 +361,7 @@ impl Rpki {
         if !self.vrp_files.is_empty() {
             let comment = "paths start from this file's folder";
             table.set_said("vrp_files", self.vrp_files.clone(), comment);
+            table.set_some("max_age_s", self.max_age_s);
         }
     }
 }

@@ -33,7 +33,12 @@ impl Chooser {
     ) -> Chooser {
         let count = config.caches.len();
         Chooser {
-            choice: Choice::new(count, config.expire, config.timing.settle),
+            choice: Choice::new(
+                count,
+                config.expire,
+                config.timing.settle,
+                config.timing.patience,
+            ),
             loaded: (0..count).map(|_| None).collect(),
             feed,
             statuses,

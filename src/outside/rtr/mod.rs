@@ -41,7 +41,8 @@ const REPORTS_MAX: usize = 16;
 pub struct RtrConfig {
     /// The preferred one first.
     pub caches: Vec<SocketAddr>,
-    /// How long the data of a cache hold after it was lost; its own Expire Interval may be shorter.
+    /// How long the data of a cache hold after it was lost, where no other answers; its own Expire
+    /// Interval may be shorter.
     pub expire: Duration,
     pub entries_max: usize,
     pub timing: RtrTiming,
@@ -75,6 +76,9 @@ pub struct RtrTiming {
     pub gap: Duration,
     /// How long a preferred cache must be well before it takes over from another.
     pub settle: Duration,
+    /// How long a lost cache may take to come back before another takes over (RFC 8210 §10): at least
+    /// one try lies in it, `pause_max` being the longest time between two.
+    pub patience: Duration,
 }
 
 impl Default for RtrTiming {
@@ -88,6 +92,7 @@ impl Default for RtrTiming {
             no_data_retry: Duration::from_secs(15),
             gap: Duration::from_millis(100),
             settle: Duration::from_secs(10),
+            patience: Duration::from_secs(60),
         }
     }
 }

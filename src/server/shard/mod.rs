@@ -64,6 +64,8 @@ pub struct Shard {
     emptied: Vec<PrefixSlot>,
     reclaim: Reclaim,
     sweep: Sweep,
+    /// Pieces of rehearsals so far.
+    rehearsed_count: u32,
     walks: Walks,
     outbox: Outbox,
     replies: VecDeque<(u64, ShardReply)>,
@@ -141,6 +143,7 @@ impl Shard {
             emptied: Vec::new(),
             reclaim: Reclaim::default(),
             sweep: Sweep::default(),
+            rehearsed_count: 0,
             walks: Walks::default(),
             outbox: Outbox::new(exchange.core_count),
             replies: VecDeque::new(),

@@ -1,6 +1,7 @@
 //! Answers for the management plane: read-only, each bounded.
 
 use crate::base::{ClientSet, ClientSlot, Family, Prefix, PrefixSlot};
+use crate::policy::kept_back;
 use crate::rib::{Assigned, Assignments, Marks, MedMode, Path, Scope};
 use crate::server::query::{
     Explanation, PathFate, PathRow, ShardQuery, ShardReply, ShardStats, Which,
@@ -159,7 +160,7 @@ impl Shard {
             let fate = match variant {
                 _ if !path.verdict.is_accepted() => Some(PathFate::Rejected),
                 _ if path.announcer == to => Some(PathFate::Own),
-                None => Some(PathFate::NotInAudience),
+                None => Some(self.kept_from(path, to)),
                 _ if !negotiated => Some(PathFate::FamilyNotNegotiated),
                 _ if additional => Some(PathFate::Additional),
                 _ if best == Some(index) => Some(PathFate::Best(None)),
@@ -170,6 +171,17 @@ impl Shard {
             fates.push((variant.unwrap_or_default(), fate));
         }
         self.told_why(self.entry_med(slot), paths, fates)
+    }
+
+    /// Why the client is in no audience of an accepted path.
+    fn kept_from(&self, path: &Path, to: ClientSlot) -> PathFate {
+        let exchange = &self.exchange;
+        let class = self.eligibilities.eligibility(path.eligibility).class;
+        let set = self.sets.set(path.set);
+        let actions = exchange.scheme.actions(set, &exchange.directory);
+        let why = kept_back(path.announcer, &actions, class, to, &exchange.directory);
+        // In the middle of a reload the path may not have been judged again yet.
+        why.map_or(PathFate::Unsettled, PathFate::NotInAudience)
     }
 
     /// Whether the client takes next hops of this kind for this family.

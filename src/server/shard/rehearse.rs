@@ -1,5 +1,6 @@
 //! What another generation would make of the table: paths newly rejected and accepted, clients that
-//! would lose their last path of a prefix. Looks, and changes nothing.
+//! would lose their last path of a prefix. Looks, and changes nothing. Whether a client would be told of
+//! a path anew, because another one is its best or the same comes with other communities, is not asked.
 
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::base::{ClientSet, ClientSlot, Family, PrefixSlot};
-use crate::policy::{PrefixClass, RejectReason, SetJudgement, Verdict, audiences};
-use crate::rib::{EligibilityId, Path, SetId};
+use crate::policy::{ControlScheme, PrefixClass, RejectReason, SetJudgement, Verdict, audiences};
+use crate::rib::{EligibilityId, Path, SetId, Tables};
 use crate::server::query::{Loss, Rehearsal, Rehearsed};
 use crate::wire::AttributeSet;
 
@@ -22,6 +23,8 @@ const WORK_OF_MEMO: usize = 8;
 /// One piece under way. What is worked out for one path is kept for those like it.
 struct Piece<'a> {
     rehearsal: &'a Rehearsal,
+    /// For the length of paths on their way out under the other generation's scheme.
+    version_then: u32,
     /// Clients that changes reach, by family; without those whose session would end.
     live: [ClientSet; 2],
     staying: [ClientSet; 2],
@@ -73,6 +76,7 @@ impl Shard {
             .map(|live| live.difference(&reach.removed).difference(&reach.kept_down));
         let mut piece = Piece {
             rehearsal,
+            version_then: self.version_then(&rehearsal.exchange.scheme),
             live,
             staying,
             heard: FxHashMap::default(),
@@ -231,8 +235,18 @@ impl Shard {
         piece.has.entry(key).or_insert_with(reach)
     }
 
-    /// Who could have it under the other generation. What is too long for whom is taken from the
-    /// present scheme.
+    /// A version for the other generation's scheme: the present one where they are the same; else one
+    /// that no generation has, no other piece has, and that leaves what is known of the present alone.
+    fn version_then(&mut self, scheme: &ControlScheme) -> u32 {
+        let present = self.versions.scheme;
+        if *self.exchange.scheme == *scheme {
+            return present;
+        }
+        self.rehearsed_count = (self.rehearsed_count + 1) % (u32::MAX / 4);
+        u32::MAX - 2 * self.rehearsed_count - present % 2
+    }
+
+    /// Who could have it under the other generation, with the communities that it would come with.
     fn would_have<'p>(
         &mut self,
         piece: &'p mut Piece<'_>,
@@ -250,7 +264,7 @@ impl Shard {
         if other.is_none() && held == class && !reach.audiences {
             return self.has(piece, path, family);
         }
-        let work = &mut piece.work;
+        let (work, version) = (&mut piece.work, piece.version_then);
         let reach = || {
             *work += WORK_OF_MEMO;
             let set = other.unwrap_or_else(|| self.sets.set(path.set));
@@ -259,8 +273,11 @@ impl Shard {
             let audiences = audiences(path.announcer, &actions, class, tags, &exchange.directory);
             let other = other.map(|set| self.sets.intern(set, path.announcer));
             let set = other.unwrap_or(path.set);
-            let version = self.versions.scheme;
-            let reached = tables!(self).reach(&Path { set, ..*path }, &audiences, family, version);
+            let mut tables = Tables {
+                scrubs: [exchange.scheme.export_scrub(); 2],
+                ..tables!(self)
+            };
+            let reached = tables.reach(&Path { set, ..*path }, &audiences, family, version);
             other.into_iter().for_each(|set| self.sets.release(set));
             reached
         };

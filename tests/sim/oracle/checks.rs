@@ -273,6 +273,7 @@ fn note_irr(judge: &mut Judge<'_>, options: &Options, net: &Net, heard: &Attribu
         return;
     }
     let means = |range: &&Range| range.contains(net);
+    let is_longer = |range: &Range| covers(&range.net, net) && range.shortest <= net.1;
     let may_be_longer = irr.allow_longer_prefixes || judge.judgement.is_blackhole;
     let has_roa = || {
         let origin = origin.filter(|asn| knows(*asn));
@@ -284,9 +285,7 @@ fn note_irr(judge: &mut Judge<'_>, options: &Options, net: &Net, heard: &Attribu
     let state = match () {
         () if prefixes.iter().filter(means).any(|range| range.net == *net) => "exact",
         () if prefixes.iter().any(|range| range.contains(net)) => "more_specific",
-        () if may_be_longer && prefixes.iter().any(|range| covers(&range.net, net)) => {
-            "more_specific"
-        }
+        () if may_be_longer && prefixes.iter().any(is_longer) => "more_specific",
         () if irr
             .white_list_prefixes
             .iter()
