@@ -8,6 +8,7 @@ mod exchange;
 mod explain;
 mod moments;
 mod naive;
+mod reach;
 mod rehearsals;
 mod sweeps;
 
