@@ -5,9 +5,12 @@ mod api;
 mod changes;
 mod counts;
 mod fake;
+mod refused;
 mod reloads;
 mod shrink;
+mod taken_back;
 mod vrp_files;
+mod watchdog;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

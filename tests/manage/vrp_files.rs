@@ -122,3 +122,16 @@ fn a_reload_that_is_dry_or_refused_takes_no_file_into_use() {
     let client = server.json("/api/v1/clients/AS10001-1");
     assert_eq!(client["client"]["rejected"], json!([]));
 }
+
+#[test]
+fn a_vrp_file_that_is_none_keeps_nobody_waiting() {
+    let server = with_routes();
+    let fifo = server.folder.path().join("vrps.json");
+    let made = std::process::Command::new("mkfifo").arg(fifo).status();
+    assert!(made.unwrap().success());
+    server.write_clients(&format!("[rpki]\nvrp_files = [\"vrps.json\"]\n{THREE}"));
+    let (status, text) = server.says(&["reload"]);
+    let told = "vrps.json: it is no regular file; there is nothing to use in its place";
+    assert!(status == 0 && text.contains(told), "{text}");
+    assert_eq!(server.says(&["client", "third", "disable"]).0, 0);
+}

@@ -11,6 +11,7 @@ mod naive;
 mod reach;
 mod rehearsals;
 mod sweeps;
+mod watch;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
