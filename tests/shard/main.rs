@@ -9,6 +9,7 @@ mod explain;
 mod hashes;
 mod moments;
 mod naive;
+mod reach;
 mod rehearsals;
 mod sweeps;
 mod watch;
