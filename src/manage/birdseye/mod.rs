@@ -224,18 +224,23 @@ async fn asked(
 }
 
 type Wanted = Box<dyn Fn(&Shown) -> bool + Send>;
+type Write = Option<fn(&Shown, &mut Vec<u8>)>;
+
+fn all() -> Wanted {
+    Box::new(|_| true)
+}
 
 fn order(
     plane: &Arc<Plane>,
     moment: &Moment,
     (kind, what): (Kind, &str),
     (routes_max, routes_max_key): (u32, &'static str),
-    is_wanted: Wanted,
+    (is_wanted, write): (Wanted, Write),
 ) -> Result<(Arc<Answer>, bool), Failure> {
     let order = || Order {
         feed: Feed::new(plane, moment, kind),
         lens: Lens::new(moment, matches!(kind, Kind::Sent(_)), date),
-        write: forms::write_route,
+        write,
         is_wanted,
         routes_max,
         routes_max_key,
@@ -259,8 +264,13 @@ async fn routes(
         let count = format!("{count}/{}", max.0);
         return Err(Failure::TooMany(count, max.1).into());
     }
-    let all = Box::new(|_: &Shown| true);
-    let (answer, from_cache) = order(&plane, moment, (asked.kind, ""), max, all)?;
+    let (answer, from_cache) = order(
+        &plane,
+        moment,
+        (asked.kind, ""),
+        max,
+        (all(), Some(forms::write_route)),
+    )?;
     let head = routes_follow(&envelope(moment, from_cache).to_string());
     Ok(answer.respond(head, accepts_gzip(&headers)).await?)
 }
@@ -275,10 +285,9 @@ async fn count(
     if let Some(count) = asked.count {
         return Ok(enveloped(moment, "count", json!({ "routes": count })));
     }
-    let none = Box::new(|_: &Shown| false);
     let max = moment.current.config.looking_glass.answer_routes_max;
     let max = (max, "answer_routes_max");
-    let (answer, from_cache) = order(&plane, moment, (asked.kind, "count"), max, none)?;
+    let (answer, from_cache) = order(&plane, moment, (asked.kind, "count"), max, (all(), None))?;
     let count = answer.count().await?;
     let mut counted = envelope(moment, from_cache);
     counted["count"] = json!({ "routes": count });
@@ -303,7 +312,13 @@ async fn large_community(
         communities.any(|[a, b, _]| (*a, *b) == (x, y))
     };
     let what = format!("{x}:{y}");
-    let (answer, from_cache) = order(&plane, &moment, (kind, &what), max, Box::new(begins))?;
+    let (answer, from_cache) = order(
+        &plane,
+        &moment,
+        (kind, &what),
+        max,
+        (Box::new(begins), Some(forms::write_route)),
+    )?;
     let head = routes_follow(&envelope(&moment, from_cache).to_string());
     Ok(answer.respond(head, accepts_gzip(&headers)).await?)
 }

@@ -149,7 +149,7 @@ async fn stream(
     let order = || Order {
         feed: Feed::new(plane, moment, kind),
         lens: Lens::new(moment, matches!(kind, Kind::Sent(_)), plain),
-        write: forms::write_route,
+        write: Some(forms::write_route),
         is_wanted: Box::new(|_| true),
         routes_max,
         routes_max_key: "answer_routes_max",

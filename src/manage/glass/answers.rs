@@ -53,8 +53,8 @@ impl Failure {
 pub struct Order {
     pub feed: Feed,
     pub lens: Lens,
-    /// Appends the JSON of a route.
-    pub write: fn(&Shown, &mut Vec<u8>),
+    /// Appends the JSON of a route; without it they are only counted.
+    pub write: Option<fn(&Shown, &mut Vec<u8>)>,
     /// Those that are wanted of what the feed gives.
     pub is_wanted: Box<dyn Fn(&Shown) -> bool + Send>,
     pub routes_max: u32,
@@ -207,11 +207,11 @@ async fn write(plane: &Plane, answer: &Answer, mut order: Order) -> Result<(u64,
             let Some(shown) = shown.filter(|shown| (order.is_wanted)(shown)) else {
                 continue;
             };
-            if count > 0 {
-                text.push(b',');
+            if let Some(write) = order.write {
+                text.extend((count > 0).then_some(b','));
+                write(&shown, &mut text);
             }
             count += 1;
-            (order.write)(&shown, &mut text);
         }
         if count > u64::from(order.routes_max) {
             let max = format!("more than {}", order.routes_max);

@@ -147,7 +147,11 @@ impl Session {
     /// That closes the session.
     pub fn import_limit(&self, scope: Scope) -> Option<u64> {
         let max = |family| self.client.prefix_limits(family).received_max;
-        let limits = scope.families().filter_map(max).map(u64::from);
+        let limits = self
+            .families(scope)
+            .into_iter()
+            .filter_map(max)
+            .map(u64::from);
         let limits: Vec<u64> = limits.collect();
         (!limits.is_empty()).then(|| limits.iter().sum())
     }
