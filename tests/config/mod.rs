@@ -5,6 +5,7 @@ mod compile;
 mod diff;
 mod effective;
 mod judged;
+mod looking_glass;
 mod page;
 mod policy_problems;
 mod problems;

@@ -118,8 +118,12 @@ fn date(date: std::time::SystemTime) -> String {
     iso(date, "+00:00")
 }
 
-async fn status(State(plane): Shared, Extension(scope): Scoped) -> Json<Value> {
+/// Bird's Eye's Nagios plugin takes 503 for a daemon that does not answer.
+async fn status(State(plane): Shared, Extension(scope): Scoped) -> Result<Json<Value>, Refusal> {
     let moment = Moment::take(&plane, scope).await;
+    if !moment.census.silent.is_empty() {
+        return Err(Unavailable(moment.census.silent.join("; ")).into());
+    }
     let ready = ready(&plane, &moment.census);
     let message = match ready.ready {
         true => "Daemon is up and running".to_owned(),
@@ -134,7 +138,7 @@ async fn status(State(plane): Shared, Extension(scope): Scoped) -> Json<Value> {
         "last_reconfig": on(moment.current.since),
         "message": message,
     });
-    enveloped(&moment, "status", status)
+    Ok(enveloped(&moment, "status", status))
 }
 
 async fn protocols(State(plane): Shared, Extension(scope): Scoped) -> Json<Value> {

@@ -17,8 +17,8 @@ use crate::base::Time;
 
 use super::data_path::Unavailable;
 use super::glass::{
-    Answers, Failure, Feed, Kind, Lens, Lookup, Moment, Order, Scope, Session, accepts_gzip, iso,
-    key, lookup, plain, read_prefix, routes_follow, scoped,
+    Answers, CENSUS_FOR, Failure, Feed, Kind, Lens, Lookup, Moment, Order, Scope, Session,
+    accepts_gzip, iso, key, lookup, plain, read_prefix, routes_follow, scoped,
 };
 use super::http::ready;
 use super::plane::Plane;
@@ -73,9 +73,8 @@ impl IntoResponse for Refusal {
 type Shared = State<Arc<Plane>>;
 type Scoped = Extension<Scope>;
 
-/// The envelope, made of when the answer was made and whether that was before now.
-fn envelope(plane: &Plane, moment: &Moment, made_at: Time, from_cache: bool) -> Value {
-    let keep = plane.current().config.looking_glass.cache;
+/// The envelope, made of when the answer was made, until when it is given again, and whether it was.
+fn envelope(moment: &Moment, (made_at, until): (Time, Time), from_cache: bool) -> Value {
     let date = |date| iso(date, "Z");
     let cached_at = date(moment.instants.date(made_at));
     json!({
@@ -91,12 +90,13 @@ fn envelope(plane: &Plane, moment: &Moment, made_at: Time, from_cache: bool) -> 
             },
         },
         "cached_at": cached_at,
-        "ttl": date(moment.instants.date_in(made_at, keep)),
+        "ttl": date(moment.instants.date(until)),
     })
 }
 
-fn enveloped(plane: &Plane, moment: &Moment, name: &str, content: Value) -> Json<Value> {
-    let mut answer = envelope(plane, moment, moment.at, moment.from_cache);
+fn enveloped(moment: &Moment, name: &str, content: Value) -> Json<Value> {
+    let times = (moment.at, moment.at + CENSUS_FOR);
+    let mut answer = envelope(moment, times, moment.from_cache);
     answer[name] = content;
     Json(answer)
 }
@@ -117,7 +117,7 @@ async fn status(State(plane): Shared, Extension(scope): Scoped) -> Json<Value> {
         "last_reconfig": date(moment.current.since),
         "message": message,
     });
-    enveloped(&plane, &moment, "status", status)
+    enveloped(&moment, "status", status)
 }
 
 fn of_all(moment: &Moment, form: impl Fn(&Session, &Moment) -> Value) -> Value {
@@ -129,13 +129,13 @@ fn of_all(moment: &Moment, form: impl Fn(&Session, &Moment) -> Value) -> Value {
 async fn protocols(State(plane): Shared, Extension(scope): Scoped) -> Json<Value> {
     let moment = Moment::take(&plane, scope).await;
     let protocols = of_all(&moment, forms::protocol);
-    enveloped(&plane, &moment, "protocols", protocols)
+    enveloped(&moment, "protocols", protocols)
 }
 
 async fn protocols_short(State(plane): Shared, Extension(scope): Scoped) -> Json<Value> {
     let moment = Moment::take(&plane, scope).await;
     let protocols = of_all(&moment, forms::protocol_short);
-    enveloped(&plane, &moment, "protocols", protocols)
+    enveloped(&moment, "protocols", protocols)
 }
 
 /// Routes that pass by, with the envelope in front.
@@ -158,7 +158,9 @@ async fn stream(
     let what = format!("birdwatcher {kind:?}");
     let key = key(&moment.current.exchange, moment.scope, &what);
     let (answer, from_cache) = Answers::order(plane, key, order)?;
-    let envelope = envelope(plane, moment, answer.made_at(), from_cache).to_string();
+    let keep = moment.current.config.looking_glass.cache;
+    let until = answer.kept_from(moment.instants.now) + keep;
+    let envelope = envelope(moment, (answer.made_at(), until), from_cache).to_string();
     let head = routes_follow(&envelope);
     Ok(answer.respond(head, accepts_gzip(headers)).await?)
 }
@@ -252,7 +254,7 @@ async fn prefix(
         .iter()
         .filter_map(|(row, is_best)| lens.shown(row, *is_best));
     let routes: Vec<Value> = shown.map(|shown| forms::route_value(&shown)).collect();
-    let mut answer = envelope(&plane, &moment, moment.instants.now, false);
+    let mut answer = envelope(&moment, (moment.instants.now, moment.instants.now), false);
     answer["routes"] = routes.into();
     Ok(Json(answer))
 }

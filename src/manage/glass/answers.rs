@@ -76,12 +76,18 @@ struct Text {
     octets: usize,
     count: u64,
     end: Option<Result<(), Failure>>,
+    ended_at: Option<Time>,
     crc: Crc,
 }
 
 impl Answer {
     pub fn made_at(&self) -> Time {
         self.made_at
+    }
+
+    /// From when on it gets old: what is not done yet, from now on.
+    pub fn kept_from(&self, now: Time) -> Time {
+        self.text.borrow().ended_at.unwrap_or(now)
     }
 
     fn is_under_way(&self) -> bool {
@@ -133,7 +139,7 @@ impl Answers {
         let now = plane.data().now();
         let keep = plane.current().config.looking_glass.cache;
         let mut kept = plane.glass().answers.lock();
-        kept.retain(|_, answer| answer.is_under_way() || now.since(answer.made_at) < keep);
+        kept.retain(|_, answer| now.since(answer.kept_from(now)) < keep);
         if let Some(answer) = kept.get(&key) {
             return Ok((answer.clone(), true));
         }
@@ -190,6 +196,7 @@ async fn make(plane: Arc<Plane>, answer: Arc<Answer>, key: String, order: Order)
     answer.text.send_modify(|text| {
         text.crc = crc;
         text.count = end.clone().unwrap_or(0);
+        text.ended_at = Some(plane.data().now());
         text.end = Some(end.map(drop));
     });
 }

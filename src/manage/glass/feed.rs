@@ -15,10 +15,16 @@ use super::super::data_path::Unavailable;
 use super::super::plane::Plane;
 use super::{Moment, Scope, Session};
 
-/// Table entries that a shard looks at for one question.
+/// Table entries that a shard looks at for the first question;
 const ENTRIES: u32 = 1_000;
-/// Where it works out for each what a client gets.
+/// where it works out for each what a client gets.
 const ENTRIES_SENT: u32 = 100;
+/// After that, as many as it answers in about this time,
+const SHORT: Duration = Duration::from_micros(200);
+const LONG: Duration = Duration::from_micros(500);
+/// within bounds: most entries are of other clients.
+const ENTRIES_MIN: u32 = 50;
+const ENTRIES_MAX: u32 = 16_000;
 /// A shard has so many times as long for its own work as a question took.
 const REST: u32 = 3;
 
@@ -52,6 +58,7 @@ pub struct Feed {
     legs: VecDeque<Leg>,
     shard: u16,
     cursor: PrefixSlot,
+    entries: u32,
 }
 
 impl Feed {
@@ -93,6 +100,10 @@ impl Feed {
             legs,
             shard: 0,
             cursor: PrefixSlot(0),
+            entries: match kind {
+                Kind::Sent(_) => ENTRIES_SENT,
+                _ => ENTRIES,
+            },
         }
     }
 
@@ -105,10 +116,7 @@ impl Feed {
             slot: leg.slot,
             which: leg.which,
             cursor: self.cursor,
-            limit: match leg.which {
-                Which::Advertised => ENTRIES_SENT,
-                _ => ENTRIES,
-            },
+            limit: self.entries,
         };
         let asked_at = self.plane.data().now();
         let answer = self.plane.data().shard_query(ShardId(self.shard), question);
@@ -117,7 +125,9 @@ impl Feed {
                 "a shard gave an answer to another question".to_owned(),
             ));
         };
-        self.rest(self.plane.data().now().since(asked_at)).await;
+        let took = self.plane.data().now().since(asked_at);
+        self.entries = entries_after(self.entries, took);
+        self.rest(took).await;
         self.go_on(next);
         rows.retain(|row| self.is_wanted(row));
         Ok(Some(rows))
@@ -159,5 +169,37 @@ impl Feed {
         let actions = self.exchange.scheme.actions(&row.set, directory);
         takes(row.prefix.family())
             && kept_back(row.announcer, &actions, row.class, to, directory).is_some()
+    }
+}
+
+/// A clock that stands still says nothing.
+fn entries_after(entries: u32, took: Duration) -> u32 {
+    if took > LONG {
+        (entries / 2).max(ENTRIES_MIN)
+    } else if took < SHORT && !took.is_zero() {
+        (entries * 2).min(ENTRIES_MAX)
+    } else {
+        entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_as_long_as_their_answers_take() {
+        let micros = Duration::from_micros;
+        let cases = [
+            ("short: twice as long", 1_000, micros(20), 2_000),
+            ("about right", 1_000, micros(300), 1_000),
+            ("too long: half of it", 1_000, micros(2_000), 500),
+            ("not under the least", 60, micros(2_000), ENTRIES_MIN),
+            ("not over the most", 10_000, micros(1), ENTRIES_MAX),
+            ("nothing is known", 1_000, micros(0), 1_000),
+        ];
+        for (name, entries, took, after) in cases {
+            assert_eq!(entries_after(entries, took), after, "{name}");
+        }
     }
 }

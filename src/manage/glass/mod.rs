@@ -24,7 +24,7 @@ pub use answers::{Answer, Answers, Failure, Order, accepts_gzip};
 pub use feed::{Feed, Kind};
 pub use lens::{Lens, Shown};
 pub use lookup::{Lookup, lookup, read_prefix};
-pub use moment::{Moment, Moments, Session};
+pub use moment::{CENSUS_FOR, Moment, Moments, Session};
 pub use times::{Instants, iso, plain};
 
 /// What the management plane keeps for other looking glasses.

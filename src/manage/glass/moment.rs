@@ -18,7 +18,7 @@ use super::super::view::ClientView;
 use super::{Instants, Scope, table_name};
 
 /// How long one census serves: who polls often asks the data path no more often.
-const CENSUS_FOR: Duration = Duration::from_secs(5);
+pub const CENSUS_FOR: Duration = Duration::from_secs(5);
 
 /// The last census.
 #[derive(Default)]

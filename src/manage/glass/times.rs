@@ -1,6 +1,6 @@
 //! From the server's clock to dates, all of them UTC.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, NaiveDateTime};
 
@@ -18,10 +18,6 @@ impl Instants {
         let past = self.wall.checked_sub(self.now.since(time));
         let date = past.unwrap_or(UNIX_EPOCH);
         date.checked_add(time.since(self.now)).unwrap_or(date)
-    }
-
-    pub fn date_in(self, time: Time, after: Duration) -> SystemTime {
-        self.date(time + after)
     }
 }
 
@@ -45,6 +41,8 @@ pub fn iso(date: SystemTime, zone: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -55,7 +53,7 @@ mod tests {
         assert_eq!(plain(instants.date(now)), "2023-11-14 22:13:20");
         let earlier = instants.date(Time::from_secs(900));
         assert_eq!(iso(earlier, "Z"), "2023-11-14T22:11:40Z");
-        let later = instants.date_in(now, Duration::from_secs(60));
+        let later = instants.date(now + Duration::from_secs(60));
         assert_eq!(iso(later, "+00:00"), "2023-11-14T22:14:20+00:00");
     }
 }
