@@ -42,6 +42,8 @@ pub(super) struct Document {
 #[derive(Default)]
 pub(super) struct Table {
     lines: Vec<Line>,
+    /// Why all of it is commented out, and until when.
+    aside: Option<String>,
 }
 
 enum Line {
@@ -130,8 +132,12 @@ impl Document {
         for name in SECTIONS {
             let tables = self.sections.iter().filter(|(other, _)| *other == name);
             for (_, table) in tables {
-                let _ = writeln!(text, "[{name}]");
-                table.write(&mut text);
+                let mut section = format!("[{name}]\n");
+                table.write(&mut section);
+                text += &match &table.aside {
+                    None => section,
+                    Some(why) => commented_out(why, &section),
+                };
                 text.push('\n');
             }
         }
@@ -159,6 +165,11 @@ impl Table {
         if let Some(value) = value {
             self.set(key, value);
         }
+    }
+
+    /// It cannot be in force as it is: the section is commented out, under this remark.
+    pub fn set_aside(&mut self, why: &str) {
+        self.aside = Some(why.to_owned());
     }
 
     pub fn comment(&mut self, comment: impl Into<String>) {
@@ -193,6 +204,11 @@ impl Table {
             }
         }
     }
+}
+
+fn commented_out(why: &str, section: &str) -> String {
+    let lines = section.lines().map(|line| format!("# {line}\n"));
+    format!("# {}\n", on_one_line(why)) + &lines.collect::<String>()
 }
 
 /// What others wrote must not end a comment, nor be what TOML has no place for in one.

@@ -197,41 +197,82 @@ impl<'a> Reading<'a> {
         };
         let clients = of(Role::Client).filter(is_client).collect::<Vec<_>>();
         if clients.is_empty() {
-            let what = format!(
-                "of {} addresses none is said to connect to the route servers",
-                of(Role::Client).count()
-            );
-            let remedy = "--all takes the others too; --vlan and --ixp choose";
-            return self.useless(what, remedy);
+            return self.nobody(of(Role::Client).count());
         }
         let vlans = clients.iter().map(|it| it.vlan).collect::<BTreeSet<_>>();
         if vlans.len() > 1 {
             let what = format!(
                 "there are clients in several VLANs: {}",
-                self.vlan_names(&vlans)
+                self.vlan_names(self.choice.ixp, &vlans)
             );
             return self.useless(what, "choose one with --vlan");
         }
         Ok((clients, of(Role::RouteServer).collect()))
     }
 
-    fn vlan_names(&self, vlans: &BTreeSet<Option<u64>>) -> String {
+    /// There are no clients among so many addresses; says where else to look.
+    fn nobody<T>(&self, count: usize) -> Result<T, AdoptError> {
+        let chosen = [("IXP", self.choice.ixp), ("VLAN", self.choice.vlan)];
+        let chosen = chosen
+            .iter()
+            .filter_map(|(what, id)| Some(format!("{what} {}", (*id)?)));
+        let chosen = chosen.collect::<Vec<_>>().join(", ");
+        let what = match (count, chosen.as_str()) {
+            (0, "") => "there are no addresses of members in it".to_owned(),
+            (0, chosen) => format!("there are no addresses of members in {chosen}"),
+            (_, "") => format!("of {count} addresses none is said to connect to the route servers"),
+            (_, chosen) => format!(
+                "of {count} addresses in {chosen} none is said to connect to the route servers"
+            ),
+        };
+        let all = if count > 0 {
+            "--all takes them too; "
+        } else {
+            ""
+        };
+        let remedy = match self.lans().as_str() {
+            "" => format!("{all}--ixp and --vlan choose, and it lists neither"),
+            lans => format!("{all}--ixp and --vlan choose one of {lans}"),
+        };
+        self.useless(what, &remedy)
+    }
+
+    /// All IXPs, each with its VLANs.
+    fn lans(&self) -> String {
+        let mut lans: BTreeMap<Option<u64>, BTreeSet<Option<u64>>> = BTreeMap::new();
         let mut names = BTreeMap::new();
         for ixp in items(&self.export["ixp_list"]) {
-            for vlan in items(&ixp["vlan"]) {
-                names.insert(
-                    number(&vlan["id"]),
-                    vlan["name"].as_str().unwrap_or_default(),
-                );
+            let id = number(&ixp["ixp_id"]);
+            names.insert(id, ixp["shortname"].as_str().unwrap_or_default());
+            let vlans = items(&ixp["vlan"]).map(|vlan| number(&vlan["id"]));
+            lans.entry(id).or_default().extend(vlans);
+        }
+        for member in items(&self.export["member_list"]) {
+            for connection in items(&member["connection_list"]) {
+                let vlans = vlans(connection, "");
+                let vlans = vlans.iter().map(|(_, vlan)| number(&vlan["vlan_id"]));
+                lans.entry(number(&connection["ixp_id"]))
+                    .or_default()
+                    .extend(vlans);
             }
         }
-        let shown = vlans.iter().map(|id| {
-            let number = id.map_or("none".to_owned(), |id| id.to_string());
-            match names.get(id) {
-                Some(name) if !name.is_empty() => format!("{number} ({name})"),
-                _ => number,
-            }
+        let shown = lans.iter().map(|(id, vlans)| {
+            let vlans = self.vlan_names(*id, vlans);
+            format!("IXP {}: VLANs {vlans}", named(*id, names.get(id)))
         });
+        shown.collect::<Vec<_>>().join("; ")
+    }
+
+    fn vlan_names(&self, ixp: Option<u64>, vlans: &BTreeSet<Option<u64>>) -> String {
+        let mut names = BTreeMap::new();
+        let is_meant = |other: &&Json| ixp.is_none() || number(&other["ixp_id"]) == ixp;
+        for ixp in items(&self.export["ixp_list"]).filter(is_meant) {
+            for vlan in items(&ixp["vlan"]) {
+                let name = vlan["name"].as_str().unwrap_or_default();
+                names.insert(number(&vlan["id"]), name);
+            }
+        }
+        let shown = vlans.iter().map(|id| named(*id, names.get(id)));
         shown.collect::<Vec<_>>().join(", ")
     }
 
@@ -448,6 +489,15 @@ fn items(list: &Json) -> impl Iterator<Item = &Json> {
         .map(Vec::as_slice)
         .unwrap_or_default()
         .iter()
+}
+
+/// A number with the name that goes with it.
+fn named(id: Option<u64>, name: Option<&&str>) -> String {
+    let number = id.map_or("none".to_owned(), |id| id.to_string());
+    match name {
+        Some(name) if !name.is_empty() => format!("{number} ({name})"),
+        _ => number,
+    }
 }
 
 /// Some write numbers as text.

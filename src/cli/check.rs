@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::config::{self, Config, IrrFeed, Problem, Summary};
-use crate::manage::Feeds;
+use crate::config::{self, Config, Problem, Summary};
+use crate::manage::{self, Feeds};
 
 use super::args::CheckArgs;
 use super::{Outcome, count, print};
@@ -62,18 +62,13 @@ pub fn check(args: &CheckArgs) -> Outcome {
     }
 }
 
-/// What is wrong with the data from outside that the configuration names. It need not be there yet.
+/// What is wrong with the data from outside that the configuration names, and what a start would come to.
+/// It need not be there yet.
 fn outside(config: &Config) -> Vec<String> {
     let feeds = Feeds::default();
-    // What is good now is for the server to keep.
-    let config = Config {
-        irr: IrrFeed {
-            state: None,
-            ..config.irr.clone()
-        },
-        ..config.clone()
-    };
-    let mut problems = feeds.read_irr(&config).problems;
+    let irr = feeds.read_irr(config);
+    let mut problems = irr.problems.clone();
     problems.extend(feeds.read_files(&config.rpki));
+    problems.extend(manage::at_start(config, irr, &feeds));
     problems
 }

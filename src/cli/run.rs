@@ -9,7 +9,10 @@ use tracing::{error, info, warn};
 
 use crate::config::{self, Config, Inputs, LogFormat, Overrides};
 use crate::manage::{self, Doors, Feeds, ManageError, Plane};
-use crate::runtime::{Runtime, RuntimeError, RuntimeOptions, keep_memory_small};
+use crate::runtime::{
+    Account, PrivilegeError, Runtime, RuntimeError, RuntimeOptions, give_up_privileges,
+    keep_memory_small,
+};
 
 use super::Outcome;
 use super::args::{LogFormatArg, RunArgs};
@@ -23,6 +26,12 @@ enum RunError {
     Manage(#[from] ManageError),
     #[error("{0}")]
     Runtime(#[from] RuntimeError),
+    #[error("{0}")]
+    Privileges(#[from] PrivilegeError),
+    #[error(
+        "{user} cannot read the configuration, so no reload could either; give it what it needs:\n{problems}"
+    )]
+    Unreadable { user: String, problems: String },
     #[error("cannot start the management plane: {0}")]
     Start(std::io::Error),
 }
@@ -46,7 +55,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     for warning in config.warnings.iter() {
         warn!("{warning}");
     }
-    match in_tokio(serve(config)) {
+    match in_tokio(serve(config, args)) {
         Ok(true) => Outcome::Well,
         Ok(false) => {
             warn!("some sessions did not take their goodbye in time and were cut off");
@@ -67,7 +76,8 @@ fn in_tokio<T>(work: impl Future<Output = Result<T, RunError>>) -> Result<T, Run
 }
 
 /// Everything, until a signal ends it. Whether all sessions took their goodbye.
-async fn serve(config: Config) -> Result<bool, RunError> {
+async fn serve(config: Config, args: &RunArgs) -> Result<bool, RunError> {
+    let account = args.user.as_deref().map(Account::find).transpose()?;
     let doors = Doors::open(&config).await?;
     let feeds = Feeds::default();
     let irr = feeds.read_irr(&config);
@@ -87,7 +97,15 @@ async fn serve(config: Config) -> Result<bool, RunError> {
     ));
     // The network must not be able to choose what collides.
     let seed = RandomState::new().hash_one(std::process::id());
-    let runtime = Runtime::start(exchange.clone(), RuntimeOptions::new(seed))?;
+    let bound = Runtime::bind(&exchange)?;
+    if let Some(account) = &account {
+        doors.give_to(account.uid(), account.gid())?;
+    }
+    give_up_privileges(account.as_ref())?;
+    if let Some(user) = &args.user {
+        check_readable(user, args)?;
+    }
+    let runtime = Runtime::start_bound(bound, exchange.clone(), RuntimeOptions::new(seed))?;
     info!(
         asn = exchange.asn.0,
         router_id = %exchange.router_id,
@@ -99,9 +117,19 @@ async fn serve(config: Config) -> Result<bool, RunError> {
         control = %config.control.display(),
         "running"
     );
+    manage::start_watchdog(Arc::new(runtime.handle().clone()));
     let plane = Plane::new(config, exchange, Arc::new(runtime.handle().clone()));
     let plane = Arc::new(plane.with_feeds(feeds, inputs));
     plane.feeds().keep_copies(irr.copying);
     manage::serve(plane, doors).await?;
     Ok(runtime.shutdown(GOODBYE).await)
+}
+
+/// What root could read, the user that it became may not.
+fn check_readable(user: &str, args: &RunArgs) -> Result<(), RunError> {
+    let unreadable = |problems: config::Problems| RunError::Unreadable {
+        user: user.to_owned(),
+        problems: problems.to_string(),
+    };
+    config::load(&args.config).map(drop).map_err(unreadable)
 }

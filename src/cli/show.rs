@@ -139,6 +139,9 @@ fn remarks(client: &ClientView) -> String {
         Some(message) => remarks.push(format!("DISABLED \"{message}\"")),
         None => {}
     }
+    if client.waits_for_data && client.disabled.is_none() {
+        remarks.push("WAITS for data of its checks: rialto show feeds".to_owned());
+    }
     if client.quarantined {
         remarks.push(match client.would_be_accepted.sum() {
             0 => "QUARANTINED".to_owned(),
@@ -155,9 +158,9 @@ fn remarks(client: &ClientView) -> String {
             ));
         }
     }
-    if client.dirty_prefixes > 0 {
-        remarks.push(format!("slow: {} prefixes behind", client.dirty_prefixes));
-    }
+    remarks.extend(behind(client));
+    let updates_per_s = client.updates_per_s;
+    remarks.extend(updates_per_s.map(|max| format!("paced by updates_per_s {max}")));
     if let Some(error) = client
         .last_error
         .as_ref()
@@ -166,6 +169,18 @@ fn remarks(client: &ClientView) -> String {
         remarks.push(error.clone());
     }
     remarks.join(", ")
+}
+
+/// What is not sent to a paced client yet is no sign that it is slow.
+fn behind(client: &ClientView) -> Option<String> {
+    let behind = client.dirty_prefixes;
+    match client.min_advertisement_ms {
+        Some(ms) if behind > 0 => Some(format!(
+            "paced by min_advertisement_ms {ms}: {behind} prefixes wait"
+        )),
+        Some(ms) => Some(format!("paced by min_advertisement_ms {ms}")),
+        None => (behind > 0).then(|| format!("slow: {behind} prefixes behind")),
+    }
 }
 
 fn client(view: &Value) -> String {

@@ -5,10 +5,12 @@ use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::base::{Asn, Family};
+use crate::policy::RejectReason;
 use crate::server::exchange::LimitAction;
 
 use super::export;
 use super::import::NextHopMode;
+use super::irr;
 use super::looking_glass;
 use super::model::{ClientConfig, Config};
 use super::problem::{Place, Problems};
@@ -38,11 +40,12 @@ pub fn check(config: &Config, listen: Option<&[Asked]>, api: &[Asked], problems:
     check_next_hops(&config.clients, problems);
     check_spare_next_hops(&config.clients, problems);
     export::check_names(&config.clients, problems);
+    irr::check_names(&config.clients, problems);
     check_limits(&config.clients, problems);
+    check_bogon_asns(config, problems);
     for client in &config.clients {
         check_passive(client, problems);
     }
-    check_effects(config, problems);
     check_md5_keys(config, problems);
     if let Some(client) = config.clients.get(CLIENTS_MAX) {
         let what = format!("there are {} clients", config.clients.len());
@@ -306,6 +309,26 @@ fn check_limits(clients: &[ClientConfig], problems: &mut Problems) {
     }
 }
 
+/// Nothing that such a client announces can pass.
+fn check_bogon_asns(config: &Config, problems: &mut Problems) {
+    let is_bogon = |asn: Asn| config.lists.bogon_asns.iter().any(|it| it.contains(&asn));
+    let is_rejected = |client: &&ClientConfig| {
+        let import = &client.import;
+        let rejects = import.bogon_asns && !import.tag.contains(&RejectReason::BogonAsn);
+        rejects && is_bogon(client.asn) && client.asn != config.server.asn
+    };
+    let one = |client: &ClientConfig| {
+        let asn = client.asn;
+        format!("AS{asn} is a bogon: all routes of the client are rejected")
+    };
+    let many =
+        |names: String| format!("those of {names} are bogons: all their routes are rejected");
+    let remedy =
+        "correct it, set import.bogon_asns = false, or leave it out of bogon_asns of [lists]";
+    let of = config.clients.iter().filter(is_rejected);
+    warn_once(of, "client.asn", (one, many), remedy, problems);
+}
+
 /// One warning, with the first of the clients for its place, and how many they are with some names.
 fn warn_once<'a>(
     clients: impl Iterator<Item = &'a ClientConfig>,
@@ -344,26 +367,6 @@ fn check_passive(client: &ClientConfig, problems: &mut Problems) {
             what,
             "set passive = false to connect to the client",
         );
-    }
-}
-
-/// Checks that are asked for and cannot be made; the first client stands for all.
-fn check_effects(config: &Config, problems: &mut Problems) {
-    let has_blackholes = config.blackhole.families != [false; 2];
-    let mut warn = |asks: fn(&ClientConfig) -> bool, key: &str, remedy: &str| {
-        if let Some(client) = config.clients.iter().find(|client| asks(client)) {
-            problems.warning(&client.place, key, "has no effect".to_owned(), remedy);
-        }
-    };
-    if !has_blackholes {
-        let remedy = "say in [blackhole] what becomes of such routes";
-        let asks = |client: &ClientConfig| client.import.blackhole;
-        warn(asks, "client.import.blackhole", remedy);
-    }
-    if config.rpki.is_empty() {
-        let remedy = "name caches or vrp_files in [rpki]";
-        let asks = |client: &ClientConfig| client.import.rpki_unknown;
-        warn(asks, "client.import.rpki_unknown", remedy);
     }
 }
 

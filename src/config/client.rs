@@ -13,9 +13,9 @@ use super::options::Options;
 use super::reader::{Entry, Reader};
 
 const HOLD_TIME_S: u16 = 90;
-const CONNECT_RETRY_S: u16 = 30;
-const IDLE_HOLD_S: u16 = 1;
-const IDLE_HOLD_MAX_S: u16 = 60;
+pub const CONNECT_RETRY_S: u16 = 30;
+pub const IDLE_HOLD_S: u16 = 1;
+pub const IDLE_HOLD_MAX_S: u16 = 60;
 
 /// RFC 9003 §2.
 const SHUTDOWN_MESSAGE_LEN_MAX: usize = 255;

@@ -1,5 +1,6 @@
 //! `[lists]` and `server.lan`: what the import checks of all clients look up.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -75,12 +76,34 @@ pub fn list_of(ranges: &[PrefixRange]) -> Arc<PrefixList> {
 pub fn prefix_range(entry: &Entry<'_>) -> Option<PrefixRange> {
     let text = entry.value().as_str().filter(|text| text.contains('/'));
     let range = text.and_then(|text| text.parse().ok());
+    if range.is_some() && has_host_bits(entry, text.unwrap_or_default()) {
+        return None;
+    }
     range.or_else(|| {
         entry.expected(
             "a prefix such as \"192.0.2.0/24\", with all longer ones \"192.0.2.0/24+\" or some \
              \"192.0.2.0/24{25,26}\"",
         )
     })
+}
+
+/// One of the two, the address or the length, is not what was meant; told as an error.
+pub fn has_host_bits(entry: &Entry<'_>, text: &str) -> bool {
+    let Some((block, meant)) = host_bits(text) else {
+        return false;
+    };
+    let what = format!("{block} has address bits behind its length");
+    entry.error(what, &format!("did you mean {meant}, or a longer one?"));
+    true
+}
+
+/// An address block with bits behind its length, and the one without.
+fn host_bits(text: &str) -> Option<(&str, Prefix)> {
+    let block = text.split(['+', '{', ' ', '\t']).next()?;
+    let (address, _) = block.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let prefix: Prefix = block.parse().ok()?;
+    (prefix.address() != address).then_some((block, prefix))
 }
 
 pub fn prefix_ranges(reader: &Reader<'_>, key: &'static str) -> Option<Vec<PrefixRange>> {
@@ -90,6 +113,13 @@ pub fn prefix_ranges(reader: &Reader<'_>, key: &'static str) -> Option<Vec<Prefi
 pub fn prefix(entry: &Entry<'_>) -> Option<Prefix> {
     let text = entry.value().as_str().filter(|text| text.contains('/'));
     let prefix = text.and_then(|text| text.parse().ok());
+    // The server's address with the length of the LAN is no mistake.
+    if let Some((block, meant)) = text.and_then(host_bits) {
+        entry.warning(
+            format!("{block} has address bits behind its length"),
+            &format!("{meant} is taken"),
+        );
+    }
     prefix.or_else(|| entry.expected("a prefix such as \"192.0.2.0/24\""))
 }
 

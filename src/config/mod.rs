@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod compile;
 mod diff;
+mod effects;
 mod export;
 mod feeds;
 mod import;

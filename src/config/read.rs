@@ -14,6 +14,7 @@ use crate::server::exchange::{FanoutLimits, Startup};
 
 use super::check::{self, Asked};
 use super::client::{self, ForClients};
+use super::effects::{self, Alias};
 use super::export::{self, Blackhole};
 use super::feeds::{self, RpkiFeed};
 use super::irr::IrrFeed;
@@ -169,9 +170,11 @@ impl<'a> Sections<'a> {
             }
             top.tell_unknown();
         }
+        let aliases = self.aliases(&scheme);
         let scheme = self.scheme(server.asn, scheme);
         let mut clients = client::name_all(clients);
         looking_glass.name_sessions(&mut clients);
+        effects::check_aliases(&aliases, &clients, &mut problems.borrow_mut());
         let config = Config {
             files: Vec::new(),
             server,
@@ -197,14 +200,29 @@ impl<'a> Sections<'a> {
         // With less than what was meant, there would be errors that are none.
         let listen = is_listen_whole.then_some(&listen[..]);
         check::check(&config, listen, &api, &mut problems.borrow_mut());
+        if !problems.borrow().has_errors() {
+            effects::check_written(&self.tops, &config, &mut problems.borrow_mut());
+        }
         config
     }
 
-    fn fixed_places(&self) -> FixedPlaces {
-        let place = |way: &[&str]| {
-            let mut found = self.tops.iter().filter_map(|top| top.place_of(way));
-            found.next().unwrap_or_else(|| self.main().place().clone())
+    /// Where something stands that may be in any of the files.
+    fn place(&self, way: &[&str]) -> Place {
+        let mut found = self.tops.iter().filter_map(|top| top.place_of(way));
+        found.next().unwrap_or_else(|| self.main().place().clone())
+    }
+
+    fn aliases(&self, options: &SchemeOptions) -> Vec<Alias> {
+        let alias = |(number, asn): (&u16, &Asn)| Alias {
+            number: *number,
+            asn: *asn,
+            place: self.place(&["communities", "peer_as_aliases", &number.to_string()]),
         };
+        options.peer_as_aliases.iter().map(alias).collect()
+    }
+
+    fn fixed_places(&self) -> FixedPlaces {
+        let place = |way: &[&str]| self.place(way);
         FixedPlaces {
             asn: place(&["server", "asn"]),
             router_id: place(&["server", "router_id"]),

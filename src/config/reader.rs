@@ -108,6 +108,28 @@ impl<'a> Reader<'a> {
         place
     }
 
+    /// What stands at the end of a way, and where.
+    pub fn written(&self, way: &[&str]) -> Option<Written<'a>> {
+        written(self.source, self.table, way)
+    }
+
+    /// The same in each table of a list, with where that one stands.
+    pub fn written_in_each(
+        &self,
+        list: &str,
+        way: &[&str],
+    ) -> impl Iterator<Item = (Place, Written<'a>)> {
+        let items = self
+            .table
+            .get(list)
+            .and_then(|list| list.get_ref().as_array());
+        let found = move |item: &'a Spanned<DeValue<'a>>| {
+            let written = written(self.source, item.get_ref().as_table()?, way)?;
+            Some((self.source.place(item.span().start), written))
+        };
+        items.into_iter().flatten().filter_map(found)
+    }
+
     pub fn is_empty_list(&self, key: &str) -> bool {
         self.table
             .get(key)
@@ -288,6 +310,18 @@ impl<'a> Reader<'a> {
                 &remedy,
             );
         }
+    }
+}
+
+/// A value as it is written, with where its key stands.
+pub type Written<'a> = (Place, &'a DeValue<'a>);
+
+fn written<'a>(source: &Source, table: &'a DeTable<'a>, way: &[&str]) -> Option<Written<'a>> {
+    let (key, rest) = way.split_first()?;
+    let (key, value) = table.get_key_value(*key)?;
+    match rest {
+        [] => Some((source.place(key.span().start), value.get_ref())),
+        rest => written(source, value.get_ref().as_table()?, rest),
     }
 }
 

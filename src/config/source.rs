@@ -2,9 +2,11 @@
 
 use std::io::ErrorKind;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
+
+use crate::outside::regular_file;
 
 use super::problem::{Place, Problems};
 
@@ -18,7 +20,11 @@ pub struct Source {
 impl Source {
     /// Reads a file; what hinders is told about `asked_at`, or the file itself.
     pub fn read(file: &Path, asked_at: Option<&Place>, problems: &mut Problems) -> Option<Source> {
-        match std::fs::read_to_string(file) {
+        let octets = regular_file::read(file, regular_file::OCTETS_MAX);
+        let text = octets.and_then(|octets| {
+            String::from_utf8(octets).map_err(|_| ErrorKind::InvalidData.into())
+        });
+        match text {
             Ok(text) => Some(Source {
                 file: file.to_owned(),
                 text,
@@ -138,39 +144,79 @@ impl Source {
     fn expand(&self, pattern: &str, place: &Place, problems: &mut Problems) -> Vec<PathBuf> {
         let folder = glob::Pattern::escape(&self.folder().to_string_lossy());
         let whole = Path::new(&folder).join(pattern);
-        let found = match glob::glob(&whole.to_string_lossy()) {
-            Ok(paths) => paths
-                .filter_map(Result::ok)
-                .filter(|path| path.is_file())
-                .collect::<Vec<_>>(),
+        let paths = match glob::glob(&whole.to_string_lossy()) {
+            Ok(paths) => paths,
             Err(error) => {
-                problems.error(
-                    place,
-                    "include",
-                    format!("'{pattern}' is no file pattern: {error}"),
-                    "",
-                );
+                let what = format!("'{pattern}' is no file pattern: {error}");
+                problems.error(place, "include", what, "");
                 return Vec::new();
             }
         };
-        let literal = !pattern.contains(['*', '?', '[']);
-        if found.is_empty() && literal {
-            problems.error(
-                place,
-                "include",
-                format!("there is no file '{pattern}'"),
-                "paths start from this file's folder",
-            );
-        } else if found.is_empty() {
-            problems.warning(
-                place,
-                "include",
-                format!("'{pattern}' matches no file"),
-                "paths start from this file's folder",
-            );
+        let mut found = Vec::new();
+        let mut is_hindered = false;
+        for path in paths {
+            match path {
+                // A link to nothing is told when it is read.
+                Ok(path) if path.is_file() || path.metadata().is_err() => found.push(path),
+                Ok(_) => {}
+                Err(error) => {
+                    is_hindered = true;
+                    let what = format!("'{pattern}': {error}");
+                    problems.error(place, "include", what, "let this user read it");
+                }
+            }
+        }
+        if found.is_empty() && !is_hindered {
+            self.tell_no_match(pattern, place, problems);
         }
         found
     }
+
+    /// A mistyped pattern, or a folder that is not mounted, takes all clients away that its files have.
+    fn tell_no_match(&self, pattern: &str, place: &Place, problems: &mut Problems) {
+        let remedy = "correct it, create such a file (it may be empty), or remove it; paths start from this file's folder";
+        if !pattern.contains(WILDCARDS) {
+            let what = format!("there is no file '{pattern}'");
+            problems.error(place, "include", what, remedy);
+            return;
+        }
+        let is_plain =
+            |part: &&Component<'_>| !part.as_os_str().to_string_lossy().contains(WILDCARDS);
+        let parts: Vec<_> = Path::new(pattern).components().collect();
+        let named: PathBuf = parts[..parts.len() - 1]
+            .iter()
+            .take_while(is_plain)
+            .collect();
+        let what = match files_in(&self.folder().join(&named)) {
+            None => format!(
+                "'{pattern}' matches no file: there is no folder '{}'",
+                named.display()
+            ),
+            Some(0) => format!("'{pattern}' matches no file: the folder is empty"),
+            Some(_) => format!("'{pattern}' matches no file, and there are others in the folder"),
+        };
+        problems.error(place, "include", what, remedy);
+    }
+}
+
+const WILDCARDS: [char; 3] = ['*', '?', '['];
+
+/// How much there is in a folder beside hidden files; `None`: it is no folder.
+fn files_in(folder: &Path) -> Option<usize> {
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    let names = folder
+        .read_dir()
+        .ok()?
+        .flatten()
+        .map(|entry| entry.file_name());
+    Some(
+        names
+            .filter(|name| !name.as_encoded_bytes().starts_with(b"."))
+            .count(),
+    )
 }
 
 fn strings<'a>(value: &'a DeValue<'_>) -> Option<Vec<(usize, &'a str)>> {

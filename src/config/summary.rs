@@ -11,6 +11,7 @@ use crate::base::{Asn, Family};
 use crate::rib::MedMode;
 use crate::server::exchange::{LimitAction, PrefixLimits};
 
+use super::client::{CONNECT_RETRY_S, IDLE_HOLD_MAX_S, IDLE_HOLD_S};
 use super::export::ClientName;
 use super::import::NextHopMode;
 use super::model::{ClientConfig, Config, Role};
@@ -55,6 +56,8 @@ pub struct ClientSummary {
     pub ttl_security_hops: Option<u8>,
     pub disabled: bool,
     pub quarantined: bool,
+    /// What is not the default about the session, beside the above.
+    pub session: Vec<String>,
     /// The import checks that are on, in words.
     pub import: Vec<String>,
     /// What it registered, and how that is read; empty where it is not asked.
@@ -114,6 +117,7 @@ impl ClientSummary {
             ttl_security_hops: client.ttl_security_hops,
             disabled: client.disabled.is_some(),
             quarantined: client.quarantine,
+            session: session(client),
             import: import_checks(client, config),
             limits: limits(client),
             irr: irr(client),
@@ -123,7 +127,7 @@ impl ClientSummary {
         }
     }
 
-    fn session(&self) -> String {
+    fn session_row(&self) -> String {
         let families = self
             .families
             .iter()
@@ -153,8 +157,30 @@ impl ClientSummary {
             self.ttl_security_hops
                 .map(|hops| format!("ttl_security {hops}")),
         );
+        words.extend(self.session.iter().cloned());
         words.join(", ")
     }
+}
+
+/// In the order of the keys.
+fn session(client: &ClientConfig) -> Vec<String> {
+    let seconds = [
+        ("connect_retry", client.connect_retry_s, CONNECT_RETRY_S),
+        ("idle_hold", client.idle_hold_s, IDLE_HOLD_S),
+        ("idle_hold_max", client.idle_hold_max_s, IDLE_HOLD_MAX_S),
+    ];
+    let seconds = seconds.iter().filter(|(_, own, usual)| own != usual);
+    let pace = client.min_advertisement;
+    let no_extended = (!client.extended_messages).then(|| "no extended_messages".to_owned());
+    let send_hold_time = client.send_hold_time_s;
+    let congestion_control = client.congestion_control.as_ref();
+    no_extended
+        .into_iter()
+        .chain(pace.map(|ms| format!("min_advertisement_ms {}", ms.as_millis())))
+        .chain(seconds.map(|(key, own, _)| format!("{key} {own} s")))
+        .chain(send_hold_time.map(|own| format!("send_hold_time {own} s")))
+        .chain(congestion_control.map(|name| format!("congestion_control {name}")))
+        .collect()
 }
 
 /// The checks that are on, with their bounds; those whose data is not configured are off.
@@ -351,7 +377,7 @@ impl fmt::Display for Summary {
                 client.name,
                 client.asn,
                 client.address,
-                client.session()
+                client.session_row()
             )?;
             let import = if client.import.is_empty() {
                 "no checks".to_owned()

@@ -149,6 +149,15 @@ impl ControlSocket {
         })
     }
 
+    /// To the user that the server becomes, and those in its group.
+    pub fn give_to(&self, uid: u32, gid: u32) -> Result<(), ControlError> {
+        let given = std::os::unix::fs::chown(&self.file, Some(uid), Some(gid));
+        given.map_err(|error| ControlError::Open {
+            file: self.file.clone(),
+            error,
+        })
+    }
+
     /// Serves until it is dropped.
     pub async fn serve(&self, plane: Arc<Plane>) {
         loop {

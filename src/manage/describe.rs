@@ -219,6 +219,11 @@ pub fn client(
         since_s: now_us.saturating_sub(status.since_us) / 1_000_000,
         disabled: client.disabled.clone(),
         quarantined: client.quarantined,
+        waits_for_data: client.is_waiting,
+        min_advertisement_ms: client
+            .min_advertisement
+            .map(|interval| interval.as_millis() as u64),
+        updates_per_s: client.updates_per_s,
         remote: status.remote,
         router_id: status.router_id,
         hold_time_s: status.hold_time_s,

@@ -5,16 +5,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::{JoinError, spawn_blocking};
-use tracing::error;
+use tracing::{error, info};
 
 use crate::base::Time;
 use crate::config::{Config, IrrFeed, IrrSources, RpkiFeed as RpkiSources};
-use crate::outside::irr::{Copying, IrrIngredients, IrrProblem, IrrStore};
+use crate::outside::irr::{Copying, IrrIngredients, IrrStore};
 use crate::outside::rtr::CacheStatus;
 use crate::outside::vrp_file::FileTime;
 use crate::policy::{IrrSet, Outside};
 use crate::runtime::wall_clock;
 
+use super::lacking::irr_problems;
 use super::rpki::{Merger, NewFeed, Rtr, RtrSay};
 use super::shrink::Shrink;
 use super::vrp_files::{VrpFiles, expires_next_s, file_time, read_vrps, spent};
@@ -37,6 +38,8 @@ pub struct Feeds {
     /// Held while copies are written: two would write the same file.
     copying: tokio::sync::Mutex<()>,
     irr_missing: Mutex<BTreeSet<String>>,
+    /// Why new data from files was not taken into use, while that is so.
+    refused: Mutex<Option<String>>,
 }
 
 struct Store {
@@ -192,7 +195,23 @@ impl Feeds {
     /// What is doubtful about the data that are in force, in sentences.
     pub fn warnings(&self, in_force: &Outside) -> Vec<String> {
         let count = in_force.vrps.as_ref().map_or(0, |vrps| vrps.len());
-        Vec::from_iter(lock(&self.shrink).warning(count))
+        let shrink = lock(&self.shrink).warning(count);
+        shrink.into_iter().chain(self.refused()).collect()
+    }
+
+    /// What came of new data from files; in the log when it is another thing than the last time.
+    pub fn note_refused(&self, why: Option<String>) {
+        let mut refused = lock(&self.refused);
+        match &why {
+            Some(why) if refused.as_ref() != Some(why) => error!("{why}"),
+            None if refused.is_some() => info!("new data from files is in force again"),
+            _ => {}
+        }
+        *refused = why;
+    }
+
+    pub fn refused(&self) -> Option<String> {
+        lock(&self.refused).clone()
     }
 
     /// What the VRP files in use say.
@@ -218,9 +237,14 @@ impl Feeds {
         lock(&self.rtr).statuses()
     }
 
-    /// What the RTR caches say now.
+    /// What the RTR caches that are asked say now.
     pub fn rtr_say(&self, now: Time) -> RtrSay {
-        lock(&self.rtr).say(now)
+        lock(&self.rtr).say(None, now)
+    }
+
+    /// What those of this configuration say, or would if it came into force now.
+    pub fn rtr_say_of(&self, sources: &RpkiSources, now: Time) -> RtrSay {
+        lock(&self.rtr).say(Some(sources), now)
     }
 }
 
@@ -260,7 +284,7 @@ fn read_irr(store: &Mutex<Option<Store>>, config: &Config) -> IrrData {
             .filter_map(|(sources, made)| Some((sources.clone(), made.set?)))
             .collect(),
         missing,
-        problems: report.problems.iter().map(IrrProblem::to_string).collect(),
+        problems: irr_problems(config, &report),
         copying,
     }
 }

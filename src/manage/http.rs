@@ -122,7 +122,7 @@ pub fn ready(plane: &Plane, census: &Census) -> ReadyView {
         ready: not_yet.is_none(),
         why: not_yet.unwrap_or_else(|| "the start-up wait is over".to_owned()),
         startup_wait_ms: census.startup_wait_ms(),
-        warnings: plane.feeds().warnings(&plane.current().exchange.outside),
+        warnings: plane.warnings(),
     }
 }
 
@@ -160,7 +160,12 @@ fn why_not_ready(plane: &Plane, census: &Census) -> Option<String> {
 
 async fn metrics(State(plane): Shared) -> Response {
     let census = plane.census().await;
-    let text = metrics::encode(&plane.current().exchange, &census, plane.data().now());
+    let text = metrics::encode(
+        &plane.current().exchange,
+        &census,
+        plane.feeds().refused().is_some(),
+        plane.data().now(),
+    );
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
@@ -208,7 +213,8 @@ async fn summary(State(plane): Shared) -> Json<SummaryView> {
 
 async fn feeds(State(plane): Shared) -> Json<FeedsView> {
     let current = plane.current();
-    Json(feeds_view::feeds(&current, plane.lacking(), plane.feeds()))
+    let told = (plane.lacking(), plane.warnings());
+    Json(feeds_view::feeds(&current, told, plane.feeds()))
 }
 
 fn absolute(file: &std::path::Path) -> String {

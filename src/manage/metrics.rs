@@ -29,9 +29,16 @@ struct Metric {
 }
 
 /// The text of one scrape.
-pub fn encode(exchange: &Exchange, census: &Census, now: Time) -> String {
+/// `is_refused`: new data from files was not taken into use.
+pub fn encode(exchange: &Exchange, census: &Census, is_refused: bool, now: Time) -> String {
     let mut registry = Registry::with_prefix("rialto");
-    registry.register_collector(Box::new(Snapshot(collect(exchange, census, now))));
+    let mut metrics = collect(exchange, census, now);
+    metrics.push(gauge(
+        "feeds_refused",
+        "1 while new data from files was refused, and what was there before is in use",
+        vec![(Labels::new(), is_refused.into())],
+    ));
+    registry.register_collector(Box::new(Snapshot(metrics)));
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
@@ -313,12 +320,12 @@ fn clients(exchange: &Exchange, census: &Census, now: Time) -> Vec<Metric> {
         ),
         gauge(
             "client_accepted_prefixes",
-            "Prefixes accepted and relayed: after policy, and after accepted_max where its action is block",
+            "Prefixes accepted and relayed: after policy, and after accepted_max where that blocks or rejects",
             by_family(|view| view.accepted),
         ),
         gauge(
             "client_blocked_prefixes",
-            "Prefixes that policy accepts and accepted_max keeps back (action block); not among the accepted",
+            "Prefixes that policy accepts and accepted_max keeps back (block, reject); not among the accepted",
             by_family(|view| view.blocked),
         ),
         gauge(

@@ -12,6 +12,7 @@ mod feeds;
 mod feeds_view;
 mod glass;
 mod http;
+mod lacking;
 pub mod logs;
 mod metrics;
 mod named;
@@ -22,6 +23,7 @@ mod rpki;
 mod shrink;
 pub mod view;
 mod vrp_files;
+mod watchdog;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,7 +33,7 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::runtime::wall_clock;
 
@@ -42,10 +44,12 @@ pub use control::{ControlError, ControlSocket, Request, Response};
 pub use data_path::{Answer, DataPath, Unavailable};
 pub use feeds::{Feeds, IrrData};
 pub use http::router;
+pub use lacking::at_start;
 pub use named::{NoClient, named};
 pub use plane::{ChangeError, Current, Plane, Verb};
 pub use rehearsal::{AnnouncerChange, ReceiverChange, RehearsalView, WhyView};
 pub use reload::{ReloadOptions, Reloaded, TooMuch};
+pub use watchdog::{Late, start_watchdog, watch};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {
@@ -82,6 +86,11 @@ impl Doors {
             api,
             control: ControlSocket::bind(&config.control)?,
         })
+    }
+
+    /// The control socket goes to the user that the server becomes.
+    pub fn give_to(&self, uid: u32, gid: u32) -> Result<(), ManageError> {
+        Ok(self.control.give_to(uid, gid)?)
     }
 
     /// Where the API listens; ports that were configured as 0 are known here.
@@ -143,6 +152,9 @@ const WAIT_LOOK: Duration = Duration::from_secs(1);
 async fn wait_for_data(plane: Arc<Plane>) {
     let wait_max = plane.current().config.irr.wait_max;
     let deadline = plane.data().now() + wait_max;
+    if let Some(told) = plane.waiting() {
+        warn!("{told}");
+    }
     while plane.is_waiting() && plane.data().now() < deadline {
         tokio::time::sleep(WAIT_LOOK.min(deadline.since(plane.data().now()))).await;
         plane.take_files().await;

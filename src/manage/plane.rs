@@ -20,7 +20,6 @@ use super::feeds::Feeds;
 use super::glass::Glass;
 use super::named::{NoClient, named};
 use super::reload::{TooMuch, Unconfirmed};
-use super::rpki::RtrSay;
 use super::vrp_files::VrpFiles;
 
 /// How long a change waits for the one before it to be everywhere.
@@ -237,7 +236,7 @@ impl Plane {
         files: &VrpFiles,
         before: &Outside,
     ) -> Outside {
-        let say = self.feeds.rtr_say(self.data.now());
+        let say = self.feeds.rtr_say_of(&config.rpki, self.data.now());
         let (config, files, feeds) = (config.clone(), files.clone(), self.feeds.clone());
         let kept = before.clone();
         let merge =
@@ -265,54 +264,6 @@ impl Plane {
             drop(changes);
             tokio::time::sleep(TRY_AGAIN).await;
         }
-    }
-
-    /// What is missing that checks need, in sentences.
-    pub fn lacking(&self) -> Vec<String> {
-        let current = self.current();
-        let exchange = &current.exchange;
-        let mut lacking = Vec::new();
-        let without_irr: Vec<&str> = exchange
-            .clients()
-            .filter(|client| client.import.lacks_irr())
-            .map(|client| client.name.as_str())
-            .collect();
-        if let [first, ..] = without_irr[..] {
-            let count = without_irr.len();
-            lacking.push(format!(
-                "no IRR data for {count} client{}, {first} among them: their routes are rejected",
-                if count == 1 { "" } else { "s" }
-            ));
-        }
-        let missing = self.feeds.irr_missing();
-        if let Some(first) = missing.first() {
-            lacking.push(format!(
-                "no IRR data for {} AS-SET{}, {first} among them: what only they register is rejected",
-                missing.len(),
-                if missing.len() == 1 { "" } else { "s" }
-            ));
-        }
-        lacking.extend(self.lacking_rpki(&current));
-        lacking.extend(self.feeds.spent_files(&current.config.rpki));
-        lacking
-    }
-
-    fn lacking_rpki(&self, current: &Current) -> Option<String> {
-        let exchange = &current.exchange;
-        if current.config.rpki.is_empty() {
-            return None;
-        }
-        let uses_vrps = exchange.clients().any(|client| client.import.uses_vrps());
-        let what = match (&exchange.outside.vrps, self.feeds.rtr_say(self.data.now())) {
-            (None, _) if uses_vrps => "no RPKI data yet: routes that are validated are rejected",
-            (None, _) => "no RPKI data yet: validation begins when it has come",
-            (Some(_), RtrSay::Expired) => {
-                "no RTR cache has RPKI data that has not expired: routes are NotFound but for what files say"
-            }
-            (Some(_), RtrSay::NotYet) => "no RTR cache has answered yet: only VRP files are used",
-            (Some(_), _) => return None,
-        };
-        Some(what.to_owned())
     }
 
     /// Does one of the verbs; the answer is a sentence for the operator.
@@ -396,7 +347,7 @@ impl Plane {
     async fn command(&self, client: &Client, command: CoreCommand) -> Result<(), ChangeError> {
         match within(self.data.core_command(client.core, command)).await? {
             CoreReply::Refused(why) => Err(ChangeError::Refused(format!("{}: {why}", client.name))),
-            CoreReply::Done | CoreReply::Stats(_) | CoreReply::Generation(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reloads: rehearsed first where bounds are set, for the time being until they are confirmed where that
 //! was asked for. And draining, before the server stops (RFC 8326).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::config::{self, Bound, Config, Difference, Inputs, ReloadLimits};
 use crate::outside::irr::Copying;
 use crate::runtime::wall_clock;
 
-use super::plane::{ChangeError, Changes, Draft, Plane};
+use super::plane::{ChangeError, Changes, Current, Draft, Plane};
 use super::rehearsal::{RehearsalView, rehearse};
 use super::vrp_files::{VrpFiles, read_vrps};
 
@@ -30,6 +31,7 @@ pub struct ReloadOptions {
     /// Instead of those of `[reload]`.
     pub max_rejected: Option<Bound>,
     pub max_lost: Option<Bound>,
+    pub max_restarts: Option<Bound>,
     /// Whatever the bounds say, and though the VRPs are far fewer than they were.
     pub force: bool,
     /// Roll back unless a confirmation comes within so many seconds.
@@ -60,7 +62,11 @@ pub struct TooMuch {
 
 /// The reload that awaits its confirmation, if one does.
 #[derive(Default)]
-pub struct Unconfirmed(Mutex<Option<Before>>);
+pub struct Unconfirmed {
+    before: Mutex<Option<Before>>,
+    /// The last reload was rolled back: the files still hold what was taken back.
+    is_rolled_back: AtomicBool,
+}
 
 /// What was in force before it.
 struct Before {
@@ -83,7 +89,7 @@ struct Read {
 
 impl Unconfirmed {
     fn lock(&self) -> MutexGuard<'_, Option<Before>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.before.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,16 +112,22 @@ impl Plane {
         let mut read = self.read(&changes).await?;
         let draft = self.draft(read.config.clone(), &mut read.changes).await;
         let limits = self.limits(&read.config, options);
+        let is_emptied = is_emptied(&self.current().config, &draft);
         let rehearsal = match options.force {
             true => None,
-            false => self.check_limits(&limits, &draft, &read.warnings).await?,
+            false if is_emptied || !limits.is_empty() => {
+                Some(self.check_limits(&limits, &draft, &read.warnings).await?)
+            }
+            false => None,
         };
         let difference = self.put_into_force(draft).await?;
+        self.note_rolled_back(false);
         if options.force {
             self.feeds().accept_vrps();
         }
         self.feeds().keep_files(read.files);
         self.feeds().keep_copies(read.copying);
+        self.feeds().note_refused(None);
         let (current, inputs, files) = before;
         let is_changed = !difference.is_empty()
             || self.current().exchange.generation != current.exchange.generation;
@@ -143,7 +155,8 @@ impl Plane {
         let changes = self.changes.lock().await.clone();
         let current = self.current();
         let mut read = self.read(&changes).await?;
-        if read.config.rpki.caches != current.config.rpki.caches {
+        let caches = &read.config.rpki.caches;
+        if !caches.is_empty() && *caches != current.config.rpki.caches {
             let what =
                 "rpki.caches changes: what the new caches say is not known yet, and not in this";
             read.warnings.push(what.to_owned());
@@ -164,7 +177,12 @@ impl Plane {
         };
         let over = match options.force {
             true => Vec::new(),
-            false => passed(&self.limits(&read.config, options), &rehearsal),
+            false => over(
+                &self.limits(&read.config, options),
+                &rehearsal,
+                &current,
+                &draft,
+            ),
         };
         Ok(Reloaded {
             difference: draft.difference,
@@ -202,22 +220,19 @@ impl Plane {
         })
     }
 
-    /// Looks first where there are bounds; an error where one is passed.
+    /// Looks what would become of the routes; an error where a bound is passed.
     async fn check_limits(
         &self,
         limits: &[Limit],
         draft: &Draft,
         warnings: &[String],
-    ) -> Result<Option<RehearsalView>, ChangeError> {
-        if limits.is_empty() {
-            return Ok(None);
-        }
+    ) -> Result<RehearsalView, ChangeError> {
         self.settle().await?;
         let current = self.current();
         let found = rehearse(&self.data, &current.exchange, &draft.exchange).await?;
-        let over = passed(limits, &found);
+        let over = over(limits, &found, &current, draft);
         match over.is_empty() {
-            true => Ok(Some(found)),
+            true => Ok(found),
             false => Err(ChangeError::TooMuch(Box::new(TooMuch {
                 over,
                 difference: draft.difference.clone(),
@@ -259,9 +274,12 @@ impl Plane {
     }
 
     /// Looks for new files from outside, without a word from the operator: within the bounds of
-    /// `[reload]`. Lets up who waited for them.
+    /// `[reload]`. Lets up who waited for them. After a rollback the operator is waited for.
     pub async fn take_files(self: &Arc<Plane>) {
         let mut changes = self.changes.lock().await;
+        if self.is_rolled_back() {
+            return;
+        }
         let config = self.current().config.clone();
         let mut kept = changes.clone();
         let (_, copying) = self.read_irr(&config, &mut kept).await;
@@ -270,22 +288,23 @@ impl Plane {
             .outside_with(&config, &files, &kept.inputs.outside)
             .await;
         let draft = self.draft(config.clone(), &mut kept).await;
-        let limits = match draft.is_change() {
-            true => self.limits(&config, &ReloadOptions::default()),
-            false => Vec::new(),
+        let limits = self.limits(&config, &ReloadOptions::default());
+        let checked = match draft.is_change() && !limits.is_empty() {
+            true => self.check_limits(&limits, &draft, &[]).await.map(drop),
+            false => Ok(()),
         };
-        let checked = self.check_limits(&limits, &draft, &[]).await;
         let changed = match checked {
-            Ok(_) => self.put_into_force(draft).await,
+            Ok(()) => self.put_into_force(draft).await,
             Err(error) => Err(error),
         };
         match changed {
             Ok(_) => {
                 self.feeds().keep_files(files);
                 self.feeds().keep_copies(copying);
+                self.feeds().note_refused(None);
                 *changes = kept;
             }
-            Err(error) => error!("new data from files is not in force: {error}"),
+            Err(error) => self.feeds().note_refused(Some(refused(&error))),
         }
     }
 
@@ -295,23 +314,28 @@ impl Plane {
         let current = self.current();
         let sections: [&ReloadLimits; 2] = [&current.config.reload, &new.reload];
         let mut limits = Vec::new();
-        let mut add = |is_lost, asked: Option<Bound>, of: fn(&ReloadLimits) -> Option<Bound>| {
+        let mut add = |what, asked: Option<Bound>, of: fn(&ReloadLimits) -> Option<Bound>| {
             let by_section = sections.iter().filter_map(|section| of(section));
             match asked {
                 Some(bound) => limits.push(Limit {
                     bound,
-                    is_lost,
+                    what,
                     is_asked: true,
                 }),
                 None => limits.extend(by_section.map(|bound| Limit {
                     bound,
-                    is_lost,
+                    what,
                     is_asked: false,
                 })),
             }
         };
-        add(false, options.max_rejected, |limits| limits.max_rejected);
-        add(true, options.max_lost, |limits| limits.max_lost);
+        add(What::Rejected, options.max_rejected, |limits| {
+            limits.max_rejected
+        });
+        add(What::Lost, options.max_lost, |limits| limits.max_lost);
+        add(What::Restarts, options.max_restarts, |limits| {
+            limits.max_restarts
+        });
         limits.dedup();
         limits
     }
@@ -377,7 +401,9 @@ impl Plane {
             ),
             _ => return true,
         };
-        let (files, _) = read_vrps(&config.rpki, &files, wall_clock());
+        let (mut newest, _) = read_vrps(&config.rpki, &files, wall_clock());
+        take_back(&mut newest, &self.feeds().files(), &files);
+        let files = newest;
         let mut kept = changes.clone();
         kept.inputs.irr = irr;
         let before = &changes.inputs.outside;
@@ -386,9 +412,13 @@ impl Plane {
             Ok(difference) => {
                 *changes = kept;
                 *self.unconfirmed.lock() = None;
+                self.note_rolled_back(true);
                 self.feeds().keep_files(files);
                 self.follow_rtr();
-                error!("the reload was not confirmed in time and is rolled back: {difference}");
+                error!(
+                    "the reload was not confirmed in time and is rolled back: {difference}; the files still hold \
+                     what was taken back, and the next reload or start brings it again: correct them first"
+                );
                 true
             }
             Err(error) => {
@@ -398,6 +428,28 @@ impl Plane {
                 false
             }
         }
+    }
+
+    fn note_rolled_back(&self, is_so: bool) {
+        let noted = &self.unconfirmed.is_rolled_back;
+        noted.store(is_so, Ordering::Relaxed);
+    }
+
+    /// Whether files are left alone until the next reload, as they hold what was taken back.
+    fn is_rolled_back(&self) -> bool {
+        self.unconfirmed.is_rolled_back.load(Ordering::Relaxed)
+    }
+
+    /// What is doubtful about what is in force, in sentences.
+    pub fn warnings(&self) -> Vec<String> {
+        let current = self.current();
+        let mut warnings = self.feeds().warnings(&current.exchange.outside);
+        if self.is_rolled_back() && (current.config.irr.watch.is_some() || self.is_waiting()) {
+            let told = "the last reload was rolled back: new files from outside are not taken until the next \
+                        rialto reload, as they may be what was taken back";
+            warnings.push(told.to_owned());
+        }
+        warnings
     }
 
     pub fn is_draining(&self) -> bool {
@@ -445,31 +497,88 @@ impl Changes {
     }
 }
 
+/// A file that says what it said when the reload read it says again what it said before.
+fn take_back(newest: &mut VrpFiles, in_force: &VrpFiles, before: &VrpFiles) {
+    for (name, said) in newest {
+        let is_of_reload = in_force.get(name) == Some(&*said);
+        if let Some(before) = before.get(name).filter(|_| is_of_reload) {
+            *said = before.clone();
+        }
+    }
+}
+
+/// What a bound is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum What {
+    Rejected,
+    Lost,
+    Restarts,
+}
+
 /// One bound of a reload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Limit {
     bound: Bound,
-    /// Prefixes lost, not paths rejected.
-    is_lost: bool,
+    what: What,
     /// By the command, not by the configuration.
     is_asked: bool,
+}
+
+/// That new data from files was not taken into use.
+fn refused(error: &ChangeError) -> String {
+    let why = match error {
+        ChangeError::TooMuch(much) => much.over.join("; "),
+        other => other.to_string(),
+    };
+    format!(
+        "new data from files was refused, what was there before is in use: {why}; rialto reload --dry-run shows \
+         what it would do, rialto reload --force takes it"
+    )
+}
+
+/// Whether no client would be left. That is meant by hardly anybody, so it needs no bound.
+fn is_emptied(old: &Config, draft: &Draft) -> bool {
+    !old.clients.is_empty() && draft.config.clients.is_empty()
+}
+
+/// Why it is not done without force, in sentences.
+fn over(
+    limits: &[Limit],
+    rehearsal: &RehearsalView,
+    current: &Current,
+    draft: &Draft,
+) -> Vec<String> {
+    let emptied = is_emptied(&current.config, draft).then(|| {
+        let count = current.config.clients.len();
+        format!("all clients ({count}) would be removed, and none would be left")
+    });
+    emptied
+        .into_iter()
+        .chain(passed(limits, rehearsal))
+        .collect()
 }
 
 /// The bounds that it passes, in sentences.
 fn passed(limits: &[Limit], rehearsal: &RehearsalView) -> Vec<String> {
     let sentence = |limit: &Limit| {
-        let (count, all, what, key) = match limit.is_lost {
-            false => (
+        let (count, all, what, key) = match limit.what {
+            What::Rejected => (
                 rehearsal.newly_rejected,
                 rehearsal.accepted,
                 "accepted paths would be rejected or withdrawn",
                 "max_rejected",
             ),
-            true => (
+            What::Lost => (
                 rehearsal.lost,
                 rehearsal.served,
                 "prefixes, counted for each client that has them, would be lost",
                 "max_lost",
+            ),
+            What::Restarts => (
+                rehearsal.restarts.len() as u64,
+                rehearsal.up,
+                "sessions that are up would begin anew",
+                "max_restarts",
             ),
         };
         let source = match limit.is_asked {

@@ -107,6 +107,15 @@ pub struct ClientView {
     /// RFC 9003 text, where it is disabled.
     pub disabled: Option<String>,
     pub quarantined: bool,
+    /// Its session is held back, after a start, until the data for its checks has come.
+    #[serde(default)]
+    pub waits_for_data: bool,
+    /// It is paced: changes reach it that far apart at least.
+    #[serde(default)]
+    pub min_advertisement_ms: Option<u64>,
+    /// It is paced: so many of its UPDATEs are read at most.
+    #[serde(default)]
+    pub updates_per_s: Option<u32>,
     pub remote: Option<SocketAddr>,
     pub router_id: Option<Ipv4Addr>,
     pub hold_time_s: u16,

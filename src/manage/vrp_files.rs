@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::config::RpkiFeed as RpkiSources;
+use crate::outside::regular_file;
 use crate::outside::vrp_file::{self, FileTime, VrpFile};
 
 /// What VRP files say, by name.
@@ -48,7 +49,8 @@ pub fn read_vrps(
 }
 
 fn read(file: &Path) -> Result<VrpFile, String> {
-    let octets = std::fs::read(file).map_err(|error| error.to_string())?;
+    let octets = regular_file::read(file, regular_file::OCTETS_MAX);
+    let octets = octets.map_err(|error| error.to_string())?;
     let mut said = vrp_file::read(&octets).map_err(|error| error.to_string())?;
     if said.entry_count() == 0 {
         return Err("there is nothing in it".to_owned());

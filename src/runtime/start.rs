@@ -56,6 +56,12 @@ impl RuntimeOptions {
     }
 }
 
+/// What may need privileges, done: the listeners are bound and have their keys, the limits are raised.
+pub struct Bound {
+    listeners: Listeners,
+    accepting: Vec<TcpListener>,
+}
+
 /// The running threads. Dropping it stops them without a goodbye to the clients.
 pub struct Runtime {
     handle: RuntimeHandle,
@@ -73,19 +79,49 @@ impl Runtime {
         Runtime::start_steps::<SessionCore, Shard>(exchange, options)
     }
 
+    /// The first half of a start; nothing in the second needs a privilege.
+    pub fn bind(exchange: &Exchange) -> Result<Bound, RuntimeError> {
+        if exchange.core_count == 0 || exchange.shard_count == 0 {
+            return Err(RuntimeError::NoThreads);
+        }
+        limits::raise(exchange.clients().count(), exchange.core_count)?;
+        let listeners = Listeners::bind(exchange)?;
+        let accepting = listeners
+            .duplicate()
+            .map_err(|error| cannot("the listeners", error))?;
+        Ok(Bound {
+            listeners,
+            accepting,
+        })
+    }
+
+    /// The second half, for the exchange that was bound.
+    pub fn start_bound(
+        bound: Bound,
+        exchange: Arc<Exchange>,
+        options: RuntimeOptions,
+    ) -> Result<Runtime, RuntimeError> {
+        Runtime::start_steps_bound::<SessionCore, Shard>(bound, exchange, options)
+    }
+
     /// The same around any session core and shard.
     pub fn start_steps<C: CoreStep, S: ShardStep>(
         exchange: Arc<Exchange>,
         options: RuntimeOptions,
     ) -> Result<Runtime, RuntimeError> {
-        if exchange.core_count == 0 || exchange.shard_count == 0 {
-            return Err(RuntimeError::NoThreads);
-        }
-        limits::raise(exchange.clients().count(), exchange.core_count)?;
-        let listeners = Listeners::bind(&exchange)?;
-        let accepting = listeners
-            .duplicate()
-            .map_err(|error| cannot("the listeners", error))?;
+        let bound = Runtime::bind(&exchange)?;
+        Runtime::start_steps_bound::<C, S>(bound, exchange, options)
+    }
+
+    fn start_steps_bound<C: CoreStep, S: ShardStep>(
+        bound: Bound,
+        exchange: Arc<Exchange>,
+        options: RuntimeOptions,
+    ) -> Result<Runtime, RuntimeError> {
+        let Bound {
+            listeners,
+            accepting,
+        } = bound;
         let (cores, shards) = (exchange.core_count, exchange.shard_count);
         let thread_count = usize::from(cores) + usize::from(shards);
         let cpus = if options.pin {

@@ -6,6 +6,7 @@ pub mod exchange;
 pub mod message;
 pub mod query;
 pub mod reach;
+mod ring;
 mod shard;
 
 pub use self::core::{ConnId, CoreAction, SessionCore};

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::base::{
-    ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot, ShardId,
+    ClientSet, ClientSlot, CoreId, Family, FamilySet, Generation, PathId, Prefix, PrefixSlot,
+    ShardId, Time,
 };
 use crate::policy::{KeptBack, PrefixClass, RejectReason, Verdict};
 use crate::rib::DecidedBy;
+use crate::session::{DownReason, Negotiated};
 use crate::wire::{AttributeSet, Variant};
 
 use super::exchange::Exchange;
@@ -39,12 +42,91 @@ pub enum ShardQuery {
     Stats,
     /// Which one it runs, with every path judged under it.
     Generation,
+    /// What changed in the table; keeping it begins with the first such question, and ends when none
+    /// has come for ten seconds.
+    Watch(WatchQuestion),
     /// What another generation would change, `limit` table entries at a time, or fewer.
     Rehearse {
         rehearsal: Arc<Rehearsal>,
         cursor: PrefixSlot,
         limit: u32,
     },
+}
+
+/// There is one who asks: what it says to have taken is forgotten.
+#[derive(Clone, Debug)]
+pub struct WatchQuestion {
+    /// The last change that was taken; 0 at first.
+    pub after: u64,
+    pub limit: u32,
+    /// Whose Adj-RIB-Out is asked for, too.
+    pub named: Arc<ClientSet>,
+}
+
+#[derive(Clone, Debug)]
+pub struct WatchAnswer {
+    /// Oldest first.
+    pub changes: Vec<TableChange>,
+    /// The number of the last of them, to go on from.
+    pub last: u64,
+    /// Between what was taken before and these, some are lost: only the table itself can tell. So it is
+    /// with the first answer.
+    pub has_missed: bool,
+    pub has_more: bool,
+}
+
+/// One thing that changed in a table.
+#[derive(Clone, Debug)]
+pub enum TableChange {
+    /// The path of a client is this now, or is judged like this.
+    Heard {
+        prefix: Prefix,
+        announcer: ClientSlot,
+        class: PrefixClass,
+        set: Arc<AttributeSet>,
+    },
+    /// It has none any more.
+    Gone {
+        prefix: Prefix,
+        announcer: ClientSlot,
+    },
+    /// What is preferred of all that was accepted, before anybody's wishes are looked at.
+    Best {
+        prefix: Prefix,
+        announcer: ClientSlot,
+        set: Arc<AttributeSet>,
+    },
+    NoBest {
+        prefix: Prefix,
+    },
+    /// A client whose Adj-RIB-Out is watched is sent this.
+    Sent {
+        to: ClientSlot,
+        prefix: Prefix,
+        path_id: Option<PathId>,
+        set: Arc<AttributeSet>,
+        variant: Variant,
+    },
+    Unsent {
+        to: ClientSlot,
+        prefix: Prefix,
+        path_id: Option<PathId>,
+    },
+    /// It was brought to the present state of this table, which was not told one by one.
+    Live {
+        client: ClientSlot,
+    },
+}
+
+impl TableChange {
+    pub fn set(&self) -> Option<&AttributeSet> {
+        match self {
+            TableChange::Heard { set, .. }
+            | TableChange::Best { set, .. }
+            | TableChange::Sent { set, .. } => Some(set),
+            _ => None,
+        }
+    }
 }
 
 /// A generation that is not in force, and how it differs from the one that is.
@@ -68,7 +150,8 @@ pub enum Which {
 pub enum ShardReply {
     /// Best first, rejected ones last.
     Route(Vec<PathRow>),
-    /// `next` is the cursor to go on from; `None` when the table is through.
+    /// `next` is the cursor to go on from; `None` when the table is through. The same cursor again: ask
+    /// again in a while.
     Routes {
         rows: Vec<PathRow>,
         next: Option<PrefixSlot>,
@@ -76,6 +159,7 @@ pub enum ShardReply {
     Explain(Explanation),
     Stats(Box<ShardStats>),
     Generation(Generation),
+    Watched(WatchAnswer),
     Rehearsed(Box<Rehearsed>),
 }
 
@@ -90,8 +174,8 @@ pub struct Rehearsed {
     pub newly_rejected: BTreeMap<(ClientSlot, Loss), u64>,
     /// Paths that would be accepted and are not, with the reason of now.
     pub newly_accepted: BTreeMap<(ClientSlot, RejectReason), u64>,
-    /// Prefixes of which a live client has a path now and would have none. Clients whose session would
-    /// end are left out.
+    /// Prefixes of which a live client has a path now and would have none: all, if it would be no client
+    /// any more. Clients that would be kept down are left out.
     pub lost: BTreeMap<ClientSlot, u64>,
     /// The other way round.
     pub gained: BTreeMap<ClientSlot, u64>,
@@ -266,6 +350,66 @@ pub enum CoreCommand {
     Stats,
     /// Which one it runs.
     Generation,
+    /// What happened to sessions, and messages of some of them; keeping it begins with the first such
+    /// question, and ends when none has come for ten seconds.
+    Tap(TapQuestion),
+    /// The sessions that are established.
+    Sessions,
+}
+
+/// There is one who asks: what it says to have taken is forgotten.
+#[derive(Clone, Debug)]
+pub struct TapQuestion {
+    /// The last entry that was taken; 0 at first.
+    pub after: u64,
+    pub limit: u32,
+    /// Whose messages are asked for, as they came.
+    pub received: Arc<ClientSet>,
+    /// Whose messages are asked for, as they went out.
+    pub sent: Arc<ClientSet>,
+}
+
+#[derive(Clone, Debug)]
+pub struct TapAnswer {
+    /// Oldest first.
+    pub entries: Vec<Tapped>,
+    /// The number of the last of them, to go on from.
+    pub last: u64,
+    /// Between what was taken before and these, some are lost. So it is with the first answer.
+    pub has_missed: bool,
+    pub has_more: bool,
+}
+
+/// One thing that happened to a session.
+#[derive(Clone, Debug)]
+pub struct Tapped {
+    pub at: Time,
+    pub slot: ClientSlot,
+    pub what: TappedWhat,
+}
+
+#[derive(Clone, Debug)]
+pub enum TappedWhat {
+    Up(Arc<SessionUp>),
+    Down(DownReason),
+    /// A connection ended before the session was established.
+    Failed(DownReason),
+    /// A whole UPDATE of the client, with its header.
+    Received(Bytes),
+    /// A whole message to the client, with its header.
+    Sent(Bytes),
+}
+
+/// A session as it came up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionUp {
+    pub since: Time,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub negotiated: Negotiated,
+    /// The whole OPENs, with their headers.
+    pub sent_open: Bytes,
+    pub received_open: Bytes,
 }
 
 #[derive(Clone, Debug)]
@@ -274,6 +418,8 @@ pub enum CoreReply {
     Refused(String),
     Stats(Box<CoreStats>),
     Generation(Generation),
+    Tapped(TapAnswer),
+    Sessions(Vec<(ClientSlot, Arc<SessionUp>)>),
 }
 
 #[derive(Clone, Debug, Default)]

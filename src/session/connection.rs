@@ -20,6 +20,8 @@ const LATE_GRACE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct Connection {
     pub framer: Framer,
+    /// The OPENs, with their headers: ours and the peer's.
+    pub opens: [Vec<u8>; 2],
     progress: Progress,
     /// When the peer counts as gone; `NEVER` without a hold time.
     hold: Time,
@@ -56,7 +58,7 @@ pub(super) enum Expiry {
 impl Connection {
     /// `extended`: we offer RFC 8654, so that from our OPEN on long messages may come, whatever the
     /// peer offers (§4); its offer says what we may send.
-    pub fn new(now: Time, extended: bool) -> Connection {
+    pub fn new(now: Time, extended: bool, open: Vec<u8>) -> Connection {
         let message_max = if extended {
             EXTENDED_MESSAGE_MAX
         } else {
@@ -64,6 +66,7 @@ impl Connection {
         };
         Connection {
             framer: Framer::new(message_max),
+            opens: [open, Vec::new()],
             progress: Progress::OpenSent,
             hold: now + seconds(OPEN_WAIT_S),
             graced: false,

@@ -323,6 +323,11 @@ impl Session {
         self.connection(self.established_way()?)?.negotiated()
     }
 
+    /// The OPENs of the established session, with their headers: ours and the peer's.
+    pub fn opens(&self) -> Option<&[Vec<u8>; 2]> {
+        Some(&self.connection(self.established_way()?)?.opens)
+    }
+
     fn connection(&self, way: Way) -> Option<&Connection> {
         self.connections.get(way.index())?.as_ref()
     }
@@ -333,11 +338,12 @@ impl Session {
 
     /// TCP is up: OpenSent.
     fn open(&mut self, now: Time, way: Way) {
-        if let Some(place) = self.connections.get_mut(way.index()) {
-            *place = Some(Connection::new(now, self.settings.extended_messages));
-        }
         let mut octets = Vec::new();
         local_open(&self.settings).encode(&mut octets);
+        if let Some(place) = self.connections.get_mut(way.index()) {
+            let extended = self.settings.extended_messages;
+            *place = Some(Connection::new(now, extended, octets.clone()));
+        }
         self.transmits.push_back((way, octets));
     }
 

@@ -9,7 +9,8 @@ pub const MESSAGE_MAX: u16 = 4096;
 /// Longest message with RFC 8654, in octets.
 pub const EXTENDED_MESSAGE_MAX: u16 = 65535;
 
-const MARKER: [u8; 16] = [0xff; 16];
+/// What every message begins with.
+pub const MARKER: [u8; 16] = [0xff; 16];
 
 /// Message types in the order of their codes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -115,7 +116,7 @@ pub fn decode_header(octets: &[u8; HEADER_LEN], message_max: u16) -> Result<Head
 }
 
 /// Appends a message; `body` must fit in the longest message the receiver takes.
-pub(super) fn encode_message(out: &mut Vec<u8>, kind: MessageType, body: &[u8]) {
+pub fn encode_message(out: &mut Vec<u8>, kind: MessageType, body: &[u8]) {
     let len = HEADER_LEN + body.len();
     assert!(
         len <= usize::from(EXTENDED_MESSAGE_MAX),

@@ -46,8 +46,8 @@ pub use encode::{
 };
 pub use fault::{UpdateError, UpdateFault};
 pub use header::{
-    EXTENDED_MESSAGE_MAX, HEADER_LEN, Header, MESSAGE_MAX, MessageType, decode_header,
-    encode_keepalive,
+    EXTENDED_MESSAGE_MAX, HEADER_LEN, Header, MARKER, MESSAGE_MAX, MessageType, decode_header,
+    encode_keepalive, encode_message,
 };
 pub use hear_again::HeardAgain;
 pub use nlri::{Nlri, NlriError, NlriIter};

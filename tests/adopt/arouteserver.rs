@@ -372,6 +372,16 @@ fn what_is_noted() {
             &["NotUnderstood cfg.passive"],
         ),
         (
+            "graceful shutdown need not be switched on",
+            "  graceful_shutdown: {enabled: True, local_pref: 7}",
+            &[],
+        ),
+        (
+            "nor can it be switched off",
+            "  graceful_shutdown: {enabled: False}",
+            &["Differs cfg.graceful_shutdown.enabled"],
+        ),
+        (
             "a section that has no keys",
             "  graceful_shutdown: True",
             &["NotUnderstood cfg.graceful_shutdown"],
@@ -413,6 +423,25 @@ clients:
     let places = "clients[].password (clients.yml:2, 3, 6): ";
     assert!(note.starts_with(places), "{note}");
     assert!(adopted.keys.is_empty() && value(&adopted, "client.0.password_file").is_empty());
+}
+
+#[test]
+fn an_alias_is_no_clients_own_asn() {
+    let clients = "\
+clients:
+  - {asn: 4200000001, ip: 192.0.2.1, 16bit_mapped_asn: 64512}
+  - {asn: 4200000002, ip: 192.0.2.2, 16bit_mapped_asn: 64513}
+  - {asn: 64512, ip: 192.0.2.3}
+";
+    let adopted = adopted(GENERAL, clients).expect("it is read");
+    assert_eq!(
+        noted(&adopted),
+        ["NotUnderstood clients[].16bit_mapped_asn"]
+    );
+    assert_eq!(
+        value(&adopted, "communities.peer_as_aliases"),
+        "{ 64513 = 4200000002 }"
+    );
 }
 
 #[test]

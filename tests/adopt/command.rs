@@ -23,7 +23,7 @@ fn the_command_writes_the_configuration_its_keys_and_the_list() {
     assert_eq!(ran.status.code(), Some(0), "{told}");
     assert!(ran.stdout.is_empty());
     assert!(
-        told.contains("cfg.graceful_shutdown.enabled (general.yml:"),
+        told.contains("cfg.filtering.irrdb.peering_db (general.yml:"),
         "{told}"
     );
     assert!(!told.contains("secret"), "{told}");

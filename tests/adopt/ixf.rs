@@ -218,7 +218,7 @@ fn what_is_no_export_is_said_to_be_none() {
         (
             "no clients",
             "{\"version\": \"1.0\", \"member_list\": []}",
-            "members.json: of 0 addresses none",
+            "members.json: there are no addresses of members in it",
         ),
     ];
     for (case, text, expected) in cases {
@@ -229,6 +229,47 @@ fn what_is_no_export_is_said_to_be_none() {
     }
     let error = adopt("members.json", "{\n\"a\": ,", &whole()).expect_err("no JSON");
     assert!(error.to_string().contains("line 2"), "{error}");
+}
+
+#[test]
+fn where_there_is_nobody_the_lans_are_listed() {
+    let text = fs::read_to_string(example("members.json")).expect("it is there");
+    let lans = "--ixp and --vlan choose one of IXP 1 (EXAMPLE-IX): VLANs 7 (Peering LAN), \
+                8 (Quarantine LAN)";
+    let cases = [
+        (
+            "a VLAN that is not there",
+            (None, Some(99)),
+            "members.json: there are no addresses of members in VLAN 99; ",
+        ),
+        (
+            "an exchange that is not there",
+            (Some(3), None),
+            "members.json: there are no addresses of members in IXP 3; ",
+        ),
+        (
+            "a VLAN of another exchange",
+            (Some(3), Some(7)),
+            "members.json: there are no addresses of members in IXP 3, VLAN 7; ",
+        ),
+        (
+            "a VLAN without clients",
+            (None, Some(8)),
+            "members.json: of 1 addresses in VLAN 8 none is said to connect to the route servers; \
+             --all takes them too; ",
+        ),
+    ];
+    for (case, (ixp, vlan), expected) in cases {
+        let choice = Choice {
+            ixp,
+            vlan,
+            ..whole()
+        };
+        let error = adopt("members.json", &text, &choice)
+            .expect_err(case)
+            .to_string();
+        assert_eq!(error, format!("{expected}{lans}"), "{case}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! `RIALTO_REWRITE=1` in the environment the expected outputs are written anew: look at the difference.
 
 mod arouteserver;
+mod checked;
 mod command;
 mod ixf;
 mod yaml;

@@ -1,5 +1,9 @@
 //! Exit statuses: 0 done and well, 1 it ran and something is wrong, 2 the words are.
 
+mod bfd;
+mod data;
+mod package;
+mod process;
 mod run;
 
 use std::fs;
@@ -45,6 +49,7 @@ fn wrong_words_end_with_two() {
         &["reload", "--confirm", "60s", "--dry-run"],
         &["reload", "--max-lost", "some"],
         &["reload", "--force", "--max-lost", "1%"],
+        &["reload", "--force", "--max-restarts", "0"],
         &["drain", "--undo", "--stop"],
         &["drain", "--wait", "2d"],
         &["client", "a"],

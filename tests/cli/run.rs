@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use super::rialto;
 
 /// A running server; killed if a test ends before it does.
-struct Running {
-    child: Child,
-    api: String,
+pub struct Running {
+    pub child: Child,
+    pub api: String,
 }
 
 impl Drop for Running {
@@ -22,7 +22,7 @@ impl Drop for Running {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -30,7 +30,7 @@ fn free_port() -> u16 {
         .port()
 }
 
-fn write(folder: &Path, api: u16, bgp: u16, clients: &str) {
+pub fn write(folder: &Path, api: u16, bgp: u16, clients: &str) {
     let text = format!(
         "[server]\nasn = 64500\nrouter_id = \"192.0.2.254\"\nlisten = [\"127.0.0.1:{bgp}\"]\n\
          [cores]\nsessions = 1\nshards = 1\n[api]\nlisten = \"127.0.0.1:{api}\"\n[log]\nformat = \"json\"\n{clients}"
@@ -56,7 +56,7 @@ fn start(folder: &Path, api: u16) -> Running {
     running
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let begin = now();
     while !is_so() {
         assert!(
@@ -75,7 +75,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     assert!(
         Command::new("kill")
             .args([name, &child.id().to_string()])
@@ -231,6 +231,50 @@ fn a_hang_up_while_a_confirmation_is_awaited_is_refused_and_the_log_says_so() {
     signal(&running.child, "-HUP");
     let is_refused = |line: String| line.contains("SIGHUP: a reload awaits its confirmation");
     assert!(log.any(|line| is_refused(line.unwrap())));
+    signal(&running.child, "-TERM");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_session_that_waits_for_data_says_so_and_the_log_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    let two = "[[client]]\nasn = 10002\naddress = \"127.0.0.10\"\nirr.as_sets = [\"AS-A\"]\n";
+    write(folder.path(), api, bgp, &format!("{ONE}{two}"));
+    let mut running = start(folder.path(), api);
+    let mut log = BufReader::new(running.child.stderr.take().unwrap()).lines();
+    let held = "sessions are held back for up to 60 s until data for their checks is there: 1 client (AS10002-1)";
+    assert!(log.any(|line| line.unwrap().contains(held)));
+
+    let output = rialto(&["show", "clients", "--api", &running.api]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let waits = |line: &&str| line.ends_with("WAITS for data of its checks: rialto show feeds");
+    let waiting: Vec<&str> = text.lines().filter(waits).collect();
+    assert!(
+        waiting.len() == 1 && waiting[0].starts_with("AS10002-1"),
+        "{text}"
+    );
+    signal(&running.child, "-TERM");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_reload_that_is_taken_back_leaves_its_files_and_the_log_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    write(folder.path(), api, bgp, ONE);
+    let mut running = start(folder.path(), api);
+    let mut log = BufReader::new(running.child.stderr.take().unwrap()).lines();
+    let two = format!("{ONE}[[client]]\nasn = 10002\naddress = \"127.0.0.10\"\n");
+    write(folder.path(), api, bgp, &two);
+    let output = rialto(&["reload", "--confirm", "1s", "--api", &running.api]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = log.find_map(|line| line.ok().filter(|line| line.contains("is rolled back: ")));
+    let told = told.unwrap();
+    assert!(
+        told.contains("removed: AS10002-1; the files still hold what was taken back, and the next reload or start"),
+        "{told}"
+    );
     signal(&running.child, "-TERM");
     assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }

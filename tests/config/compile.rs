@@ -130,10 +130,12 @@ fn the_same_configuration_compiles_to_equal_clients() {
 fn bounds_of_a_reload_are_numbers_or_parts_and_there_is_none_unasked() {
     use rialto::config::{Bound, ReloadLimits};
     assert_eq!(super::good("").reload, ReloadLimits::default());
-    let config = super::good("[reload]\nmax_rejected = 1000\nmax_lost = \"2.5%\"\n");
+    let config =
+        super::good("[reload]\nmax_rejected = 1000\nmax_lost = \"2.5%\"\nmax_restarts = 0\n");
     let expected = ReloadLimits {
         max_rejected: Some(Bound::Count(1_000)),
         max_lost: Some(Bound::Share(250)),
+        max_restarts: Some(Bound::Count(0)),
     };
     assert_eq!(config.reload, expected);
 }

@@ -252,3 +252,30 @@ fn what_is_special_about_a_client_is_summed_up() {
         assert_eq!(rows, expected, "{keys}");
     }
 }
+
+#[test]
+fn what_is_special_about_a_session_is_listed() {
+    let cases = [
+        ("", "ipv4, hold 90 s, passive"),
+        ("connect_retry = 30", "ipv4, hold 90 s, passive"),
+        ("min_advertisement_ms = 0", "ipv4, hold 90 s, passive"),
+        (
+            "min_advertisement_ms = 5000\nextended_messages = false\nconnect_retry = 5\nidle_hold = 2\n\
+             idle_hold_max = 10\nsend_hold_time = 480",
+            "ipv4, hold 90 s, passive, no extended_messages, min_advertisement_ms 5000, connect_retry 5 s, \
+             idle_hold 2 s, idle_hold_max 10 s, send_hold_time 480 s",
+        ),
+    ];
+    for (keys, expected) in cases {
+        let config = good(&format!(
+            "[[client]]\nasn = 1\naddress = \"192.0.2.1\"\n{keys}\n"
+        ));
+        let summary = rialto::config::Summary::of(&config).to_string();
+        let line = summary.lines().find(|line| line.starts_with("AS1-1"));
+        assert_eq!(
+            line,
+            Some(&*format!("AS1-1  AS1 at 192.0.2.1: {expected}")),
+            "{keys}"
+        );
+    }
+}

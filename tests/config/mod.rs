@@ -4,6 +4,8 @@
 mod compile;
 mod diff;
 mod effective;
+mod effects;
+mod includes;
 mod judged;
 mod looking_glass;
 mod page;

@@ -8,6 +8,26 @@ use super::problems::{Case, check};
 
 const CASES: &[Case] = &[
     Case {
+        name: "AS-SETs whose names become that of one file",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n\
+               [[client]]\nasn = 10001\naddress = \"192.0.2.2\"\n\
+               irr.as_sets = [\"AS-BIG:AS-CONE\", \"AS-BIG\", \"AS-A-B\"]\n\
+               [[client]]\nasn = 10002\naddress = \"192.0.2.3\"\n\
+               irr.as_sets = [\"as-big\", \"AS-BIG_AS-CONE\", \"AS-A_B\"]\n",
+        problems: &[
+            (
+                8,
+                "client.irr.as_sets",
+                "AS-BIG:AS-CONE and AS-BIG_AS-CONE have the same file, as ':' is written '_' in its name",
+            ),
+            (
+                8,
+                "client.irr.as_sets",
+                "AS-A-B and AS-A_B have the same file in a cache of arouteserver",
+            ),
+        ],
+    },
+    Case {
         name: "the exchange's own prefixes are prefixes",
         text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlan = [\"192.0.2.0\", \"192.0.2.0/24+\", 7]\n",
         problems: &[
@@ -229,6 +249,11 @@ const CASES: &[Case] = &[
                 "communities.peer_as_aliases.65001",
                 "from 1 to 4294967295, and is 0",
             ),
+            (
+                11,
+                "communities.peer_as_aliases.65002",
+                "warning: communities.peer_as_aliases.65002: AS200000 is no client",
+            ),
         ],
     },
     Case {
@@ -387,19 +412,28 @@ const CASES: &[Case] = &[
         problems: &[],
     },
     Case {
-        name: "checks that cannot be made are told once",
-        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults.import]\nblackhole = true\nrpki_unknown = true\n\
-               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\n[[client]]\nasn = 2\naddress = \"192.0.2.8\"\n",
+        name: "address bits behind the length of a prefix",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlan = [\"192.0.2.254/24\", \"2001:db8::/64\"]\n\
+               [lists]\nblack_list = [\n\"198.51.100.0/24+\",\n\"198.51.100.1/24+\",\n\"2001:db8::1/32{32,48}\"]\n\
+               [defaults.irr]\nprefixes = [\"193.0.1.0/21\"]\nwhite_list_routes = [\"193.0.0.1/21 64496\", \"193.0.0.0/21 64496\"]\n",
         problems: &[
             (
-                7,
-                "client.import.blackhole",
-                "warning: client.import.blackhole: has no effect; say in [blackhole] what becomes of such routes",
+                4,
+                "server.lan",
+                "warning: server.lan: 192.0.2.254/24 has address bits behind its length; 192.0.2.0/24 is taken",
             ),
             (
-                7,
-                "client.import.rpki_unknown",
-                "warning: client.import.rpki_unknown: has no effect; name caches or vrp_files in [rpki]",
+                8,
+                "lists.black_list",
+                "error: lists.black_list: 198.51.100.1/24 has address bits behind its length; did you mean \
+                 198.51.100.0/24, or a longer one?",
+            ),
+            (9, "lists.black_list", "did you mean 2001:db8::/32"),
+            (11, "defaults.irr.prefixes", "did you mean 193.0.0.0/21"),
+            (
+                12,
+                "defaults.irr.white_list_routes",
+                "error: defaults.irr.white_list_routes: 193.0.0.1/21 has address bits",
             ),
         ],
     },

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rialto::config::{Severity, load};
+use rialto::config::load;
 
 use super::read;
 
@@ -468,76 +468,6 @@ pub fn check(cases: &[Case]) {
             "{all}"
         );
     }
-}
-
-#[test]
-fn included_files_are_read_and_their_problems_named() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("clients.d")).unwrap();
-    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-    let main = "include = [\"clients.d/*.toml\"]\n[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[cores]\nshards = 2\n";
-    write("rialto.toml", main);
-    write(
-        "clients.d/b.toml",
-        "[[client]]\nasn = 2\naddress = \"192.0.2.8\"\n",
-    );
-    write(
-        "clients.d/a.toml",
-        "[[client]]\nasn = 1\naddress = \"192.0.2.7\"\n",
-    );
-    let config = load(&folder.path().join("rialto.toml")).unwrap();
-    let names = config
-        .clients
-        .iter()
-        .map(|client| client.name.as_str())
-        .collect::<Vec<_>>();
-    assert_eq!(
-        names,
-        ["AS1-1", "AS2-1"],
-        "files of a pattern are read in the order of their names"
-    );
-
-    write(
-        "clients.d/b.toml",
-        "include = []\n[cores]\nshards = 3\n[[client]]\nasn = 2\naddress = \"192.0.2.7\"\n",
-    );
-    let problems = load(&folder.path().join("rialto.toml")).unwrap_err();
-    let shown = problems
-        .iter()
-        .map(|problem| format!("{}", problem))
-        .collect::<Vec<_>>();
-    assert_eq!(shown.len(), 3, "{problems}");
-    assert!(
-        shown[0].contains("b.toml:1: error: include: an included file includes no others"),
-        "{problems}"
-    );
-    assert!(
-        shown[1].contains("b.toml:2: error: cores: stands in")
-            && shown[1].contains("rialto.toml:5 already"),
-        "{problems}"
-    );
-    assert!(
-        shown[2].contains("b.toml:4: error: client.address: 192.0.2.7 is the client at"),
-        "{problems}"
-    );
-}
-
-#[test]
-fn an_include_that_names_no_file_is_an_error_and_a_pattern_without_match_a_warning() {
-    let server = "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n";
-    let problems = read(&format!(
-        "include = [\n\"no-such-folder/*.toml\",\n\"no-such.toml\"]\n{server}"
-    ))
-    .unwrap_err();
-    let found = problems
-        .iter()
-        .map(|problem| (problem.place.line, problem.severity))
-        .collect::<Vec<_>>();
-    assert_eq!(
-        found,
-        [(2, Severity::Warning), (3, Severity::Error)],
-        "{problems}"
-    );
 }
 
 #[test]

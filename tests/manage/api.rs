@@ -401,3 +401,42 @@ fn a_server_that_is_not_there_is_told_with_what_to_do() {
         "{text}"
     );
 }
+
+#[test]
+fn a_paced_client_is_not_called_slow() {
+    let cases = [
+        ("", 0, ""),
+        ("", 3, "slow: 3 prefixes behind"),
+        (
+            "min_advertisement_ms = 5000\n",
+            0,
+            "paced by min_advertisement_ms 5000",
+        ),
+        (
+            "min_advertisement_ms = 5000\n",
+            3,
+            "paced by min_advertisement_ms 5000: 3 prefixes wait",
+        ),
+        (
+            "limits.updates_per_s = 10\n",
+            0,
+            "paced by updates_per_s 10",
+        ),
+        (
+            "min_advertisement_ms = 5000\nlimits.updates_per_s = 10\n",
+            3,
+            "paced by min_advertisement_ms 5000: 3 prefixes wait, paced by updates_per_s 10",
+        ),
+    ];
+    for (keys, behind, expected) in cases {
+        let server = Server::start(&format!("{THREE}{keys}"));
+        server.data.up(2);
+        server
+            .data
+            .with(|state| state.core.clients[2].dirty_prefixes = behind);
+        let (_, text) = server.says(&["show", "clients"]);
+        let line = text.lines().find(|line| line.starts_with("third"));
+        let (_, remarks) = line.unwrap().split_once("         9").unwrap();
+        assert_eq!(remarks.trim(), expected, "{keys}");
+    }
+}

@@ -8,9 +8,12 @@ mod exchange;
 mod fake;
 mod glass;
 mod golden;
+mod refused;
 mod reloads;
 mod shrink;
+mod taken_back;
 mod vrp_files;
+mod watchdog;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

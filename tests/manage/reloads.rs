@@ -10,7 +10,12 @@ use super::{HEAD, Server, THREE};
 
 /// Three clients, all live; the first announces four prefixes, the second two of them.
 pub fn with_routes() -> Server {
-    let server = Server::start(THREE);
+    with_routes_under("")
+}
+
+/// The same, with sections before the clients.
+pub fn with_routes_under(sections: &str) -> Server {
+    let server = Server::start(&format!("{sections}{THREE}"));
     (0..3).for_each(|slot| server.data.up(slot));
     server.data.make_live(3);
     for (slot, prefixes) in [(0, 0..4), (1, 2..4)] {
@@ -99,7 +104,7 @@ fn clients_that_go_and_sessions_that_begin_anew_are_told() {
     assert_eq!(status, 0, "{text}");
     for words in [
         "paths     6 of 6 accepted ones rejected (100.0 %)",
-        "prefixes  4 of 10 lost (40.0 %)",
+        "prefixes  6 of 10 lost (60.0 %)",
         "sessions  of 1 client begin anew: third",
         "AS10001-1         4         0  removed 4",
         "AS10002-1         2         0  kept_down 2",
@@ -108,6 +113,22 @@ fn clients_that_go_and_sessions_that_begin_anew_are_told() {
     ] {
         assert!(text.contains(words), "{words}\n{text}");
     }
+}
+
+#[test]
+fn a_reload_that_begins_too_many_sessions_anew_is_refused() {
+    let server = with_routes();
+    server.write_clients(&format!(
+        "[reload]\nmax_restarts = 2\n[defaults]\nhold_time = 30\n{THREE}"
+    ));
+    let why = "3 of 3 sessions that are up would begin anew (100.0 %), and [reload] max_restarts allows 2";
+    for words in [&["reload"][..], &["reload", "--dry-run"]] {
+        let (status, text) = server.says(words);
+        assert!(status == 1 && text.contains(why), "{words:?}: {text}");
+        assert_eq!(reload_count(&server), 0, "{words:?}");
+    }
+    let (status, text) = server.says(&["reload", "--max-restarts", "100%"]);
+    assert_eq!((status, reload_count(&server)), (0, 1), "{text}");
 }
 
 #[test]
@@ -171,6 +192,12 @@ fn a_reload_over_its_bounds_is_refused() {
             Some("and [reload] max_lost allows 4"),
         ),
         (
+            "no session begins anew",
+            "[reload]\nmax_restarts = \"10%\"\n",
+            &["--max-restarts", "0"],
+            None,
+        ),
+        (
             "by force",
             "[reload]\nmax_rejected = 0\nmax_lost = 0\n",
             &["--force"],
@@ -221,6 +248,72 @@ fn bounds_in_force_hold_for_a_file_that_has_lost_them() {
     assert!(text.contains("[reload] max_lost allows 10%"), "{text}");
     assert_eq!(server.says(&["reload", "--force"]).0, 0);
     assert_eq!(server.json("/api/v1/summary")["clients"], 1);
+}
+
+#[test]
+fn clients_that_are_removed_lose_all_they_had() {
+    let (two, _) = THREE.split_at(THREE.rfind("[[client]]").unwrap());
+    let other_peer = THREE.replace("asn = 10003", "asn = 10009");
+    let cases = [
+        ("all of them stay", THREE, "max_lost = 0", None),
+        (
+            "one that announced nothing others lack",
+            two,
+            "max_lost = 0",
+            Some("4 of 10 prefixes, counted for each client that has them, would be lost"),
+        ),
+        ("within the bound", two, "max_lost = 4", None),
+        (
+            "another peer at its address begins with nothing",
+            &other_peer,
+            "max_lost = 0",
+            Some("4 of 10 prefixes"),
+        ),
+        (
+            "all of them, without a bound",
+            "",
+            "",
+            Some("all clients (3) would be removed, and none would be left"),
+        ),
+        (
+            "all of them, with a bound that lets it pass",
+            "",
+            "max_lost = \"100%\"",
+            Some("all clients (3) would be removed, and none would be left"),
+        ),
+        (
+            "all of them, over a bound too",
+            "",
+            "max_lost = \"1%\"",
+            Some("10 of 10 prefixes"),
+        ),
+    ];
+    for (name, clients, bound, refused) in cases {
+        let server = with_routes();
+        server.write_clients(&format!("[reload]\n{bound}\n{clients}"));
+        let dry = server.says(&["reload", "--dry-run"]);
+        let done = server.says(&["reload"]);
+        let status = i32::from(refused.is_some());
+        assert_eq!(
+            (done.0, dry.0),
+            (status, status),
+            "{name}: {} {}",
+            done.1,
+            dry.1
+        );
+        let why = refused.unwrap_or_default();
+        assert!(
+            done.1.contains(why) && dry.1.contains(why),
+            "{name}: {} {}",
+            done.1,
+            dry.1
+        );
+        if refused.is_some() {
+            assert_eq!(server.json("/api/v1/summary")["clients"], 3, "{name}");
+            let (status, text) = server.says(&["reload", "--force"]);
+            assert_eq!(status, 0, "{name}: {text}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use rialto::runtime::wall_clock;
 use serde_json::json;
 
+use super::THREE;
 use super::reloads::with_routes;
 
 fn now_s() -> u64 {
@@ -94,4 +95,17 @@ fn what_expires_goes_when_it_does() {
         assert_eq!(rejected(), invalid, "{name}: again");
         assert_eq!(server.json("/api/v1/feeds")["lacking"], json!([]), "{name}");
     }
+}
+
+#[test]
+fn a_vrp_file_that_is_none_keeps_nobody_waiting() {
+    let server = with_routes();
+    let fifo = server.folder.path().join("vrps.json");
+    let made = std::process::Command::new("mkfifo").arg(fifo).status();
+    assert!(made.unwrap().success());
+    server.write_clients(&format!("[rpki]\nvrp_files = [\"vrps.json\"]\n{THREE}"));
+    let (status, text) = server.says(&["reload"]);
+    let told = "vrps.json: it is no regular file; there is nothing to use in its place";
+    assert!(status == 0 && text.contains(told), "{text}");
+    assert_eq!(server.says(&["client", "third", "disable"]).0, 0);
 }

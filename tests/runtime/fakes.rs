@@ -327,6 +327,9 @@ impl CoreStep for EchoCore {
                 return CoreReply::Stats(Box::new(stats));
             }
             CoreCommand::Generation => return CoreReply::Generation(self.exchange.generation),
+            CoreCommand::Tap(_) | CoreCommand::Sessions => {
+                return CoreReply::Refused("a fake has no sessions".to_owned());
+            }
             CoreCommand::Reset { .. } | CoreCommand::Refresh { .. } => {
                 return CoreReply::Refused(self.connect_failure.clone());
             }

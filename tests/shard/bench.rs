@@ -233,13 +233,15 @@ impl Bench {
         self.update(slot, vec![(None, range.map(prefix).collect())]);
     }
 
+    pub fn ask(&mut self, query: ShardQuery) -> ShardReply {
+        self.tell(ToShard::Query { id: 1, query });
+        let (_, reply) = self.shard.poll_reply().expect("it answers at once");
+        reply
+    }
+
     pub fn stats(&mut self) -> ShardStats {
-        self.tell(ToShard::Query {
-            id: 1,
-            query: ShardQuery::Stats,
-        });
-        match self.shard.poll_reply() {
-            Some((_, ShardReply::Stats(stats))) => *stats,
+        match self.ask(ShardQuery::Stats) {
+            ShardReply::Stats(stats) => *stats,
             other => panic!("no statistics but {other:?}"),
         }
     }
@@ -268,10 +270,8 @@ impl Bench {
 
     /// The generation that the shard is done with.
     pub fn settled(&mut self) -> u32 {
-        let query = ShardQuery::Generation;
-        self.tell(ToShard::Query { id: 1, query });
-        match self.shard.poll_reply() {
-            Some((_, ShardReply::Generation(Generation(number)))) => number,
+        match self.ask(ShardQuery::Generation) {
+            ShardReply::Generation(Generation(number)) => number,
             other => panic!("no generation but {other:?}"),
         }
     }

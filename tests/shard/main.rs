@@ -10,6 +10,7 @@ mod moments;
 mod naive;
 mod rehearsals;
 mod sweeps;
+mod watch;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -223,10 +223,14 @@ fn difference(before: &State, after: &State, reach: &Reach) -> Rehearsed {
     }
     for (slot, had) in &before.has {
         found.served += had.len() as u64;
-        if reach.is_gone(*slot) {
+        if reach.kept_down.contains(*slot) {
             continue;
         }
-        let has = &after.has[slot];
+        let none = BTreeSet::new();
+        let has = match reach.removed.contains(*slot) {
+            true => &none,
+            false => &after.has[slot],
+        };
         let lost = had.difference(has).count() as u64;
         let gained = has.difference(had).count() as u64;
         found.lost.extend((lost > 0).then_some((*slot, lost)));

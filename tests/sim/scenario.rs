@@ -68,9 +68,7 @@ impl Scenario {
         let mut dumps = String::new();
         for phase in 0..size.phases {
             let outcome = self.phase(phase, size);
-            if let Err(fault) =
-                outcome.and_then(|()| self.plan.check(&mut self.world, &mut self.tally))
-            {
+            if let Err(fault) = outcome.and_then(|()| self.check()) {
                 panic!(
                     "RIALTO_SEED={} with {} session cores and {} shards, phase {phase}: {fault}\n{}",
                     self.seed,
@@ -87,14 +85,24 @@ impl Scenario {
         }
     }
 
+    fn check(&mut self) -> Result<(), String> {
+        self.plan.check(&mut self.world, &mut self.tally)?;
+        let told = [
+            ("changes told to a mirror", self.world.check_mirrors()?),
+            ("UPDATEs told to a tap", self.world.check_taps()?),
+        ];
+        for (what, count) in told {
+            *self.tally.entry(what.to_owned()).or_default() += count;
+        }
+        Ok(())
+    }
+
     /// Drowns one client after another; how often one was brought up to date as a whole for it.
     pub fn drown_all(mut self) -> u64 {
         for client in 0..self.plan.members.len() {
             let outcome = self.drown(client);
             let outcome = outcome.and_then(|()| self.world.run_until_quiet());
-            if let Err(fault) =
-                outcome.and_then(|()| self.plan.check(&mut self.world, &mut self.tally))
-            {
+            if let Err(fault) = outcome.and_then(|()| self.check()) {
                 panic!(
                     "RIALTO_SEED={}, client {client} drowned: {fault}",
                     self.seed

@@ -39,6 +39,7 @@ pub struct Speaker {
     keepalive_at: Time,
     rng: Rng,
     pub updates_heard: u64,
+    pub heard_in_session: u64,
     pub sends_end_of_rib: bool,
     /// Notifications that it was sent: (code, subcode).
     pub notified: Vec<(u8, u8)>,
@@ -64,6 +65,7 @@ impl Speaker {
             keepalive_at: Time::NEVER,
             rng,
             updates_heard: 0,
+            heard_in_session: 0,
             sends_end_of_rib: true,
             notified: Vec::new(),
         }
@@ -71,6 +73,7 @@ impl Speaker {
 
     pub fn handle_connected(&mut self, now: Time) {
         self.state = State::OpenSent;
+        self.heard_in_session = 0;
         self.inbox.clear();
         self.outbox.clear();
         self.is_closing = false;
@@ -169,6 +172,7 @@ impl Speaker {
 
     fn take(&mut self, update: Update) -> Result<(), String> {
         self.updates_heard += 1;
+        self.heard_in_session += 1;
         for key in &update.withdrawn {
             self.table.remove(key);
             self.fresh(key);

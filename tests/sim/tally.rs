@@ -8,7 +8,7 @@ use super::oracle::REASONS;
 pub type Tally = BTreeMap<String, u64>;
 
 /// Words of the oracle, beside reasons.
-const EXPECTED: [&str; 45] = [
+const EXPECTED: [&str; 47] = [
     "GRACEFUL_SHUTDOWN added",
     "IPv6 next hop of an IPv4 prefix",
     "IRR, origin: not_present",
@@ -26,6 +26,7 @@ const EXPECTED: [&str; 45] = [
     "ROV: not_found",
     "ROV: valid",
     "ROV of a blackhole route: valid",
+    "UPDATEs told to a tap",
     "action block",
     "action reject",
     "blackhole route accepted",
@@ -33,6 +34,7 @@ const EXPECTED: [&str; 45] = [
     "irr_more_specific",
     "irr_not_checked",
     "irr_valid",
+    "changes told to a mirror",
     "kept back: IPv6 next hop",
     "kept back: blackhole",
     "kept back: by distance",

@@ -2,6 +2,8 @@
 //! connections and a clock. Whoever has something to do may come first; a seed decides.
 
 mod lines;
+mod mirror;
+mod tap;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -14,6 +16,8 @@ use rialto::server::message::{CoreNotice, ToCore, ToShard};
 use rialto::server::query::{CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply};
 use rialto::server::{ConnId, CoreAction, SessionCore, Shard};
 
+use self::mirror::Mirror;
+use self::tap::Tap;
 use super::rng::Rng;
 use super::speaker::{Speaker, State};
 
@@ -49,6 +53,7 @@ struct Core {
     /// Shards that refused a message.
     refused_by: Vec<bool>,
     conns: HashMap<ConnId, usize>,
+    tap: Tap,
 }
 
 struct ShardHost {
@@ -56,6 +61,7 @@ struct ShardHost {
     mail: VecDeque<ToShard>,
     mail_max: usize,
     wants_turn: bool,
+    mirror: Mirror,
 }
 
 /// A client's machine: its speaker and its end of the connection.
@@ -102,6 +108,7 @@ impl World {
                 commands: VecDeque::new(),
                 refused_by: vec![false; usize::from(exchange.shard_count)],
                 conns: HashMap::new(),
+                tap: Tap::default(),
             })
             .collect();
         let shards = (0..exchange.shard_count)
@@ -110,6 +117,7 @@ impl World {
                 mail: VecDeque::new(),
                 mail_max: *rng.pick(&[1, 2, 8, 64, 1024]),
                 wants_turn: true,
+                mirror: Mirror::default(),
             })
             .collect();
         World {
@@ -179,6 +187,39 @@ impl World {
             reply
         };
         self.shards.iter_mut().map(ask).collect()
+    }
+
+    /// Whoever was told of changes knows the tables; how many changes that took.
+    pub fn check_mirrors(&mut self) -> Result<u64, String> {
+        let now = self.now;
+        let mut count = 0;
+        for (number, host) in self.shards.iter_mut().enumerate() {
+            let told = host.mirror.check(now, &mut host.shard);
+            count += told.map_err(|fault| format!("mirror of shard {number}: {fault}"))?;
+        }
+        Ok(count)
+    }
+
+    /// Whoever was told of sessions knows which are up, and every message that went out; how many.
+    pub fn check_taps(&mut self) -> Result<u64, String> {
+        let (now, mut sum) = (self.now, 0);
+        for number in 0..self.cores.len() {
+            let host = &mut self.cores[number];
+            let told = host.tap.counts(now, &mut host.core);
+            self.drain_core(number);
+            let told = told.map_err(|fault| format!("tap of core {number}: {fault}"))?;
+            for (slot, [_, sent]) in told {
+                let configured = self.exchange.client(slot).ok_or("it is up")?;
+                let is_it = |host: &&ClientHost| host.address == configured.address;
+                let client = self.clients.iter().find(is_it).ok_or("it is up")?;
+                let heard = client.speaker.heard_in_session;
+                if sent != heard {
+                    return Err(format!("{slot}: {sent} UPDATEs sent, {heard} heard"));
+                }
+                sum += sent;
+            }
+        }
+        Ok(sum)
     }
 
     pub fn core_stats(&mut self, core: usize) -> CoreStats {
@@ -354,6 +395,11 @@ impl World {
     fn step_core(&mut self, index: usize) -> bool {
         let now = self.now;
         let mut progressed = false;
+        if self.rng.below(30) == 0 {
+            let host = &mut self.cores[index];
+            host.tap.step(now, &mut host.core, 50);
+            self.drain_core(index);
+        }
         for shard in 0..self.shards.len() {
             let has_room = self.shards[shard].mail.len() < self.shards[shard].mail_max;
             if has_room && std::mem::take(&mut self.cores[index].refused_by[shard]) {
@@ -443,7 +489,15 @@ impl World {
     fn step_shard(&mut self, index: usize) -> bool {
         let now = self.now;
         let take = self.rng.between(1, 40);
+        let watches = self.rng.below(12) == 0;
+        let forgets = watches && self.rng.below(30) == 0;
         let host = &mut self.shards[index];
+        if forgets {
+            host.mirror.forget();
+        }
+        if watches {
+            host.mirror.step(now, &mut host.shard);
+        }
         let mut taken = 0;
         while taken < take && host.shard.wants_messages() {
             let Some(message) = host.mail.pop_front() else {

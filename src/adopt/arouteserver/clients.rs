@@ -26,11 +26,18 @@ struct Adopting<'a> {
     as_sets: HashMap<u64, Vec<String>>,
     addresses: HashMap<IpAddr, Place>,
     counts: HashMap<u64, usize>,
-    aliases: Vec<(u64, u64)>,
+    aliases: Vec<Alias>,
     keys: Vec<SessionKey>,
     /// Whether a client's limit or the like needs `[irr]` or `[peeringdb]`.
     uses_irr: bool,
     asks_peering_db: bool,
+}
+
+/// A 16-bit number that stands for an ASN, and where that is said.
+struct Alias {
+    mapped: u64,
+    asn: u64,
+    place: Place,
 }
 
 /// What the addresses of an entry have in common.
@@ -149,15 +156,14 @@ impl Adopting<'_> {
         let (Some(mapped), Some(asn)) = (field.number(), asn) else {
             return;
         };
-        let others = self
-            .aliases
-            .iter()
-            .find(|(other, of)| (*other == mapped) != (*of == asn));
-        if !MAPPED.contains(&mapped) || asn <= u16::MAX.into() || others.is_some() {
+        let mut aliases = self.aliases.iter();
+        let differs = |other: &Alias| (other.mapped == mapped) != (other.asn == asn);
+        if !MAPPED.contains(&mapped) || asn <= u16::MAX.into() || aliases.any(differs) {
             let why = "stands for one four-octet ASN, and is one of 64512 to 65534";
             field.note(NoteKind::NotUnderstood, why);
-        } else if !self.aliases.contains(&(mapped, asn)) {
-            self.aliases.push((mapped, asn));
+        } else if !self.aliases.iter().any(|alias| alias.mapped == mapped) {
+            let place = field.place;
+            self.aliases.push(Alias { mapped, asn, place });
         }
     }
 
@@ -256,29 +262,52 @@ impl Adopting<'_> {
         }
         if self.asks_peering_db {
             let table = document.section("peeringdb");
-            table.comment("file = \"net.json\": PeeringDB's \"net\" objects of the clients.");
+            table.set_aside(
+                "Write the file, and take the marks away: until then the general limits stand.",
+            );
+            let comment = "PeeringDB's \"net\" objects of the clients";
+            table.set_said("file", "net.json", comment);
             self.general.max_prefix.write_increment(table);
-            let why = "Rialto does not ask PeeringDB: put its \"net\" objects into a file, and name \
-                       it in peeringdb.file; until then the general limits stand";
+            let why = "Rialto does not ask PeeringDB: put its \"net\" objects into a file, name it in \
+                       [peeringdb], and take the marks of that section away; until then the general \
+                       limits stand";
             let option = "cfg.filtering.max_prefix.peering_db";
             notes.add(NoteKind::ToDo, option, &places.max_prefix, why);
         }
         if self.general.communities.by_rtt {
             let table = document.section("rtt");
-            table.comment("file = \"rtt.json\": {\"192.0.2.1\": 5.3, …}, milliseconds by address.");
-            let why = "Rialto runs no rtt_getter: have it write rtt.file";
+            table.set_aside(
+                "Have the file written, and take the marks away: until then those communities leave \
+                 everybody alone.",
+            );
+            let comment = "{\"192.0.2.1\": 5.3, …}, milliseconds by address";
+            table.set_said("file", "rtt.json", comment);
+            let why = "Rialto runs no rtt_getter: have it write a file, name that in [rtt], and take \
+                       the marks of that section away; until then they leave everybody alone";
             let option = "cfg.communities.*_peers_with_rtt_*";
             notes.add(NoteKind::ToDo, option, &places.communities, why);
         }
-        if !self.aliases.is_empty() {
-            let aliases = self.aliases.iter();
-            let aliases = aliases.map(|(mapped, asn)| (mapped.to_string(), Value::from(*asn)));
-            let aliases = Value::Inline(aliases.collect());
+        self.write_aliases(document, notes);
+        self.keys
+    }
+
+    /// An ASN of a client cannot stand for another.
+    fn write_aliases(&self, document: &mut Document, notes: &Notes) {
+        let mut aliases = Vec::new();
+        for Alias { mapped, asn, place } in &self.aliases {
+            if self.counts.contains_key(mapped) {
+                let why = format!("{mapped} is a client's own ASN: left out");
+                let option = format!("{PATH}.16bit_mapped_asn");
+                notes.add(NoteKind::NotUnderstood, &option, place, why);
+            } else {
+                aliases.push((mapped.to_string(), Value::from(*asn)));
+            }
+        }
+        if !aliases.is_empty() {
             document
                 .section("communities")
-                .set("peer_as_aliases", aliases);
+                .set("peer_as_aliases", Value::Inline(aliases));
         }
-        self.keys
     }
 }
 

@@ -357,8 +357,14 @@ impl Rpki {
             return;
         }
         let table = document.section("rpki");
-        table.comment("caches = [\"192.0.2.10:3323\"]: RTR caches, the preferred one first.");
-        if !self.vrp_files.is_empty() {
+        if self.vrp_files.is_empty() {
+            table.set_aside(
+                "Name your RTR caches, and take the marks away: until then nothing is validated.",
+            );
+            let comment = "the preferred one first";
+            table.set_said("caches", vec!["192.0.2.10:3323"], comment);
+        } else {
+            table.comment("caches = [\"192.0.2.10:3323\"]: RTR caches, the preferred one first.");
             let comment = "paths start from this file's folder";
             table.set_said("vrp_files", self.vrp_files.clone(), comment);
             table.set_some("max_age_s", self.max_age_s);

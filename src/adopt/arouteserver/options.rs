@@ -268,15 +268,16 @@ fn note_reject_policy(filtering: &Section<'_>) {
     section.finish();
 }
 
+/// It is always on; `local_pref` makes no difference, as there is no other preference.
 fn note_graceful_shutdown(cfg: &Section<'_>) {
     let section = cfg.child("graceful_shutdown");
     section.pass("local_pref");
     if let Some(enabled) = section.field("enabled")
-        && enabled.bool() == Some(true)
+        && enabled.bool() == Some(false)
     {
-        let why = "routes with GRACEFUL_SHUTDOWN (65535:0) are not preferred less here; the \
-                   community reaches the clients, which prefer them less (RFC 8326)";
-        enabled.note(NoteKind::Missing, why);
+        let why = "it is always on: routes with GRACEFUL_SHUTDOWN (65535:0) are the last choice here \
+                   (RFC 8326), and the community reaches the clients";
+        enabled.note(NoteKind::Differs, why);
     }
     section.finish();
 }

@@ -34,5 +34,6 @@ mod store;
 pub use blend::{ClientIrr, IrrIngredients};
 pub use copying::Copying;
 pub use file::{IrrEntries, IrrFileError};
+pub use names::AbsentFile;
 pub use problem::{InUse, IrrFault, IrrProblem};
 pub use store::{IrrReport, IrrStore};

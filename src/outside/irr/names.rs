@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::Family;
 
@@ -19,6 +19,15 @@ pub(super) enum Holds {
 pub(super) struct FileName {
     pub name: String,
     pub holds: Holds,
+}
+
+/// A file of an AS-SET that is not there, of whose content no other file of it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AbsentFile {
+    pub as_set: String,
+    pub file: PathBuf,
+    /// That of its prefixes; `None`: it would hold origins.
+    pub family: Option<Family>,
 }
 
 /// The file names of a directory, to be found whatever their case.
@@ -90,4 +99,28 @@ pub(super) fn files_of(as_set: &str, listings: &[&Listing]) -> Vec<FileName> {
         }
     }
     files
+}
+
+/// What the files of an AS-SET do not say anything about, by the names that bgpq4's output has.
+pub(super) fn absent_of(as_set: &str, files: &[Holds], directory: &Path) -> Vec<AbsentFile> {
+    let contents = [
+        (Holds::Origins, "origins"),
+        (Holds::Prefixes(Family::Ipv4), "v4"),
+        (Holds::Prefixes(Family::Ipv6), "v6"),
+    ];
+    let is_absent = |(content, _): &(Holds, &str)| {
+        let mut holds = files.iter();
+        !holds.any(|holds| *holds == Holds::Any || holds == content)
+    };
+    let absent = contents.into_iter().filter(is_absent);
+    absent
+        .map(|(content, ending)| AbsentFile {
+            as_set: as_set.to_owned(),
+            file: directory.join(format!("{}.{ending}.json", as_set.replace(':', "_"))),
+            family: match content {
+                Holds::Prefixes(family) => Some(family),
+                Holds::Any | Holds::Origins => None,
+            },
+        })
+        .collect()
 }

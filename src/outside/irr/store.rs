@@ -12,7 +12,7 @@ use super::blend::{Blends, ClientIrr, IrrIngredients};
 use super::copying::{Copying, Uncopied};
 use super::last_good::LastGood;
 use super::load::{Finding, Loaded, Loader, Seen, SetFile};
-use super::names::{Listing, files_of};
+use super::names::{AbsentFile, Holds, Listing, absent_of, files_of};
 use super::problem::{InUse, IrrFault, IrrProblem};
 use super::read::{Room, Stamp};
 use crate::policy::IrrSet;
@@ -31,6 +31,8 @@ pub struct IrrReport {
     /// By AS-SET. One that is not there is missing. Content that stays the same keeps its `Arc`.
     pub sets: BTreeMap<String, Arc<IrrSet>>,
     pub problems: Vec<IrrProblem>,
+    /// Files that are not there, of AS-SETs that have others.
+    pub absent: Vec<AbsentFile>,
     /// How many of them were read, for something about their files was new.
     pub read: usize,
     /// How many sets have become others, have come or have gone.
@@ -86,6 +88,7 @@ impl IrrStore {
         });
         IrrReport {
             sets: sets.collect(),
+            absent: self.absent(&look),
             problems: self.problems(look, now),
             read: stale.len(),
             changed,
@@ -219,6 +222,21 @@ impl IrrStore {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Seen::Gone,
             Err(_) => Seen::Unsure,
         }
+    }
+
+    fn absent(&self, look: &Look) -> Vec<AbsentFile> {
+        if look.room.is_none() {
+            return Vec::new();
+        }
+        let some = self
+            .known
+            .iter()
+            .filter(|(_, known)| !known.files.is_empty());
+        let absent = some.flat_map(|(as_set, known)| {
+            let holds: Vec<Holds> = known.files.iter().map(|file| file.name.holds).collect();
+            absent_of(as_set, &holds, &self.directory)
+        });
+        absent.collect()
     }
 
     fn problems(&self, look: Look, now: SystemTime) -> Vec<IrrProblem> {

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use crate::base::{ClientSlot, FamilySet, SessionEpoch, ShardId, Time};
 use crate::fanout::{DirtyRecord, Marker};
 use crate::server::exchange::Client;
+use crate::server::query::SessionUp;
 use crate::session::{Negotiated, Session, State, Way};
 
 use super::connections::ConnId;
@@ -50,6 +51,7 @@ pub(super) struct History {
 pub(super) struct Up {
     pub conn: ConnId,
     pub negotiated: Negotiated,
+    pub session: Arc<SessionUp>,
     pub counts: Counts,
     pub blocks: [Block; 2],
     pub has_warned: [bool; 2],
@@ -165,11 +167,12 @@ impl ClientState {
 }
 
 impl Up {
-    pub fn new(conn: ConnId, negotiated: Negotiated, shard_count: u16, now: Time) -> Up {
+    pub fn new(conn: ConnId, session: Arc<SessionUp>, shard_count: u16, now: Time) -> Up {
         let shard_count = usize::from(shard_count);
         Up {
             conn,
-            negotiated,
+            negotiated: session.negotiated,
+            session,
             counts: Counts::default(),
             blocks: Default::default(),
             has_warned: [false; 2],

@@ -8,7 +8,7 @@ use crate::fanout::{Gauge, SendQueue};
 use crate::session::Way;
 
 /// A connection of one session core: index and generation. Never names two connections.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct ConnId(u32, u32);
 
 impl ConnId {
@@ -21,6 +21,7 @@ impl ConnId {
 pub(super) struct Connection {
     /// `None` once the session is done with it: what is queued goes out, then it is closed.
     pub owner: Option<(ClientSlot, Way)>,
+    pub local: SocketAddr,
     pub remote: SocketAddr,
     pub out: SendQueue,
     /// The writer knows that there is something to write.
@@ -43,11 +44,12 @@ impl Connections {
         &mut self,
         slot: ClientSlot,
         way: Way,
-        remote: SocketAddr,
+        (local, remote): (SocketAddr, SocketAddr),
         gauge: &Gauge,
     ) -> ConnId {
         let connection = Connection {
             owner: Some((slot, way)),
+            local,
             remote,
             out: SendQueue::counted(gauge),
             write_told: false,

@@ -31,6 +31,7 @@ impl SessionCore {
             exchange,
             links,
             scratch,
+            taps,
             ..
         } = self;
         let Some(state) = clients.get_mut(slot) else {
@@ -52,6 +53,7 @@ impl SessionCore {
         let outcome = match (session.poll_message(now), up) {
             (None, _) => return false,
             (Some(Message::Update(body)), Some(up)) => {
+                taps.received(now, slot, body);
                 history.updates_in += 1;
                 if let Some(per_s) = client.updates_per_s {
                     up.budget.spend(now, per_s);

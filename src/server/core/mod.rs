@@ -20,6 +20,7 @@ mod sessions;
 mod slow;
 mod startup;
 mod status;
+mod taps;
 mod timers;
 mod walks;
 
@@ -44,6 +45,7 @@ use output::Output;
 use reclaim::Reclaims;
 use slow::Slow;
 use startup::StartupWait;
+use taps::Taps;
 use timers::Timers;
 use walks::Walks;
 
@@ -80,6 +82,7 @@ pub struct SessionCore {
     slow: Slow,
     reclaims: Reclaims,
     startup: StartupWait,
+    taps: Taps,
     actions: VecDeque<CoreAction>,
     notices: VecDeque<(CoreId, CoreNotice)>,
     stats: Stats,
@@ -128,6 +131,7 @@ impl SessionCore {
             slow: Slow::default(),
             reclaims: Reclaims::default(),
             startup: StartupWait::new(core, exchange.core_count, &exchange.startup, now),
+            taps: Taps::default(),
             actions: VecDeque::new(),
             notices: VecDeque::new(),
             stats: Stats::default(),
@@ -153,9 +157,9 @@ impl SessionCore {
         &mut self,
         now: Time,
         remote: SocketAddr,
-        _local: SocketAddr,
+        local: SocketAddr,
     ) -> Option<ConnId> {
-        let conn = self.accept(now, remote);
+        let conn = self.accept(now, local, remote);
         self.stats.refused_connections += u64::from(conn.is_none());
         self.pump(now);
         conn
@@ -171,9 +175,9 @@ impl SessionCore {
         &mut self,
         now: Time,
         slot: ClientSlot,
-        _local: SocketAddr,
+        local: SocketAddr,
     ) -> Option<ConnId> {
-        let conn = self.connected(now, slot);
+        let conn = self.connected(now, slot, local);
         self.pump(now);
         conn
     }
@@ -286,6 +290,7 @@ impl SessionCore {
             self.resume_reading(now);
         }
         self.tick_slow(now);
+        self.taps.let_go(now);
         self.end_rests(now);
         self.review_due_blocks(now);
         self.pump(now);
@@ -372,7 +377,13 @@ impl SessionCore {
         let Some(connection) = self.connections.get_mut(conn) else {
             return Ok(Written::default());
         };
-        let written = connection.out.write(octets_max, sink)?;
+        let written = match connection.owner {
+            Some((slot, _)) if self.taps.wants_sent(slot) => {
+                self.taps
+                    .write(now, (slot, conn), &mut connection.out, octets_max, sink)?
+            }
+            _ => connection.out.write(octets_max, sink)?,
+        };
         if written.offered == 0 {
             connection.write_told = false;
             return Ok(written);

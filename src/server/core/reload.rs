@@ -34,6 +34,8 @@ impl SessionCore {
                 CoreReply::Done
             }
             CoreCommand::Generation => CoreReply::Generation(self.exchange.generation),
+            CoreCommand::Tap(question) => CoreReply::Tapped(self.taps.answer(now, &question)),
+            CoreCommand::Sessions => CoreReply::Sessions(self.sessions()),
             CoreCommand::Stats => CoreReply::Stats(Box::new(self.statistics())),
         }
     }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::base::{Asn, ClientSlot, SessionEpoch, Time};
 use crate::server::exchange::Client;
 use crate::server::message::{ClientUp, ToShard};
+use crate::server::query::{SessionUp, TappedWhat};
 use crate::session::{
     DownReason, Negotiated, SessionAction, SessionEvent, SessionSettings, State, Stop, Way,
 };
@@ -29,7 +30,12 @@ impl SessionCore {
         self.settle(now, slot);
     }
 
-    pub(super) fn accept(&mut self, now: Time, remote: SocketAddr) -> Option<ConnId> {
+    pub(super) fn accept(
+        &mut self,
+        now: Time,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<ConnId> {
         let client = self.exchange.client_at(remote.ip())?;
         let slot = client.slot;
         let state = self
@@ -40,18 +46,29 @@ impl SessionCore {
             self.settle(now, slot);
             return None;
         }
-        Some(self.adopt(now, slot, Way::Accepted, remote))
+        Some(self.adopt(now, slot, Way::Accepted, (local, remote)))
     }
 
-    pub(super) fn connected(&mut self, now: Time, slot: ClientSlot) -> Option<ConnId> {
+    pub(super) fn connected(
+        &mut self,
+        now: Time,
+        slot: ClientSlot,
+        local: SocketAddr,
+    ) -> Option<ConnId> {
         let state = self.clients.get_mut(slot)?;
         let remote = SocketAddr::new(state.client.address, state.client.port);
         state.session.handle_connected(now);
-        Some(self.adopt(now, slot, Way::Connected, remote))
+        Some(self.adopt(now, slot, Way::Connected, (local, remote)))
     }
 
-    fn adopt(&mut self, now: Time, slot: ClientSlot, way: Way, remote: SocketAddr) -> ConnId {
-        let conn = (self.connections).insert(slot, way, remote, &self.output.gauge);
+    fn adopt(
+        &mut self,
+        now: Time,
+        slot: ClientSlot,
+        way: Way,
+        ends: (SocketAddr, SocketAddr),
+    ) -> ConnId {
+        let conn = (self.connections).insert(slot, way, ends, &self.output.gauge);
         if let Some(state) = self.clients.get_mut(slot) {
             state.set_conn(way, Some(conn));
         }
@@ -144,6 +161,7 @@ impl SessionCore {
                         }
                         state.history.last_error = Some(reason.to_string());
                     }
+                    self.taps.note(now, slot, || TappedWhat::Failed(reason));
                 }
             }
         }
@@ -161,7 +179,21 @@ impl SessionCore {
         let Some(conn) = conn else { return };
         state.epoch = SessionEpoch(state.epoch.0.wrapping_add(1));
         let epoch = state.epoch;
-        state.up = Some(Up::new(conn, negotiated, shard_count, now));
+        let session_up = self.connections.get(conn).map(|connection| {
+            let [sent, received] = state.session.opens().cloned().unwrap_or_default();
+            Arc::new(SessionUp {
+                since: now,
+                local: connection.local,
+                remote: connection.remote,
+                negotiated,
+                sent_open: sent.into(),
+                received_open: received.into(),
+            })
+        });
+        let Some(session_up) = session_up else { return };
+        self.taps
+            .note(now, slot, || TappedWhat::Up(session_up.clone()));
+        state.up = Some(Up::new(conn, session_up, shard_count, now));
         tracing::info!(client = state.name(), families = ?negotiated.families, "session established");
         let class = encoding_class(state.session.settings(), &negotiated);
         let up = ClientUp {
@@ -191,6 +223,8 @@ impl SessionCore {
         state.history.last_error = Some(reason.to_string());
         state.is_stuck = false;
         let Some(up) = state.up.take() else { return };
+        self.taps
+            .note(now, slot, || TappedWhat::Down(reason.clone()));
         state.history.flaps += 1;
         let epoch = state.epoch;
         if let Some(connection) = self.connections.get_mut(up.conn) {

@@ -1,7 +1,9 @@
 //! What a session core says of itself and its clients.
 
-use crate::base::FamilySet;
-use crate::server::query::{ClientStatus, CoreStats};
+use std::sync::Arc;
+
+use crate::base::{ClientSlot, FamilySet};
+use crate::server::query::{ClientStatus, CoreStats, SessionUp};
 
 use super::SessionCore;
 use super::clients::{ClientState, Up};
@@ -34,6 +36,11 @@ impl SessionCore {
                 .map_or(0, |waited| waited.as_millis() as u64),
             generation: self.exchange.generation,
         }
+    }
+
+    pub(super) fn sessions(&self) -> Vec<(ClientSlot, Arc<SessionUp>)> {
+        let up = |state: &ClientState| Some((state.slot(), state.up.as_ref()?.session.clone()));
+        self.clients.iter().filter_map(up).collect()
     }
 
     fn status(&self, state: &ClientState) -> ClientStatus {

@@ -41,6 +41,7 @@ impl Shard {
     pub(super) fn flush(&mut self) -> usize {
         let mut changes = Changes::new(self.seed);
         let pending = std::mem::take(&mut self.pending);
+        self.watch_paths(&pending);
         // What one prefix came to, the next one often does as well.
         let mut last: Option<(&PreImage, std::ops::Range<usize>)> = None;
         for pre_image in &pending {
@@ -106,6 +107,7 @@ impl Shard {
             return 0;
         }
         changes.sort();
+        self.watch_sent(&changes);
         self.flush_count = self.flush_count.wrapping_add(1);
         self.stats.deltas_out += count as u64;
         let mut from = 0;

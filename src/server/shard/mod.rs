@@ -11,6 +11,7 @@ mod rehearse;
 mod routes;
 mod sweep;
 mod walk;
+mod watch;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
@@ -33,6 +34,7 @@ use outbox::Outbox;
 use refresh::Phases;
 use sweep::Sweep;
 use walk::{Part, Walks};
+use watch::Watch;
 
 /// One shard. All shards and session cores of a server share one `seed`.
 pub struct Shard {
@@ -67,6 +69,7 @@ pub struct Shard {
     /// Pieces of rehearsals so far.
     rehearsed_count: u32,
     walks: Walks,
+    watch: Watch,
     outbox: Outbox,
     replies: VecDeque<(u64, ShardReply)>,
     stats: ShardStats,
@@ -145,6 +148,7 @@ impl Shard {
             sweep: Sweep::default(),
             rehearsed_count: 0,
             walks: Walks::default(),
+            watch: Watch::default(),
             outbox: Outbox::new(exchange.core_count),
             replies: VecDeque::new(),
             stats: ShardStats::default(),
@@ -155,7 +159,7 @@ impl Shard {
     }
 
     /// Takes one message. The work it makes is done in [`Self::turn`].
-    pub fn handle(&mut self, _now: Time, message: ToShard) {
+    pub fn handle(&mut self, now: Time, message: ToShard) {
         self.stats.messages += 1;
         match message {
             ToShard::Routes(batch) => self.handle_routes(batch),
@@ -195,7 +199,7 @@ impl Shard {
             ToShard::Reload(exchange) => self.handle_reload(exchange),
             ToShard::Reclaimed { core, batch } => self.handle_reclaimed(core, batch),
             ToShard::Query { id, query } => {
-                let reply = self.answer(&query);
+                let reply = self.answer(now, &query);
                 self.replies.push_back((id, reply));
             }
         }
@@ -210,6 +214,7 @@ impl Shard {
     /// Does a bounded piece of work; true says that there is more to do right away.
     pub fn turn(&mut self, now: Time) -> bool {
         self.outbox.unblock();
+        self.watch.let_go(now);
         self.sweep_piece();
         if self.outbox.is_full() {
             return self.has_work(now);

@@ -1,6 +1,6 @@
 //! Answers for the management plane: read-only, each bounded.
 
-use crate::base::{ClientSet, ClientSlot, Family, Prefix, PrefixSlot};
+use crate::base::{ClientSet, ClientSlot, Family, Prefix, PrefixSlot, Time};
 use crate::policy::kept_back;
 use crate::rib::{Assigned, Assignments, Marks, MedMode, Path, Scope};
 use crate::server::query::{
@@ -13,7 +13,7 @@ use super::routes::is_quarantined;
 use super::{Shard, tables};
 
 impl Shard {
-    pub(super) fn answer(&mut self, query: &ShardQuery) -> ShardReply {
+    pub(super) fn answer(&mut self, now: Time, query: &ShardQuery) -> ShardReply {
         match query {
             ShardQuery::Route { prefix } => ShardReply::Route(self.route(prefix)),
             ShardQuery::Routes {
@@ -25,6 +25,7 @@ impl Shard {
             ShardQuery::Explain { prefix, to } => ShardReply::Explain(self.explain(prefix, *to)),
             ShardQuery::Stats => ShardReply::Stats(Box::new(self.statistics())),
             ShardQuery::Generation => ShardReply::Generation(self.settled_generation()),
+            ShardQuery::Watch(question) => ShardReply::Watched(self.watch.answer(now, question)),
             ShardQuery::Rehearse {
                 rehearsal,
                 cursor,
@@ -64,8 +65,16 @@ impl Shard {
         cursor: PrefixSlot,
         limit: u32,
     ) -> ShardReply {
-        let end = cursor.0.saturating_add(limit).min(self.table.slot_count());
         let mut rows = Vec::new();
+        if self.watch.is_on() && !self.pending.is_empty() {
+            // Who watches is told of what differs from before: rows must not be ahead of that.
+            if self.outbox.is_full() {
+                let next = Some(cursor);
+                return ShardReply::Routes { rows, next };
+            }
+            self.flush();
+        }
+        let end = cursor.0.saturating_add(limit).min(self.table.slot_count());
         for slot in (cursor.0..end).map(PrefixSlot) {
             match which {
                 Which::Advertised => self.advertised(slot, client, &mut rows),

@@ -25,8 +25,11 @@ struct Piece<'a> {
     rehearsal: &'a Rehearsal,
     /// For the length of paths on their way out under the other generation's scheme.
     version_then: u32,
-    /// Clients that changes reach, by family; without those whose session would end.
+    /// Clients that changes reach, by family.
     live: [ClientSet; 2],
+    /// Those that would not be kept down: what they may lose counts.
+    concerned: [ClientSet; 2],
+    /// Of these, those that would be clients still.
     staying: [ClientSet; 2],
     heard: FxHashMap<(ClientSlot, SetId), Option<Heard>>,
     has: FxHashMap<(SetId, EligibilityId, Family), ClientSet>,
@@ -71,13 +74,17 @@ impl Shard {
         }
         let live = (self.live.each_ref()).map(|scope| scope.best.union(&scope.all));
         let reach = &rehearsal.reach;
-        let staying = live
+        let concerned = live
             .each_ref()
-            .map(|live| live.difference(&reach.removed).difference(&reach.kept_down));
+            .map(|live| live.difference(&reach.kept_down));
+        let staying = concerned
+            .each_ref()
+            .map(|concerned| concerned.difference(&reach.removed));
         let mut piece = Piece {
             rehearsal,
             version_then: self.version_then(&rehearsal.exchange.scheme),
             live,
+            concerned,
             staying,
             heard: FxHashMap::default(),
             has: FxHashMap::default(),
@@ -162,9 +169,8 @@ impl Shard {
         }
         has.intersect_with(&piece.live[family.index()]);
         outcome.served = has.count() as u64;
-        let staying = &piece.staying[family.index()];
-        has.intersect_with(staying);
-        would_have.intersect_with(staying);
+        has.intersect_with(&piece.concerned[family.index()]);
+        would_have.intersect_with(&piece.staying[family.index()]);
         outcome.lost = has.difference(&would_have);
         outcome.gained = would_have.difference(&has);
         outcome

@@ -354,7 +354,8 @@ impl Shard {
         }
         let entry = self.table.entry_mut(slot);
         entry.marks.set(Marks::STIRRED);
-        if entry.marks.contains(Marks::PENDING) || self.live[family.index()].is_empty() {
+        let is_told = !self.live[family.index()].is_empty() || self.watch.is_on();
+        if entry.marks.contains(Marks::PENDING) || !is_told {
             return;
         }
         entry.marks.set(Marks::PENDING);

@@ -352,6 +352,10 @@ impl Shard {
         for family in Family::ALL {
             self.live[family.index()].union_with(&scopes[family.index()]);
         }
+        (scopes.iter()).for_each(|scope| {
+            self.watch_live(&scope.best);
+            self.watch_live(&scope.all);
+        });
         self.outbox.push(core, ToCore::Promoted { walk: id });
         self.end_walk(walk);
     }

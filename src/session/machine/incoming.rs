@@ -2,8 +2,8 @@
 
 use crate::base::Time;
 use crate::wire::{
-    CEASE, MessageType, Notification, Open, decode_route_refresh, fsm_error, header_error,
-    open_error,
+    CEASE, MessageType, Notification, Open, decode_route_refresh, encode_message, fsm_error,
+    header_error, open_error,
 };
 
 use super::super::framer::Frame;
@@ -38,8 +38,10 @@ impl Session {
             }
             (State::OpenSent, MessageType::Open) => {
                 let open = Open::decode(body);
+                let mut octets = Vec::new();
+                encode_message(&mut octets, MessageType::Open, body);
                 match open {
-                    Ok(open) => self.handle_open(now, way, &open),
+                    Ok(open) => self.handle_open(now, way, &open, octets),
                     Err(error) => self.fault(now, way, error.notification(), error.to_string()),
                 }
             }
@@ -83,7 +85,7 @@ impl Session {
     }
 
     /// OpenSent to OpenConfirm, and collision detection.
-    fn handle_open(&mut self, now: Time, way: Way, open: &Open) {
+    fn handle_open(&mut self, now: Time, way: Way, open: &Open, octets: Vec<u8>) {
         let negotiated = match negotiate(&self.settings, open) {
             Ok(negotiated) => negotiated,
             Err((notification, what)) => return self.fault(now, way, notification, what),
@@ -92,6 +94,7 @@ impl Session {
             self.end_collided(now, loser);
         }
         if let Some(connection) = self.connection_mut(way) {
+            connection.opens[1] = octets;
             connection.confirm(now, negotiated);
             self.send_keepalive(now, way);
         }

@@ -1,0 +1,80 @@
+//! What is kept for one reader who asks now and then: bounded, and nobody waits for that reader. What
+//! does not fit is lost, and the reader is told so.
+
+use std::collections::VecDeque;
+
+/// Entries that are kept, at most.
+const ENTRIES_MAX: usize = 65_536;
+/// Octets that what hangs on them takes, at most.
+const OCTETS_MAX: usize = 32 << 20;
+
+/// What hangs on an entry beside its own few octets.
+pub(super) trait Weighed: Clone {
+    fn octets(&self) -> usize;
+}
+
+/// Numbered from 1 on, or from where the reader says to be.
+pub(super) struct Ring<T> {
+    entries: VecDeque<T>,
+    octets: usize,
+    /// The number of the first of `entries`.
+    first: u64,
+}
+
+/// What a reader is given.
+pub(super) struct Piece<T> {
+    /// Oldest first.
+    pub entries: Vec<T>,
+    /// The number of the last of them, to go on from.
+    pub last: u64,
+    pub has_missed: bool,
+    pub has_more: bool,
+}
+
+impl<T: Weighed> Ring<T> {
+    /// Begins with what follows `after`.
+    pub fn new(after: u64) -> Ring<T> {
+        Ring {
+            entries: VecDeque::new(),
+            octets: 0,
+            first: after + 1,
+        }
+    }
+
+    pub fn push(&mut self, entry: T) {
+        self.octets += entry.octets();
+        self.entries.push_back(entry);
+        while (self.entries.len() > ENTRIES_MAX || self.octets > OCTETS_MAX) && self.drop_first() {}
+    }
+
+    /// Forgets all of them, as if they had not fitted.
+    pub fn clear(&mut self) {
+        while self.drop_first() {}
+    }
+
+    /// Some of those after `after`, which itself and what came before it is forgotten: it was taken. All
+    /// of them are forgotten where some between are lost.
+    pub fn take(&mut self, after: u64, limit: u32) -> Piece<T> {
+        let has_missed = after + 1 < self.first;
+        if has_missed {
+            self.clear();
+        }
+        while self.first <= after && self.drop_first() {}
+        let count = self.entries.len().min(limit as usize);
+        Piece {
+            entries: self.entries.iter().take(count).cloned().collect(),
+            last: self.first + count as u64 - 1,
+            has_missed,
+            has_more: count < self.entries.len(),
+        }
+    }
+
+    fn drop_first(&mut self) -> bool {
+        let Some(entry) = self.entries.pop_front() else {
+            return false;
+        };
+        self.octets -= entry.octets();
+        self.first += 1;
+        true
+    }
+}

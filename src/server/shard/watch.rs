@@ -1,0 +1,170 @@
+//! What changes in the table, told to the management plane when it asks (BMP, the stream of events).
+//! While nobody asks, nothing is kept.
+
+use std::time::Duration;
+
+use crate::base::{ClientSet, ClientSlot, Prefix, Time};
+use crate::rib::{Changes, Form, Path};
+use crate::server::query::{TableChange, WatchAnswer, WatchQuestion};
+use crate::server::ring::{Ring, Weighed};
+
+use super::{PreImage, Shard};
+
+/// Who does not ask for so long is gone.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+pub(super) struct Watch {
+    kept: Option<Kept>,
+}
+
+struct Kept {
+    asked_at: Time,
+    /// Whose Adj-RIB-Out is asked for.
+    named: ClientSet,
+    changes: Ring<TableChange>,
+}
+
+impl Watch {
+    pub fn is_on(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Forgets everything when nobody has asked for a while.
+    pub fn let_go(&mut self, now: Time) {
+        let is_over = |kept: &mut Kept| now > kept.asked_at + PATIENCE;
+        drop(self.kept.take_if(is_over));
+    }
+
+    pub fn answer(&mut self, now: Time, question: &WatchQuestion) -> WatchAnswer {
+        // For other clients only the table says what there is.
+        let known = self.kept.take_if(|kept| kept.named == *question.named);
+        let is_new = known.is_none();
+        let changes = known.map_or_else(|| Ring::new(question.after), |kept| kept.changes);
+        let kept = self.kept.insert(Kept {
+            asked_at: now,
+            named: (*question.named).clone(),
+            changes,
+        });
+        let piece = kept.changes.take(question.after, question.limit);
+        WatchAnswer {
+            changes: piece.entries,
+            last: piece.last,
+            has_missed: piece.has_missed || is_new,
+            has_more: piece.has_more,
+        }
+    }
+}
+
+impl Weighed for TableChange {
+    /// Each set is counted for every change that has it.
+    fn octets(&self) -> usize {
+        self.set().map_or(0, |set| set.octets().len())
+    }
+}
+
+impl Shard {
+    /// What became of the paths of prefixes since their pre-images.
+    pub(super) fn watch_paths(&mut self, pending: &[PreImage]) {
+        let Some(mut kept) = self.watch.kept.take() else {
+            return;
+        };
+        for pre_image in pending {
+            let prefix = self.table.prefix(pre_image.slot);
+            let paths = &self.table.entry(pre_image.slot).paths;
+            for old in pre_image.paths.iter() {
+                let is_there = |path: &Path| path.announcer == old.announcer;
+                if !paths.iter().any(is_there) {
+                    kept.changes.push(TableChange::Gone {
+                        prefix,
+                        announcer: old.announcer,
+                    });
+                }
+            }
+            let is_new = |path: &&Path| !pre_image.paths.iter().any(|old| is_same(old, path));
+            for path in paths.iter().filter(is_new) {
+                kept.changes.push(self.heard(prefix, path));
+            }
+            let (old, new) = (best(&pre_image.paths), best(paths));
+            match new {
+                Some(new) if !old.is_some_and(|old| is_same(old, new)) => {
+                    kept.changes.push(TableChange::Best {
+                        prefix,
+                        announcer: new.announcer,
+                        set: self.sets.set(new.set).clone(),
+                    });
+                }
+                None if old.is_some() => kept.changes.push(TableChange::NoBest { prefix }),
+                _ => {}
+            }
+        }
+        self.watch.kept = Some(kept);
+    }
+
+    fn heard(&self, prefix: Prefix, path: &Path) -> TableChange {
+        TableChange::Heard {
+            prefix,
+            announcer: path.announcer,
+            class: self.eligibilities.eligibility(path.eligibility).class,
+            set: self.sets.set(path.set).clone(),
+        }
+    }
+
+    /// What goes out to clients whose Adj-RIB-Out is watched.
+    pub(super) fn watch_sent(&mut self, changes: &Changes) {
+        let Some(kept) = self.watch.kept.as_mut() else {
+            return;
+        };
+        let named = kept.named.clone();
+        if named.is_empty() {
+            return;
+        }
+        for record in changes.records() {
+            let group = changes.group(record.group);
+            let audience = changes.audience(group.audience);
+            let form = Form::unpacked(group.form);
+            for to in named.iter().filter(|to| audience.contains(*to)) {
+                let prefix = self.table.prefix(record.slot);
+                let path_id = form.path_id;
+                let set = group.set.map(|set| self.sets.set(set).clone());
+                kept.changes.push(match set {
+                    Some(set) => TableChange::Sent {
+                        to,
+                        prefix,
+                        path_id,
+                        set,
+                        variant: form.variant,
+                    },
+                    None => TableChange::Unsent {
+                        to,
+                        prefix,
+                        path_id,
+                    },
+                });
+            }
+        }
+    }
+
+    /// A walk has brought clients what there was: it was not told one by one.
+    pub(super) fn watch_live(&mut self, clients: &ClientSet) {
+        let Some(kept) = self.watch.kept.as_mut() else {
+            return;
+        };
+        let live: Vec<ClientSlot> = (kept.named.iter())
+            .filter(|slot| clients.contains(*slot))
+            .collect();
+        for client in live {
+            kept.changes.push(TableChange::Live { client });
+        }
+    }
+}
+
+/// Nobody who looks at it would see a difference.
+fn is_same(a: &Path, b: &Path) -> bool {
+    (a.announcer, a.set, a.eligibility) == (b.announcer, b.set, b.eligibility)
+}
+
+/// What is preferred before anybody's wishes are looked at.
+fn best(paths: &[Path]) -> Option<&Path> {
+    paths.first().filter(|path| path.verdict.is_accepted())
+}

@@ -1,0 +1,95 @@
+//! What is told of changes, and what is not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rialto::base::{ClientSet, ClientSlot, PrefixSlot};
+use rialto::server::query::{
+    ShardQuery, ShardReply, TableChange, WatchAnswer, WatchQuestion, Which,
+};
+
+use crate::bench::Bench;
+
+fn watch(bench: &mut Bench, after: u64, limit: u32) -> WatchAnswer {
+    let question = WatchQuestion {
+        after,
+        limit,
+        named: Arc::new(ClientSet::default()),
+    };
+    match bench.ask(ShardQuery::Watch(question)) {
+        ShardReply::Watched(answer) => answer,
+        other => panic!("Watch was answered with {other:?}"),
+    }
+}
+
+#[test]
+fn changes_come_in_pieces_and_each_once() {
+    let mut bench = Bench::new();
+    let first = watch(&mut bench, 0, 10);
+    assert!(first.has_missed, "only the table knows what there was");
+    bench.announce(0, 1, 0..25);
+    bench.turn_after(Duration::from_secs(1));
+    let (mut last, mut told) = (first.last, Vec::new());
+    loop {
+        let answer = watch(&mut bench, last, 10);
+        assert!(!answer.has_missed && answer.changes.len() <= 10);
+        last = answer.last;
+        told.extend(answer.changes);
+        if !answer.has_more {
+            break;
+        }
+    }
+    let count = |is: fn(&TableChange) -> bool| told.iter().filter(|change| is(change)).count();
+    assert_eq!(count(|it| matches!(it, TableChange::Heard { .. })), 25);
+    assert_eq!(count(|it| matches!(it, TableChange::Best { .. })), 25);
+    assert_eq!(told.len(), 50);
+    assert!(watch(&mut bench, last, 10).changes.is_empty());
+}
+
+#[test]
+fn who_is_too_late_is_told_so() {
+    let cases: [(&str, u32, u64, bool); 4] = [
+        ("in time", 10, 9, false),
+        ("silent for more than ten seconds", 10, 11, true),
+        ("few enough changes to be kept", 32_000, 1, false),
+        ("more changes than are kept", 33_000, 1, true),
+    ];
+    for (case, count, silent_s, is_late) in cases {
+        let mut bench = Bench::new();
+        let first = watch(&mut bench, 0, 10);
+        bench.announce(0, 1, 0..count);
+        bench.turn_after(Duration::from_secs(silent_s));
+        let answer = watch(&mut bench, first.last, u32::MAX);
+        assert_eq!(answer.has_missed, is_late, "{case}");
+        let told = if is_late { 0 } else { 2 * count };
+        assert_eq!(answer.changes.len(), told as usize, "{case}");
+        bench.announce(1, 1, 0..1);
+        bench.turn_after(Duration::from_secs(1));
+        let after = watch(&mut bench, answer.last, u32::MAX);
+        assert!(!after.has_missed, "{case}: from there on all is told");
+        assert!(!after.changes.is_empty(), "{case}");
+    }
+}
+
+/// A row that nobody was told of yet would stay for ever if it went before the next flush.
+#[test]
+fn rows_are_not_ahead_of_what_is_told() {
+    let mut bench = Bench::new();
+    let first = watch(&mut bench, 0, 10);
+    bench.announce(0, 1, 0..1);
+    let rows = ShardQuery::Routes {
+        slot: ClientSlot(0),
+        which: Which::Received,
+        cursor: PrefixSlot(0),
+        limit: 10,
+    };
+    let ShardReply::Routes { rows, next: None } = bench.ask(rows) else {
+        panic!("Routes was answered with something else");
+    };
+    assert_eq!(rows.len(), 1);
+    bench.withdraw(0, 0..1);
+    bench.turn_after(Duration::from_secs(1));
+    let told = watch(&mut bench, first.last, 10).changes;
+    let is_gone = |change: &TableChange| matches!(change, TableChange::Gone { .. });
+    assert!(told.iter().any(is_gone), "{told:?}");
+}
