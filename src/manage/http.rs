@@ -15,6 +15,8 @@ use crate::config::{ClientSummary, Summary};
 use crate::server::exchange::Client;
 use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
 
+use super::birdseye;
+use super::birdwatcher;
 use super::census::{Census, within};
 use super::data_path::Unavailable;
 use super::describe::{self, Side};
@@ -49,6 +51,8 @@ pub fn router(plane: Arc<Plane>) -> Router {
         .route("/api/v1/cores", get(cores))
         .route("/api/v1/feeds", get(feeds))
         .route("/api/v1/config", get(config))
+        .merge(birdwatcher::router())
+        .nest("/api", birdseye::router())
         .fallback(|| async { ApiError::NotFound("there is nothing at this address".to_owned()) })
         .with_state(plane)
 }

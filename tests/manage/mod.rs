@@ -4,7 +4,10 @@
 mod api;
 mod changes;
 mod counts;
+mod exchange;
 mod fake;
+mod glass;
+mod golden;
 mod monitoring;
 mod refused;
 mod reloads;
