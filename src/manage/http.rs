@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
@@ -158,16 +158,13 @@ fn why_not_ready(plane: &Plane, census: &Census) -> Option<String> {
     ))
 }
 
-async fn metrics(State(plane): Shared) -> Response {
-    let census = plane.census().await;
-    let text = metrics::encode(
-        &plane.current().exchange,
-        &census,
-        plane.feeds().refused().is_some(),
-        plane.data().now(),
-    );
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
+async fn metrics(State(plane): Shared, headers: HeaderMap) -> Response {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let dialect = metrics::Dialect::wanted(accept.unwrap_or_default());
+    let text = metrics::scrape(&plane, dialect).await;
+    ([(header::CONTENT_TYPE, dialect.content_type())], text).into_response()
 }
 
 async fn summary(State(plane): Shared) -> Json<SummaryView> {

@@ -19,6 +19,7 @@ mod named;
 mod plane;
 mod rehearsal;
 mod reload;
+mod reload_log;
 mod rpki;
 mod shrink;
 pub mod view;

@@ -20,6 +20,7 @@ use super::feeds::Feeds;
 use super::glass::Glass;
 use super::named::{NoClient, named};
 use super::reload::{TooMuch, Unconfirmed};
+use super::reload_log::ReloadLog;
 use super::vrp_files::VrpFiles;
 
 /// How long a change waits for the one before it to be everywhere.
@@ -37,6 +38,7 @@ pub struct Plane {
     /// Held during a change.
     pub(super) changes: Mutex<Changes>,
     pub(super) unconfirmed: Unconfirmed,
+    reloads: Arc<ReloadLog>,
     /// Whoever runs the server is to end it.
     pub(super) end: Notify,
     feeds: Arc<Feeds>,
@@ -135,6 +137,7 @@ impl Plane {
             current,
             changes: Mutex::default(),
             unconfirmed: Unconfirmed::default(),
+            reloads: Arc::default(),
             end: Notify::new(),
             feeds: Arc::default(),
             glass: Glass::default(),
@@ -160,6 +163,10 @@ impl Plane {
 
     pub fn feeds(&self) -> &Arc<Feeds> {
         &self.feeds
+    }
+
+    pub fn reloads(&self) -> &Arc<ReloadLog> {
+        &self.reloads
     }
 
     pub fn current(&self) -> Arc<Current> {
