@@ -1,6 +1,7 @@
 //! The management plane: HTTP, the control socket, signals, reload. One ordinary tokio thread; it asks
 //! the data path by message and owns nothing of it.
 
+mod advertised;
 mod birdseye;
 mod birdwatcher;
 mod census;
@@ -140,6 +141,7 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
     servers.spawn(wait_for_data(plane.clone()));
     servers.spawn(watch_files(plane.clone()));
     servers.spawn(watch_expiry(plane.clone()));
+    servers.spawn(count_advertised(plane.clone()));
     let (control, plane) = (doors.control, plane.clone());
     servers.spawn(async move { control.serve(plane).await });
     servers
@@ -166,6 +168,22 @@ async fn wait_for_data(plane: Arc<Plane>) {
         }
     }
     plane.end_wait().await;
+}
+
+/// Counts what clients have while somebody wants to know.
+async fn count_advertised(plane: Arc<Plane>) {
+    /// How often it is looked whether it is wanted.
+    const LOOK: Duration = Duration::from_secs(1);
+    loop {
+        let data = plane.data();
+        if plane.advertised().is_wanted(data.now()) {
+            if let Err(error) = plane.advertised().count(data).await {
+                tracing::debug!("what clients have was not counted: {error}");
+            }
+            tokio::time::sleep(advertised::APART).await;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Looks at the files from outside now and then, where that is wanted.

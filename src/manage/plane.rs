@@ -14,6 +14,7 @@ use crate::policy::Outside;
 use crate::server::exchange::{Client, Exchange, VrpChanges};
 use crate::server::query::{CoreCommand, CoreReply};
 
+use super::advertised::Advertised;
 use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
@@ -43,6 +44,7 @@ pub struct Plane {
     pub(super) end: Notify,
     feeds: Arc<Feeds>,
     glass: Glass,
+    advertised: Advertised,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -141,6 +143,7 @@ impl Plane {
             end: Notify::new(),
             feeds: Arc::default(),
             glass: Glass::default(),
+            advertised: Advertised::default(),
         }
     }
 
@@ -185,7 +188,20 @@ impl Plane {
     }
 
     pub async fn census(&self) -> Census {
-        Census::take(self.data()).await
+        Census {
+            advertised: self.advertised.counts(),
+            ..Census::take(self.data()).await
+        }
+    }
+
+    /// For somebody who wants to see how much is advertised: that is counted now and then from now on.
+    pub async fn census_with_advertised(&self) -> Census {
+        self.advertised.want(self.data.now());
+        self.census().await
+    }
+
+    pub fn advertised(&self) -> &Advertised {
+        &self.advertised
     }
 
     /// Starts to follow the RTR caches of the present configuration.

@@ -46,12 +46,26 @@ pub enum ShardQuery {
     /// What changed in the table; keeping it begins with the first such question, and ends when none
     /// has come for ten seconds.
     Watch(WatchQuestion),
+    /// How many paths clients have, `limit` table entries' worth at a time, or fewer.
+    Served {
+        cursor: PrefixSlot,
+        limit: u32,
+    },
     /// What another generation would change, `limit` table entries at a time, or fewer.
     Rehearse {
         rehearsal: Arc<Rehearsal>,
         cursor: PrefixSlot,
         limit: u32,
     },
+}
+
+/// Paths of a piece of the table that live clients have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Served {
+    /// By client slot and family.
+    pub counts: Vec<[u32; 2]>,
+    /// As in [`ShardReply::Routes`].
+    pub next: Option<PrefixSlot>,
 }
 
 /// There is one who asks: what it says to have taken is forgotten.
@@ -161,6 +175,7 @@ pub enum ShardReply {
     Stats(Box<ShardStats>),
     Generation(Generation),
     Watched(WatchAnswer),
+    Served(Served),
     Rehearsed(Box<Rehearsed>),
 }
 
