@@ -1,6 +1,8 @@
 //! The management plane: HTTP, the control socket, signals, reload. One ordinary tokio thread; it asks
 //! the data path by message and owns nothing of it.
 
+mod birdseye;
+mod birdwatcher;
 mod census;
 mod control;
 mod data_path;
@@ -8,6 +10,7 @@ mod describe;
 mod fates;
 mod feeds;
 mod feeds_view;
+mod glass;
 mod http;
 mod lacking;
 pub mod logs;
@@ -16,6 +19,7 @@ mod named;
 mod plane;
 mod rehearsal;
 mod reload;
+mod reload_log;
 mod rpki;
 mod shrink;
 pub mod view;

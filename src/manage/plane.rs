@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tracing::{info, warn};
 
+use crate::base::Time;
 use crate::config::{self, Config, Difference, Inputs, NeedsRestart, Overrides, Problems};
 use crate::policy::Outside;
 use crate::server::exchange::{Client, Exchange, VrpChanges};
@@ -16,8 +17,10 @@ use crate::server::query::{CoreCommand, CoreReply};
 use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
+use super::glass::Glass;
 use super::named::{NoClient, named};
 use super::reload::{TooMuch, Unconfirmed};
+use super::reload_log::ReloadLog;
 use super::vrp_files::VrpFiles;
 
 /// How long a change waits for the one before it to be everywhere.
@@ -35,9 +38,11 @@ pub struct Plane {
     /// Held during a change.
     pub(super) changes: Mutex<Changes>,
     pub(super) unconfirmed: Unconfirmed,
+    reloads: Arc<ReloadLog>,
     /// Whoever runs the server is to end it.
     pub(super) end: Notify,
     feeds: Arc<Feeds>,
+    glass: Glass,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -68,6 +73,8 @@ impl Draft {
 pub struct Current {
     pub config: Arc<Config>,
     pub exchange: Arc<Exchange>,
+    /// When it came into force.
+    pub since: Time,
     /// What of it is not in force; tried again by the next change or reload.
     pub problems: Vec<String>,
 }
@@ -121,6 +128,7 @@ impl Plane {
         let current = RwLock::new(Arc::new(Current {
             config: Arc::new(config),
             exchange,
+            since: data.now(),
             problems: Vec::new(),
         }));
         Plane {
@@ -129,8 +137,10 @@ impl Plane {
             current,
             changes: Mutex::default(),
             unconfirmed: Unconfirmed::default(),
+            reloads: Arc::default(),
             end: Notify::new(),
             feeds: Arc::default(),
+            glass: Glass::default(),
         }
     }
 
@@ -147,8 +157,16 @@ impl Plane {
         }
     }
 
+    pub fn glass(&self) -> &Glass {
+        &self.glass
+    }
+
     pub fn feeds(&self) -> &Arc<Feeds> {
         &self.feeds
+    }
+
+    pub fn reloads(&self) -> &Arc<ReloadLog> {
+        &self.reloads
     }
 
     pub fn current(&self) -> Arc<Current> {
@@ -414,6 +432,7 @@ impl Plane {
         let current = Arc::new(Current {
             config,
             exchange,
+            since: self.data.now(),
             problems: difference.problems.clone(),
         });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;

@@ -6,6 +6,7 @@ mod bench;
 mod core;
 mod exchange;
 mod explain;
+mod hashes;
 mod moments;
 mod naive;
 mod reach;
