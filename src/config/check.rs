@@ -11,6 +11,7 @@ use crate::server::exchange::LimitAction;
 use super::export;
 use super::import::NextHopMode;
 use super::model::{ClientConfig, Config};
+use super::monitoring;
 use super::problem::{Place, Problems};
 
 /// Slots are small numbers, and bitmaps over clients must stay short.
@@ -37,6 +38,7 @@ pub fn check(config: &Config, listen: Option<&[Asked]>, api: &[Asked], problems:
     check_next_hops(&config.clients, problems);
     check_spare_next_hops(&config.clients, problems);
     export::check_names(&config.clients, problems);
+    monitoring::check(config, problems);
     check_limits(&config.clients, problems);
     check_bogon_asns(config, problems);
     for client in &config.clients {

@@ -12,6 +12,7 @@ mod import;
 mod irr;
 mod lists;
 mod model;
+mod monitoring;
 mod options;
 mod problem;
 mod read;
@@ -31,6 +32,7 @@ pub use lists::Lists;
 pub use model::{
     Attributes, ClientConfig, Config, Cores, FixedPlaces, Log, LogFormat, Role, Server,
 };
+pub use monitoring::{CollectorConfig, MrtConfig, Somewhere};
 pub use options::RECEIVED_MAX;
 pub use problem::{Place, Problem, Problems, Severity};
 pub use read::{from_text, load};

@@ -15,6 +15,7 @@ use super::feeds::RpkiFeed;
 use super::import::ImportConfig;
 use super::irr::{IrrConfig, IrrFeed};
 use super::lists::Lists;
+use super::monitoring::{CollectorConfig, MrtConfig};
 use super::problem::{Place, Problems};
 use super::reload::ReloadLimits;
 
@@ -37,6 +38,9 @@ pub struct Config {
     pub startup: Startup,
     pub fanout: FanoutLimits,
     pub reload: ReloadLimits,
+    pub mrt: Option<MrtConfig>,
+    /// In the order of the files.
+    pub bmp: Vec<CollectorConfig>,
     pub fixed: FixedPlaces,
     /// In the order of the files.
     pub clients: Vec<ClientConfig>,

@@ -20,6 +20,7 @@ use super::feeds::{self, RpkiFeed};
 use super::irr::IrrFeed;
 use super::lists::{self, Lists};
 use super::model::{Attributes, Config, Cores, FixedPlaces, Log, LogFormat, Server};
+use super::monitoring::{CollectorConfig, MrtConfig};
 use super::options::{AttributeOptions, Options};
 use super::problem::{Place, Problems};
 use super::reader::{Entry, Reader};
@@ -141,6 +142,9 @@ impl<'a> Sections<'a> {
         let startup = startup(self.section("startup"));
         let fanout = fanout(self.section("fanout"));
         let reload = ReloadLimits::read(self.section("reload"));
+        let mrt = MrtConfig::read(self.section("mrt"));
+        let collectors = self.tops.iter().flat_map(|top| top.tables("bmp"));
+        let bmp = collectors.filter_map(CollectorConfig::read).collect();
         let defaults = self
             .section("defaults")
             .map_or_else(Options::default, |reader| {
@@ -189,6 +193,8 @@ impl<'a> Sections<'a> {
             startup,
             fanout,
             reload,
+            mrt,
+            bmp,
             fixed: self.fixed_places(),
             clients,
             warnings: Problems::default(),

@@ -34,6 +34,12 @@ pub enum ShardQuery {
         cursor: PrefixSlot,
         limit: u32,
     },
+    /// Paths of all, one prefix after the other, each's best first and rejected ones last: those of
+    /// `limit` table entries, or fewer. Answered as `Routes` is.
+    Paths {
+        cursor: PrefixSlot,
+        limit: u32,
+    },
     /// Why a client has, or has not, this prefix.
     Explain {
         prefix: Prefix,
