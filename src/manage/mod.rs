@@ -13,6 +13,7 @@ mod http;
 mod lacking;
 pub mod logs;
 mod metrics;
+mod mrt;
 mod named;
 mod plane;
 mod rehearsal;
@@ -43,6 +44,7 @@ pub use data_path::{Answer, DataPath, Unavailable};
 pub use feeds::{Feeds, IrrData};
 pub use http::router;
 pub use lacking::at_start;
+pub use mrt::{DumpError, Dumped};
 pub use named::{NoClient, named};
 pub use plane::{ChangeError, Current, Plane, Verb};
 pub use rehearsal::{AnnouncerChange, ReceiverChange, RehearsalView, WhyView};
@@ -137,6 +139,8 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
     servers.spawn(wait_for_data(plane.clone()));
     servers.spawn(watch_files(plane.clone()));
     servers.spawn(watch_expiry(plane.clone()));
+    servers.spawn(mrt::write_dumps(plane.clone()));
+    servers.spawn(mrt::write_updates(plane.clone()));
     let (control, plane) = (doors.control, plane.clone());
     servers.spawn(async move { control.serve(plane).await });
     servers

@@ -40,6 +40,8 @@ pub struct Plane {
     pub(super) end: Notify,
     feeds: Arc<Feeds>,
     follow: Follow,
+    /// Held while a table dump is written.
+    pub(super) dumping: Mutex<()>,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -128,6 +130,7 @@ impl Plane {
         Plane {
             file,
             follow: Follow::new(data.clone()),
+            dumping: Mutex::default(),
             data,
             current,
             changes: Mutex::default(),

@@ -6,6 +6,7 @@ mod changes;
 mod counts;
 mod fake;
 mod follow;
+mod mrt;
 mod refused;
 mod reloads;
 mod shrink;
