@@ -18,6 +18,7 @@ use super::advertised::Advertised;
 use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
+use super::follow::Follow;
 use super::glass::Glass;
 use super::named::{NoClient, named};
 use super::reload::{TooMuch, Unconfirmed};
@@ -45,6 +46,9 @@ pub struct Plane {
     feeds: Arc<Feeds>,
     glass: Glass,
     advertised: Advertised,
+    follow: Follow,
+    /// Held while a table dump is written.
+    pub(super) dumping: Mutex<()>,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -135,6 +139,8 @@ impl Plane {
         }));
         Plane {
             file,
+            follow: Follow::new(data.clone()),
+            dumping: Mutex::default(),
             data,
             current,
             changes: Mutex::default(),
@@ -170,6 +176,11 @@ impl Plane {
 
     pub fn reloads(&self) -> &Arc<ReloadLog> {
         &self.reloads
+    }
+
+    /// Where one is told what happens in the data path.
+    pub fn follow(&self) -> &Follow {
+        &self.follow
     }
 
     pub fn current(&self) -> Arc<Current> {

@@ -35,6 +35,12 @@ pub enum ShardQuery {
         cursor: PrefixSlot,
         limit: u32,
     },
+    /// Paths of all, one prefix after the other, each's best first and rejected ones last: those of
+    /// `limit` table entries, or fewer. Answered as `Routes` is.
+    Paths {
+        cursor: PrefixSlot,
+        limit: u32,
+    },
     /// Why a client has, or has not, this prefix.
     Explain {
         prefix: Prefix,
@@ -127,7 +133,8 @@ pub enum TableChange {
         prefix: Prefix,
         path_id: Option<PathId>,
     },
-    /// It was brought to the present state of this table, which was not told one by one.
+    /// It was brought to the present state of this table, which was not told one by one; or it is
+    /// watched from here on.
     Live {
         client: ClientSlot,
     },
