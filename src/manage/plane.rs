@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use crate::config::{self, Config, Difference, Inputs, NeedsRestart, Overrides, Problems};
@@ -13,6 +13,7 @@ use crate::policy::Outside;
 use crate::server::exchange::{Client, Exchange, VrpChanges};
 use crate::server::query::{CoreCommand, CoreReply};
 
+use super::End;
 use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
@@ -36,7 +37,8 @@ pub struct Plane {
     pub(super) changes: Mutex<Changes>,
     pub(super) unconfirmed: Unconfirmed,
     /// Whoever runs the server is to end it.
-    pub(super) end: Notify,
+    /// Set once somebody has asked for the end.
+    pub(super) end: watch::Sender<Option<End>>,
     feeds: Arc<Feeds>,
 }
 
@@ -129,7 +131,7 @@ impl Plane {
             current,
             changes: Mutex::default(),
             unconfirmed: Unconfirmed::default(),
-            end: Notify::new(),
+            end: watch::Sender::new(None),
             feeds: Arc::default(),
         }
     }

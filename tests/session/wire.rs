@@ -114,10 +114,12 @@ fn opens_of_others_are_understood() {
                     roles: vec![2],
                     graceful_restart: Some(GracefulRestart {
                         restarting: true,
+                        notifications: false,
                         restart_time_s: 120,
                         families: FamilySet::ALL
                             .without(Family::Ipv4)
                             .union(only(Family::Ipv4)),
+                        forwarding: only(Family::Ipv4),
                     }),
                     four_octet_asn: Some(Asn(4_200_000_001)),
                     add_path_receive: only(Family::Ipv4),

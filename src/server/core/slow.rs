@@ -10,7 +10,7 @@ use crate::base::{ClientSet, ClientSlot, FamilySet, Time};
 use crate::fanout::{Buffer, Marker};
 use crate::server::exchange::FanoutLimits;
 use crate::server::message::ToShard;
-use crate::session::{Stop, StopHold};
+use crate::session::{Parting, Stop, StopHold};
 use crate::wire::{
     CeaseSubcode, RefreshSubtype, encode_end_of_rib, encode_keepalive, encode_route_refresh,
 };
@@ -206,6 +206,7 @@ impl SessionCore {
                 subcode: CeaseSubcode::OutOfResources,
                 message,
                 hold: StopHold::Backoff,
+                parting: Parting::Final,
             };
             return self.stop(now, slot, stop);
         }

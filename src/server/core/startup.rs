@@ -151,7 +151,10 @@ impl SessionCore {
             match &state.up {
                 Some(session) => {
                     up += 1;
-                    waiting += u32::from(session.end_of_rib != session.negotiated.families);
+                    // Who restarted itself may be waiting for us (RFC 4724 §4.1).
+                    let owes = session.end_of_rib != session.negotiated.families
+                        && !session.negotiated.has_peer_restarted();
+                    waiting += u32::from(owes);
                 }
                 None => {
                     absent += u32::from(state.client.disabled.is_none());
