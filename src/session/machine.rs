@@ -30,6 +30,9 @@ const STABLE: Duration = Duration::from_secs(60);
 /// (DampPeerOscillations, RFC 4271 §8.1.1): each makes the server compute a full table for it.
 const SHORT_MAX: u32 = 3;
 
+/// After a restart: how long we wait for the peer before we connect in spite of `passive`.
+const RETURN_PAUSE_S: u16 = 5;
+
 /// One client's session.
 #[derive(Debug)]
 pub struct Session {
@@ -91,7 +94,7 @@ impl Session {
     }
 
     /// This process has just started, and the peer may have had a session with the one before: the first
-    /// session says so (the R bit of RFC 4724 §3), if it comes before that time.
+    /// session says so (the R bit of RFC 4724 §3), if it comes before that time. Comes before `handle_start`.
     pub fn handle_process_start(&mut self, until: Time) {
         self.restarting_until = until;
     }
@@ -109,6 +112,8 @@ impl Session {
         self.connect_retry = Time::NEVER;
         if !self.settings.passive {
             self.connect(now);
+        } else if !self.waits_for_peer(now) {
+            self.retry_after(now, RETURN_PAUSE_S);
         }
     }
 
@@ -386,7 +391,7 @@ impl Session {
     /// Connects unless a connection is there already, and sets the ConnectRetryTimer.
     fn connect(&mut self, now: Time) {
         self.connect_retry = Time::NEVER;
-        if self.phase != Phase::Running || self.settings.passive {
+        if self.phase != Phase::Running || self.waits_for_peer(now) {
             return;
         }
         if self.connections.iter().all(Option::is_none) {
@@ -394,6 +399,12 @@ impl Session {
             self.actions.push_back(SessionAction::Connect);
         }
         self.retry_after(now, self.settings.connect_retry_s);
+    }
+
+    /// Passive, but for the time after a restart: a peer that keeps our routes may wait for us to
+    /// connect, as FRR does.
+    fn waits_for_peer(&self, now: Time) -> bool {
+        self.settings.passive && now >= self.restarting_until
     }
 
     fn retry_after(&mut self, now: Time, pause_s: u16) {
@@ -555,7 +566,7 @@ impl Session {
     fn move_on(&mut self, now: Time, next: Next) {
         match next {
             Next::Hold(hold) => self.hold_down(now, hold),
-            Next::Retry if self.settings.passive => {}
+            Next::Retry if self.waits_for_peer(now) => {}
             Next::Retry => self.retry_after(
                 now,
                 self.settings.connect_retry_s.min(self.settings.idle_hold_s),

@@ -62,7 +62,10 @@ impl Program {
         self.ends(within)
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub fn signal(&mut self, signal: &str) {
+        if self.has_ended() {
+            return;
+        }
         let _ = Command::new("kill")
             .args([signal, &self.id().to_string()])
             .status();

@@ -231,6 +231,33 @@ fn a_hard_reset_counts_as_what_is_in_it() {
     }
 }
 
+#[test]
+fn a_passive_session_connects_for_a_while_after_a_restart() {
+    let mut script = Script::new(settings());
+    script.step(|session, now| {
+        session.handle_process_start(now + Duration::from_secs(120));
+        session.handle_start(now);
+    });
+    assert_eq!(
+        script.lines(),
+        Vec::<String>::new(),
+        "the peer gets a few seconds"
+    );
+    script.pass(Duration::from_secs(5));
+    assert_eq!(script.lines(), ["Connect"]);
+    script.step(|session, now| session.handle_connect_failed(now));
+    script.pass(Duration::from_secs(300));
+    assert_eq!(
+        script.lines(),
+        ["Connect"],
+        "one more, by connect_retry; the next one would be too late"
+    );
+
+    let mut script = Script::started(settings());
+    script.pass(Duration::from_secs(240));
+    assert_eq!(script.lines(), ["Connect"; 0], "no restart");
+}
+
 /// What the OPEN of the next connection says.
 fn announced(script: &mut Script) -> GracefulRestart {
     script.accept();

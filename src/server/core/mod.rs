@@ -133,7 +133,7 @@ impl SessionCore {
             walks: Walks::default(),
             slow: Slow::default(),
             reclaims: Reclaims::default(),
-            startup: StartupWait::new(core, exchange.core_count, &exchange.startup, now),
+            startup: StartupWait::new(core, &exchange, now),
             taps: Taps::default(),
             actions: VecDeque::new(),
             notices: VecDeque::new(),
@@ -249,6 +249,7 @@ impl SessionCore {
     pub fn handle_core(&mut self, now: Time, from: CoreId, notice: CoreNotice) {
         match notice {
             CoreNotice::StartupOver => self.finish_startup(now),
+            CoreNotice::AllBack => self.finish_return(),
             CoreNotice::Startup(report) => self.startup.handle_report(from, report),
         }
         self.pump(now);
