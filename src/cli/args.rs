@@ -56,6 +56,10 @@ pub enum Command {
     Reload(ReloadArgs),
     /// Ask everybody to move their traffic elsewhere (RFC 8326), before the server stops
     Drain(DrainArgs),
+    /// Have all routes written to a file (MRT), where [mrt] says
+    Dump(Control),
+    /// End the server: for good, or so that clients keep its routes until it is back
+    Stop(StopArgs),
     /// Shut one client, let it back, restart it, ask it for its routes, or quarantine it
     Client(ClientArgs),
 }
@@ -291,14 +295,17 @@ pub struct ReloadArgs {
     /// Refuse it where clients would lose more prefixes than that, added up; instead of [reload] max_lost
     #[arg(long, value_name = "N[%]")]
     pub max_lost: Option<Bound>,
+    /// Refuse it where more sessions than that would begin anew; instead of [reload] max_restarts
+    #[arg(long, value_name = "N[%]")]
+    pub max_restarts: Option<Bound>,
     /// Whatever the bounds say, and though the VRPs are far fewer than they were
-    #[arg(long, conflicts_with_all = ["max_rejected", "max_lost"])]
+    #[arg(long, conflicts_with_all = ["max_rejected", "max_lost", "max_restarts"])]
     pub force: bool,
     /// Take it back after that time, unless --confirmed comes before
     #[arg(long, value_name = "TIME", value_parser = confirm_s, conflicts_with = "dry_run")]
     pub confirm: Option<u32>,
     /// Keep what the last reload with --confirm brought
-    #[arg(long, conflicts_with_all = ["dry_run", "max_rejected", "max_lost", "force", "confirm"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "max_rejected", "max_lost", "max_restarts", "force", "confirm"])]
     pub confirmed: bool,
     #[command(flatten)]
     pub control: Control,
@@ -322,6 +329,15 @@ pub struct DrainArgs {
     /// Drain no longer
     #[arg(long, conflicts_with_all = ["stop", "wait"])]
     pub undo: bool,
+    #[command(flatten)]
+    pub control: Control,
+}
+
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// It will be back soon: clients that speak graceful restart keep its routes (RFC 4724, RFC 8538)
+    #[arg(long)]
+    pub restart: bool,
     #[command(flatten)]
     pub control: Control,
 }

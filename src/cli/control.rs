@@ -1,4 +1,4 @@
-//! `rialto reload` and `rialto client …`, over the control socket.
+//! `rialto reload`, `dump`, `stop` and `client …`, over the control socket.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::config;
 use crate::manage::view::SummaryView;
 use crate::manage::{ReloadOptions, Request, Response};
 
-use super::args::{ClientArgs, Control, ReloadArgs, Switch, Verb};
+use super::args::{ClientArgs, Control, ReloadArgs, StopArgs, Switch, Verb};
 use super::fetch::{FetchError, ask, get};
 use super::{Outcome, print, rehearsal};
 
@@ -15,6 +15,7 @@ pub fn reload(args: &ReloadArgs) -> Result<Outcome, FetchError> {
         dry_run: args.dry_run,
         max_rejected: args.max_rejected,
         max_lost: args.max_lost,
+        max_restarts: args.max_restarts,
         force: args.force,
         confirm_s: args.confirm,
     };
@@ -36,6 +37,10 @@ pub fn reload(args: &ReloadArgs) -> Result<Outcome, FetchError> {
         });
     }
     Ok(tell(&args.control, &response))
+}
+
+pub fn dump(control: &Control) -> Result<Outcome, FetchError> {
+    perform(control, &Request::Dump)
 }
 
 pub fn client(args: &ClientArgs) -> Result<Outcome, FetchError> {
@@ -66,6 +71,14 @@ pub fn client(args: &ClientArgs) -> Result<Outcome, FetchError> {
         ),
     };
     perform(control, &request)
+}
+
+pub fn stop(args: &StopArgs) -> Result<Outcome, FetchError> {
+    let request = match args.restart {
+        true => Request::StopForRestart,
+        false => Request::Stop,
+    };
+    perform(&args.control, &request)
 }
 
 fn perform(control: &Control, request: &Request) -> Result<Outcome, FetchError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::{Asn, Family, FamilySet};
 
 use super::feeds::rtt_us;
+use super::looking_glass;
 use super::model::{Attributes, ClientConfig};
 use super::options::Options;
 use super::reader::{Entry, Reader};
@@ -15,6 +16,8 @@ const HOLD_TIME_S: u16 = 90;
 pub const CONNECT_RETRY_S: u16 = 30;
 pub const IDLE_HOLD_S: u16 = 1;
 pub const IDLE_HOLD_MAX_S: u16 = 60;
+/// A start takes seconds; what takes long is until the last client has connected again.
+pub const GRACEFUL_RESTART_S: u16 = 120;
 
 /// RFC 9003 §2.
 const SHUTDOWN_MESSAGE_LEN_MAX: usize = 255;
@@ -35,6 +38,9 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &ForClients) -> Opti
     let asn = reader.required("asn", "64496", asn);
     let own_address = reader.required("address", "\"192.0.2.1\"", address);
     let name = reader.entry("name").and_then(|entry| name(&entry));
+    let session_name = reader
+        .entry("session_name")
+        .and_then(|entry| looking_glass::session_name(&entry));
     let next_hops = reader.list("next_hops", address).unwrap_or_default();
     let port = reader.integer("port", 1..=65_535).unwrap_or(179);
     let quarantine = reader.bool("quarantine").unwrap_or_default();
@@ -65,6 +71,7 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &ForClients) -> Opti
         asn,
         address,
         name: name.unwrap_or_default(),
+        session_name: session_name.unwrap_or_default(),
         next_hops,
         port,
         disabled,
@@ -112,6 +119,10 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &ForClients) -> Opti
         idle_hold_s,
         idle_hold_max_s: idle_hold_max_s.max(idle_hold_s),
         send_hold_time_s: own.send_hold_time_s.or(defaults.send_hold_time_s),
+        graceful_restart_s: own
+            .graceful_restart_s
+            .or(defaults.graceful_restart_s)
+            .unwrap_or(GRACEFUL_RESTART_S),
         ttl_security_hops: own.ttl_security.or(defaults.ttl_security).flatten(),
         congestion_control: own
             .congestion_control

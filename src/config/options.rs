@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::{Family, FamilySet};
+use crate::outside::regular_file;
 use crate::server::exchange::{LimitAction, PrefixLimits, Secret};
 use crate::wire::{TypeCodes, code};
 
@@ -15,6 +16,8 @@ use super::reader::{Entry, Limit, Reader};
 
 /// RFC 2385 leaves it open; Linux takes no longer key.
 const PASSWORD_LEN_MAX: usize = 80;
+/// Only the first line is read.
+const KEY_FILE_OCTETS_MAX: u64 = 64 << 10;
 
 /// Above the largest known members, below a full table: a leaked full table ends the session.
 pub const RECEIVED_MAX: [u32; 2] = [500_000, 200_000];
@@ -49,6 +52,7 @@ pub struct Options {
     pub idle_hold_s: Option<u16>,
     pub idle_hold_max_s: Option<u16>,
     pub send_hold_time_s: Option<u16>,
+    pub graceful_restart_s: Option<u16>,
     pub ttl_security: Option<Option<u8>>,
     pub congestion_control: Option<String>,
     pub password: Option<Secret>,
@@ -111,6 +115,7 @@ impl Options {
             idle_hold_s: reader.integer("idle_hold", 1..=3600),
             idle_hold_max_s: reader.integer("idle_hold_max", 1..=3600),
             send_hold_time_s: reader.integer("send_hold_time", 8..=65_535),
+            graceful_restart_s: reader.integer("graceful_restart_s", 0..=4095),
             ttl_security: ttl_security(reader),
             congestion_control: congestion_control(reader),
             password: password(reader),
@@ -190,7 +195,7 @@ fn congestion_control(reader: &Reader<'_>) -> Option<String> {
 fn password(reader: &Reader<'_>) -> Option<Secret> {
     let (name, entry) = reader.string("password_file")?;
     let file: PathBuf = reader.source().folder().join(name);
-    let text = match std::fs::read(&file) {
+    let text = match regular_file::read(&file, KEY_FILE_OCTETS_MAX) {
         Ok(text) => text,
         Err(error) => {
             entry.error(

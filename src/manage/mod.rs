@@ -1,7 +1,11 @@
 //! The management plane: HTTP, the control socket, signals, reload. One ordinary tokio thread; it asks
 //! the data path by message and owns nothing of it.
 
+mod advertised;
+mod birdseye;
+mod birdwatcher;
 mod census;
+mod confirmation;
 mod control;
 mod data_path;
 mod describe;
@@ -10,11 +14,13 @@ mod fates;
 mod feeds;
 mod feeds_view;
 pub mod follow;
+mod glass;
 mod http;
 mod lacking;
 mod lg;
 pub mod logs;
 mod metrics;
+mod mrt;
 mod named;
 mod onlookers;
 mod openapi;
@@ -22,6 +28,7 @@ mod outgoing;
 mod plane;
 mod rehearsal;
 mod reload;
+mod reload_log;
 mod rpki;
 mod search;
 mod shrink;
@@ -49,6 +56,7 @@ pub use data_path::{Answer, DataPath, Unavailable};
 pub use feeds::{Feeds, IrrData};
 pub use http::router;
 pub use lacking::at_start;
+pub use mrt::{DumpError, Dumped};
 pub use named::{NoClient, named};
 pub use plane::{ChangeError, Current, Plane, Verb};
 pub use rehearsal::{AnnouncerChange, ReceiverChange, RehearsalView, WhyView};
@@ -106,25 +114,40 @@ impl Doors {
     }
 }
 
-/// Serves until SIGTERM or SIGINT; SIGHUP reloads. The data path goes on running: ending it is the
-/// caller's.
-pub async fn serve(plane: Arc<Plane>, doors: Doors) -> Result<(), ManageError> {
+/// How the server is to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Clients drop our routes.
+    Final,
+    /// It will be back: clients that can keep our routes (RFC 4724, RFC 8538).
+    Restart,
+}
+
+/// Serves until SIGTERM, SIGINT or SIGUSR2; SIGHUP reloads. The data path goes on running: ending it
+/// is the caller's.
+pub async fn serve(plane: Arc<Plane>, doors: Doors) -> Result<End, ManageError> {
     let catch = |kind| signal(kind).map_err(ManageError::Signals);
     let mut hang_up = catch(SignalKind::hangup())?;
     let mut terminate = catch(SignalKind::terminate())?;
     let mut interrupt = catch(SignalKind::interrupt())?;
+    let mut restart = catch(SignalKind::user_defined2())?;
     let _servers = start_servers(&plane, doors);
     notify_ready();
-    loop {
+    let (end, why) = loop {
         tokio::select! {
             _ = hang_up.recv() => drop(tokio::spawn(reload_by_signal(plane.clone()))),
-            _ = terminate.recv() => break info!("SIGTERM: ending"),
-            _ = interrupt.recv() => break info!("SIGINT: ending"),
-            () = plane.asked_to_end() => break info!("asked over the control socket: ending"),
+            _ = terminate.recv() => break (End::Final, "SIGTERM"),
+            _ = interrupt.recv() => break (End::Final, "SIGINT"),
+            _ = restart.recv() => break (End::Restart, "SIGUSR2"),
+            end = plane.asked_to_end() => break (end, "asked over the control socket"),
         }
+    };
+    match end {
+        End::Final => info!("{why}: ending"),
+        End::Restart => info!("{why}: ending for a restart; clients that can keep our routes"),
     }
     notify(&[NotifyState::Stopping]);
-    Ok(())
+    Ok(end)
 }
 
 /// The servers without signals, for those who have their own end (`rialto demo`, tests). They end
@@ -143,6 +166,9 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
     servers.spawn(wait_for_data(plane.clone()));
     servers.spawn(watch_files(plane.clone()));
     servers.spawn(watch_expiry(plane.clone()));
+    servers.spawn(count_advertised(plane.clone()));
+    servers.spawn(mrt::write_dumps(plane.clone()));
+    servers.spawn(mrt::write_updates(plane.clone()));
     let (control, plane) = (doors.control, plane.clone());
     servers.spawn(async move { control.serve(plane).await });
     servers
@@ -169,6 +195,22 @@ async fn wait_for_data(plane: Arc<Plane>) {
         }
     }
     plane.end_wait().await;
+}
+
+/// Counts what clients have while somebody wants to know.
+async fn count_advertised(plane: Arc<Plane>) {
+    /// How often it is looked whether it is wanted.
+    const LOOK: Duration = Duration::from_secs(1);
+    loop {
+        let data = plane.data();
+        if plane.advertised().is_wanted(data.now()) {
+            if let Err(error) = plane.advertised().count(data).await {
+                tracing::debug!("what clients have was not counted: {error}");
+            }
+            tokio::time::sleep(advertised::APART).await;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Looks at the files from outside now and then, where that is wanted.

@@ -5,21 +5,27 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
+use crate::base::Time;
 use crate::config::{self, Config, Difference, Inputs, NeedsRestart, Overrides, Problems};
 use crate::policy::Outside;
 use crate::server::exchange::{Client, Exchange, VrpChanges};
 use crate::server::query::{CoreCommand, CoreReply};
 
+use super::End;
+use super::advertised::Advertised;
 use super::census::{Census, within};
+use super::confirmation::Unconfirmed;
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
 use super::follow::Follow;
+use super::glass::Glass;
 use super::named::{NoClient, named};
 use super::onlookers::Onlookers;
-use super::reload::{TooMuch, Unconfirmed};
+use super::reload::TooMuch;
+use super::reload_log::ReloadLog;
 use super::vrp_files::VrpFiles;
 
 /// How long a change waits for the one before it to be everywhere.
@@ -37,11 +43,17 @@ pub struct Plane {
     /// Held during a change.
     pub(super) changes: Mutex<Changes>,
     pub(super) unconfirmed: Unconfirmed,
+    reloads: Arc<ReloadLog>,
     /// Whoever runs the server is to end it.
-    pub(super) end: Notify,
+    /// Set once somebody has asked for the end.
+    pub(super) end: watch::Sender<Option<End>>,
     feeds: Arc<Feeds>,
     onlookers: Onlookers,
+    glass: Glass,
+    advertised: Advertised,
     follow: Follow,
+    /// Held while a table dump is written.
+    pub(super) dumping: Mutex<()>,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -72,6 +84,8 @@ impl Draft {
 pub struct Current {
     pub config: Arc<Config>,
     pub exchange: Arc<Exchange>,
+    /// When it came into force.
+    pub since: Time,
     /// What of it is not in force; tried again by the next change or reload.
     pub problems: Vec<String>,
 }
@@ -125,18 +139,23 @@ impl Plane {
         let current = RwLock::new(Arc::new(Current {
             config: Arc::new(config),
             exchange,
+            since: data.now(),
             problems: Vec::new(),
         }));
         Plane {
             file,
             follow: Follow::new(data.clone()),
+            dumping: Mutex::default(),
             data,
             current,
             changes: Mutex::default(),
             unconfirmed: Unconfirmed::default(),
-            end: Notify::new(),
+            reloads: Arc::default(),
+            end: watch::Sender::new(None),
             feeds: Arc::default(),
             onlookers: Onlookers::default(),
+            glass: Glass::default(),
+            advertised: Advertised::default(),
         }
     }
 
@@ -153,8 +172,16 @@ impl Plane {
         }
     }
 
+    pub fn glass(&self) -> &Glass {
+        &self.glass
+    }
+
     pub fn feeds(&self) -> &Arc<Feeds> {
         &self.feeds
+    }
+
+    pub fn reloads(&self) -> &Arc<ReloadLog> {
+        &self.reloads
     }
 
     /// Where one is told what happens in the data path.
@@ -178,13 +205,26 @@ impl Plane {
     }
 
     pub async fn census(&self) -> Census {
-        let census = Census::take(self.data()).await;
+        let census = Census {
+            advertised: self.advertised.counts(),
+            ..Census::take(self.data()).await
+        };
         self.onlookers.note(&census, self.data.now());
         census
     }
 
     pub(super) fn onlookers(&self) -> &Onlookers {
         &self.onlookers
+    }
+
+    /// For somebody who wants to see how much is advertised: that is counted now and then from now on.
+    pub async fn census_with_advertised(&self) -> Census {
+        self.advertised.want(self.data.now());
+        self.census().await
+    }
+
+    pub fn advertised(&self) -> &Advertised {
+        &self.advertised
     }
 
     /// Starts to follow the RTR caches of the present configuration.
@@ -242,7 +282,7 @@ impl Plane {
         files: &VrpFiles,
         before: &Outside,
     ) -> Outside {
-        let say = self.feeds.rtr_say(self.data.now());
+        let say = self.feeds.rtr_say_of(&config.rpki, self.data.now());
         let (config, files, feeds) = (config.clone(), files.clone(), self.feeds.clone());
         let kept = before.clone();
         let merge =
@@ -431,6 +471,7 @@ impl Plane {
         let current = Arc::new(Current {
             config,
             exchange,
+            since: self.data.now(),
             problems: difference.problems.clone(),
         });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;

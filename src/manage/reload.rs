@@ -1,23 +1,20 @@
-//! Reloads: rehearsed first where bounds are set, for the time being until they are confirmed where that
-//! was asked for. And draining, before the server stops (RFC 8326).
+//! Reloads: rehearsed first where bounds are set. And draining, before the server stops (RFC 8326).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tracing::{error, info, warn};
+use tracing::warn;
 
-use crate::base::{Generation, Time};
-use crate::config::{self, Bound, Config, Difference, Inputs, ReloadLimits};
+use crate::config::{self, Bound, Config, Difference, ReloadLimits};
 use crate::outside::irr::Copying;
 use crate::runtime::wall_clock;
 
+use super::End;
 use super::plane::{ChangeError, Changes, Current, Draft, Plane};
 use super::rehearsal::{RehearsalView, rehearse};
 use super::vrp_files::{VrpFiles, read_vrps};
 
-/// Pause before a rollback that could not be is tried again.
-const ROLL_BACK_AGAIN: Duration = Duration::from_secs(1);
 /// Nobody waits longer for a confirmation.
 const CONFIRM_S_MAX: u32 = 86_400;
 
@@ -30,6 +27,7 @@ pub struct ReloadOptions {
     /// Instead of those of `[reload]`.
     pub max_rejected: Option<Bound>,
     pub max_lost: Option<Bound>,
+    pub max_restarts: Option<Bound>,
     /// Whatever the bounds say, and though the VRPs are far fewer than they were.
     pub force: bool,
     /// Roll back unless a confirmation comes within so many seconds.
@@ -58,20 +56,6 @@ pub struct TooMuch {
     pub rehearsal: RehearsalView,
 }
 
-/// The reload that awaits its confirmation, if one does.
-#[derive(Default)]
-pub struct Unconfirmed(Mutex<Option<Before>>);
-
-/// What was in force before it.
-struct Before {
-    /// The generation that it made.
-    generation: Generation,
-    config: Arc<Config>,
-    inputs: Inputs,
-    files: VrpFiles,
-    deadline: Time,
-}
-
 /// A configuration with its data, read and not in force.
 struct Read {
     config: Arc<Config>,
@@ -81,21 +65,12 @@ struct Read {
     warnings: Vec<String>,
 }
 
-impl Unconfirmed {
-    fn lock(&self) -> MutexGuard<'_, Option<Before>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Plane {
-    /// Reads the files again, those from outside too, and brings them into force.
-    pub async fn reload(
+    /// Of [`Plane::reload`]: one that is no dry run.
+    pub(super) async fn reload_now(
         self: &Arc<Plane>,
         options: &ReloadOptions,
     ) -> Result<Reloaded, ChangeError> {
-        if options.dry_run {
-            return self.reload_dry(options).await;
-        }
         let mut changes = self.changes.lock().await;
         if let Some(left) = self.confirmation_left() {
             return Err(ChangeError::Unconfirmed {
@@ -115,8 +90,9 @@ impl Plane {
             false => None,
         };
         let difference = self.put_into_force(draft).await?;
+        self.note_rolled_back(false);
         if options.force {
-            self.feeds().accept_vrps();
+            self.feeds().accept_shrink();
         }
         self.feeds().keep_files(read.files);
         self.feeds().keep_copies(read.copying);
@@ -144,11 +120,15 @@ impl Plane {
     }
 
     /// What a reload would change. Other changes do not wait for it.
-    async fn reload_dry(&self, options: &ReloadOptions) -> Result<Reloaded, ChangeError> {
+    pub(super) async fn reload_dry(
+        &self,
+        options: &ReloadOptions,
+    ) -> Result<Reloaded, ChangeError> {
         let changes = self.changes.lock().await.clone();
         let current = self.current();
         let mut read = self.read(&changes).await?;
-        if read.config.rpki.caches != current.config.rpki.caches {
+        let caches = &read.config.rpki.caches;
+        if !caches.is_empty() && *caches != current.config.rpki.caches {
             let what =
                 "rpki.caches changes: what the new caches say is not known yet, and not in this";
             read.warnings.push(what.to_owned());
@@ -187,7 +167,12 @@ impl Plane {
 
     /// Reads everything that a reload reads; what is in use stays as it is.
     async fn read(&self, changes: &Changes) -> Result<Read, ChangeError> {
-        let config = Arc::new(config::load(self.file()).map_err(ChangeError::Configuration)?);
+        let file = self.file().to_owned();
+        // Long lists take seconds.
+        let load = tokio::task::spawn_blocking(move || config::load(&file));
+        let broken = |error| ChangeError::Refused(format!("the configuration: {error}"));
+        let config = load.await.map_err(broken)?;
+        let config = Arc::new(config.map_err(ChangeError::Configuration)?);
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         for warning in &warnings {
             warn!("{warning}");
@@ -266,9 +251,12 @@ impl Plane {
     }
 
     /// Looks for new files from outside, without a word from the operator: within the bounds of
-    /// `[reload]`. Lets up who waited for them.
+    /// `[reload]`. Lets up who waited for them. After a rollback the operator is waited for.
     pub async fn take_files(self: &Arc<Plane>) {
         let mut changes = self.changes.lock().await;
+        if self.is_rolled_back() {
+            return;
+        }
         let config = self.current().config.clone();
         let mut kept = changes.clone();
         let (_, copying) = self.read_irr(&config, &mut kept).await;
@@ -303,112 +291,42 @@ impl Plane {
         let current = self.current();
         let sections: [&ReloadLimits; 2] = [&current.config.reload, &new.reload];
         let mut limits = Vec::new();
-        let mut add = |is_lost, asked: Option<Bound>, of: fn(&ReloadLimits) -> Option<Bound>| {
+        let mut add = |what, asked: Option<Bound>, of: fn(&ReloadLimits) -> Option<Bound>| {
             let by_section = sections.iter().filter_map(|section| of(section));
             match asked {
                 Some(bound) => limits.push(Limit {
                     bound,
-                    is_lost,
+                    what,
                     is_asked: true,
                 }),
                 None => limits.extend(by_section.map(|bound| Limit {
                     bound,
-                    is_lost,
+                    what,
                     is_asked: false,
                 })),
             }
         };
-        add(false, options.max_rejected, |limits| limits.max_rejected);
-        add(true, options.max_lost, |limits| limits.max_lost);
+        add(What::Rejected, options.max_rejected, |limits| {
+            limits.max_rejected
+        });
+        add(What::Lost, options.max_lost, |limits| limits.max_lost);
+        add(What::Restarts, options.max_restarts, |limits| {
+            limits.max_restarts
+        });
         limits.dedup();
         limits
     }
 
-    fn await_confirmation(
-        self: &Arc<Plane>,
-        config: &Arc<Config>,
-        inputs: Inputs,
-        files: VrpFiles,
-        wait: Duration,
-    ) {
-        let generation = self.current().exchange.generation;
-        *self.unconfirmed.lock() = Some(Before {
-            generation,
-            config: config.clone(),
-            inputs,
-            files,
-            deadline: self.data().now() + wait,
-        });
-        info!("rolled back in {} s unless it is confirmed", wait.as_secs());
-        let plane = Arc::downgrade(self);
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            while let Some(plane) = plane.upgrade() {
-                if plane.roll_back(generation).await {
-                    return;
-                }
-                tokio::time::sleep(ROLL_BACK_AGAIN).await;
-            }
-        });
-    }
-
-    /// How long a reload still awaits its confirmation.
-    pub fn confirmation_left(&self) -> Option<Duration> {
-        let unconfirmed = self.unconfirmed.lock();
-        let deadline = unconfirmed.as_ref()?.deadline;
-        Some(deadline.since(self.data().now()))
-    }
-
-    /// The last reload stays.
-    pub async fn confirm(&self) -> Result<String, ChangeError> {
-        let mut changes = self.changes.lock().await;
-        if self.unconfirmed.lock().take().is_none() {
-            return Err(ChangeError::Refused(
-                "no reload awaits a confirmation: it is confirmed, or rolled back, or was never asked to wait \
-                 for one"
-                    .to_owned(),
-            ));
+    /// What is doubtful about what is in force, in sentences.
+    pub fn warnings(&self) -> Vec<String> {
+        let current = self.current();
+        let mut warnings = self.feeds().warnings(&current.exchange.outside);
+        if self.is_rolled_back() && (current.config.irr.watch.is_some() || self.is_waiting()) {
+            let told = "the last reload was rolled back: new files from outside are not taken until the next \
+                        rialto reload, as they may be what was taken back";
+            warnings.push(told.to_owned());
         }
-        changes.forget_who_is_gone(&self.current().config);
-        Ok("confirmed: the reload stays in force".to_owned())
-    }
-
-    /// Brings back what was before the reload that made this generation, unless it was confirmed. False:
-    /// it could not be done now. What came since by hand and over RTR stays.
-    async fn roll_back(self: &Arc<Plane>, generation: Generation) -> bool {
-        let mut changes = self.changes.lock().await;
-        let (config, irr, files) = match &*self.unconfirmed.lock() {
-            Some(before) if before.generation == generation => (
-                before.config.clone(),
-                before.inputs.irr.clone(),
-                before.files.clone(),
-            ),
-            _ => return true,
-        };
-        let (files, _) = read_vrps(&config.rpki, &files, wall_clock());
-        let mut kept = changes.clone();
-        kept.inputs.irr = irr;
-        let before = &changes.inputs.outside;
-        kept.inputs.outside = self.outside_with(&config, &files, before).await;
-        match self.change_to(config, &mut kept).await {
-            Ok(difference) => {
-                *changes = kept;
-                *self.unconfirmed.lock() = None;
-                self.feeds().keep_files(files);
-                self.follow_rtr();
-                error!(
-                    "the reload was not confirmed in time and is rolled back: {difference}; the files still hold \
-                     what was taken back, and the next reload or start brings it again: correct them first"
-                );
-                true
-            }
-            Err(error) => {
-                error!(
-                    "the reload was not confirmed in time; it cannot be rolled back yet: {error}"
-                );
-                false
-            }
-        }
+        warnings
     }
 
     pub fn is_draining(&self) -> bool {
@@ -433,19 +351,21 @@ impl Plane {
         Ok(told.to_owned())
     }
 
-    /// Whoever runs the server ends it as on SIGTERM.
-    pub fn ask_to_end(&self) {
-        self.end.notify_one();
+    /// Whoever runs the server ends it, as on SIGTERM or SIGUSR2.
+    pub fn ask_to_end(&self, end: End) {
+        self.end.send_replace(Some(end));
     }
 
     /// Until somebody asked for the end.
-    pub async fn asked_to_end(&self) {
-        self.end.notified().await;
+    pub async fn asked_to_end(&self) -> End {
+        let mut asked = self.end.subscribe();
+        let asked = asked.wait_for(Option::is_some).await;
+        asked.ok().and_then(|end| *end).unwrap_or(End::Final)
     }
 }
 
 impl Changes {
-    fn forget_who_is_gone(&mut self, config: &Config) {
+    pub(super) fn forget_who_is_gone(&mut self, config: &Config) {
         let is_there = |address| {
             config
                 .clients
@@ -456,12 +376,19 @@ impl Changes {
     }
 }
 
+/// What a bound is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum What {
+    Rejected,
+    Lost,
+    Restarts,
+}
+
 /// One bound of a reload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Limit {
     bound: Bound,
-    /// Prefixes lost, not paths rejected.
-    is_lost: bool,
+    what: What,
     /// By the command, not by the configuration.
     is_asked: bool,
 }
@@ -503,18 +430,24 @@ fn over(
 /// The bounds that it passes, in sentences.
 fn passed(limits: &[Limit], rehearsal: &RehearsalView) -> Vec<String> {
     let sentence = |limit: &Limit| {
-        let (count, all, what, key) = match limit.is_lost {
-            false => (
+        let (count, all, what, key) = match limit.what {
+            What::Rejected => (
                 rehearsal.newly_rejected,
                 rehearsal.accepted,
                 "accepted paths would be rejected or withdrawn",
                 "max_rejected",
             ),
-            true => (
+            What::Lost => (
                 rehearsal.lost,
                 rehearsal.served,
                 "prefixes, counted for each client that has them, would be lost",
                 "max_lost",
+            ),
+            What::Restarts => (
+                rehearsal.restarts.len() as u64,
+                rehearsal.up,
+                "sessions that are up would begin anew",
+                "max_restarts",
             ),
         };
         let source = match limit.is_asked {

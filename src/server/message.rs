@@ -83,6 +83,8 @@ pub struct RouteBatch {
     pub epoch: SessionEpoch,
     /// Under which the routes were judged; the shard judges again what is older than its own.
     pub generation: Generation,
+    /// When the oldest octets that it was read from had come.
+    pub heard: Time,
     pub updates: Vec<RouteUpdate>,
     /// The prefixes of all updates, one after another.
     pub prefixes: Vec<(Prefix, PrefixClass)>,
@@ -207,6 +209,8 @@ pub enum CoreNotice {
     Startup(StartupReport),
     /// From core 0: advertise.
     StartupOver,
+    /// From core 0, after that: clients that kept our routes over a restart may have End-of-RIB.
+    AllBack,
 }
 
 /// How far the sessions of one core are after a start.
@@ -218,6 +222,8 @@ pub struct StartupReport {
     pub absent: u32,
     /// Established ones that owe an End-of-RIB, and sessions that are half open.
     pub waiting: u32,
+    /// Established ones of whose UPDATEs shards have yet to say what they did.
+    pub unanswered: u32,
     /// When a session first came up.
     pub first_up: Option<Time>,
     /// When a session last came up.

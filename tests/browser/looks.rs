@@ -89,7 +89,7 @@ fn text_can_be_read_on_light_and_on_dark() {
 }
 
 const BY_RECEIVED: &str = "document.querySelector('th:nth-child(5)').ariaSort ?? document.querySelector('th:nth-child(5) button').click()";
-const MOVED: &str = "document.querySelector('tbody tr').cells[7].innerText.includes('.')";
+const MOVED: &str = "document.querySelector('tbody tr').cells[8].innerText.includes('.')";
 
 /// Some seconds pass, in which UPDATEs come and go.
 fn move_counters(server: &crate::manage::Server) {

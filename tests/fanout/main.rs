@@ -2,6 +2,7 @@
 
 mod adversary;
 mod budget;
+mod latency;
 mod limits;
 mod link_locals;
 mod merge;
@@ -419,6 +420,7 @@ fn shutdown_tells_everyone_and_then_it_is_over() {
         world.now,
         CoreCommand::Shutdown {
             message: "good night".into(),
+            restart: false,
         },
     );
     assert!(!world.cores[0].is_over());

@@ -83,6 +83,7 @@ pub fn exchange_of_cores(client_count: u16, shard_count: u16, core_count: u16) -
             .flatten()
             .map(|client| (client.address, client.slot))
             .collect(),
+        lists: Default::default(),
         outside: Default::default(),
         vrp_changes: None,
         clients,
@@ -115,6 +116,7 @@ pub fn client(slot: ClientSlot) -> Client {
             idle_hold_s: 5,
             idle_hold_max_s: 60,
             send_hold_time_s: None,
+            graceful_restart_s: 120,
             role: None,
             prepend_rs_as: false,
             ipv6_next_hops: false,

@@ -76,6 +76,7 @@ export async function show({ main, parts, query, signal }) {
   const top = h("div", null, about(client));
   const why = h("section", { "aria-label": "Reasons" }, which === "rejected" ? reasons(client, reason, texts) : []);
   const numbers = { accepted: both(client.accepted), rejected: Math.max(both(client.received) - both(client.accepted), 0) };
+  if (client.advertised) numbers.advertised = both(client.advertised);
   const tabs = Object.entries(sides).map(([key, title]) =>
     h("a", { href: hash(`/client/${escape(name)}/${key}`), "aria-current": key === which ? "page" : null }, title, key in numbers ? h("span", { class: "count" }, ` ${count(numbers[key])}`) : null));
   const input = h("input", { type: "search", value: find, placeholder: "Prefix, ASN or community", "aria-label": "Find in these routes", autocapitalize: "off", spellcheck: "false" });

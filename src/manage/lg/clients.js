@@ -1,7 +1,7 @@
 // All clients: state and counters, filtered as one types, sorted by any column.
 
 import { get, every } from "./api.js";
-import { h, put, count, rate, octets, duration, hash, escape, both, told } from "./html.js";
+import { h, put, count, rate, duration, hash, escape, both, told } from "./html.js";
 
 const none = { updates_in: 0, updates_out: 0, octets_in: 0, octets_out: 0 };
 const rejected = (client) => Math.max(both(client.received) - both(client.accepted), 0);
@@ -29,9 +29,9 @@ const columns = [
   { name: "Received", key: (row) => both(row.client.received), text: (row) => count(both(row.client.received)), numeric: true },
   { name: "Accepted", key: (row) => both(row.client.accepted), text: (row) => count(both(row.client.accepted)), numeric: true },
   { name: "Rejected", key: (row) => rejected(row.client), text: (row) => count(rejected(row.client)), numeric: true },
+  { name: "Advertised", key: (row) => row.client.advertised ? both(row.client.advertised) : -1, text: (row) => row.client.advertised ? count(both(row.client.advertised)) : "–", numeric: true },
   { name: "In", unit: "UPDATEs/s", key: (row) => row.rate.updates_in, text: (row) => rate(row.rate.updates_in), numeric: true },
   { name: "Out", unit: "UPDATEs/s", key: (row) => row.rate.updates_out, text: (row) => rate(row.rate.updates_out), numeric: true },
-  { name: "Out", unit: "octets/s", key: (row) => row.rate.octets_out, text: (row) => octets(row.rate.octets_out), numeric: true },
 ];
 
 // Kept while other pages are looked at.
@@ -119,7 +119,7 @@ function update(row) {
     if (index === 0 || !column.text) return;
     const text = column.text(row);
     put(row.cells[index], text);
-    row.cells[index].classList.toggle("zero", text === "0" || text === "0 B");
+    row.cells[index].classList.toggle("zero", text === "0" || text === "–");
   });
   const { client } = row;
   const now = state(client);

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -19,11 +20,17 @@ use super::connections::{ConnId, Connection};
 use super::{CoreAction, SessionCore};
 
 impl SessionCore {
-    pub(super) fn add_client(&mut self, now: Time, client: Arc<Client>) {
+    /// `is_start`: this process begins with it, and the client may have known the one before.
+    pub(super) fn add_client(&mut self, now: Time, client: Arc<Client>, is_start: bool) {
         let slot = client.slot;
         let is_enabled = client.may_be_up();
-        self.clients
-            .insert(ClientState::new(client, self.seed, now));
+        let mut state = ClientState::new(client, self.seed, now);
+        if is_start {
+            let restart_time_s = state.client.session.graceful_restart_s;
+            let until = now + Duration::from_secs(restart_time_s.into());
+            state.session.handle_process_start(until);
+        }
+        self.clients.insert(state);
         if is_enabled && let Some(state) = self.clients.get_mut(slot) {
             state.session.handle_start(now);
         }
@@ -84,6 +91,9 @@ impl SessionCore {
             return;
         };
         state.history.octets_in += octets.len() as u64;
+        if !state.is_stuck {
+            state.heard = now;
+        }
         state.session.handle_octets(now, way, octets);
         self.settle(now, slot);
     }
@@ -229,12 +239,15 @@ impl SessionCore {
         let epoch = state.epoch;
         if let Some(connection) = self.connections.get_mut(up.conn) {
             connection.out.drop_portions();
+            connection.heard = Time::NEVER;
         }
         self.output.forget(slot);
         self.walks.forget(slot);
         self.slow.forget(slot);
         self.reclaims.forget(slot);
-        self.links.push_all(|| ToShard::ClientDown { slot, epoch });
+        if !self.is_restarting {
+            self.links.push_all(|| ToShard::ClientDown { slot, epoch });
+        }
     }
 
     fn take_transmits(&mut self, slot: ClientSlot) {

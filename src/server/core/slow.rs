@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::base::{ClientSet, ClientSlot, FamilySet, Time};
+use crate::base::{ClientSet, ClientSlot, FamilySet, ShardId, Time};
 use crate::fanout::{Buffer, Marker};
 use crate::server::exchange::FanoutLimits;
 use crate::server::message::ToShard;
-use crate::session::{Stop, StopHold};
+use crate::session::{Parting, Stop, StopHold};
 use crate::wire::{
     CeaseSubcode, RefreshSubtype, encode_end_of_rib, encode_keepalive, encode_route_refresh,
 };
@@ -206,6 +206,7 @@ impl SessionCore {
                 subcode: CeaseSubcode::OutOfResources,
                 message,
                 hold: StopHold::Backoff,
+                parting: Parting::Final,
             };
             return self.stop(now, slot, stop);
         }
@@ -256,6 +257,7 @@ impl SessionCore {
         };
         let conn = up.conn;
         let dropped = connection.out.drop_portions();
+        connection.heard = Time::NEVER;
         for portion in dropped.lost.iter().filter(|_| !up.is_lost) {
             up.dirty.mark_all(portion);
         }
@@ -291,6 +293,10 @@ impl SessionCore {
             }
             return;
         };
+        if is_empty && connection.heard != Time::NEVER {
+            let heard = std::mem::replace(&mut connection.heard, Time::NEVER);
+            self.stats.until_written.record(now.since(heard));
+        }
         let Some(state) = self.clients.get_mut(slot).filter(|_| is_news) else {
             return;
         };
@@ -341,6 +347,24 @@ impl SessionCore {
         }
     }
 
+    /// Asks all shards for nothing: with their answers the client has been sent all that they knew when
+    /// they were asked, and the markers that it is owed are due.
+    pub(super) fn ask_whether_all_is_said(&mut self, slot: ClientSlot) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let epoch = state.epoch;
+        let Some(up) = state.up.as_mut() else { return };
+        for shard in (0..self.links.shard_count()).map(ShardId) {
+            up.resyncs.ask(shard);
+            let dirty = Vec::new();
+            (self.links).push(shard, ToShard::Resync { slot, epoch, dirty });
+        }
+        if !up.is_stalled {
+            self.slow.recovering.insert(slot);
+        }
+    }
+
     /// True: nothing is dirty any more.
     fn resync(&mut self, slot: ClientSlot) -> bool {
         let SessionCore {
@@ -364,7 +388,7 @@ impl SessionCore {
         }
         let mut room = RESYNC_COUNT;
         for _ in 0..links.shard_count() {
-            let shard = crate::base::ShardId(up.resyncs.next_shard);
+            let shard = ShardId(up.resyncs.next_shard);
             let dirty = up.dirty.take(shard, room);
             room -= dirty.len();
             if !dirty.is_empty() {
@@ -381,6 +405,7 @@ impl SessionCore {
 
     /// Sends the markers whose time has come.
     pub(super) fn pay_markers(&mut self, now: Time, slot: ClientSlot) {
+        let are_all_back = self.startup.are_all_back();
         let Some(up) = self
             .clients
             .up_mut(slot)
@@ -389,13 +414,14 @@ impl SessionCore {
             return;
         };
         let is_clean = up.is_clean();
+        let is_early = up.negotiated.keeps_routes && !are_all_back;
         // A BoRR before the End-of-RIB would have to be ignored (RFC 7313 §4).
         let owed = up.owed.clone();
         let is_due = |marker: &Marker| match marker {
-            _ if is_clean => true,
             Marker::RefreshBegin(_) => true,
-            Marker::EndOfRib(family) => owed.contains(&Marker::RefreshBegin(*family)),
-            Marker::RefreshEnd(_) => false,
+            Marker::EndOfRib(family) if owed.contains(&Marker::RefreshBegin(*family)) => true,
+            Marker::EndOfRib(_) => is_clean && !is_early,
+            Marker::RefreshEnd(_) => is_clean,
         };
         let mut due: SmallVec<[Marker; 4]> = owed.iter().copied().filter(is_due).collect();
         due.sort_by_key(|marker| !matches!(marker, Marker::EndOfRib(_)));
