@@ -246,7 +246,17 @@ fn absolute(file: &std::path::Path) -> String {
         .to_string()
 }
 
-async fn clients(State(plane): Shared) -> Json<ClientsView> {
+#[derive(Deserialize)]
+struct ClientsQuery {
+    /// How many were told before.
+    cursor: Option<usize>,
+    limit: Option<usize>,
+}
+
+async fn clients(
+    State(plane): Shared,
+    Asked(query): Asked<ClientsQuery>,
+) -> Result<Json<ClientsView>, ApiError> {
     let (census, exchange) = (
         plane.census_with_advertised().await,
         plane.current().exchange.clone(),
@@ -260,9 +270,13 @@ async fn clients(State(plane): Shared) -> Json<ClientsView> {
         let status = by_slot.get(&client.slot).copied();
         describe::client(client, status, &census, now_us)
     };
-    Json(ClientsView {
-        clients: exchange.clients().map(view).collect(),
-    })
+    // All, unless it is asked otherwise: the configuration bounds them.
+    let (told, limit) = (query.cursor.unwrap_or(0), query.limit.unwrap_or(usize::MAX));
+    let rest = exchange.clients().skip(told);
+    let clients = rest.take(limit.max(1)).map(view).collect::<Vec<_>>();
+    let told = told.saturating_add(clients.len());
+    let next = exchange.clients().nth(told).map(|_| told.to_string());
+    Ok(Json(ClientsView { clients, next }))
 }
 
 /// A client with what it is configured with.

@@ -92,6 +92,9 @@ pub struct SummaryView {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ClientsView {
     pub clients: Vec<ClientView>,
+    /// `cursor` of the next page, where a `limit` was asked for.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -101,6 +101,6 @@ pub fn exchange() -> Server {
     server
         .data
         .announce(1, "2001:db8:7::/48", &set(1, &[64_498]), None);
-    server.data.make_live(3);
+    server.data.make_live(MANY);
     server
 }

@@ -121,6 +121,21 @@ fn clients_are_shown_by_name_and_address() {
         );
     }
     assert_eq!(server.get("/api/v1/clients/fourth").0, 404);
+    let mut names = Vec::new();
+    let mut cursor = Some("0".to_owned());
+    while let Some(from) = cursor {
+        let view = server.json(&format!("/api/v1/clients?limit=2&cursor={from}"));
+        let page = view["clients"].as_array().unwrap();
+        names.push(
+            page.iter()
+                .map(|client| client["name"].to_string())
+                .collect::<Vec<_>>()
+                .join(" "),
+        );
+        cursor = view["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(names, ["\"AS10001-1\" \"AS10002-1\"", "\"third\""]);
+    assert_eq!(server.get("/api/v1/clients?limit=some").0, 400);
     assert_eq!(
         server.says(&["show", "client", "fourth"]),
         (

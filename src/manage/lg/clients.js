@@ -128,7 +128,7 @@ function update(row) {
     row.element.dataset.kind = now.kind;
     row.kind = now.word;
   }
-  put(row.since, duration(client.since_s));
+  put(row.since, duration(client.since_s, 1));
   put(row.error, client.state === "Established" ? "" : (client.disabled || client.last_error || ""));
 }
 

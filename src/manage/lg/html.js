@@ -38,13 +38,13 @@ export function octets(number) {
   return `${number.toFixed(digits)} ${units[unit]}`;
 }
 
-/** The two largest units. */
-export function duration(seconds) {
+/** In the largest units, of which so many are told. */
+export function duration(seconds, parts_max = 2) {
   const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
   let first = units.findIndex(([, length]) => seconds >= length);
   if (first < 0) return "0 s";
   const parts = [];
-  for (const [name, length] of units.slice(first, first + 2)) {
+  for (const [name, length] of units.slice(first, first + parts_max)) {
     const number = Math.floor(seconds / length);
     if (number > 0) parts.push(`${number} ${name}`);
     seconds -= number * length;
