@@ -8,6 +8,7 @@ mod describe;
 mod fates;
 mod feeds;
 mod feeds_view;
+pub mod follow;
 mod http;
 mod lacking;
 pub mod logs;

@@ -16,6 +16,7 @@ use crate::server::query::{CoreCommand, CoreReply};
 use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
+use super::follow::Follow;
 use super::named::{NoClient, named};
 use super::reload::{TooMuch, Unconfirmed};
 use super::vrp_files::VrpFiles;
@@ -38,6 +39,7 @@ pub struct Plane {
     /// Whoever runs the server is to end it.
     pub(super) end: Notify,
     feeds: Arc<Feeds>,
+    follow: Follow,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -125,6 +127,7 @@ impl Plane {
         }));
         Plane {
             file,
+            follow: Follow::new(data.clone()),
             data,
             current,
             changes: Mutex::default(),
@@ -149,6 +152,11 @@ impl Plane {
 
     pub fn feeds(&self) -> &Arc<Feeds> {
         &self.feeds
+    }
+
+    /// Where one is told what happens in the data path.
+    pub fn follow(&self) -> &Follow {
+        &self.follow
     }
 
     pub fn current(&self) -> Arc<Current> {

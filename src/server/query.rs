@@ -112,7 +112,8 @@ pub enum TableChange {
         prefix: Prefix,
         path_id: Option<PathId>,
     },
-    /// It was brought to the present state of this table, which was not told one by one.
+    /// It was brought to the present state of this table, which was not told one by one; or it is
+    /// watched from here on.
     Live {
         client: ClientSlot,
     },

@@ -14,7 +14,8 @@ use rialto::server::Shard;
 use rialto::server::exchange::Exchange;
 use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToShard};
 use rialto::server::query::{
-    ClientStatus, CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply,
+    ClientStatus, CoreCommand, CoreReply, CoreStats, SessionUp, ShardQuery, ShardReply, TapAnswer,
+    TapQuestion, Tapped, TappedWhat,
 };
 use rialto::wire::{AttributeSet, EncodingClass};
 
@@ -36,6 +37,12 @@ pub struct State {
     /// The answer to the next command.
     pub refusal: Option<String>,
     pub is_silent: bool,
+    /// What happened to sessions, oldest first; as if nothing were ever forgotten.
+    pub tapped: Vec<Tapped>,
+    is_tapped: bool,
+    /// Questions for what happens, to shards and to the session core.
+    pub questions: usize,
+    pub sessions: Vec<(ClientSlot, Arc<SessionUp>)>,
 }
 
 impl Fake {
@@ -62,6 +69,10 @@ impl Fake {
             stats_count: 0,
             refusal: None,
             is_silent: false,
+            tapped: Vec::new(),
+            is_tapped: false,
+            questions: 0,
+            sessions: Vec::new(),
         }))
     }
 
@@ -166,6 +177,7 @@ impl State {
 
     fn query(&mut self, shard: ShardId, query: ShardQuery) -> ShardReply {
         self.stats_count += usize::from(matches!(query, ShardQuery::Stats));
+        self.questions += usize::from(matches!(query, ShardQuery::Watch(_)));
         self.step(shard.index(), ToShard::Query { id: 1, query });
         self.shards[shard.index()]
             .poll_reply()
@@ -177,11 +189,31 @@ impl State {
         match command {
             CoreCommand::Stats => return CoreReply::Stats(Box::new(self.core.clone())),
             CoreCommand::Generation => return CoreReply::Generation(self.core.generation),
+            CoreCommand::Tap(question) => return CoreReply::Tapped(self.tap(&question)),
+            CoreCommand::Sessions => return CoreReply::Sessions(self.sessions.clone()),
             other => self.commands.push(other),
         }
         self.refusal
             .take()
             .map_or(CoreReply::Done, CoreReply::Refused)
+    }
+
+    fn tap(&mut self, question: &TapQuestion) -> TapAnswer {
+        self.questions += 1;
+        let is_wanted = |entry: &&Tapped| match entry.what {
+            TappedWhat::Received(_) => question.received.contains(entry.slot),
+            TappedWhat::Sent(_) => question.sent.contains(entry.slot),
+            _ => true,
+        };
+        let after = question.after as usize;
+        let rest = self.tapped.iter().skip(after).filter(is_wanted);
+        let has_missed = !std::mem::replace(&mut self.is_tapped, true);
+        TapAnswer {
+            entries: rest.cloned().collect(),
+            last: self.tapped.len() as u64,
+            has_missed,
+            has_more: false,
+        }
     }
 
     fn reload(&mut self, exchange: Arc<Exchange>) {

@@ -5,6 +5,7 @@ mod api;
 mod changes;
 mod counts;
 mod fake;
+mod follow;
 mod refused;
 mod reloads;
 mod shrink;

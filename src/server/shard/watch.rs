@@ -37,15 +37,20 @@ impl Watch {
     }
 
     pub fn answer(&mut self, now: Time, question: &WatchQuestion) -> WatchAnswer {
-        // For other clients only the table says what there is.
-        let known = self.kept.take_if(|kept| kept.named == *question.named);
-        let is_new = known.is_none();
-        let changes = known.map_or_else(|| Ring::new(question.after), |kept| kept.changes);
-        let kept = self.kept.insert(Kept {
+        let is_new = self.kept.is_none();
+        let kept = self.kept.get_or_insert_with(|| Kept {
             asked_at: now,
             named: (*question.named).clone(),
-            changes,
+            changes: Ring::new(question.after),
         });
+        kept.asked_at = now;
+        if kept.named != *question.named {
+            // Of those who are new only the table says what there is.
+            for client in question.named.difference(&kept.named).iter() {
+                kept.changes.push(TableChange::Live { client });
+            }
+            kept.named = (*question.named).clone();
+        }
         let piece = kept.changes.take(question.after, question.limit);
         WatchAnswer {
             changes: piece.entries,
