@@ -56,7 +56,7 @@ pub enum Command {
     Reload(ReloadArgs),
     /// Ask everybody to move their traffic elsewhere (RFC 8326), before the server stops
     Drain(DrainArgs),
-    /// Shut one client, let it back, restart it, ask it for its routes, or quarantine it
+    /// Shut one client, let it back, restart it, ask it for its routes, quarantine it, or trace it
     Client(ClientArgs),
 }
 
@@ -362,6 +362,14 @@ pub enum Verb {
         #[command(flatten)]
         control: Control,
     },
+    /// Say all that it says and is told, as it happens
+    Trace {
+        /// How long, an hour at most
+        #[arg(long = "for", value_name = "TIME", value_parser = trace_s, default_value = "60s")]
+        for_s: u32,
+        #[command(flatten)]
+        common: ShowCommon,
+    },
     /// Evaluate and show its routes, but relay none
     Quarantine {
         /// "off" lifts it
@@ -441,6 +449,13 @@ fn confirm_s(text: &str) -> Result<u32, String> {
     match time_s(text)? {
         0 => Err("a time in which a confirmation can come, such as 60s".to_owned()),
         seconds => Ok(seconds),
+    }
+}
+
+fn trace_s(text: &str) -> Result<u32, String> {
+    match time_s(text)? {
+        seconds @ 1..=3_600 => Ok(seconds),
+        _ => Err("a time of up to an hour, such as 60s or 5min".to_owned()),
     }
 }
 

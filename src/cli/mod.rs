@@ -8,10 +8,12 @@ mod drain;
 mod feeds;
 mod fetch;
 mod import;
+mod paint;
 mod rehearsal;
 mod run;
 mod show;
 mod table;
+mod trace;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -49,17 +49,21 @@ pub fn router(plane: Arc<Plane>) -> Router {
         .route("/api/v1/cores", get(cores))
         .route("/api/v1/feeds", get(feeds))
         .route("/api/v1/config", get(config))
+        .merge(super::trace::routes())
         .fallback(|| async { ApiError::NotFound("there is nothing at this address".to_owned()) })
         .with_state(plane)
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-enum ApiError {
+pub(super) enum ApiError {
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]
     Words(String),
+    /// As many as may be of what was asked for are under way.
+    #[error("{0}")]
+    Busy(String),
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
     #[error("{0}")]
@@ -71,7 +75,7 @@ impl IntoResponse for ApiError {
         let status = match self {
             ApiError::NotFound(_) | ApiError::NoClient(_) => StatusCode::NOT_FOUND,
             ApiError::Words(_) => StatusCode::BAD_REQUEST,
-            ApiError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Busy(_) | ApiError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         (
             status,

@@ -19,6 +19,7 @@ mod rehearsal;
 mod reload;
 mod rpki;
 mod shrink;
+pub mod trace;
 pub mod view;
 mod vrp_files;
 mod watchdog;

@@ -9,6 +9,7 @@ mod follow;
 mod refused;
 mod reloads;
 mod shrink;
+mod trace;
 mod vrp_files;
 mod watchdog;
 
@@ -107,6 +108,14 @@ impl Server {
             head.split(' ').nth(1).unwrap().parse().unwrap(),
             body.to_owned(),
         )
+    }
+
+    /// A connection on which an answer has begun to come.
+    pub fn begin(&self, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.api).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        stream.read_exact(&mut [0; 12]).unwrap();
+        stream
     }
 
     pub fn json(&self, path: &str) -> serde_json::Value {
