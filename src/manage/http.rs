@@ -50,6 +50,8 @@ pub fn router(plane: Arc<Plane>) -> Router {
         .route("/api/v1/feeds", get(feeds))
         .route("/api/v1/config", get(config))
         .merge(super::trace::routes())
+        .merge(super::report::routes())
+        .merge(super::hijacks::routes())
         .fallback(|| async { ApiError::NotFound("there is nothing at this address".to_owned()) })
         .with_state(plane)
 }
@@ -330,7 +332,7 @@ fn covering(address: IpAddr) -> Vec<Prefix> {
     }
 }
 
-fn wrong_answer(reply: &ShardReply) -> ApiError {
+pub(super) fn wrong_answer(reply: &ShardReply) -> ApiError {
     tracing::error!(?reply, "a shard gave an answer to another question");
     ApiError::Unavailable(Unavailable(
         "a shard gave an answer to another question".to_owned(),

@@ -192,6 +192,11 @@ impl SetJudgement {
     pub const fn reason(&self) -> Option<RejectReason> {
         self.class.reason()
     }
+
+    /// Whatever the prefix.
+    pub const fn is_rejected(&self) -> bool {
+        !self.class.is_accepted()
+    }
 }
 
 impl Default for ImportPolicy {
