@@ -50,6 +50,9 @@ pub enum Command {
     Demo(crate::load::args::DemoArgs),
     /// Show the state of a running server
     Show(ShowArgs),
+    /// Say what a client registered and does not announce, and the other way round
+    #[command(after_help = REPORT_HELP)]
+    Report(ReportArgs),
     /// Say why a client has, or does not have, a prefix
     Explain(ExplainArgs),
     /// Read the configuration again, and say what changed
@@ -180,15 +183,16 @@ pub struct ShowArgs {
 #[derive(Debug, Subcommand)]
 pub enum Show {
     /// The server at a glance
-    Summary(ShowCommon),
+    Summary(Watched),
     /// All clients
-    Clients(ShowCommon),
+    #[command(after_help = CLIENTS_HELP)]
+    Clients(ClientsArgs),
     /// One client
     Client {
         /// Its name or address
         name: String,
         #[command(flatten)]
-        common: ShowCommon,
+        watched: Watched,
     },
     /// All paths of a prefix, or of the longest prefix that covers an address
     Route {
@@ -200,9 +204,60 @@ pub enum Show {
     /// One client's routes
     Routes(RoutesArgs),
     /// What each session core and each shard does
-    Cores(ShowCommon),
+    Cores(Watched),
     /// Data from outside: RTR caches, VRPs, IRR sets, and what is missing.
-    Feeds(ShowCommon),
+    Feeds(Watched),
+    /// Routes whose next hop is the address of another client, the most recent first
+    Hijacks(Watched),
+}
+
+const CLIENTS_HELP: &str = "\
+Examples:
+  rialto show clients --down               who is not up, and why
+  rialto show clients --sort received      who announces most
+  rialto show clients --match 64501        all sessions of an ASN
+  rialto show clients --watch --down       until q";
+
+#[derive(Debug, Args)]
+pub struct ClientsArgs {
+    /// Those that are not up
+    #[arg(long)]
+    pub down: bool,
+    /// Those whose name or address has this in it, or whose ASN it is
+    #[arg(long = "match", value_name = "TEXT")]
+    pub matching: Option<String>,
+    /// In this order, most first; times and names the other way round
+    #[arg(long, value_enum, value_name = "COLUMN")]
+    pub sort: Option<ClientsOrder>,
+    #[command(flatten)]
+    pub watched: Watched,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ClientsOrder {
+    Name,
+    Asn,
+    /// The last change of state first
+    Since,
+    Received,
+    Accepted,
+    Rejected,
+    /// Prefixes that a client which reads slowly has yet to hear of
+    Behind,
+    Flaps,
+    /// UPDATEs received
+    Updates,
+}
+
+/// What can be looked at again and again.
+#[derive(Clone, Debug, Args)]
+pub struct Watched {
+    /// Again and again, so many seconds apart, with what changes; q ends it
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+          value_parser = clap::value_parser!(u32).range(1..=3_600), conflicts_with = "json")]
+    pub watch: Option<u32>,
+    #[command(flatten)]
+    pub common: ShowCommon,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -253,6 +308,33 @@ impl WhichArgs {
     }
 }
 
+const REPORT_HELP: &str = "\
+Sections: what is announced and not registered (IRR), what no ROA allows, and
+what is registered and not announced. A near miss is one that may have been
+meant: a more or less specific prefix, or another origin.";
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Its name or address
+    pub name: String,
+    /// Nothing else
+    #[arg(long, value_enum, value_name = "SECTION")]
+    pub section: Option<ReportSection>,
+    /// All of it, not the first forty of each section
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub common: ShowCommon,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ReportSection {
+    NotRegistered,
+    RoaMismatch,
+    NotAnnounced,
+    NearMiss,
+}
+
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// Such as 192.0.2.0/24, or an address: the longest prefix that covers it
@@ -291,14 +373,17 @@ pub struct ReloadArgs {
     /// Refuse it where clients would lose more prefixes than that, added up; instead of [reload] max_lost
     #[arg(long, value_name = "N[%]")]
     pub max_lost: Option<Bound>,
+    /// Refuse it where more sessions than that would begin anew; instead of [reload] max_restarts
+    #[arg(long, value_name = "N[%]")]
+    pub max_restarts: Option<Bound>,
     /// Whatever the bounds say, and though the VRPs are far fewer than they were
-    #[arg(long, conflicts_with_all = ["max_rejected", "max_lost"])]
+    #[arg(long, conflicts_with_all = ["max_rejected", "max_lost", "max_restarts"])]
     pub force: bool,
     /// Take it back after that time, unless --confirmed comes before
     #[arg(long, value_name = "TIME", value_parser = confirm_s, conflicts_with = "dry_run")]
     pub confirm: Option<u32>,
     /// Keep what the last reload with --confirm brought
-    #[arg(long, conflicts_with_all = ["dry_run", "max_rejected", "max_lost", "force", "confirm"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "max_rejected", "max_lost", "max_restarts", "force", "confirm"])]
     pub confirmed: bool,
     #[command(flatten)]
     pub control: Control,

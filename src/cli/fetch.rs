@@ -73,32 +73,34 @@ fn remedy(socket: &Path, error: &Error) -> String {
 
 /// The JSON at `path`, which has its query with it.
 pub fn get<T: DeserializeOwned>(api: &str, path: &str) -> Result<T, FetchError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| FetchError::Unreachable {
+        api: api.to_owned(),
+        why: error.to_string(),
+    })?;
+    runtime.block_on(ask_api(api, path))
+}
+
+/// As [`get`], within tokio.
+pub async fn ask_api<T: DeserializeOwned>(api: &str, path: &str) -> Result<T, FetchError> {
     let unreachable = |why: String| FetchError::Unreachable {
         api: api.to_owned(),
         why,
     };
-    let foreign = |why: String| FetchError::Foreign {
-        api: api.to_owned(),
-        why,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(|error| unreachable(error.to_string()))?;
-    let answer = async { tokio::time::timeout(ANSWER_MAX, request(api, path)).await };
-    let (is_good, body) = match runtime.block_on(answer) {
-        Ok(answer) => answer.map_err(|error| unreachable(error.to_string()))?,
-        Err(_) => {
-            return Err(unreachable(format!(
-                "no answer within {} s",
-                ANSWER_MAX.as_secs()
-            )));
-        }
-    };
+    let answer = tokio::time::timeout(ANSWER_MAX, request(api, path)).await;
+    let late = |_| unreachable(format!("no answer within {} s", ANSWER_MAX.as_secs()));
+    let (is_good, body) = answer
+        .map_err(late)?
+        .map_err(|error| unreachable(error.to_string()))?;
     if !is_good {
         return Err(refusal(api, &body));
     }
-    serde_json::from_slice(&body).map_err(|error| foreign(error.to_string()))
+    serde_json::from_slice(&body).map_err(|error| FetchError::Foreign {
+        api: api.to_owned(),
+        why: error.to_string(),
+    })
 }
 
 /// Each line of the text at `path`, as it comes, until it ends.

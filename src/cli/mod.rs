@@ -3,17 +3,21 @@
 
 mod args;
 mod check;
+mod clients;
 mod control;
 mod drain;
 mod feeds;
 mod fetch;
+mod hijacks;
 mod import;
 mod paint;
 mod rehearsal;
+mod report;
 mod run;
 mod show;
 mod table;
 mod trace;
+mod watch;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -37,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args).into(),
         Command::Import(from) => import::import(&from).into(),
         Command::Show(args) => told(show::show(&args.what)),
+        Command::Report(args) => told(report::report(&args)),
         Command::Explain(args) => told(show::explain(&args)),
         Command::Reload(args) => told(control::reload(&args)),
         Command::Drain(args) => told(drain::drain(&args)),

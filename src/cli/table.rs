@@ -257,9 +257,13 @@ mod tests {
             Shrink::Cut("CLIENT", 6),
         ]);
         let row = |name: &str, remark: &str| {
-            [name, "192.0.2.1", "1,234", remark].map(str::to_owned).to_vec()
+            [name, "192.0.2.1", "1,234", remark]
+                .map(str::to_owned)
+                .to_vec()
         };
-        table.row(row("a-long-name", "peer closed the connection")).tone(3, Tone::Bad);
+        table
+            .row(row("a-long-name", "peer closed the connection"))
+            .tone(3, Tone::Bad);
         table.row(row("b", ""));
         table
     }
@@ -267,10 +271,13 @@ mod tests {
     #[test]
     fn a_table_gives_up_what_is_least_useful_and_never_wraps() {
         let cases: [(usize, &str); 6] = [
-            (80, "a-long-name  192.0.2.1   1,234  peer closed the connection"),
-            (50, "a-long-name  192.0.2.1   1,234  peer closed the co…"),
+            (
+                80,
+                "a-long-name  192.0.2.1   1,234  peer closed the connection",
+            ),
+            (50, "a-long-name  192.0.2.1   1,234  peer closed the c…"),
             (42, "a-long-name  192.0.2.1   1,234  peer clos…"),
-            (35, "a-long-name   1,234  peer closed t…"),
+            (35, "a-long-name   1,234  peer clos…"),
             (28, "a-long-…   1,234  peer clos…"),
             (20, "a-lon…   1,234  pee…"),
         ];
@@ -281,7 +288,10 @@ mod tests {
             };
             let text = clients().text(screen);
             assert_eq!(text.lines().nth(1), Some(expected), "{width}");
-            assert!(text.lines().all(|line| width_of(line) <= width), "{width}: {text}");
+            assert!(
+                text.lines().all(|line| width_of(line) <= width),
+                "{width}: {text}"
+            );
         }
     }
 
@@ -292,8 +302,14 @@ mod tests {
             paint: Paint::ALWAYS,
         };
         let text = clients().text(screen);
-        assert!(text.contains("1,234  \x1b[31mpeer clos…\x1b[0m\n"), "{text:?}");
-        assert!(text.starts_with("\x1b[1mCLIENT\x1b[0m       \x1b[1mADDRESS\x1b[0m"), "{text:?}");
+        assert!(
+            text.contains("1,234  \x1b[31mpeer clos…\x1b[0m\n"),
+            "{text:?}"
+        );
+        assert!(
+            text.starts_with("\x1b[1mCLIENT\x1b[0m       \x1b[1mADDRESS\x1b[0m"),
+            "{text:?}"
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::export::{self, Blackhole};
 use super::feeds::{self, RpkiFeed};
 use super::irr::IrrFeed;
 use super::lists::{self, Lists};
+use super::looking_glass::LookingGlass;
 use super::model::{Attributes, Config, Cores, FixedPlaces, Log, LogFormat, Server};
 use super::options::{AttributeOptions, Options};
 use super::problem::{Place, Problems};
@@ -141,6 +142,7 @@ impl<'a> Sections<'a> {
         let startup = startup(self.section("startup"));
         let fanout = fanout(self.section("fanout"));
         let reload = ReloadLimits::read(self.section("reload"));
+        let looking_glass = LookingGlass::read(self.section("looking_glass"));
         let defaults = self
             .section("defaults")
             .map_or_else(Options::default, |reader| {
@@ -170,7 +172,8 @@ impl<'a> Sections<'a> {
         }
         let aliases = self.aliases(&scheme);
         let scheme = self.scheme(server.asn, scheme);
-        let clients = client::name_all(clients);
+        let mut clients = client::name_all(clients);
+        looking_glass.name_sessions(&mut clients);
         effects::check_aliases(&aliases, &clients, &mut problems.borrow_mut());
         let config = Config {
             files: Vec::new(),
@@ -189,6 +192,7 @@ impl<'a> Sections<'a> {
             startup,
             fanout,
             reload,
+            looking_glass,
             fixed: self.fixed_places(),
             clients,
             warnings: Problems::default(),

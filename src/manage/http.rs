@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use crate::config::{ClientSummary, Summary};
 use crate::server::exchange::Client;
 use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
 
+use super::birdseye;
+use super::birdwatcher;
 use super::census::{Census, within};
 use super::data_path::Unavailable;
 use super::describe::{self, Side};
@@ -52,6 +54,8 @@ pub fn router(plane: Arc<Plane>) -> Router {
         .merge(super::trace::routes())
         .merge(super::report::routes())
         .merge(super::hijacks::routes())
+        .merge(birdwatcher::router())
+        .nest("/api", birdseye::router())
         .fallback(|| async { ApiError::NotFound("there is nothing at this address".to_owned()) })
         .with_state(plane)
 }
@@ -124,7 +128,7 @@ pub fn ready(plane: &Plane, census: &Census) -> ReadyView {
         ready: not_yet.is_none(),
         why: not_yet.unwrap_or_else(|| "the start-up wait is over".to_owned()),
         startup_wait_ms: census.startup_wait_ms(),
-        warnings: plane.feeds().warnings(&plane.current().exchange.outside),
+        warnings: plane.warnings(),
     }
 }
 
@@ -160,16 +164,13 @@ fn why_not_ready(plane: &Plane, census: &Census) -> Option<String> {
     ))
 }
 
-async fn metrics(State(plane): Shared) -> Response {
-    let census = plane.census().await;
-    let text = metrics::encode(
-        &plane.current().exchange,
-        &census,
-        plane.feeds().refused().is_some(),
-        plane.data().now(),
-    );
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
+async fn metrics(State(plane): Shared, headers: HeaderMap) -> Response {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let dialect = metrics::Dialect::wanted(accept.unwrap_or_default());
+    let text = metrics::scrape(&plane, dialect).await;
+    ([(header::CONTENT_TYPE, dialect.content_type())], text).into_response()
 }
 
 async fn summary(State(plane): Shared) -> Json<SummaryView> {
@@ -215,7 +216,8 @@ async fn summary(State(plane): Shared) -> Json<SummaryView> {
 
 async fn feeds(State(plane): Shared) -> Json<FeedsView> {
     let current = plane.current();
-    Json(feeds_view::feeds(&current, plane.lacking(), plane.feeds()))
+    let told = (plane.lacking(), plane.warnings());
+    Json(feeds_view::feeds(&current, told, plane.feeds()))
 }
 
 fn absolute(file: &std::path::Path) -> String {

@@ -1,6 +1,8 @@
 //! The management plane: HTTP, the control socket, signals, reload. One ordinary tokio thread; it asks
 //! the data path by message and owns nothing of it.
 
+mod birdseye;
+mod birdwatcher;
 mod census;
 mod control;
 mod data_path;
@@ -9,6 +11,7 @@ mod fates;
 mod feeds;
 mod feeds_view;
 pub mod follow;
+mod glass;
 pub mod hijacks;
 mod http;
 mod lacking;
@@ -18,6 +21,7 @@ mod named;
 mod plane;
 mod rehearsal;
 mod reload;
+mod reload_log;
 pub mod report;
 mod rpki;
 mod shrink;

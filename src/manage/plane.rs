@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tracing::{info, warn};
 
+use crate::base::Time;
 use crate::config::{self, Config, Difference, Inputs, NeedsRestart, Overrides, Problems};
 use crate::policy::Outside;
 use crate::server::exchange::{Client, Exchange, VrpChanges};
@@ -17,8 +18,10 @@ use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
 use super::follow::Follow;
+use super::glass::Glass;
 use super::named::{NoClient, named};
 use super::reload::{TooMuch, Unconfirmed};
+use super::reload_log::ReloadLog;
 use super::vrp_files::VrpFiles;
 
 /// How long a change waits for the one before it to be everywhere.
@@ -36,10 +39,12 @@ pub struct Plane {
     /// Held during a change.
     pub(super) changes: Mutex<Changes>,
     pub(super) unconfirmed: Unconfirmed,
+    reloads: Arc<ReloadLog>,
     /// Whoever runs the server is to end it.
     pub(super) end: Notify,
     feeds: Arc<Feeds>,
     follow: Follow,
+    glass: Glass,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -70,6 +75,8 @@ impl Draft {
 pub struct Current {
     pub config: Arc<Config>,
     pub exchange: Arc<Exchange>,
+    /// When it came into force.
+    pub since: Time,
     /// What of it is not in force; tried again by the next change or reload.
     pub problems: Vec<String>,
 }
@@ -123,6 +130,7 @@ impl Plane {
         let current = RwLock::new(Arc::new(Current {
             config: Arc::new(config),
             exchange,
+            since: data.now(),
             problems: Vec::new(),
         }));
         Plane {
@@ -132,8 +140,10 @@ impl Plane {
             current,
             changes: Mutex::default(),
             unconfirmed: Unconfirmed::default(),
+            reloads: Arc::default(),
             end: Notify::new(),
             feeds: Arc::default(),
+            glass: Glass::default(),
         }
     }
 
@@ -150,6 +160,10 @@ impl Plane {
         }
     }
 
+    pub fn glass(&self) -> &Glass {
+        &self.glass
+    }
+
     pub fn feeds(&self) -> &Arc<Feeds> {
         &self.feeds
     }
@@ -157,6 +171,10 @@ impl Plane {
     /// Where one is told what happens in the data path.
     pub fn follow(&self) -> &Follow {
         &self.follow
+    }
+
+    pub fn reloads(&self) -> &Arc<ReloadLog> {
+        &self.reloads
     }
 
     pub fn current(&self) -> Arc<Current> {
@@ -233,7 +251,7 @@ impl Plane {
         files: &VrpFiles,
         before: &Outside,
     ) -> Outside {
-        let say = self.feeds.rtr_say(self.data.now());
+        let say = self.feeds.rtr_say_of(&config.rpki, self.data.now());
         let (config, files, feeds) = (config.clone(), files.clone(), self.feeds.clone());
         let kept = before.clone();
         let merge =
@@ -422,6 +440,7 @@ impl Plane {
         let current = Arc::new(Current {
             config,
             exchange,
+            since: self.data.now(),
             problems: difference.problems.clone(),
         });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;

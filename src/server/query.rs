@@ -18,6 +18,7 @@ use crate::session::{DownReason, Negotiated};
 use crate::wire::{AttributeSet, Variant};
 
 use super::exchange::Exchange;
+use super::latency::Latencies;
 use super::reach::Reach;
 
 /// To a shard.
@@ -443,6 +444,13 @@ pub struct CoreStats {
     pub hijacks: Vec<Hijack>,
     /// Times that a client far behind was brought up to date as a whole (RFC 7313).
     pub whole_resyncs: u64,
+    /// How long changes are gathered before they are packed, and how many prefixes are gathered now.
+    pub window_us: u64,
+    pub window_prefixes: u64,
+    /// From the arrival of the oldest UPDATE behind a window to its packing.
+    pub until_queued: Latencies,
+    /// The same, to each write with which a client has all that is queued for it.
+    pub until_written: Latencies,
     pub startup_over: bool,
     /// How long the start-up wait took, once it is over.
     pub startup_wait_ms: u64,
@@ -486,10 +494,14 @@ pub struct ClientStatus {
     pub rejecting: FamilySet,
     pub updates_in: u64,
     pub updates_out: u64,
+    /// Prefixes queued for it, in announcements and withdrawals.
+    pub nlri_out: u64,
     pub octets_in: u64,
     pub octets_out: u64,
     pub queue_octets: u64,
     pub dirty_prefixes: u64,
+    /// It does not read, and what changes is only noted for it.
+    pub stalled: bool,
     /// Families whose End-of-RIB the client sent.
     pub end_of_rib: FamilySet,
     pub flaps: u32,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rialto::base::{ClientSet, ClientSlot, PrefixSlot};
+use rialto::base::{ClientSlot, PrefixSlot};
 use rialto::server::query::{
     ShardQuery, ShardReply, TableChange, WatchAnswer, WatchQuestion, Which,
 };
@@ -11,10 +11,15 @@ use rialto::server::query::{
 use crate::bench::Bench;
 
 fn watch(bench: &mut Bench, after: u64, limit: u32) -> WatchAnswer {
+    watch_sent(bench, after, limit, &[])
+}
+
+/// What is sent to some is asked for, too.
+fn watch_sent(bench: &mut Bench, after: u64, limit: u32, to: &[u16]) -> WatchAnswer {
     let question = WatchQuestion {
         after,
         limit,
-        named: Arc::new(ClientSet::default()),
+        named: Arc::new(to.iter().copied().map(ClientSlot).collect()),
     };
     match bench.ask(ShardQuery::Watch(question)) {
         ShardReply::Watched(answer) => answer,
@@ -92,4 +97,36 @@ fn rows_are_not_ahead_of_what_is_told() {
     let told = watch(&mut bench, first.last, 10).changes;
     let is_gone = |change: &TableChange| matches!(change, TableChange::Gone { .. });
     assert!(told.iter().any(is_gone), "{told:?}");
+}
+
+#[test]
+fn who_is_named_is_told_of_what_it_is_sent_and_of_nobody_elses() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    let first = watch_sent(&mut bench, 0, 10, &[1]);
+    bench.announce(0, 1, 0..1);
+    bench.turn_after(Duration::from_secs(1));
+    bench.withdraw(0, 0..1);
+    bench.turn_after(Duration::from_secs(1));
+    let told = watch_sent(&mut bench, first.last, 10, &[1]);
+    assert!(!told.has_missed);
+    let sent: Vec<(ClientSlot, bool)> = (told.changes.iter())
+        .filter_map(|change| match change {
+            TableChange::Sent { to, .. } => Some((*to, true)),
+            TableChange::Unsent { to, .. } => Some((*to, false)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent, [(ClientSlot(1), true), (ClientSlot(1), false)]);
+    // What others were sent meanwhile nobody knows.
+    let others = watch_sent(&mut bench, told.last, 10, &[1, 3]);
+    assert!(others.has_missed && others.changes.is_empty());
+    bench.join(2, 3);
+    let told = watch_sent(&mut bench, others.last, 10, &[1, 3]);
+    let live = |change: &TableChange| match change {
+        TableChange::Live { client } => Some(*client),
+        _ => None,
+    };
+    let live: Vec<_> = told.changes.iter().filter_map(live).collect();
+    assert_eq!(live, [ClientSlot(3)]);
 }

@@ -50,6 +50,7 @@ impl SessionCore {
             up,
             history,
             epoch,
+            heard,
             ..
         } = state;
         let mut rests_due = None;
@@ -84,6 +85,7 @@ impl SessionCore {
                             slot,
                             epoch: *epoch,
                             generation,
+                            heard: *heard,
                         };
                         let mut strangers = Strangers::new();
                         if let Some(shares) = split(
