@@ -53,6 +53,9 @@ pub enum Command {
     /// Say what a client registered and does not announce, and the other way round
     #[command(after_help = REPORT_HELP)]
     Report(ReportArgs),
+    /// Compare two route servers: for each client what only one of them has
+    #[command(after_help = DIFF_HELP)]
+    Diff(DiffArgs),
     /// Say why a client has, or does not have, a prefix
     Explain(ExplainArgs),
     /// Read the configuration again, and say what changed
@@ -306,6 +309,43 @@ impl WhichArgs {
             _ => "advertised",
         }
     }
+}
+
+const DIFF_HELP: &str = "\
+Examples:
+  rialto diff --api 192.0.2.1:8179 --api 192.0.2.2:8179
+  rialto diff --api 192.0.2.1:8179 --api 192.0.2.2:8179 --client 192.0.2.77 --which advertised
+  rialto diff --api 127.0.0.1:8179 --birdwatcher 127.0.0.1:29184
+
+Clients are matched by their addresses. Exit status: 0 all is the same, 1 it is
+not, or a server did not answer.";
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The API of a server; twice
+    #[arg(long, value_name = "ADDR:PORT", value_parser = authority, required = true)]
+    pub api: Vec<String>,
+    /// Instead of the second one: a BIRD behind a birdwatcher; AS_PATH, next hop, ORIGIN and MED of what was accepted are compared
+    #[arg(long, value_name = "ADDR:PORT", value_parser = authority)]
+    pub birdwatcher: Option<String>,
+    /// This one alone: its address, or its name at either
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<String>,
+    /// Instead of what is received and what is advertised
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub which: Option<DiffWhich>,
+    /// Show all prefixes, not the first forty of each client
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum DiffWhich {
+    Received,
+    Accepted,
+    Advertised,
 }
 
 const REPORT_HELP: &str = "\

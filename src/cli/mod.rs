@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod clients;
 mod control;
+mod diff;
 mod drain;
 mod feeds;
 mod fetch;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::Import(from) => import::import(&from).into(),
         Command::Show(args) => told(show::show(&args.what)),
         Command::Report(args) => told(report::report(&args)),
+        Command::Diff(args) => told(diff::diff(&args)),
         Command::Explain(args) => told(show::explain(&args)),
         Command::Reload(args) => told(control::reload(&args)),
         Command::Drain(args) => told(drain::drain(&args)),

@@ -51,14 +51,6 @@ impl Screen {
             paint: Paint::of_output(),
         }
     }
-
-    /// A line, cut where the terminal ends. It has no colours.
-    pub fn fit(self, line: &str) -> String {
-        match self.width {
-            Some(width) => cut(line, width),
-            None => line.to_owned(),
-        }
-    }
 }
 
 /// Columns and lines of the terminal that standard output is, if it is one.

@@ -54,6 +54,7 @@ pub fn router(plane: Arc<Plane>) -> Router {
         .merge(super::trace::routes())
         .merge(super::report::routes())
         .merge(super::hijacks::routes())
+        .merge(super::digest::routes())
         .merge(birdwatcher::router())
         .nest("/api", birdseye::router())
         .fallback(|| async { ApiError::NotFound("there is nothing at this address".to_owned()) })
@@ -352,17 +353,7 @@ struct RoutesQuery {
 async fn routes(State(plane): Shared, Query(query): Query<RoutesQuery>) -> Reply<RoutesView> {
     let exchange = plane.current().exchange.clone();
     let client = named(&exchange, &query.client)?;
-    let which = match query.which.as_str() {
-        "received" => Which::Received,
-        "accepted" => Which::Accepted,
-        "rejected" => Which::Rejected,
-        "advertised" => Which::Advertised,
-        other => {
-            return Err(ApiError::Words(format!(
-                "'{other}' is none of received, accepted, rejected, advertised"
-            )));
-        }
-    };
+    let which = which_of(&query.which)?;
     let side = if which == Which::Advertised {
         Side::Sent
     } else {
@@ -397,6 +388,18 @@ async fn routes(State(plane): Shared, Query(query): Query<RoutesQuery>) -> Reply
         routes,
         next,
     }))
+}
+
+pub(super) fn which_of(text: &str) -> Result<Which, ApiError> {
+    match text {
+        "received" => Ok(Which::Received),
+        "accepted" => Ok(Which::Accepted),
+        "rejected" => Ok(Which::Rejected),
+        "advertised" => Ok(Which::Advertised),
+        other => Err(ApiError::Words(format!(
+            "'{other}' is none of received, accepted, rejected, advertised"
+        ))),
+    }
 }
 
 fn parse_cursor(text: &str) -> Result<(u16, u32), ApiError> {

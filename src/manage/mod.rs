@@ -7,6 +7,7 @@ mod census;
 mod control;
 mod data_path;
 mod describe;
+pub mod digest;
 mod fates;
 mod feeds;
 mod feeds_view;

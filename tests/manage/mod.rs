@@ -4,6 +4,7 @@
 mod api;
 mod changes;
 mod counts;
+mod diff;
 mod exchange;
 mod fake;
 mod follow;
@@ -12,6 +13,7 @@ mod golden;
 mod monitoring;
 mod refused;
 mod reloads;
+mod report;
 mod shrink;
 mod taken_back;
 mod trace;

@@ -70,7 +70,9 @@ mod tests {
     #[test]
     fn where_no_other_line_comes_the_count_is_due_at_the_end_of_the_minute() {
         let mut lines = LogLines::default();
-        (0..LINES_MAX + 3).for_each(|_| drop(lines.take(Time::from_secs(5))));
+        for _ in 0..LINES_MAX + 3 {
+            let _ = lines.take(Time::from_secs(5));
+        }
         assert_eq!(lines.take_due(Time::from_secs(65)), Some(3));
         assert_eq!(
             (lines.take_due(Time::from_secs(66)), lines.due()),
