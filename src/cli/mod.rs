@@ -11,6 +11,7 @@ mod feeds;
 mod fetch;
 mod hijacks;
 mod import;
+mod looks;
 mod paint;
 mod rehearsal;
 mod report;

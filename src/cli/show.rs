@@ -9,7 +9,8 @@ use crate::manage::view::{
 use super::args::{ExplainArgs, RoutesArgs, Show, ShowCommon, Target, Watched};
 use super::clients::remarks;
 use super::fetch::{FetchError, escape, get};
-use super::table::{Screen, Shrink, Table, duration, grouped, octets};
+use super::paint::{Paint, Tone};
+use super::table::{Screen, Shrink, Table, cut, duration, grouped, octets};
 use super::{Outcome, count, print};
 use crate::base::text::row;
 
@@ -66,17 +67,18 @@ pub fn read<T: serde::de::DeserializeOwned>(api: &str, value: Value) -> Result<T
     })
 }
 
-fn summary(view: &SummaryView, _: Screen) -> String {
+fn summary(view: &SummaryView, screen: Screen) -> String {
+    let paint = |tone, text: &str| screen.paint.paint(tone, text);
     let ready = match view.ready {
-        _ if view.draining => {
-            "DRAINING: all that is sent has GRACEFUL_SHUTDOWN; rialto drain --undo ends it"
-                .to_owned()
-        }
+        _ if view.draining => paint(
+            Tone::Doubtful,
+            "DRAINING: all that is sent has GRACEFUL_SHUTDOWN; rialto drain --undo ends it",
+        ),
         true => format!(
             "advertising (start-up wait took {} ms)",
             view.startup_wait_ms
         ),
-        false => "not advertising yet: start-up wait".to_owned(),
+        false => paint(Tone::Doubtful, "not advertising yet: start-up wait"),
     };
     let mut text = format!(
         "Rialto {} AS{}, router id {}, up {}, generation {}\n\
@@ -91,28 +93,30 @@ fn summary(view: &SummaryView, _: Screen) -> String {
         view.router_id,
         duration(view.uptime_s),
         view.generation,
-        view.clients,
-        view.established,
-        view.disabled,
-        view.quarantined,
-        view.prefixes,
-        view.paths,
-        view.attribute_sets,
-        view.updates_in,
+        grouped(view.clients),
+        grouped(view.established),
+        grouped(view.disabled),
+        grouped(view.quarantined),
+        grouped(view.prefixes),
+        grouped(view.paths),
+        grouped(view.attribute_sets),
+        grouped(view.updates_in),
         octets(view.octets_in),
-        view.updates_out,
-        view.nlri_out,
+        grouped(view.updates_out),
+        grouped(view.nlri_out),
         octets(view.octets_out),
-        view.refused_connections,
+        grouped(view.refused_connections),
     );
     if let Some(left_s) = view.unconfirmed_s {
-        text += &format!(
-            "UNCONFIRMED the last reload is rolled back in {}; to keep it: rialto reload --confirmed\n",
+        let told = format!(
+            "UNCONFIRMED the last reload is rolled back in {}; to keep it: rialto reload --confirmed",
             duration(left_s)
         );
+        text += &format!("{}\n", paint(Tone::Doubtful, &told));
     }
     for silent in &view.silent {
-        text += &format!("NO ANSWER {silent}\n");
+        let told = format!("NO ANSWER {silent}");
+        text += &format!("{}\n", paint(Tone::Bad, &told));
     }
     text
 }
@@ -269,12 +273,25 @@ fn standing(path: &PathView) -> String {
     }
 }
 
+/// Whether the path goes on from here.
+fn tone_of(standing: &str) -> Tone {
+    let starts = |words: &[&str]| words.iter().any(|word| standing.starts_with(word));
+    match starts(&["accepted", "best", "sent"]) {
+        true => Tone::Good,
+        false if starts(&["rejected"]) => Tone::Bad,
+        false => Tone::Doubtful,
+    }
+}
+
 /// A path with all its attributes.
 fn detail(path: &PathView, standing: &str) -> String {
     let attributes = &path.attributes;
     let mut text = format!(
-        "\n  from {} (AS{}, {}): {standing}\n",
-        path.from, path.from_asn, path.from_address
+        "\n  from {} (AS{}, {}): {}\n",
+        path.from,
+        path.from_asn,
+        path.from_address,
+        Paint::of_output().paint(tone_of(standing), standing)
     );
     let mut line = |name: &str, value: String| {
         if !value.is_empty() {
@@ -321,6 +338,7 @@ fn detail(path: &PathView, standing: &str) -> String {
 /// All pages, each printed as it comes; as JSON, one document with all routes.
 fn routes(args: &RoutesArgs) -> Result<Outcome, FetchError> {
     let (client, which) = (escape(&args.client), args.which.name());
+    let screen = Screen::of_output();
     let mut cursor = String::new();
     let mut all = Vec::new();
     let (mut told, mut held) = (0, 0);
@@ -340,7 +358,7 @@ fn routes(args: &RoutesArgs) -> Result<Outcome, FetchError> {
                 &page
                     .routes
                     .iter()
-                    .map(|path| line(path, which))
+                    .map(|path| line(path, which, screen))
                     .collect::<String>(),
             );
         }
@@ -372,26 +390,30 @@ fn routes(args: &RoutesArgs) -> Result<Outcome, FetchError> {
     Ok(Outcome::Well)
 }
 
-fn line(path: &PathView, which: &str) -> String {
-    let from = if which == "advertised" {
-        format!("  from {}", path.from)
-    } else {
-        String::new()
+/// In a terminal on one line: what is too long is cut out of the AS_PATH.
+fn line(path: &PathView, which: &str, screen: Screen) -> String {
+    let from = match which == "advertised" {
+        true => format!("  from {}", path.from),
+        false => String::new(),
     };
     let rejected = match &path.reject {
-        Some(_) if path.is_quarantined() => "  QUARANTINED".to_owned(),
-        Some(reject) => format!("  REJECTED {}", reject.name),
+        Some(_) if path.is_quarantined() => "QUARANTINED".to_owned(),
+        Some(reject) => format!("REJECTED {}", reject.name),
         None => String::new(),
     };
-    let path_id = path
-        .path_id
-        .map(|id| format!("  path {id}"))
-        .unwrap_or_default();
+    let path_id = path.path_id;
+    let path_id = path_id.map(|id| format!("  path {id}")).unwrap_or_default();
     let attributes = &path.attributes;
-    format!(
-        "{:<20}  via {:<15}  {}{from}{path_id}{rejected}\n",
-        path.prefix, attributes.next_hop, attributes.as_path
-    )
+    let head = format!("{:<20}  via {:<15}  ", path.prefix, attributes.next_hop);
+    let taken = [&head, &from, &path_id, &rejected];
+    let taken: usize = taken.iter().map(|part| part.chars().count()).sum();
+    let gap = if rejected.is_empty() { "" } else { "  " };
+    let as_path = match screen.width {
+        Some(width) => cut(&attributes.as_path, width.saturating_sub(taken + gap.len())),
+        None => attributes.as_path.clone(),
+    };
+    let rejected = screen.paint.paint(Tone::Bad, &rejected);
+    format!("{head}{as_path}{from}{path_id}{gap}{rejected}\n")
 }
 
 fn cores(view: &CoresView, screen: Screen) -> String {

@@ -177,7 +177,7 @@ fn width_of(text: &str) -> usize {
 }
 
 /// At most so many characters; where some are left out, the last one says so.
-fn cut(text: &str, width: usize) -> String {
+pub fn cut(text: &str, width: usize) -> String {
     match text.char_indices().nth(width) {
         None => text.to_owned(),
         Some(_) if width == 0 => String::new(),

@@ -103,7 +103,7 @@ fn a_client_at_one_server_alone_is_told_and_not_compared() {
         .join("[[client]]");
     let (a, b) = (server(THREE), Server::start(&two));
     b.data.up(1);
-    let (status, text) = diff(&a, &b, &[]);
+    let (status, text) = diff(&a, &b, &["--which", "received"]);
     assert_eq!(status, 1);
     for line in [
         "AS10001-1 (192.0.2.1) is up at B alone\n",
