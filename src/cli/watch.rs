@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 use super::fetch::{FetchError, ask_api};
 use super::paint::{Paint, Tone};
 use super::show::read;
-use super::table::{Screen, terminal_size};
-use super::{Outcome, print};
+use super::table::{Screen, cut, terminal_size};
+use super::{Outcome, count, print};
 
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
@@ -199,7 +199,7 @@ impl Shown {
         let (width, height) = terminal_size().unwrap_or((80, 24));
         let screen = Screen::of_output();
         let (lines, foot) = match look {
-            Ok(frame) => (self.lines(frame, screen.paint), String::new()),
+            Ok(frame) => (self.lines(frame, (width, screen.paint)), String::new()),
             Err(why) => (Vec::new(), format!("{why}; ")),
         };
         let room = height.saturating_sub(1);
@@ -210,7 +210,7 @@ impl Shown {
         }
         let more = match hidden {
             0 => String::new(),
-            hidden => format!("{hidden} lines more; "),
+            hidden => format!("{} more; ", count(hidden, "line")),
         };
         let foot = format!("{foot}{more}every {} s, q ends it", every.as_secs());
         let foot: String = foot.chars().take(width.saturating_sub(1)).collect();
@@ -223,7 +223,7 @@ impl Shown {
     }
 
     /// Painted lines; in those that are other than before, what is other.
-    fn lines(&mut self, frame: &Frame, paint: Paint) -> Vec<String> {
+    fn lines(&mut self, frame: &Frame, (width, paint): (usize, Paint)) -> Vec<String> {
         let now = by_first_word(&frame.plain);
         let before = self.before.replace(now);
         let mut lines = Vec::new();
@@ -232,6 +232,8 @@ impl Shown {
                 .as_ref()
                 .and_then(|before| before.get(first_word(plain)));
             lines.push(match old {
+                // What went on in the next line would push all others down.
+                _ if plain.chars().count() > width => cut(plain, width),
                 Some(old) if old != plain => marked(old, plain, painted, paint),
                 _ => painted.to_owned(),
             });
@@ -325,9 +327,9 @@ mod tests {
             plain: text.to_owned(),
             painted: text.to_owned(),
         };
-        let first = shown.lines(&frame("a  1\nb  2\n"), Paint::ALWAYS);
+        let first = shown.lines(&frame("a  1\nb  2\n"), (9, Paint::ALWAYS));
         assert_eq!(first, ["a  1", "b  2"], "at first nothing is new");
-        let second = shown.lines(&frame("b  2\na  3\nc  4\n"), Paint::ALWAYS);
-        assert_eq!(second, ["b  2", "a  \x1b[1;36m3\x1b[0m", "c  4"]);
+        let second = shown.lines(&frame("b  2\na  3\nc  4 4 4 4 4\n"), (9, Paint::ALWAYS));
+        assert_eq!(second, ["b  2", "a  \x1b[1;36m3\x1b[0m", "c  4 4 4…"]);
     }
 }
