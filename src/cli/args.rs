@@ -67,6 +67,8 @@ pub enum Command {
     Reload(ReloadArgs),
     /// Ask everybody to move their traffic elsewhere (RFC 8326), before the server stops
     Drain(DrainArgs),
+    /// Have all routes written to a file (MRT), where [mrt] says
+    Dump(Control),
     /// Shut one client, let it back, restart it, ask it for its routes, quarantine it, or trace it
     Client(ClientArgs),
 }

@@ -48,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => told(show::explain(&args)),
         Command::Reload(args) => told(control::reload(&args)),
         Command::Drain(args) => told(drain::drain(&args)),
+        Command::Dump(control) => told(control::dump(&control)),
         Command::Client(args) => told(control::client(&args)),
         Command::Load(args) => loaded("load", crate::load::run(&args)),
         Command::Demo(args) => loaded(

@@ -56,7 +56,10 @@ impl Difference {
         !(self.added.is_empty()
             && self.removed.is_empty()
             && self.changed.is_empty()
-            && self.sections.is_empty())
+            && self
+                .sections
+                .iter()
+                .all(|name| MONITORING.contains(&name.as_str())))
     }
 }
 
@@ -144,6 +147,9 @@ pub fn difference(old: (&Config, &Exchange), new: (&Config, &Exchange)) -> Diffe
 /// Sections that the routes of all clients are judged by.
 const JUDGING: [&str; 5] = ["server.lan", "lists", "communities", "blackhole", "rpki"];
 
+/// Sections that the management plane sees to alone.
+const MONITORING: [&str; 2] = ["mrt", "bmp"];
+
 /// Those that concern all clients and take effect at once.
 fn sections(old: &Config, new: &Config) -> Vec<&'static str> {
     let (a, b) = (&old.server, &new.server);
@@ -162,6 +168,8 @@ fn sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("rpki", old.rpki != new.rpki),
         ("fanout", old.fanout != new.fanout),
         ("looking_glass", old.looking_glass != new.looking_glass),
+        ("mrt", old.mrt != new.mrt),
+        ("bmp", old.bmp != new.bmp),
     ])
 }
 

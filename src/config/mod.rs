@@ -13,6 +13,7 @@ mod irr;
 mod lists;
 mod looking_glass;
 mod model;
+mod monitoring;
 mod options;
 mod problem;
 mod read;
@@ -33,6 +34,7 @@ pub use looking_glass::{LookingGlass, session_names};
 pub use model::{
     Attributes, ClientConfig, Config, Cores, FixedPlaces, Log, LogFormat, Role, Server,
 };
+pub use monitoring::{CollectorConfig, MrtConfig, Somewhere};
 pub use options::RECEIVED_MAX;
 pub use problem::{Place, Problem, Problems, Severity};
 pub use read::{from_text, load};

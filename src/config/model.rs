@@ -16,6 +16,7 @@ use super::import::ImportConfig;
 use super::irr::{IrrConfig, IrrFeed};
 use super::lists::Lists;
 use super::looking_glass::LookingGlass;
+use super::monitoring::{CollectorConfig, MrtConfig};
 use super::problem::{Place, Problems};
 use super::reload::ReloadLimits;
 
@@ -39,6 +40,9 @@ pub struct Config {
     pub fanout: FanoutLimits,
     pub reload: ReloadLimits,
     pub looking_glass: LookingGlass,
+    pub mrt: Option<MrtConfig>,
+    /// In the order of the files.
+    pub bmp: Vec<CollectorConfig>,
     pub fixed: FixedPlaces,
     /// In the order of the files.
     pub clients: Vec<ClientConfig>,

@@ -21,6 +21,7 @@ use super::irr::IrrFeed;
 use super::lists::{self, Lists};
 use super::looking_glass::LookingGlass;
 use super::model::{Attributes, Config, Cores, FixedPlaces, Log, LogFormat, Server};
+use super::monitoring::{CollectorConfig, MrtConfig};
 use super::options::{AttributeOptions, Options};
 use super::problem::{Place, Problems};
 use super::reader::{Entry, Reader};
@@ -143,6 +144,9 @@ impl<'a> Sections<'a> {
         let fanout = fanout(self.section("fanout"));
         let reload = ReloadLimits::read(self.section("reload"));
         let looking_glass = LookingGlass::read(self.section("looking_glass"));
+        let mrt = MrtConfig::read(self.section("mrt"));
+        let collectors = self.tops.iter().flat_map(|top| top.tables("bmp"));
+        let bmp = collectors.filter_map(CollectorConfig::read).collect();
         let defaults = self
             .section("defaults")
             .map_or_else(Options::default, |reader| {
@@ -193,6 +197,8 @@ impl<'a> Sections<'a> {
             fanout,
             reload,
             looking_glass,
+            mrt,
+            bmp,
             fixed: self.fixed_places(),
             clients,
             warnings: Problems::default(),

@@ -34,6 +34,8 @@ pub enum Request {
         #[serde(default)]
         undo: bool,
     },
+    /// A table dump (MRT), into `[mrt] directory`.
+    Dump,
     /// As SIGTERM.
     Stop,
     Disable {
@@ -304,6 +306,11 @@ async fn perform(plane: &Arc<Plane>, request: Request) -> Result<Response, Chang
         Request::ReloadWith(options) => return reload(plane, options).await,
         Request::ConfirmReload => return Ok(Response::well(plane.confirm().await?, None)),
         Request::Drain { undo } => return Ok(Response::well(plane.drain(!undo).await?, None)),
+        Request::Dump => {
+            let dumped = plane.dump_now().await;
+            let dumped = dumped.map_err(|error| ChangeError::Refused(error.to_string()))?;
+            return Ok(Response::well(dumped.to_string(), None));
+        }
         Request::Stop => return Ok(Response::well("ending".to_owned(), None)),
         Request::Disable { message, .. } | Request::Reset { message, .. }
             if message.len() > MESSAGE_LEN_MAX =>

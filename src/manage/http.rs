@@ -229,7 +229,10 @@ fn absolute(file: &std::path::Path) -> String {
 }
 
 async fn clients(State(plane): Shared) -> Json<ClientsView> {
-    let (census, exchange) = (plane.census().await, plane.current().exchange.clone());
+    let (census, exchange) = (
+        plane.census_with_advertised().await,
+        plane.current().exchange.clone(),
+    );
     let now_us = plane.data().now().as_micros();
     let statuses = census.cores.iter().flat_map(|core| &core.clients);
     let by_slot = statuses
@@ -254,7 +257,7 @@ struct OneClient {
 async fn client(State(plane): Shared, Path(name): Path<String>) -> Reply<OneClient> {
     let current = plane.current();
     let client = named(&current.exchange, &name)?;
-    let census = plane.census().await;
+    let census = plane.census_with_advertised().await;
     let configured = current
         .config
         .clients

@@ -14,6 +14,7 @@ use crate::policy::Outside;
 use crate::server::exchange::{Client, Exchange, VrpChanges};
 use crate::server::query::{CoreCommand, CoreReply};
 
+use super::advertised::Advertised;
 use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
@@ -43,8 +44,11 @@ pub struct Plane {
     /// Whoever runs the server is to end it.
     pub(super) end: Notify,
     feeds: Arc<Feeds>,
-    follow: Follow,
     glass: Glass,
+    advertised: Advertised,
+    follow: Follow,
+    /// Held while a table dump is written.
+    pub(super) dumping: Mutex<()>,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -136,6 +140,7 @@ impl Plane {
         Plane {
             file,
             follow: Follow::new(data.clone()),
+            dumping: Mutex::default(),
             data,
             current,
             changes: Mutex::default(),
@@ -144,6 +149,7 @@ impl Plane {
             end: Notify::new(),
             feeds: Arc::default(),
             glass: Glass::default(),
+            advertised: Advertised::default(),
         }
     }
 
@@ -168,13 +174,13 @@ impl Plane {
         &self.feeds
     }
 
+    pub fn reloads(&self) -> &Arc<ReloadLog> {
+        &self.reloads
+    }
+
     /// Where one is told what happens in the data path.
     pub fn follow(&self) -> &Follow {
         &self.follow
-    }
-
-    pub fn reloads(&self) -> &Arc<ReloadLog> {
-        &self.reloads
     }
 
     pub fn current(&self) -> Arc<Current> {
@@ -193,7 +199,20 @@ impl Plane {
     }
 
     pub async fn census(&self) -> Census {
-        Census::take(self.data()).await
+        Census {
+            advertised: self.advertised.counts(),
+            ..Census::take(self.data()).await
+        }
+    }
+
+    /// For somebody who wants to see how much is advertised: that is counted now and then from now on.
+    pub async fn census_with_advertised(&self) -> Census {
+        self.advertised.want(self.data.now());
+        self.census().await
+    }
+
+    pub fn advertised(&self) -> &Advertised {
+        &self.advertised
     }
 
     /// Starts to follow the RTR caches of the present configuration.

@@ -35,6 +35,12 @@ pub enum ShardQuery {
         cursor: PrefixSlot,
         limit: u32,
     },
+    /// Paths of all, one prefix after the other, each's best first and rejected ones last: those of
+    /// `limit` table entries, or fewer. Answered as `Routes` is.
+    Paths {
+        cursor: PrefixSlot,
+        limit: u32,
+    },
     /// Why a client has, or has not, this prefix.
     Explain {
         prefix: Prefix,
@@ -46,12 +52,26 @@ pub enum ShardQuery {
     /// What changed in the table; keeping it begins with the first such question, and ends when none
     /// has come for ten seconds.
     Watch(WatchQuestion),
+    /// How many paths clients have, `limit` table entries' worth at a time, or fewer.
+    Served {
+        cursor: PrefixSlot,
+        limit: u32,
+    },
     /// What another generation would change, `limit` table entries at a time, or fewer.
     Rehearse {
         rehearsal: Arc<Rehearsal>,
         cursor: PrefixSlot,
         limit: u32,
     },
+}
+
+/// Paths of a piece of the table that live clients have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Served {
+    /// By client slot and family.
+    pub counts: Vec<[u32; 2]>,
+    /// As in [`ShardReply::Routes`].
+    pub next: Option<PrefixSlot>,
 }
 
 /// There is one who asks: what it says to have taken is forgotten.
@@ -162,6 +182,7 @@ pub enum ShardReply {
     Stats(Box<ShardStats>),
     Generation(Generation),
     Watched(WatchAnswer),
+    Served(Served),
     Rehearsed(Box<Rehearsed>),
 }
 

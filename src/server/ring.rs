@@ -96,7 +96,9 @@ mod tests {
     #[test]
     fn entries_and_octets_have_a_bound() {
         const HALF: usize = OCTETS_MAX / 2;
-        let cases: [(&str, &[(usize, usize)], Option<usize>); 6] = [
+        /// How many entries of how many octets, and how many are there at the end.
+        type Case<'a> = (&'a str, &'a [(usize, usize)], Option<usize>);
+        let cases: [Case<'_>; 6] = [
             ("few", &[(3, 100)], Some(3)),
             ("as many as may be", &[(ENTRIES_MAX, 0)], Some(ENTRIES_MAX)),
             ("one more", &[(ENTRIES_MAX + 1, 0)], None),

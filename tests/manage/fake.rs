@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rialto::base::{
-    ClientSet, ClientSlot, CoreId, FamilySet, Prefix, SessionEpoch, ShardId, Time, WalkId, shard_of,
+    Asn, ClientSet, ClientSlot, CoreId, FamilySet, Prefix, SessionEpoch, ShardId, Time, WalkId,
+    shard_of,
 };
 use rialto::manage::{Answer, DataPath, Unavailable};
 use rialto::policy::{PrefixClass, RejectReason};
@@ -17,7 +18,8 @@ use rialto::server::query::{
     ClientStatus, CoreCommand, CoreReply, CoreStats, SessionUp, ShardQuery, ShardReply, TapAnswer,
     TapQuestion, Tapped, TappedWhat,
 };
-use rialto::wire::{AttributeSet, EncodingClass};
+use rialto::session::Negotiated;
+use rialto::wire::{AttributeSet, Capabilities, EncodingClass, Open};
 
 pub const NOW: Time = Time::from_secs(1000);
 
@@ -108,6 +110,66 @@ impl Fake {
                 hold_time_s: 90,
                 ..status.clone()
             };
+        });
+    }
+
+    /// A client that is up has a session, of which somebody who asks is told.
+    pub fn session(&self, slot: u16) -> Arc<SessionUp> {
+        self.session_of(slot, true)
+    }
+
+    pub fn session_of(&self, slot: u16, four_octet: bool) -> Arc<SessionUp> {
+        let client = self.with(|state| state.exchange.client(ClientSlot(slot)).unwrap().clone());
+        let negotiated = Negotiated {
+            families: FamilySet::ALL,
+            add_path_send: FamilySet::EMPTY,
+            ipv6_next_hops: false,
+            four_octet,
+            extended_messages: false,
+            enhanced_refresh: true,
+            route_refresh: true,
+            sends_end_of_rib: true,
+            hold_time_s: 90,
+            peer_router_id: Ipv4Addr::new(192, 0, 2, slot as u8 + 1),
+            peer_asn: client.asn,
+            peer_role: None,
+        };
+        let open = |asn, router_id| {
+            let capabilities = Capabilities {
+                families: FamilySet::ALL,
+                four_octet_asn: Some(asn),
+                ..Capabilities::default()
+            };
+            let open = Open {
+                asn,
+                hold_time_s: 90,
+                router_id,
+                capabilities,
+            };
+            let mut octets = Vec::new();
+            open.encode(&mut octets);
+            octets.into()
+        };
+        let up = Arc::new(SessionUp {
+            since: NOW,
+            local: "192.0.2.254:179".parse().unwrap(),
+            remote: (client.address, 40_000 + slot).into(),
+            negotiated,
+            sent_open: open(Asn(64500), Ipv4Addr::new(192, 0, 2, 254)),
+            received_open: open(client.asn, negotiated.peer_router_id),
+        });
+        self.with(|state| state.sessions.push((client.slot, up.clone())));
+        up
+    }
+
+    pub fn tap(&self, slot: u16, what: TappedWhat) {
+        let slot = ClientSlot(slot);
+        self.with(|state| {
+            state.tapped.push(Tapped {
+                at: NOW,
+                slot,
+                what,
+            })
         });
     }
 

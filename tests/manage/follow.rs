@@ -7,11 +7,11 @@ use std::time::Duration;
 use rialto::base::{ClientSet, ClientSlot};
 use rialto::config::{Inputs, Overrides, compile, load};
 use rialto::manage::follow::{Follow, News, Subscription, Wants};
-use rialto::server::query::{TableChange, Tapped, TappedWhat};
+use rialto::server::query::{TableChange, TappedWhat};
 use rialto::session::DownReason;
 use rialto::wire::testing::SetBuilder;
 
-use super::fake::{Fake, NOW};
+use super::fake::Fake;
 use super::{HEAD, THREE};
 
 const PLENTY: usize = 1 << 20;
@@ -39,17 +39,6 @@ fn announce(data: &Fake, slot: u16, count: u8) {
     for index in 0..count {
         data.announce(slot, &format!("203.0.{index}.0/24"), &set, None);
     }
-}
-
-fn tap(data: &Fake, slot: u16, what: TappedWhat) {
-    let slot = ClientSlot(slot);
-    data.with(|state| {
-        state.tapped.push(Tapped {
-            at: NOW,
-            slot,
-            what,
-        })
-    });
 }
 
 /// What comes, until nothing comes for a while. In short words.
@@ -104,9 +93,9 @@ fn each_is_told_what_it_wants_after_the_beginning() {
         assert_eq!(told(&mut sessions).await, ["sessions 0 false"]);
 
         announce(&data, 0, 1);
-        tap(&data, 0, TappedWhat::Received(vec![1].into()));
-        tap(&data, 1, TappedWhat::Received(vec![2].into()));
-        tap(&data, 1, TappedWhat::Down(DownReason::PeerClosed));
+        data.tap(0, TappedWhat::Received(vec![1].into()));
+        data.tap(1, TappedWhat::Received(vec![2].into()));
+        data.tap(1, TappedWhat::Down(DownReason::PeerClosed));
         assert_eq!(told(&mut table).await, ["heard 0", "best 0"]);
         assert_eq!(told(&mut sessions).await, ["received 1", "down 1"]);
     });

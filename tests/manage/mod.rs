@@ -1,6 +1,7 @@
 //! The management plane over a data path whose shards are real and whose session cores are told what
 //! to say: the API, the control socket, and the commands that use them.
 
+mod advertised;
 mod api;
 mod changes;
 mod counts;
@@ -11,6 +12,7 @@ mod follow;
 mod glass;
 mod golden;
 mod monitoring;
+mod mrt;
 mod refused;
 mod reloads;
 mod report;

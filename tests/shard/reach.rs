@@ -28,12 +28,13 @@ fn generations() -> (Exchange, Exchange) {
         med: MedMode::SameAs,
         hide_own_as: 0,
     };
+    let imports = [BY_VRPS, BY_ROUTE_OBJECTS, BY_ASPAS, BY_NOTHING]
+        .map(|slot| Arc::new(ImportPolicy::new(checks(slot))));
     let compiled = |number| {
         let exchange = exchange::compile(&shape, number, 1);
         let mut exchange = Arc::into_inner(exchange).expect("it is ours");
-        for slot in 0..4 {
-            let import = Arc::new(ImportPolicy::new(checks(slot)));
-            with_client(&mut exchange, slot, |client| client.import = import);
+        for (slot, import) in (0..).zip(&imports) {
+            with_client(&mut exchange, slot, |client| client.import = import.clone());
         }
         exchange
     };

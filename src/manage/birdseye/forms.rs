@@ -114,7 +114,7 @@ pub fn protocol(session: &Session, moment: &Moment) -> Value {
         "bgp_session": kinds,
         "routes": {
             "imported": session.received(scope),
-            "exported": moment.exported_max(session, scope),
+            "exported": moment.exported(session, scope),
             "preferred": session.accepted(scope),
         },
         "route_limit_at": session.received(scope),

@@ -94,7 +94,7 @@ fn counts(session: &Session, moment: &Moment, scope: Scope) -> Value {
     json!({
         "imported": session.accepted(scope),
         "filtered": session.rejected(scope),
-        "exported": moment.exported_max(session, scope),
+        "exported": moment.exported(session, scope),
         "preferred": session.accepted(scope),
     })
 }

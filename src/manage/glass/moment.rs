@@ -37,7 +37,7 @@ impl Moments {
         {
             return (*at, census.clone(), true);
         }
-        let census = Arc::new(plane.census().await);
+        let census = Arc::new(plane.census_with_advertised().await);
         let at = plane.data().now();
         *last = Some((at, census.clone()));
         (at, census, false)
@@ -113,10 +113,14 @@ impl Moment {
         self.sessions.iter().map(rejected).sum()
     }
 
-    /// No more than so many routes go to a session: what the others have accepted.
-    pub fn exported_max(&self, to: &Session, scope: Scope) -> u64 {
+    /// So many routes go to a session, by the last count; before the first, what the others have
+    /// accepted, which is no less.
+    pub fn exported(&self, to: &Session, scope: Scope) -> u64 {
         if !to.view.is_established() {
             return 0;
+        }
+        if let Some(advertised) = &to.view.advertised {
+            return scope.sum(|family| advertised.of(family));
         }
         let families = to.view.families.iter();
         let in_scope = families.filter(|family| scope.0.is_none_or(|only| only == **family));

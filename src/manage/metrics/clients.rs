@@ -42,6 +42,7 @@ pub fn clients(page: &mut Page, exchange: &Exchange, census: &Census, now: Time)
     let known: Vec<Known<'_>> = known.collect();
     states(page, &known);
     prefixes(page, &known);
+    advertised(page, &known);
     limits(page, &known);
     traffic(page, &known);
 }
@@ -134,6 +135,21 @@ fn prefixes(page: &mut Page, known: &[Known<'_>]) {
                     let labels = labels.with("reason", &reason.reason);
                     rejected.value(&labels, count as f64);
                 }
+            }
+        }
+    }
+}
+
+/// Absent until it has been counted, and of sessions that are down.
+fn advertised(page: &mut Page, known: &[Known<'_>]) {
+    let mut gauge = page.gauge(
+        "rialto_client_advertised_prefixes",
+        "Paths that the client is sent, counted over the table about once a minute while somebody scrapes",
+    );
+    for client in known.iter().filter(|client| client.view.is_established()) {
+        for (family, labels) in &client.by_family {
+            if let Some(advertised) = &client.view.advertised {
+                gauge.value(labels, advertised.of(*family) as f64);
             }
         }
     }

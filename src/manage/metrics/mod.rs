@@ -30,7 +30,7 @@ const STATES: [&str; 6] = [
 pub async fn scrape(plane: &Plane, dialect: Dialect) -> String {
     let generation = plane.current().exchange.generation;
     let (census, is_everywhere) = tokio::join!(
-        plane.census(),
+        plane.census_with_advertised(),
         Census::is_everywhere(plane.data(), generation)
     );
     encode(plane, &census, is_everywhere, dialect)

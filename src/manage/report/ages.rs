@@ -15,8 +15,11 @@ const REMEMBERED_MAX: usize = 500_000;
 #[derive(Default)]
 pub(super) struct Ages {
     /// Least recent first.
-    clients: VecDeque<(IpAddr, HashMap<(Section, PrefixRange), Time>)>,
+    clients: VecDeque<(IpAddr, Times)>,
 }
+
+/// Since when.
+type Times = HashMap<(Section, PrefixRange), Time>;
 
 impl Ages {
     /// A new report of a client: what is in it and was in the one before keeps its time, what is not is
@@ -24,7 +27,7 @@ impl Ages {
     pub fn handle_report(&mut self, now: Time, of: IpAddr, items: Vec<Item>) -> Vec<(Item, Time)> {
         let at = self.clients.iter().position(|(client, _)| *client == of);
         let before = at.and_then(|at| self.clients.remove(at));
-        let before = before.map_or_else(HashMap::new, |(_, times)| times);
+        let before = before.map_or_else(Times::new, |(_, times)| times);
         let with_time = |item: Item| {
             let since = before.get(&(item.section, item.range)).copied();
             (item, since.unwrap_or(now))

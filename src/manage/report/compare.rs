@@ -79,7 +79,7 @@ pub struct Counts {
 
 /// What does not match: by section, in each by prefix, at most so many of each; all are counted.
 pub fn compare(
-    heard: &mut Vec<Heard>,
+    heard: &mut [Heard],
     irr: Option<&IrrSet>,
     vrps: Option<&VrpSet>,
     items_max: usize,
@@ -123,10 +123,8 @@ pub fn compare(
             .first()
             .map(|path| Near::MoreSpecificAnnounced(path.prefix));
         let covering = announced.covering(&range.prefix());
-        let shorter = covering.map(|entry| announced.prefix(entry.position));
-        let shorter = shorter
-            .filter(|prefix| prefix.len() < range.prefix().len())
-            .next();
+        let mut around = covering.map(|entry| announced.prefix(entry.position));
+        let shorter = around.find(|prefix| prefix.len() < range.prefix().len());
         let near = longer
             .into_iter()
             .chain(shorter.map(Near::LessSpecificAnnounced));

@@ -134,7 +134,10 @@ fn counts(of: &Counts) -> ReportCountsView {
     }
 }
 
-fn wanted(section: &str) -> Result<Box<dyn Fn(&Item) -> bool + Send>, ApiError> {
+/// Whether an item is asked for.
+type Wanted = Box<dyn Fn(&Item) -> bool + Send>;
+
+fn wanted(section: &str) -> Result<Wanted, ApiError> {
     let sections = [
         Section::NotRegistered,
         Section::RoaMismatch,

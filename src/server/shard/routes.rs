@@ -272,11 +272,16 @@ impl Shard {
         self.insert_path(slot, path);
     }
 
-    /// The same path again: nobody need be told.
+    /// The same path again: no client need be told.
     fn restamp(&mut self, slot: PrefixSlot, announcer: ClientSlot, stamp: Stamp) {
         let paths = &mut self.table.entry_mut(slot).paths;
         if let Some(path) = paths.iter_mut().find(|path| path.announcer == announcer) {
+            let is_of_new_session = !path.stamp.is_beside(stamp);
             path.stamp = stamp;
+            let path = *path;
+            if is_of_new_session && self.watch.is_on() {
+                self.watch_again(slot, &path);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::base::{ClientSet, ClientSlot, Prefix, Time};
+use crate::base::{ClientSet, ClientSlot, Prefix, PrefixSlot, Time};
 use crate::rib::{Changes, Form, Path};
 use crate::server::query::{TableChange, WatchAnswer, WatchQuestion};
 use crate::server::ring::{Ring, Weighed};
@@ -86,7 +86,10 @@ impl Shard {
                     });
                 }
             }
-            let is_new = |path: &&Path| !pre_image.paths.iter().any(|old| is_same(old, path));
+            // What a new session heard again is told again.
+            let is_told =
+                |old: &Path, new: &Path| is_same(old, new) && old.stamp.is_beside(new.stamp);
+            let is_new = |new: &&Path| !pre_image.paths.iter().any(|old| is_told(old, new));
             for path in paths.iter().filter(is_new) {
                 kept.changes.push(self.heard(prefix, path));
             }
@@ -104,6 +107,14 @@ impl Shard {
             }
         }
         self.watch.kept = Some(kept);
+    }
+
+    /// A new session has the path of the one before.
+    pub(super) fn watch_again(&mut self, slot: PrefixSlot, path: &Path) {
+        let change = self.heard(self.table.prefix(slot), path);
+        if let Some(kept) = &mut self.watch.kept {
+            kept.changes.push(change);
+        }
     }
 
     fn heard(&self, prefix: Prefix, path: &Path) -> TableChange {
