@@ -247,6 +247,7 @@ impl Plane {
 
     /// VRPs or ASPAs have come, or have expired. Tried until it can be.
     pub(super) async fn take_outside(&self) {
+        let mut said = String::new();
         loop {
             let mut changes = self.changes.lock().await;
             let mut kept = changes.clone();
@@ -258,7 +259,10 @@ impl Plane {
             }
             match self.change_to(config, &mut kept).await {
                 Ok(_) => return *changes = kept,
-                Err(error) => warn!("new RPKI data is not in force yet: {error}"),
+                Err(error) => say_new(
+                    &mut said,
+                    format!("new RPKI data is not in force yet: {error}"),
+                ),
             }
             drop(changes);
             tokio::time::sleep(TRY_AGAIN).await;
@@ -289,6 +293,7 @@ impl Plane {
 
     /// Sessions wait no longer; checks whose data is not there reject. Tried until it can be.
     pub async fn end_wait(&self) {
+        let mut said = String::new();
         loop {
             let mut changes = self.changes.lock().await;
             let mut kept = changes.clone();
@@ -296,7 +301,7 @@ impl Plane {
             let config = self.current().config.clone();
             match self.change_to(config, &mut kept).await {
                 Ok(_) => return *changes = kept,
-                Err(error) => warn!("sessions still wait for data: {error}"),
+                Err(error) => say_new(&mut said, format!("sessions still wait for data: {error}")),
             }
             drop(changes);
             tokio::time::sleep(TRY_AGAIN).await;
@@ -494,4 +499,12 @@ fn is_same_outside(a: &Outside, b: &Outside) -> bool {
         a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
     }
     is_same(&a.vrps, &b.vrps) && is_same(&a.aspas, &b.aspas)
+}
+
+/// What is tried again and again is not told again and again.
+fn say_new(said: &mut String, text: String) {
+    if *said != text {
+        warn!("{text}");
+        *said = text;
+    }
 }
