@@ -1,6 +1,7 @@
 //! The management plane: HTTP, the control socket, signals, reload. One ordinary tokio thread; it asks
 //! the data path by message and owns nothing of it.
 
+mod bmp;
 mod census;
 mod control;
 mod data_path;
@@ -141,6 +142,7 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
     servers.spawn(watch_expiry(plane.clone()));
     servers.spawn(mrt::write_dumps(plane.clone()));
     servers.spawn(mrt::write_updates(plane.clone()));
+    servers.spawn(bmp::tell_collectors(plane.clone()));
     let (control, plane) = (doors.control, plane.clone());
     servers.spawn(async move { control.serve(plane).await });
     servers

@@ -2,6 +2,7 @@
 //! to say: the API, the control socket, and the commands that use them.
 
 mod api;
+mod bmp;
 mod changes;
 mod counts;
 mod fake;
