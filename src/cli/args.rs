@@ -293,14 +293,17 @@ pub struct ReloadArgs {
     /// Refuse it where clients would lose more prefixes than that, added up; instead of [reload] max_lost
     #[arg(long, value_name = "N[%]")]
     pub max_lost: Option<Bound>,
+    /// Refuse it where more sessions than that would begin anew; instead of [reload] max_restarts
+    #[arg(long, value_name = "N[%]")]
+    pub max_restarts: Option<Bound>,
     /// Whatever the bounds say, and though the VRPs are far fewer than they were
-    #[arg(long, conflicts_with_all = ["max_rejected", "max_lost"])]
+    #[arg(long, conflicts_with_all = ["max_rejected", "max_lost", "max_restarts"])]
     pub force: bool,
     /// Take it back after that time, unless --confirmed comes before
     #[arg(long, value_name = "TIME", value_parser = confirm_s, conflicts_with = "dry_run")]
     pub confirm: Option<u32>,
     /// Keep what the last reload with --confirm brought
-    #[arg(long, conflicts_with_all = ["dry_run", "max_rejected", "max_lost", "force", "confirm"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "max_rejected", "max_lost", "max_restarts", "force", "confirm"])]
     pub confirmed: bool,
     #[command(flatten)]
     pub control: Control,

@@ -15,6 +15,7 @@ pub fn reload(args: &ReloadArgs) -> Result<Outcome, FetchError> {
         dry_run: args.dry_run,
         max_rejected: args.max_rejected,
         max_lost: args.max_lost,
+        max_restarts: args.max_restarts,
         force: args.force,
         confirm_s: args.confirm,
     };

@@ -169,6 +169,7 @@ fn sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("fanout", old.fanout != new.fanout),
         ("mrt", old.mrt != new.mrt),
         ("bmp", old.bmp != new.bmp),
+        ("looking_glass", old.looking_glass != new.looking_glass),
     ])
 }
 
@@ -230,6 +231,11 @@ fn config_keys(a: &ClientConfig, b: &ClientConfig) -> Vec<&'static str> {
     let (m, n) = (&a.matrix, &b.matrix);
     let mut keys = named(&[
         ("name", a.name != b.name),
+        // By default it follows the name.
+        (
+            "session_name",
+            a.session_name != b.session_name && a.name == b.name,
+        ),
         ("asn", a.asn != b.asn),
         ("next_hops", a.next_hops != b.next_hops),
         ("port", a.port != b.port),

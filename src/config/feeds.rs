@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::base::Asn;
+use crate::outside::regular_file;
 
 use super::reader::{Entry, Limit, Reader};
 
@@ -158,7 +159,7 @@ fn json<T: serde::de::DeserializeOwned>(reader: &Reader<'_>, key: &'static str) 
         return None;
     };
     let file = reader.source().folder().join(name);
-    let octets = match std::fs::read(&file) {
+    let octets = match regular_file::read(&file, regular_file::OCTETS_MAX) {
         Ok(octets) => octets,
         Err(error) => {
             let what = format!("cannot read {}: {error}", file.display());

@@ -1,5 +1,6 @@
 //! `[irr]` and what a client registered: AS-SETs by name, prefixes and origins in place.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use crate::base::Asn;
 use crate::policy::PrefixRange;
 
 use super::lists::{has_host_bits, prefix_range, prefix_ranges};
+use super::model::ClientConfig;
+use super::problem::Problems;
 use super::reader::{Entry, Reader};
 
 /// `[irr]`: where the data of AS-SETs is.
@@ -82,6 +85,37 @@ impl IrrSources {
 
     pub fn names_origins(&self) -> bool {
         !self.as_sets.is_empty() || !self.origins.is_empty()
+    }
+}
+
+/// Two AS-SETs whose names become the name of one file would be given the same data.
+pub fn check_names(clients: &[ClientConfig], problems: &mut Problems) {
+    let mut by_bgpq4: BTreeMap<String, &String> = BTreeMap::new();
+    let mut by_arouteserver: BTreeMap<String, &String> = BTreeMap::new();
+    for client in clients {
+        for as_set in &client.irr.sources.as_sets {
+            let name = as_set.to_ascii_lowercase();
+            let other = |known: &mut BTreeMap<String, _>, file: String| {
+                let first = *known.entry(file).or_insert(as_set);
+                (!first.eq_ignore_ascii_case(as_set)).then_some(first)
+            };
+            let first = other(&mut by_bgpq4, name.replace(':', "_"));
+            let in_cache = other(&mut by_arouteserver, name.replace([':', '-'], "_"));
+            if let Some(first) = first {
+                let what = format!(
+                    "{first} and {as_set} have the same file, as ':' is written '_' in its name"
+                );
+                let remedy = "name the source too, such as \"RIPE::AS-EXAMPLE\", and give it a file of its own";
+                problems.error(&client.place, "client.irr.as_sets", what, remedy);
+            } else if let Some(first) = in_cache {
+                let what = format!(
+                    "{first} and {as_set} have the same file in a cache of arouteserver: with that, one of them \
+                     has the data of the other"
+                );
+                let remedy = "have bgpq4 write a file of each of them";
+                problems.warning(&client.place, "client.irr.as_sets", what, remedy);
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod feeds;
 mod import;
 mod irr;
 mod lists;
+mod looking_glass;
 mod model;
 mod monitoring;
 mod options;
@@ -29,6 +30,7 @@ pub use feeds::RpkiFeed;
 pub use import::{ImportConfig, NextHopMode};
 pub use irr::{IrrConfig, IrrFeed, IrrSources};
 pub use lists::Lists;
+pub use looking_glass::{LookingGlass, session_names};
 pub use model::{
     Attributes, ClientConfig, Config, Cores, FixedPlaces, Log, LogFormat, Role, Server,
 };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::{Family, FamilySet};
+use crate::outside::regular_file;
 use crate::server::exchange::{LimitAction, PrefixLimits, Secret};
 use crate::wire::{TypeCodes, code};
 
@@ -15,6 +16,8 @@ use super::reader::{Entry, Limit, Reader};
 
 /// RFC 2385 leaves it open; Linux takes no longer key.
 const PASSWORD_LEN_MAX: usize = 80;
+/// Only the first line is read.
+const KEY_FILE_OCTETS_MAX: u64 = 64 << 10;
 
 /// Above the largest known members, below a full table: a leaked full table ends the session.
 pub const RECEIVED_MAX: [u32; 2] = [500_000, 200_000];
@@ -190,7 +193,7 @@ fn congestion_control(reader: &Reader<'_>) -> Option<String> {
 fn password(reader: &Reader<'_>) -> Option<Secret> {
     let (name, entry) = reader.string("password_file")?;
     let file: PathBuf = reader.source().folder().join(name);
-    let text = match std::fs::read(&file) {
+    let text = match regular_file::read(&file, KEY_FILE_OCTETS_MAX) {
         Ok(text) => text,
         Err(error) => {
             entry.error(

@@ -14,6 +14,8 @@ pub struct ReloadLimits {
     pub max_rejected: Option<Bound>,
     /// Prefixes that clients would lose their last path of, summed over the clients.
     pub max_lost: Option<Bound>,
+    /// Sessions that would begin anew: while they do, what they announce is gone, and no path is counted as lost.
+    pub max_restarts: Option<Bound>,
 }
 
 /// So many, or such a part of what is there.
@@ -40,6 +42,7 @@ impl ReloadLimits {
         let limits = ReloadLimits {
             max_rejected: bound("max_rejected"),
             max_lost: bound("max_lost"),
+            max_restarts: bound("max_restarts"),
         };
         reader.finish();
         limits

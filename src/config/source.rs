@@ -6,6 +6,8 @@ use std::path::{Component, Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use crate::outside::regular_file;
+
 use super::problem::{Place, Problems};
 
 /// One file, read.
@@ -18,7 +20,11 @@ pub struct Source {
 impl Source {
     /// Reads a file; what hinders is told about `asked_at`, or the file itself.
     pub fn read(file: &Path, asked_at: Option<&Place>, problems: &mut Problems) -> Option<Source> {
-        match std::fs::read_to_string(file) {
+        let octets = regular_file::read(file, regular_file::OCTETS_MAX);
+        let text = octets.and_then(|octets| {
+            String::from_utf8(octets).map_err(|_| ErrorKind::InvalidData.into())
+        });
+        match text {
             Ok(text) => Some(Source {
                 file: file.to_owned(),
                 text,

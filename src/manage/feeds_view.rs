@@ -15,7 +15,11 @@ use super::view::{FeedsView, RtrCacheView, VrpFileView};
 use super::vrp_files::{VrpFiles, file_time};
 
 /// Data from outside, as it is in force.
-pub fn feeds(current: &Current, lacking: Vec<String>, feeds: &Feeds) -> FeedsView {
+pub fn feeds(
+    current: &Current,
+    (lacking, warnings): (Vec<String>, Vec<String>),
+    feeds: &Feeds,
+) -> FeedsView {
     let exchange = &current.exchange;
     let sets: BTreeMap<*const IrrSet, &IrrSet> = exchange
         .clients()
@@ -39,7 +43,7 @@ pub fn feeds(current: &Current, lacking: Vec<String>, feeds: &Feeds) -> FeedsVie
     };
     FeedsView {
         lacking,
-        warnings: feeds.warnings(outside),
+        warnings,
         irr_problems: feeds.irr_problems(),
         irr_clients: exchange
             .clients()

@@ -1,6 +1,9 @@
 //! The management plane: HTTP, the control socket, signals, reload. One ordinary tokio thread; it asks
 //! the data path by message and owns nothing of it.
 
+mod advertised;
+mod birdseye;
+mod birdwatcher;
 mod bmp;
 mod census;
 mod control;
@@ -10,6 +13,7 @@ mod fates;
 mod feeds;
 mod feeds_view;
 pub mod follow;
+mod glass;
 mod http;
 mod lacking;
 pub mod logs;
@@ -19,6 +23,7 @@ mod named;
 mod plane;
 mod rehearsal;
 mod reload;
+mod reload_log;
 mod rpki;
 mod shrink;
 pub mod view;
@@ -143,6 +148,7 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
     servers.spawn(mrt::write_dumps(plane.clone()));
     servers.spawn(mrt::write_updates(plane.clone()));
     servers.spawn(bmp::tell_collectors(plane.clone()));
+    servers.spawn(count_advertised(plane.clone()));
     let (control, plane) = (doors.control, plane.clone());
     servers.spawn(async move { control.serve(plane).await });
     servers
@@ -169,6 +175,22 @@ async fn wait_for_data(plane: Arc<Plane>) {
         }
     }
     plane.end_wait().await;
+}
+
+/// Counts what clients have while somebody wants to know.
+async fn count_advertised(plane: Arc<Plane>) {
+    /// How often it is looked whether it is wanted.
+    const LOOK: Duration = Duration::from_secs(1);
+    loop {
+        let data = plane.data();
+        if plane.advertised().is_wanted(data.now()) {
+            if let Err(error) = plane.advertised().count(data).await {
+                tracing::debug!("what clients have was not counted: {error}");
+            }
+            tokio::time::sleep(advertised::APART).await;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Looks at the files from outside now and then, where that is wanted.

@@ -8,17 +8,21 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tracing::{info, warn};
 
+use crate::base::Time;
 use crate::config::{self, Config, Difference, Inputs, NeedsRestart, Overrides, Problems};
 use crate::policy::Outside;
 use crate::server::exchange::{Client, Exchange, VrpChanges};
 use crate::server::query::{CoreCommand, CoreReply};
 
+use super::advertised::Advertised;
 use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
 use super::follow::Follow;
+use super::glass::Glass;
 use super::named::{NoClient, named};
 use super::reload::{TooMuch, Unconfirmed};
+use super::reload_log::ReloadLog;
 use super::vrp_files::VrpFiles;
 
 /// How long a change waits for the one before it to be everywhere.
@@ -36,12 +40,15 @@ pub struct Plane {
     /// Held during a change.
     pub(super) changes: Mutex<Changes>,
     pub(super) unconfirmed: Unconfirmed,
+    reloads: Arc<ReloadLog>,
     /// Whoever runs the server is to end it.
     pub(super) end: Notify,
     feeds: Arc<Feeds>,
     follow: Follow,
     /// Held while a table dump is written.
     pub(super) dumping: Mutex<()>,
+    glass: Glass,
+    advertised: Advertised,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -72,6 +79,8 @@ impl Draft {
 pub struct Current {
     pub config: Arc<Config>,
     pub exchange: Arc<Exchange>,
+    /// When it came into force.
+    pub since: Time,
     /// What of it is not in force; tried again by the next change or reload.
     pub problems: Vec<String>,
 }
@@ -125,6 +134,7 @@ impl Plane {
         let current = RwLock::new(Arc::new(Current {
             config: Arc::new(config),
             exchange,
+            since: data.now(),
             problems: Vec::new(),
         }));
         Plane {
@@ -135,8 +145,11 @@ impl Plane {
             current,
             changes: Mutex::default(),
             unconfirmed: Unconfirmed::default(),
+            reloads: Arc::default(),
             end: Notify::new(),
             feeds: Arc::default(),
+            glass: Glass::default(),
+            advertised: Advertised::default(),
         }
     }
 
@@ -153,6 +166,10 @@ impl Plane {
         }
     }
 
+    pub fn glass(&self) -> &Glass {
+        &self.glass
+    }
+
     pub fn feeds(&self) -> &Arc<Feeds> {
         &self.feeds
     }
@@ -160,6 +177,10 @@ impl Plane {
     /// Where one is told what happens in the data path.
     pub fn follow(&self) -> &Follow {
         &self.follow
+    }
+
+    pub fn reloads(&self) -> &Arc<ReloadLog> {
+        &self.reloads
     }
 
     pub fn current(&self) -> Arc<Current> {
@@ -178,7 +199,20 @@ impl Plane {
     }
 
     pub async fn census(&self) -> Census {
-        Census::take(self.data()).await
+        Census {
+            advertised: self.advertised.counts(),
+            ..Census::take(self.data()).await
+        }
+    }
+
+    /// For somebody who wants to see how much is advertised: that is counted now and then from now on.
+    pub async fn census_with_advertised(&self) -> Census {
+        self.advertised.want(self.data.now());
+        self.census().await
+    }
+
+    pub fn advertised(&self) -> &Advertised {
+        &self.advertised
     }
 
     /// Starts to follow the RTR caches of the present configuration.
@@ -236,7 +270,7 @@ impl Plane {
         files: &VrpFiles,
         before: &Outside,
     ) -> Outside {
-        let say = self.feeds.rtr_say(self.data.now());
+        let say = self.feeds.rtr_say_of(&config.rpki, self.data.now());
         let (config, files, feeds) = (config.clone(), files.clone(), self.feeds.clone());
         let kept = before.clone();
         let merge =
@@ -425,6 +459,7 @@ impl Plane {
         let current = Arc::new(Current {
             config,
             exchange,
+            since: self.data.now(),
             problems: difference.problems.clone(),
         });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;

@@ -39,6 +39,9 @@ pub struct RehearsalView {
     pub announcers: Vec<AnnouncerChange>,
     /// For whom, worst first.
     pub receivers: Vec<ReceiverChange>,
+    /// Sessions that are up.
+    #[serde(default)]
+    pub up: u64,
     /// Clients that are up and whose session would begin anew.
     pub restarts: Vec<String>,
 }
@@ -109,8 +112,10 @@ pub async fn rehearse(
     let mut view = RehearsalView::of(&found, old);
     let census = Census::take(data.as_ref()).await;
     let up = census.cores.iter().flat_map(|core| &core.clients);
-    let up = up.filter(|client| client.state == "Established");
-    view.restarts = up.filter_map(|up| restart(old, new, up.slot)).collect();
+    for client in up.filter(|client| client.state == "Established") {
+        view.up += 1;
+        view.restarts.extend(restart(old, new, client.slot));
+    }
     Ok(view)
 }
 
@@ -201,6 +206,7 @@ impl RehearsalView {
                     ..change
                 })
                 .collect(),
+            up: 0,
             restarts: Vec::new(),
         };
         view.sort();

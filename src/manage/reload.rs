@@ -1,6 +1,7 @@
 //! Reloads: rehearsed first where bounds are set, for the time being until they are confirmed where that
 //! was asked for. And draining, before the server stops (RFC 8326).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub struct ReloadOptions {
     /// Instead of those of `[reload]`.
     pub max_rejected: Option<Bound>,
     pub max_lost: Option<Bound>,
+    pub max_restarts: Option<Bound>,
     /// Whatever the bounds say, and though the VRPs are far fewer than they were.
     pub force: bool,
     /// Roll back unless a confirmation comes within so many seconds.
@@ -60,7 +62,11 @@ pub struct TooMuch {
 
 /// The reload that awaits its confirmation, if one does.
 #[derive(Default)]
-pub struct Unconfirmed(Mutex<Option<Before>>);
+pub struct Unconfirmed {
+    before: Mutex<Option<Before>>,
+    /// The last reload was rolled back: the files still hold what was taken back.
+    is_rolled_back: AtomicBool,
+}
 
 /// What was in force before it.
 struct Before {
@@ -83,19 +89,16 @@ struct Read {
 
 impl Unconfirmed {
     fn lock(&self) -> MutexGuard<'_, Option<Before>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.before.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Plane {
-    /// Reads the files again, those from outside too, and brings them into force.
-    pub async fn reload(
+    /// Of [`Plane::reload`]: one that is no dry run.
+    pub(super) async fn reload_now(
         self: &Arc<Plane>,
         options: &ReloadOptions,
     ) -> Result<Reloaded, ChangeError> {
-        if options.dry_run {
-            return self.reload_dry(options).await;
-        }
         let mut changes = self.changes.lock().await;
         if let Some(left) = self.confirmation_left() {
             return Err(ChangeError::Unconfirmed {
@@ -115,8 +118,9 @@ impl Plane {
             false => None,
         };
         let difference = self.put_into_force(draft).await?;
+        self.note_rolled_back(false);
         if options.force {
-            self.feeds().accept_vrps();
+            self.feeds().accept_shrink();
         }
         self.feeds().keep_files(read.files);
         self.feeds().keep_copies(read.copying);
@@ -144,11 +148,15 @@ impl Plane {
     }
 
     /// What a reload would change. Other changes do not wait for it.
-    async fn reload_dry(&self, options: &ReloadOptions) -> Result<Reloaded, ChangeError> {
+    pub(super) async fn reload_dry(
+        &self,
+        options: &ReloadOptions,
+    ) -> Result<Reloaded, ChangeError> {
         let changes = self.changes.lock().await.clone();
         let current = self.current();
         let mut read = self.read(&changes).await?;
-        if read.config.rpki.caches != current.config.rpki.caches {
+        let caches = &read.config.rpki.caches;
+        if !caches.is_empty() && *caches != current.config.rpki.caches {
             let what =
                 "rpki.caches changes: what the new caches say is not known yet, and not in this";
             read.warnings.push(what.to_owned());
@@ -187,7 +195,12 @@ impl Plane {
 
     /// Reads everything that a reload reads; what is in use stays as it is.
     async fn read(&self, changes: &Changes) -> Result<Read, ChangeError> {
-        let config = Arc::new(config::load(self.file()).map_err(ChangeError::Configuration)?);
+        let file = self.file().to_owned();
+        // Long lists take seconds.
+        let load = tokio::task::spawn_blocking(move || config::load(&file));
+        let broken = |error| ChangeError::Refused(format!("the configuration: {error}"));
+        let config = load.await.map_err(broken)?;
+        let config = Arc::new(config.map_err(ChangeError::Configuration)?);
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         for warning in &warnings {
             warn!("{warning}");
@@ -266,9 +279,12 @@ impl Plane {
     }
 
     /// Looks for new files from outside, without a word from the operator: within the bounds of
-    /// `[reload]`. Lets up who waited for them.
+    /// `[reload]`. Lets up who waited for them. After a rollback the operator is waited for.
     pub async fn take_files(self: &Arc<Plane>) {
         let mut changes = self.changes.lock().await;
+        if self.is_rolled_back() {
+            return;
+        }
         let config = self.current().config.clone();
         let mut kept = changes.clone();
         let (_, copying) = self.read_irr(&config, &mut kept).await;
@@ -303,23 +319,28 @@ impl Plane {
         let current = self.current();
         let sections: [&ReloadLimits; 2] = [&current.config.reload, &new.reload];
         let mut limits = Vec::new();
-        let mut add = |is_lost, asked: Option<Bound>, of: fn(&ReloadLimits) -> Option<Bound>| {
+        let mut add = |what, asked: Option<Bound>, of: fn(&ReloadLimits) -> Option<Bound>| {
             let by_section = sections.iter().filter_map(|section| of(section));
             match asked {
                 Some(bound) => limits.push(Limit {
                     bound,
-                    is_lost,
+                    what,
                     is_asked: true,
                 }),
                 None => limits.extend(by_section.map(|bound| Limit {
                     bound,
-                    is_lost,
+                    what,
                     is_asked: false,
                 })),
             }
         };
-        add(false, options.max_rejected, |limits| limits.max_rejected);
-        add(true, options.max_lost, |limits| limits.max_lost);
+        add(What::Rejected, options.max_rejected, |limits| {
+            limits.max_rejected
+        });
+        add(What::Lost, options.max_lost, |limits| limits.max_lost);
+        add(What::Restarts, options.max_restarts, |limits| {
+            limits.max_restarts
+        });
         limits.dedup();
         limits
     }
@@ -385,7 +406,9 @@ impl Plane {
             ),
             _ => return true,
         };
-        let (files, _) = read_vrps(&config.rpki, &files, wall_clock());
+        let (mut newest, _) = read_vrps(&config.rpki, &files, wall_clock());
+        take_back(&mut newest, &self.feeds().files(), &files);
+        let files = newest;
         let mut kept = changes.clone();
         kept.inputs.irr = irr;
         let before = &changes.inputs.outside;
@@ -394,6 +417,7 @@ impl Plane {
             Ok(difference) => {
                 *changes = kept;
                 *self.unconfirmed.lock() = None;
+                self.note_rolled_back(true);
                 self.feeds().keep_files(files);
                 self.follow_rtr();
                 error!(
@@ -409,6 +433,28 @@ impl Plane {
                 false
             }
         }
+    }
+
+    fn note_rolled_back(&self, is_so: bool) {
+        let noted = &self.unconfirmed.is_rolled_back;
+        noted.store(is_so, Ordering::Relaxed);
+    }
+
+    /// Whether files are left alone until the next reload, as they hold what was taken back.
+    pub(super) fn is_rolled_back(&self) -> bool {
+        self.unconfirmed.is_rolled_back.load(Ordering::Relaxed)
+    }
+
+    /// What is doubtful about what is in force, in sentences.
+    pub fn warnings(&self) -> Vec<String> {
+        let current = self.current();
+        let mut warnings = self.feeds().warnings(&current.exchange.outside);
+        if self.is_rolled_back() && (current.config.irr.watch.is_some() || self.is_waiting()) {
+            let told = "the last reload was rolled back: new files from outside are not taken until the next \
+                        rialto reload, as they may be what was taken back";
+            warnings.push(told.to_owned());
+        }
+        warnings
     }
 
     pub fn is_draining(&self) -> bool {
@@ -456,12 +502,29 @@ impl Changes {
     }
 }
 
+/// A file that says what it said when the reload read it says again what it said before.
+fn take_back(newest: &mut VrpFiles, in_force: &VrpFiles, before: &VrpFiles) {
+    for (name, said) in newest {
+        let is_of_reload = in_force.get(name) == Some(&*said);
+        if let Some(before) = before.get(name).filter(|_| is_of_reload) {
+            *said = before.clone();
+        }
+    }
+}
+
+/// What a bound is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum What {
+    Rejected,
+    Lost,
+    Restarts,
+}
+
 /// One bound of a reload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Limit {
     bound: Bound,
-    /// Prefixes lost, not paths rejected.
-    is_lost: bool,
+    what: What,
     /// By the command, not by the configuration.
     is_asked: bool,
 }
@@ -503,18 +566,24 @@ fn over(
 /// The bounds that it passes, in sentences.
 fn passed(limits: &[Limit], rehearsal: &RehearsalView) -> Vec<String> {
     let sentence = |limit: &Limit| {
-        let (count, all, what, key) = match limit.is_lost {
-            false => (
+        let (count, all, what, key) = match limit.what {
+            What::Rejected => (
                 rehearsal.newly_rejected,
                 rehearsal.accepted,
                 "accepted paths would be rejected or withdrawn",
                 "max_rejected",
             ),
-            true => (
+            What::Lost => (
                 rehearsal.lost,
                 rehearsal.served,
                 "prefixes, counted for each client that has them, would be lost",
                 "max_lost",
+            ),
+            What::Restarts => (
+                rehearsal.restarts.len() as u64,
+                rehearsal.up,
+                "sessions that are up would begin anew",
+                "max_restarts",
             ),
         };
         let source = match limit.is_asked {

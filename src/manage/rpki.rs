@@ -1,6 +1,7 @@
 //! RPKI data from RTR caches and files, put together. Owns which caches are asked, and what those said that
 //! are asked no more.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -18,10 +19,18 @@ use super::vrp_files::VrpFiles;
 pub struct Rtr {
     sources: RpkiSources,
     caches: Option<RtrCaches>,
-    /// What was heard of those before, and until when it may stand in for these.
-    carried: Option<(Arc<RpkiFeed>, Time)>,
-    /// Something was heard since the start.
+    /// What was heard of those before, which may stand in for these.
+    carried: Option<Heard>,
+    /// Something was heard since there are any.
     has_come: bool,
+}
+
+/// What caches said that are asked no more.
+#[derive(Clone)]
+struct Heard {
+    caches: Vec<SocketAddr>,
+    feed: Arc<RpkiFeed>,
+    until: Time,
 }
 
 /// What the caches say together.
@@ -46,13 +55,11 @@ impl Rtr {
         if self.sources.caches == sources.caches && self.sources.expire == sources.expire {
             return None;
         }
-        if let RtrSay::Feed(feed) = self.say(now) {
-            self.carried = Some((feed, now + sources.expire));
-        }
+        self.carried = self.heard(sources, now);
         self.sources = sources.clone();
         self.caches = None;
         if sources.caches.is_empty() {
-            self.carried = None;
+            self.has_come = false;
             return None;
         }
         let config = RtrConfig::new(sources.caches.clone(), sources.expire);
@@ -62,27 +69,44 @@ impl Rtr {
         Some(feed)
     }
 
-    pub fn say(&mut self, now: Time) -> RtrSay {
-        let Some(caches) = &self.caches else {
+    /// What the caches of a configuration say, or would if it came into force now: those that it does not
+    /// name say nothing any more, but for as long as those that it does are not heard. `None`: of this one.
+    pub fn say(&mut self, sources: Option<&RpkiSources>, now: Time) -> RtrSay {
+        let own = self.sources.clone();
+        let sources = sources.unwrap_or(&own);
+        if sources.caches.is_empty() {
             return RtrSay::NotConfigured;
+        }
+        match self.heard(sources, now) {
+            Some(heard) => RtrSay::Feed(heard.feed),
+            None if self.has_come => RtrSay::Expired,
+            None => RtrSay::NotYet,
+        }
+    }
+
+    /// What there is for this configuration: best what its own caches said.
+    fn heard(&mut self, sources: &RpkiSources, now: Time) -> Option<Heard> {
+        self.carried.take_if(|carried| carried.until <= now);
+        let own = |carried: &&Heard| carried.caches == sources.caches;
+        let back = (self.carried.as_ref()).filter(|_| self.sources.caches != sources.caches);
+        if let Some(back) = back.filter(own) {
+            return Some(back.clone());
+        }
+        let caches = self.caches.as_ref()?;
+        let Some(feed) = caches.feed().borrow().clone() else {
+            return self.carried.clone();
         };
-        // A cache without a single VRP has nothing to say yet.
-        let feed = caches.feed().borrow().clone();
-        if let Some(feed) = feed.filter(|feed| !feed.vrps.is_empty()) {
-            self.carried = None;
-            self.has_come = true;
-            return RtrSay::Feed(feed);
-        }
-        match &self.carried {
-            Some((feed, until)) if now < *until => RtrSay::Feed(feed.clone()),
-            _ if self.has_come => RtrSay::Expired,
-            _ => RtrSay::NotYet,
-        }
+        self.has_come = true;
+        Some(Heard {
+            caches: self.sources.caches.clone(),
+            feed,
+            until: now + self.sources.expire,
+        })
     }
 
     /// When what others said holds no more.
     pub fn carried_until(&self) -> Option<Time> {
-        self.carried.as_ref().map(|(_, until)| *until)
+        self.carried.as_ref().map(|carried| carried.until)
     }
 
     pub fn statuses(&self) -> Vec<CacheStatus> {
@@ -120,6 +144,10 @@ impl Merger {
         };
         if !is_there {
             return Outside::default();
+        }
+        if *say == RtrSay::NotYet && files.is_empty() {
+            // A cache in place of files: what those said holds until it is heard.
+            return before.clone();
         }
         let feed = match say {
             RtrSay::Feed(feed) => Some(&**feed),
@@ -259,7 +287,7 @@ mod tests {
             &Outside::default(),
         );
         let none = Outside::default();
-        let cases: [(&str, RtrSay, VrpFiles, &Outside, Option<usize>); 15] = [
+        let cases: [(&str, RtrSay, VrpFiles, &Outside, Option<usize>); 16] = [
             (
                 "a file alone is data",
                 RtrSay::NotConfigured,
@@ -292,6 +320,13 @@ mod tests {
                 "where files were all there was, a new cache takes nothing away",
                 RtrSay::NotYet,
                 file(&["192.0.2.0/24"]),
+                &held,
+                Some(1),
+            ),
+            (
+                "where a cache takes the place of files, they are in use until it is heard",
+                RtrSay::NotYet,
+                VrpFiles::new(),
                 &held,
                 Some(1),
             ),

@@ -2,5 +2,6 @@
 //! Ordinary I/O for the management plane; knows nothing of the data path.
 
 pub mod irr;
+pub mod regular_file;
 pub mod rtr;
 pub mod vrp_file;

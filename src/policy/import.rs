@@ -12,7 +12,7 @@ use crate::base::{Asn, Family, Prefix};
 use crate::wire::{AttributeSet, NextHop};
 
 use super::bogons::{BOGON_ASNS, PrefixList};
-use super::class::{IrrPrefixClass, PrefixClass, RovClass};
+use super::class::{IrrOriginClass, IrrPrefixClass, PrefixClass, RovClass};
 use super::irr_check::{IrrChecks, SetOrigin};
 use super::{
     AspaSet, AspaState, ControlScheme, IrrSet, RejectReason, RovState, TRANSIT_FREE_ASNS, VrpSet,
@@ -358,11 +358,8 @@ impl ImportPolicy {
         if self.rpki_invalid || self.rpki_unknown {
             class = self.check_rov(class, prefix, of_set.origin, outside);
         }
-        if class.is_accepted() && class.is_blackhole() && !is_proven(class) {
-            class = class.with_blackhole(false);
-            if let Some(reason) = self.check_length(prefix, class) {
-                class = self.found(class, reason);
-            }
+        if class.is_accepted() && class.is_blackhole() && !self.is_proven(class, of_set.origin) {
+            class = self.as_ordinary(class, prefix, of_set.origin, outside);
         }
         match self.quarantined && class.is_accepted() {
             true => class.with_rejected(RejectReason::Quarantined),
@@ -377,6 +374,34 @@ impl ImportPolicy {
             return Some(RejectReason::PrefixTooShort);
         }
         (prefix.len() > longest && !class.is_blackhole()).then_some(RejectReason::PrefixTooLong)
+    }
+
+    /// Whether the client has shown that the address space is its own to drop (RFC 7999 §3.3). A ROA says so
+    /// of its origin only, which anybody can write behind their own ASN.
+    fn is_proven(&self, class: PrefixClass, origin: Option<Asn>) -> bool {
+        use IrrPrefixClass::*;
+        let is_registered = matches!(class.irr_prefix(), Exact | MoreSpecific | Roa | WhiteList);
+        let is_origin_theirs =
+            origin == Some(self.client_asn) || class.irr_origin() == IrrOriginClass::Present;
+        is_registered || class.rov() == RovClass::Valid && is_origin_theirs
+    }
+
+    /// What asks to be dropped in vain is a route like others, without what was forgiven.
+    fn as_ordinary(
+        &self,
+        class: PrefixClass,
+        prefix: &Prefix,
+        origin: Option<Asn>,
+        outside: &Outside,
+    ) -> PrefixClass {
+        let mut class = class.with_blackhole(false);
+        if let Some(reason) = self.check_length(prefix, class) {
+            class = self.found(class, reason);
+        }
+        match class.is_accepted() && class.rov() == RovClass::Valid {
+            true => self.check_rov(class, prefix, origin, outside),
+            false => class,
+        }
     }
 
     fn check_rov(
@@ -472,11 +497,4 @@ impl ImportPolicy {
         let state = aspas.verify_upstream(set.as_path_asns(), set.has_as_set());
         (state == AspaState::Invalid).then_some(RejectReason::AspaInvalid)
     }
-}
-
-/// Whether the client has shown that the address space is its own to drop (RFC 7999 §3.3).
-fn is_proven(class: PrefixClass) -> bool {
-    use IrrPrefixClass::*;
-    let is_registered = matches!(class.irr_prefix(), Exact | MoreSpecific | Roa | WhiteList);
-    is_registered || class.rov() == RovClass::Valid
 }

@@ -49,6 +49,7 @@ fn wrong_words_end_with_two() {
         &["reload", "--confirm", "60s", "--dry-run"],
         &["reload", "--max-lost", "some"],
         &["reload", "--force", "--max-lost", "1%"],
+        &["reload", "--force", "--max-restarts", "0"],
         &["drain", "--undo", "--stop"],
         &["drain", "--wait", "2d"],
         &["client", "a"],

@@ -8,6 +8,26 @@ use super::problems::{Case, check};
 
 const CASES: &[Case] = &[
     Case {
+        name: "AS-SETs whose names become that of one file",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n\
+               [[client]]\nasn = 10001\naddress = \"192.0.2.2\"\n\
+               irr.as_sets = [\"AS-BIG:AS-CONE\", \"AS-BIG\", \"AS-A-B\"]\n\
+               [[client]]\nasn = 10002\naddress = \"192.0.2.3\"\n\
+               irr.as_sets = [\"as-big\", \"AS-BIG_AS-CONE\", \"AS-A_B\"]\n",
+        problems: &[
+            (
+                8,
+                "client.irr.as_sets",
+                "AS-BIG:AS-CONE and AS-BIG_AS-CONE have the same file, as ':' is written '_' in its name",
+            ),
+            (
+                8,
+                "client.irr.as_sets",
+                "AS-A-B and AS-A_B have the same file in a cache of arouteserver",
+            ),
+        ],
+    },
+    Case {
         name: "the exchange's own prefixes are prefixes",
         text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\nlan = [\"192.0.2.0\", \"192.0.2.0/24+\", 7]\n",
         problems: &[

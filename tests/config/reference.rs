@@ -5,12 +5,13 @@ use std::fs;
 use rialto::config::{REFERENCE, load};
 
 /// Settings that are examples, by how they begin.
-const EXAMPLES: [&str; 16] = [
+const EXAMPLES: [&str; 17] = [
     "include",
     "families",
     "send_hold_time",
     "congestion_control",
     "password_file",
+    "session_name = \"pb_",
     "next_hops",
     "sessions",
     "shards",
@@ -119,7 +120,7 @@ fn its_examples_can_be_used() {
 
 #[test]
 fn it_names_every_key() {
-    const SECTIONS: [&str; 27] = [
+    const SECTIONS: [&str; 28] = [
         "server",
         "server.attributes",
         "cores",
@@ -129,6 +130,7 @@ fn it_names_every_key() {
         "startup",
         "fanout",
         "reload",
+        "looking_glass",
         "lists",
         "irr",
         "rpki",

@@ -1,4 +1,5 @@
 //! A BMP collector, which keeps what it is told and is compared with the tables.
+#![allow(clippy::disallowed_methods, reason = "a collector keeps real time")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

@@ -96,7 +96,7 @@ impl Fake {
                 epoch: SessionEpoch(1),
                 families,
                 class: EncodingClass::PLAIN,
-                router_id: Ipv4Addr::new(192, 0, 2, slot as u8 + 1),
+                router_id: Ipv4Addr::from(0xc000_0201 + u32::from(slot)),
             };
             (0..state.shards.len())
                 .for_each(|shard| state.step(shard, ToShard::ClientUp(up.clone())));
@@ -213,6 +213,7 @@ impl Fake {
                 slot: ClientSlot(slot),
                 epoch: SessionEpoch(1),
                 generation: state.exchange.generation,
+                heard: NOW,
                 updates: vec![RouteUpdate {
                     seq: 1,
                     set: Some(set.clone()),

@@ -151,7 +151,7 @@ fn a_dump_has_all_accepted_paths_grouped_by_prefix() {
     assert_eq!(read.iter().map(line).collect::<BTreeSet<_>>(), due);
     let communities = |elem: &BgpElem| elem.communities.as_ref().map(Vec::len);
     assert!(read.iter().all(|elem| communities(elem) == Some(2)));
-    let records = parser(&file).into_record_iter();
+    let records = parser(file).into_record_iter();
     assert_eq!(records.count(), 4, "the index, and one for each prefix");
 
     if let Some(lines) = bgpdump(file) {

@@ -27,7 +27,7 @@ pub fn with_routes_under(sections: &str) -> Server {
     server
 }
 
-fn set(slot: u16) -> Arc<AttributeSet> {
+pub fn set(slot: u16) -> Arc<AttributeSet> {
     SetBuilder::new()
         .next_hop(std::net::Ipv4Addr::new(192, 0, 2, slot as u8 + 1))
         .as_path(&[10_001 + u32::from(slot)])
@@ -116,6 +116,22 @@ fn clients_that_go_and_sessions_that_begin_anew_are_told() {
 }
 
 #[test]
+fn a_reload_that_begins_too_many_sessions_anew_is_refused() {
+    let server = with_routes();
+    server.write_clients(&format!(
+        "[reload]\nmax_restarts = 2\n[defaults]\nhold_time = 30\n{THREE}"
+    ));
+    let why = "3 of 3 sessions that are up would begin anew (100.0 %), and [reload] max_restarts allows 2";
+    for words in [&["reload"][..], &["reload", "--dry-run"]] {
+        let (status, text) = server.says(words);
+        assert!(status == 1 && text.contains(why), "{words:?}: {text}");
+        assert_eq!(reload_count(&server), 0, "{words:?}");
+    }
+    let (status, text) = server.says(&["reload", "--max-restarts", "100%"]);
+    assert_eq!((status, reload_count(&server)), (0, 1), "{text}");
+}
+
+#[test]
 fn a_dry_run_of_a_bad_configuration_says_what_a_reload_would() {
     let server = with_routes();
     std::fs::write(server.file(), "nonsense").unwrap();
@@ -174,6 +190,12 @@ fn a_reload_over_its_bounds_is_refused() {
             "[reload]\nmax_rejected = \"5%\"\nmax_lost = 4\n",
             &["--max-rejected", "60%"],
             Some("and [reload] max_lost allows 4"),
+        ),
+        (
+            "no session begins anew",
+            "[reload]\nmax_restarts = \"10%\"\n",
+            &["--max-restarts", "0"],
+            None,
         ),
         (
             "by force",

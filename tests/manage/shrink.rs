@@ -7,7 +7,7 @@ use crate::rtr::cache::{Cache, Says};
 use super::{Server, THREE};
 
 /// On a thread of its own, for as long as the tests run.
-fn cache(says: Says) -> Cache {
+pub fn cache(says: Says) -> Cache {
     let (report, started) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let tokio = tokio::runtime::Builder::new_current_thread()

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use rialto::base::Asn;
 use rialto::policy::{
-    BlackholeRequests, ControlAction, ControlScheme, IrrOriginClass, IrrPrefixClass, RejectReason,
-    RovClass, SchemeOptions,
+    BlackholeRequests, ControlAction, ControlScheme, IrrChecks, IrrOriginClass, IrrPrefixClass,
+    RejectReason, RovClass, SchemeOptions,
 };
 
 use crate::checks::{ORDER, spoiled};
 use crate::outside::Cases;
-use crate::world::{SERVER, World, irr_set, vrps};
+use crate::world::{CLIENT, SERVER, World, irr_set, vrps};
 
 use RejectReason::*;
 
@@ -124,6 +124,70 @@ fn blackhole_routes_may_be_longer() {
         IrrOriginClass::Present,
     );
     assert_eq!(said, expected, "the length alone is forgiven");
+}
+
+#[test]
+fn a_roa_proves_the_space_of_its_origin_alone() {
+    let cases: Cases<'_, bool> = &[
+        (
+            "the client's own",
+            |w| {
+                (w.path, w.origin) = (vec![], Some(CLIENT));
+                w.outside.vrps = vrps(&[("193.0.0.0/21", 21, CLIENT.0)]);
+            },
+            Ok(()),
+            true,
+        ),
+        (
+            "somebody else's, whose ASN anybody can write behind their own",
+            |_| {},
+            Err(PrefixTooLong),
+            false,
+        ),
+        (
+            "that of an origin that the client registered",
+            |w| w.checks.irr = of_origins(&[3333]),
+            Ok(()),
+            true,
+        ),
+        (
+            "not that of one that it did not",
+            |w| {
+                w.checks.irr = of_origins(&[3334]);
+                w.checks.remarks = vec![IrrOrigin];
+            },
+            Err(PrefixTooLong),
+            false,
+        ),
+        (
+            "what is no blackhole route then is validated like any other",
+            |w| w.prefix = "193.0.0.0/24",
+            Err(RpkiInvalid),
+            false,
+        ),
+        (
+            "and may be Valid",
+            |w| w.prefix = "193.0.0.0/21",
+            Ok(()),
+            false,
+        ),
+    ];
+    for (case, change, verdict, is_one) in cases {
+        let mut world = blackhole();
+        world.checks.irr = None;
+        change(&mut world);
+        let found = (world.verdict().map(drop), world.class().is_blackhole());
+        assert_eq!(found, (*verdict, *is_one), "{case}");
+    }
+}
+
+/// The client registered origins, and no prefixes.
+fn of_origins(origins: &[u32]) -> Option<IrrChecks> {
+    Some(IrrChecks {
+        set: irr_set(&[], origins),
+        origin: true,
+        ..IrrChecks::default()
+    })
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub enum Refusal {
 }
 
 pub struct Says {
+    /// So many connections are cut at their first query, as by a proxy with nothing behind it.
+    pub cuts: u32,
     pub version_max: u8,
     pub refusal: Refusal,
     pub session: u16,
@@ -51,6 +53,7 @@ pub struct Says {
 impl Says {
     pub fn new(session: u16, numbers: impl IntoIterator<Item = u32>) -> Says {
         Says {
+            cuts: 0,
             version_max: 2,
             refusal: Refusal::Says,
             session,
@@ -245,6 +248,10 @@ fn answer(says: &mut Says, header: &[u8; 8], body: &[u8]) -> (Vec<u8>, bool) {
             says.errors.push(field);
             return (Vec::new(), true);
         }
+    }
+    if says.cuts > 0 {
+        says.cuts -= 1;
+        return (Vec::new(), true);
     }
     if let Some(octets) = &says.octets {
         return (octets.clone(), false);

@@ -1,6 +1,7 @@
 //! The RTR client against caches on loopback that say what a test wants.
 
 pub mod cache;
+mod doubtful;
 
 use std::sync::Arc;
 use std::time::Duration;

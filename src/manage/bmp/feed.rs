@@ -215,7 +215,7 @@ impl<'p> Feed<'p> {
                 peer.push_up(out);
                 self.peers.insert(entry.slot, peer);
             }
-            TappedWhat::Down(why) if !known.is_some_and(|known| known.up.since > entry.at) => {
+            TappedWhat::Down(why) if known.is_none_or(|known| known.up.since <= entry.at) => {
                 if let Some(peer) = self.peers.remove(&entry.slot) {
                     peer.push_down(out, at, why);
                 }

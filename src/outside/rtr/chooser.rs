@@ -12,6 +12,11 @@ use super::client::{Loaded, News, Report};
 use super::payload::Payload;
 use super::{CacheState, CacheStatus, RpkiFeed, RtrConfig};
 
+/// A cache that says so has lost what it had, or has not got it yet: whoever believed it would let pass all
+/// that is Invalid.
+const EMPTY: &str =
+    "it has not a single VRP, which counts as no data: what it said before holds until it expires";
+
 pub struct Chooser {
     choice: Choice,
     /// What each cache said last, in the order of preference.
@@ -89,7 +94,7 @@ impl Chooser {
         self.show_news(cache, &news);
         match news {
             News::Connecting | News::Loading => {}
-            News::NoData | News::Lost(_) => self.choice.handle_lost(cache, now),
+            News::NoData | News::Empty | News::Lost(_) => self.choice.handle_lost(cache, now),
             News::Loaded(loaded) => {
                 self.choice.handle_loaded(cache, loaded.valid, now);
                 if let Some(place) = self.loaded.get_mut(cache) {
@@ -116,6 +121,10 @@ impl Chooser {
                 News::Connecting => status.state = CacheState::Connecting,
                 News::Loading => status.state = CacheState::Loading,
                 News::NoData => status.state = CacheState::NoData,
+                News::Empty => {
+                    status.state = CacheState::NoData;
+                    status.last_error = Some(EMPTY.to_owned());
+                }
                 News::Lost(error) => {
                     status.state = CacheState::Down;
                     status.last_error = Some(error.clone());

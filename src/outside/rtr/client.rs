@@ -39,6 +39,8 @@ pub enum News {
     Loaded(Loaded),
     /// The cache is there, but has nothing to say.
     NoData,
+    /// It says that there is not a single VRP.
+    Empty,
     Lost(String),
 }
 
@@ -70,6 +72,10 @@ enum ClientError {
     Apply(#[from] ApplyError),
     #[error("its data could not be worked in")]
     Interrupted,
+    #[error(
+        "asking it in version {VERSION_MAX} again: it has never said that it does not speak that"
+    )]
+    Climb,
 }
 
 impl ClientError {
@@ -121,6 +127,10 @@ pub struct Client {
     intervals: Intervals,
     /// The version to begin with next time, where it is not the highest.
     next_version: Option<u8>,
+    /// That version is lower because connections were cut, not because the cache said so.
+    is_guess: bool,
+    /// The version of what it has said that holds.
+    spoken: Option<u8>,
     /// Connections that were cut before any answer.
     cuts: u32,
     loaded_at: Option<Instant>,
@@ -147,6 +157,8 @@ impl Client {
             known: None,
             intervals: Intervals::default(),
             next_version: None,
+            is_guess: false,
+            spoken: None,
             cuts: 0,
             loaded_at: None,
             failures: 0,
@@ -186,6 +198,7 @@ impl Client {
         }
         self.forget_what_expired();
         let version = self.next_version.take().unwrap_or(VERSION_MAX);
+        self.is_guess &= version < VERSION_MAX;
         let mut session = Session::new(version, self.known, self.entries_max);
         let mut wire = Wire::new(stream);
         let ended = self.converse(&mut session, &mut wire).await;
@@ -207,6 +220,7 @@ impl Client {
             self.known = None;
             self.payload = Payload::default();
             self.loaded_at = None;
+            self.spoken = None;
         }
     }
 
@@ -220,14 +234,18 @@ impl Client {
         let mut asked_at = self.ask(session, wire).await?;
         let mut heard_at = asked_at;
         let mut ask_at = asked_at;
+        let climb_at = self.is_guess.then(|| asked_at + self.timing.climb);
         while !self.reports.is_closed() {
             let deadline = match session.is_idle() {
-                true => ask_at,
+                true => climb_at.map_or(ask_at, |climb_at| ask_at.min(climb_at)),
                 false => (heard_at + self.timing.answer).min(asked_at + self.timing.exchange),
             };
             let received = match timeout_at(deadline, wire.receive()).await {
                 Ok(received) => received?,
                 Err(_) if session.is_idle() => {
+                    if climb_at.is_some_and(|climb_at| climb_at <= Instant::now()) {
+                        return Err(ClientError::Climb);
+                    }
                     asked_at = self.ask(session, wire).await?;
                     heard_at = asked_at;
                     continue;
@@ -251,6 +269,9 @@ impl Client {
                     let refresh = Duration::from_secs(u64::from(self.intervals.refresh_s));
                     ask_at = match session.is_behind() {
                         true => asked_at + self.timing.gap,
+                        false if self.payload.vrps.is_empty() => {
+                            Instant::now() + self.timing.no_data_retry
+                        }
                         false => Instant::now() + refresh,
                     };
                 }
@@ -287,6 +308,7 @@ impl Client {
         self.known = Some(known);
         self.intervals = intervals;
         self.loaded_at = Some(Instant::now());
+        self.spoken = Some(known.version);
         self.cuts = 0;
         self.last_words.clear();
         let (vrps, aspas) = (self.payload.vrps.len(), self.payload.aspas.len());
@@ -305,12 +327,15 @@ impl Client {
                 self.address
             ),
         }
-        self.report(News::Loaded(Loaded {
-            payload: self.payload.clone(),
-            known,
-            valid: Duration::from_secs(u64::from(intervals.expire_s)),
-            at: wall_clock(),
-        }))
+        self.report(match vrps {
+            0 => News::Empty,
+            _ => News::Loaded(Loaded {
+                payload: self.payload.clone(),
+                known,
+                valid: Duration::from_secs(u64::from(intervals.expire_s)),
+                at: wall_clock(),
+            }),
+        })
         .await;
         Ok(())
     }
@@ -326,13 +351,13 @@ impl Client {
                 "RTR cache {}: asking it in version 1 now, which has no ASPAs; a newer release of it may help",
                 self.address
             );
-            self.next_version = Some(1);
+            (self.next_version, self.is_guess) = (Some(1), false);
             return;
         }
         let lower = |version: u8| version.checked_sub(1).unwrap_or(VERSION_MAX);
         if !session.is_settled() && error.is_refusal() {
             // It names no version that was not refused yet.
-            self.next_version = Some(lower(session.version()));
+            (self.next_version, self.is_guess) = (Some(lower(session.version())), false);
             return;
         }
         if session.is_settled() || !error.is_cut() {
@@ -340,13 +365,17 @@ impl Client {
         }
         if session.version() != begun {
             // It has named a version and hung up.
-            self.next_version = Some(session.version());
+            (self.next_version, self.is_guess) = (Some(session.version()), false);
             return;
         }
-        // One that hangs up on a version that it does not know: two tries at each.
+        // One may hang up on a version that it does not know (RFC 8210 §7): two tries at each. What it has
+        // spoken it knows, and it is rather a proxy before it that hangs up.
         self.cuts += 1;
-        let is_second = self.cuts.is_multiple_of(2);
-        self.next_version = Some(if is_second { lower(begun) } else { begun });
+        let is_known = self.spoken.is_some_and(|spoken| begun <= spoken);
+        self.next_version = Some(begun);
+        if !is_known && self.cuts.is_multiple_of(2) {
+            (self.next_version, self.is_guess) = (Some(lower(begun)), true);
+        }
     }
 
     /// Longer after each failure, but not longer than the cache asks for.
@@ -363,6 +392,9 @@ impl Client {
         if words == self.last_words {
             debug!("RTR cache {}: {words}", self.address);
             return;
+        }
+        if matches!(error, ClientError::Climb) {
+            return info!("RTR cache {}: {words}", self.address);
         }
         warn!(
             "RTR cache {}: {words}; trying again in {} s",

@@ -72,6 +72,8 @@ pub struct RtrTiming {
     pub pause_max: Duration,
     /// Until a cache without data is asked again.
     pub no_data_retry: Duration,
+    /// Until a cache that is asked in a lower version, though it never said so, is asked in the highest again.
+    pub climb: Duration,
     /// Between two queries, and between two changes of the feed, at least.
     pub gap: Duration,
     /// How long a preferred cache must be well before it takes over from another.
@@ -90,6 +92,7 @@ impl Default for RtrTiming {
             pause: Duration::from_secs(1),
             pause_max: Duration::from_secs(60),
             no_data_retry: Duration::from_secs(15),
+            climb: Duration::from_secs(3600),
             gap: Duration::from_millis(100),
             settle: Duration::from_secs(10),
             patience: Duration::from_secs(60),
@@ -121,7 +124,7 @@ pub enum CacheState {
     Loading,
     /// It has answered with what it has.
     Synchronised,
-    /// Connected, but it has no data.
+    /// Connected, but it has no data, or not a single VRP.
     NoData,
 }
 
@@ -206,7 +209,7 @@ impl RtrCaches {
     }
 
     /// Changes when the content does, at most once in each `gap`; `None` while no cache has data that
-    /// hold.
+    /// hold. Never without a VRP.
     pub fn feed(&self) -> watch::Receiver<Option<Arc<RpkiFeed>>> {
         self.feed.clone()
     }

@@ -35,7 +35,7 @@ pub enum ApplyError {
     UnknownVrp(Vrp),
     #[error("it withdrew what it had not announced: ASPA of AS{0}")]
     UnknownAspa(Asn),
-    #[error("it has more than {0} VRPs")]
+    #[error("it has more than {0} VRPs, ASPAs and providers of those")]
     TooMany(usize),
 }
 
@@ -52,8 +52,9 @@ impl ApplyError {
 }
 
 impl Payload {
-    /// What there is after an update; parts without a change are the same `Arc`s.
-    pub fn apply(&self, update: Update, vrps_max: usize) -> Result<Payload, ApplyError> {
+    /// What there is after an update; parts without a change are the same `Arc`s. `entries_max` bounds VRPs,
+    /// ASPAs and their providers together.
+    pub fn apply(&self, update: Update, entries_max: usize) -> Result<Payload, ApplyError> {
         let unchanged = |len: usize| len == 0 && !update.is_reset;
         let vrps = match unchanged(update.vrps.len()) {
             true => self.vrps.clone(),
@@ -62,9 +63,6 @@ impl Payload {
                     true => load_vrps(update.vrps)?,
                     false => change_vrps(&self.vrps, update.vrps)?,
                 };
-                if vrps.len() > vrps_max {
-                    return Err(ApplyError::TooMany(vrps_max));
-                }
                 keep_if_equal(&self.vrps, vrps)
             }
         };
@@ -76,7 +74,16 @@ impl Payload {
                 keep_if_equal(&self.aspas, merge_aspas(before, update.aspas)?)
             }
         };
-        Ok(Payload { vrps, aspas })
+        let payload = Payload { vrps, aspas };
+        match payload.entry_count() > entries_max {
+            true => Err(ApplyError::TooMany(entries_max)),
+            false => Ok(payload),
+        }
+    }
+
+    fn entry_count(&self) -> usize {
+        let of_aspa = |(_, providers): (Asn, &[Asn])| 1 + providers.len();
+        self.vrps.len() + self.aspas.iter().map(of_aspa).sum::<usize>()
     }
 }
 
@@ -202,7 +209,7 @@ mod tests {
     fn loaded() -> Payload {
         let aspas = vec![(aspa(1, &[7]), true), (aspa(2, &[8]), true)];
         let load = update(true, &[(3, true), (1, true), (2, true)], aspas);
-        Payload::default().apply(load, 3).unwrap()
+        Payload::default().apply(load, 7).unwrap()
     }
 
     /// What it is, whether it is a load, what changes, and what is held then.
@@ -255,11 +262,11 @@ mod tests {
                 "there is a bound",
                 false,
                 &[(9, true)],
-                Err(ApplyError::TooMany(3)),
+                Err(ApplyError::TooMany(7)),
             ),
         ];
         for (case, is_reset, changes, expected) in cases {
-            let after = loaded().apply(update(is_reset, changes, vec![]), 3);
+            let after = loaded().apply(update(is_reset, changes, vec![]), 7);
             let expected = expected.map(|all| all.iter().copied().map(vrp).collect::<Vec<_>>());
             assert_eq!(
                 after.map(|payload| payload.vrps.iter().collect::<Vec<_>>()),
@@ -304,6 +311,18 @@ mod tests {
                 false,
                 vec![(aspa(5, &[]), false)],
                 Err(ApplyError::UnknownAspa(Asn(5))),
+            ),
+            (
+                "as many as may be",
+                false,
+                vec![(aspa(3, &[7]), true)],
+                set(&[aspa(1, &[7]), aspa(2, &[8]), aspa(3, &[7])]),
+            ),
+            (
+                "each provider counts",
+                false,
+                vec![(aspa(3, &[7, 8]), true)],
+                Err(ApplyError::TooMany(9)),
             ),
         ];
         for (case, is_reset, changes, expected) in cases {

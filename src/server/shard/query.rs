@@ -27,6 +27,9 @@ impl Shard {
             ShardQuery::Stats => ShardReply::Stats(Box::new(self.statistics())),
             ShardQuery::Generation => ShardReply::Generation(self.settled_generation()),
             ShardQuery::Watch(question) => ShardReply::Watched(self.watch.answer(now, question)),
+            ShardQuery::Served { cursor, limit } => {
+                ShardReply::Served(self.served(*cursor, *limit))
+            }
             ShardQuery::Rehearse {
                 rehearsal,
                 cursor,
@@ -285,7 +288,7 @@ impl Shard {
             .map(|(variant, _)| *variant)
     }
 
-    fn assignments(&mut self, slot: PrefixSlot, scope: &Scope) -> Assignments {
+    pub(super) fn assignments(&mut self, slot: PrefixSlot, scope: &Scope) -> Assignments {
         let entry = self.table.entry(slot);
         let med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
         tables!(self).assign(&entry.paths, entry.family(), med, scope)

@@ -121,11 +121,15 @@ pub fn judge(options: &Options, client: &Client, net: &Net, heard: &Attributes) 
     note_rov(&mut judge, options, net, heard);
     let said = &judge.judgement;
     let is_theirs = ["exact", "more_specific", "roa", "white_list"].contains(&said.irr_prefix)
-        || said.rov == "valid";
+        || said.rov == "valid"
+            && (heard.origin_as() == Some(client.asn) || said.irr_origin == "present");
     if said.rejected.is_none() && blackhole && !is_theirs {
         judge.judgement.is_blackhole = false;
         let (_, longest) = checks.prefix_lengths[family(net)].unwrap_or((0, 128));
         judge.note(net.1 > longest, "prefix_too_long");
+        if judge.judgement.rejected.is_none() {
+            note_rov(&mut judge, options, net, heard);
+        }
     }
     judge.note(checks.quarantined, "quarantined");
     judge.judgement
