@@ -102,6 +102,7 @@ fn routes(announcer: u16, tagged: bool) -> Vec<ToShard> {
             slot: ClientSlot(announcer),
             epoch: SessionEpoch(1),
             generation: Generation(1),
+            heard: Time::NEVER,
             updates: Vec::new(),
             prefixes: Vec::new(),
         };

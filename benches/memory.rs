@@ -104,6 +104,7 @@ fn announce(shard: &mut Shard, slot: u16, prefixes: u32, per_set: u32) {
             slot: ClientSlot(slot),
             epoch: SessionEpoch(1),
             generation: Generation(1),
+            heard: Time::NEVER,
             updates: Vec::new(),
             prefixes: Vec::new(),
         };

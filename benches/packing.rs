@@ -66,6 +66,7 @@ fn batches(shard_count: u16) -> Vec<Arc<DeltaBatch>> {
             shard: ShardId(shard as u16),
             flush: 1,
             scheme: Arc::default(),
+            heard: Time::NEVER,
             groups: Vec::new(),
             octets: 0,
             prefixes: entries.iter().map(|entry| entry.2).collect(),

@@ -180,6 +180,7 @@ fn announce(shard: &mut Shard, slot: ClientSlot, number: u32) {
         slot,
         epoch: SessionEpoch(1),
         generation: Generation(1),
+        heard: Time::NEVER,
         updates: vec![update],
         prefixes,
     };

@@ -58,6 +58,8 @@ pub enum Command {
     Drain(DrainArgs),
     /// End the server: for good, or so that clients keep its routes until it is back
     Stop(StopArgs),
+    /// Have all routes written to a file (MRT), where [mrt] says
+    Dump(Control),
     /// Shut one client, let it back, restart it, ask it for its routes, or quarantine it
     Client(ClientArgs),
 }

@@ -1,4 +1,4 @@
-//! `rialto reload`, `rialto stop` and `rialto client …`, over the control socket.
+//! `rialto reload`, `rialto stop`, `rialto dump` and `rialto client …`, over the control socket.
 
 use std::path::PathBuf;
 
@@ -37,6 +37,10 @@ pub fn reload(args: &ReloadArgs) -> Result<Outcome, FetchError> {
         });
     }
     Ok(tell(&args.control, &response))
+}
+
+pub fn dump(control: &Control) -> Result<Outcome, FetchError> {
+    perform(control, &Request::Dump)
 }
 
 pub fn client(args: &ClientArgs) -> Result<Outcome, FetchError> {

@@ -39,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Reload(args) => told(control::reload(&args)),
         Command::Drain(args) => told(drain::drain(&args)),
         Command::Stop(args) => told(control::stop(&args)),
+        Command::Dump(control) => told(control::dump(&control)),
         Command::Client(args) => told(control::client(&args)),
         Command::Load(args) => loaded("load", crate::load::run(&args)),
         Command::Demo(args) => loaded(

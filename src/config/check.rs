@@ -11,7 +11,9 @@ use crate::server::exchange::LimitAction;
 use super::export;
 use super::import::NextHopMode;
 use super::irr;
+use super::looking_glass;
 use super::model::{ClientConfig, Config};
+use super::monitoring;
 use super::problem::{Place, Problems};
 
 /// Slots are small numbers, and bitmaps over clients must stay short.
@@ -34,11 +36,13 @@ pub fn check(config: &Config, listen: Option<&[Asked]>, api: &[Asked], problems:
         check_reachable(config, problems);
     }
     check_unique(&config.clients, problems);
+    looking_glass::check_names(&config.clients, problems);
     check_own_addresses(config, problems);
     check_next_hops(&config.clients, problems);
     check_spare_next_hops(&config.clients, problems);
     export::check_names(&config.clients, problems);
     irr::check_names(&config.clients, problems);
+    monitoring::check(config, problems);
     check_limits(&config.clients, problems);
     check_bogon_asns(config, problems);
     for client in &config.clients {

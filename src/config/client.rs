@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::{Asn, Family, FamilySet};
 
 use super::feeds::rtt_us;
+use super::looking_glass;
 use super::model::{Attributes, ClientConfig};
 use super::options::Options;
 use super::reader::{Entry, Reader};
@@ -37,6 +38,9 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &ForClients) -> Opti
     let asn = reader.required("asn", "64496", asn);
     let own_address = reader.required("address", "\"192.0.2.1\"", address);
     let name = reader.entry("name").and_then(|entry| name(&entry));
+    let session_name = reader
+        .entry("session_name")
+        .and_then(|entry| looking_glass::session_name(&entry));
     let next_hops = reader.list("next_hops", address).unwrap_or_default();
     let port = reader.integer("port", 1..=65_535).unwrap_or(179);
     let quarantine = reader.bool("quarantine").unwrap_or_default();
@@ -67,6 +71,7 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &ForClients) -> Opti
         asn,
         address,
         name: name.unwrap_or_default(),
+        session_name: session_name.unwrap_or_default(),
         next_hops,
         port,
         disabled,

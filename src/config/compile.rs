@@ -83,7 +83,7 @@ pub fn compile(
         Some(previous) => previous.scheme.clone(),
         None => Arc::new(config.scheme.clone()),
     };
-    let shared = Shared::new(config, inputs, scheme.clone());
+    let shared = Shared::new(config, inputs, scheme.clone(), previous);
     for (client, slot) in config.clients.iter().zip(&slots) {
         clients[slot.index()] = Some(Arc::new(shared.client(
             client,
@@ -112,6 +112,7 @@ pub fn compile(
         shard_count: config.cores.shards,
         med: config.server.med,
         scheme,
+        lists: shared.lists.clone(),
         directory: directory.with_server(config.blackhole.add_no_export, inputs.is_draining),
         outside: inputs.outside.clone(),
         vrp_changes: inputs.vrp_changes.clone(),
@@ -139,18 +140,42 @@ fn assign_slots(clients: &[ClientConfig], previous: Option<&Exchange>) -> Vec<Cl
         .collect()
 }
 
+/// A list that is as before stays the value that it was: thousands of clients have it, and it is compared once.
+fn kept_lists(config: &Config, previous: Option<&Exchange>) -> [Arc<PrefixList>; 3] {
+    let lists = &config.lists;
+    let mut lists = [
+        lists.bogon_prefixes.clone(),
+        own_prefixes(&config.server.lan),
+        lists.black_list.clone(),
+    ];
+    let known = previous.map(|previous| &previous.lists);
+    for (list, known) in lists.iter_mut().zip(known.into_iter().flatten()) {
+        if list == known {
+            *list = known.clone();
+        }
+    }
+    lists
+}
+
 /// What all clients have in common.
 struct Shared<'a> {
     config: &'a Config,
     inputs: &'a Inputs,
     scheme: Arc<ControlScheme>,
-    own_prefixes: Arc<PrefixList>,
+    previous: Option<&'a Exchange>,
+    /// Those of [`Exchange::lists`].
+    lists: [Arc<PrefixList>; 3],
     /// The addresses of all sessions of an ASN.
     addresses: HashMap<Asn, Vec<IpAddr>>,
 }
 
 impl<'a> Shared<'a> {
-    fn new(config: &'a Config, inputs: &'a Inputs, scheme: Arc<ControlScheme>) -> Shared<'a> {
+    fn new(
+        config: &'a Config,
+        inputs: &'a Inputs,
+        scheme: Arc<ControlScheme>,
+        previous: Option<&'a Exchange>,
+    ) -> Shared<'a> {
         let mut addresses: HashMap<Asn, Vec<IpAddr>> = HashMap::new();
         for client in &config.clients {
             addresses
@@ -166,7 +191,8 @@ impl<'a> Shared<'a> {
             config,
             inputs,
             scheme,
-            own_prefixes: own_prefixes(&config.server.lan),
+            previous,
+            lists: kept_lists(config, previous),
             addresses,
         }
     }
@@ -178,7 +204,7 @@ impl<'a> Shared<'a> {
         let quarantined = change
             .and_then(|change| change.quarantine)
             .unwrap_or(client.quarantine);
-        let import = ImportPolicy::new(self.checks(client, quarantined));
+        let import = self.import(slot, self.checks(client, quarantined));
         let is_missing = |as_set: &String| self.inputs.irr_missing.contains(as_set);
         let lacks_data = import.lacks_irr()
             || client.irr.sources.as_sets.iter().any(is_missing)
@@ -192,7 +218,7 @@ impl<'a> Shared<'a> {
             port: client.port,
             core: CoreId(slot.0 % self.config.cores.sessions),
             session: self.session(client),
-            import: Arc::new(import),
+            import,
             limits: client.limits,
             attribute_octets_max: client.attribute_octets_max,
             limit_restart: client.limit_restart,
@@ -205,6 +231,15 @@ impl<'a> Shared<'a> {
             congestion_control: client.congestion_control.clone(),
             disabled,
             quarantined,
+        }
+    }
+
+    fn import(&self, slot: ClientSlot, checks: ImportChecks) -> Arc<ImportPolicy> {
+        let import = ImportPolicy::new(checks);
+        let before = self.previous.and_then(|previous| previous.client(slot));
+        match before.filter(|before| *before.import == import) {
+            Some(before) => before.import.clone(),
+            None => Arc::new(import),
         }
     }
 
@@ -247,6 +282,7 @@ impl<'a> Shared<'a> {
             }
         };
         let lists = &self.config.lists;
+        let [bogons, own, black] = &self.lists;
         let has_rpki = !self.config.rpki.is_empty() && !self.inputs.is_rpki_new;
         let unless_empty =
             |on: bool, list: &Arc<PrefixList>| (on && !list.is_empty()).then(|| list.clone());
@@ -259,15 +295,15 @@ impl<'a> Shared<'a> {
             as_path_len_max: import.as_path_max,
             prefix_lengths: Family::ALL
                 .map(|family| import.prefix_length[family.index()].map(|(min, max)| min..=max)),
-            bogon_prefixes: unless_empty(import.bogon_prefixes, &lists.bogon_prefixes),
+            bogon_prefixes: unless_empty(import.bogon_prefixes, bogons),
             bogon_asns: if import.bogon_asns {
                 lists.bogon_asns.clone()
             } else {
                 Vec::new()
             },
             own_as: import.own_as,
-            own_prefixes: unless_empty(import.own_prefixes, &self.own_prefixes),
-            black_list: unless_empty(import.black_list, &lists.black_list),
+            own_prefixes: unless_empty(import.own_prefixes, own),
+            black_list: unless_empty(import.black_list, black),
             client_black_list: unless_empty(true, &list_of(&import.black_list_prefixes)),
             as_set: import.as_set,
             transit_free_asns: asns(import.transit_free, &lists.transit_free_asns),

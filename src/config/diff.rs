@@ -56,7 +56,10 @@ impl Difference {
         !(self.added.is_empty()
             && self.removed.is_empty()
             && self.changed.is_empty()
-            && self.sections.is_empty())
+            && self
+                .sections
+                .iter()
+                .all(|name| MONITORING.contains(&name.as_str())))
     }
 }
 
@@ -144,6 +147,9 @@ pub fn difference(old: (&Config, &Exchange), new: (&Config, &Exchange)) -> Diffe
 /// Sections that the routes of all clients are judged by.
 const JUDGING: [&str; 5] = ["server.lan", "lists", "communities", "blackhole", "rpki"];
 
+/// Sections that the management plane sees to alone.
+const MONITORING: [&str; 2] = ["mrt", "bmp"];
+
 /// Those that concern all clients and take effect at once.
 fn sections(old: &Config, new: &Config) -> Vec<&'static str> {
     let (a, b) = (&old.server, &new.server);
@@ -161,6 +167,9 @@ fn sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("irr", old.irr != new.irr),
         ("rpki", old.rpki != new.rpki),
         ("fanout", old.fanout != new.fanout),
+        ("looking_glass", old.looking_glass != new.looking_glass),
+        ("mrt", old.mrt != new.mrt),
+        ("bmp", old.bmp != new.bmp),
     ])
 }
 
@@ -222,6 +231,11 @@ fn config_keys(a: &ClientConfig, b: &ClientConfig) -> Vec<&'static str> {
     let (m, n) = (&a.matrix, &b.matrix);
     let mut keys = named(&[
         ("name", a.name != b.name),
+        // By default it follows the name.
+        (
+            "session_name",
+            a.session_name != b.session_name && a.name == b.name,
+        ),
         ("asn", a.asn != b.asn),
         ("next_hops", a.next_hops != b.next_hops),
         ("port", a.port != b.port),

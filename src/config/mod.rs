@@ -11,7 +11,9 @@ mod feeds;
 mod import;
 mod irr;
 mod lists;
+mod looking_glass;
 mod model;
+mod monitoring;
 mod options;
 mod problem;
 mod read;
@@ -28,9 +30,11 @@ pub use feeds::RpkiFeed;
 pub use import::{ImportConfig, NextHopMode};
 pub use irr::{IrrConfig, IrrFeed, IrrSources};
 pub use lists::Lists;
+pub use looking_glass::{LookingGlass, session_names};
 pub use model::{
     Attributes, ClientConfig, Config, Cores, FixedPlaces, Log, LogFormat, Role, Server,
 };
+pub use monitoring::{CollectorConfig, MrtConfig, Somewhere};
 pub use options::RECEIVED_MAX;
 pub use problem::{Place, Problem, Problems, Severity};
 pub use read::{from_text, load};

@@ -15,6 +15,8 @@ use super::feeds::RpkiFeed;
 use super::import::ImportConfig;
 use super::irr::{IrrConfig, IrrFeed};
 use super::lists::Lists;
+use super::looking_glass::LookingGlass;
+use super::monitoring::{CollectorConfig, MrtConfig};
 use super::problem::{Place, Problems};
 use super::reload::ReloadLimits;
 
@@ -37,6 +39,10 @@ pub struct Config {
     pub startup: Startup,
     pub fanout: FanoutLimits,
     pub reload: ReloadLimits,
+    pub looking_glass: LookingGlass,
+    pub mrt: Option<MrtConfig>,
+    /// In the order of the files.
+    pub bmp: Vec<CollectorConfig>,
     pub fixed: FixedPlaces,
     /// In the order of the files.
     pub clients: Vec<ClientConfig>,
@@ -102,6 +108,8 @@ pub struct ClientConfig {
     pub asn: Asn,
     pub address: IpAddr,
     pub name: String,
+    /// What other looking glasses call its session.
+    pub session_name: String,
     /// Its addresses beside `address`.
     pub next_hops: Vec<IpAddr>,
     pub port: u16,

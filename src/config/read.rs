@@ -19,7 +19,9 @@ use super::export::{self, Blackhole};
 use super::feeds::{self, RpkiFeed};
 use super::irr::IrrFeed;
 use super::lists::{self, Lists};
+use super::looking_glass::LookingGlass;
 use super::model::{Attributes, Config, Cores, FixedPlaces, Log, LogFormat, Server};
+use super::monitoring::{CollectorConfig, MrtConfig};
 use super::options::{AttributeOptions, Options};
 use super::problem::{Place, Problems};
 use super::reader::{Entry, Reader};
@@ -141,6 +143,10 @@ impl<'a> Sections<'a> {
         let startup = startup(self.section("startup"));
         let fanout = fanout(self.section("fanout"));
         let reload = ReloadLimits::read(self.section("reload"));
+        let looking_glass = LookingGlass::read(self.section("looking_glass"));
+        let mrt = MrtConfig::read(self.section("mrt"));
+        let collectors = self.tops.iter().flat_map(|top| top.tables("bmp"));
+        let bmp = collectors.filter_map(CollectorConfig::read).collect();
         let defaults = self
             .section("defaults")
             .map_or_else(Options::default, |reader| {
@@ -170,7 +176,8 @@ impl<'a> Sections<'a> {
         }
         let aliases = self.aliases(&scheme);
         let scheme = self.scheme(server.asn, scheme);
-        let clients = client::name_all(clients);
+        let mut clients = client::name_all(clients);
+        looking_glass.name_sessions(&mut clients);
         effects::check_aliases(&aliases, &clients, &mut problems.borrow_mut());
         let config = Config {
             files: Vec::new(),
@@ -189,6 +196,9 @@ impl<'a> Sections<'a> {
             startup,
             fanout,
             reload,
+            looking_glass,
+            mrt,
+            bmp,
             fixed: self.fixed_places(),
             clients,
             warnings: Problems::default(),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::base::{ClientSet, Family, PathId, Prefix, PrefixSlot, ShardId};
+use crate::base::{ClientSet, Family, PathId, Prefix, PrefixSlot, ShardId, Time};
 use crate::policy::ControlScheme;
 use crate::wire::{AttributeSet, EXTENDED_MESSAGE_MAX, HEADER_LEN, MESSAGE_MAX, Variant};
 
@@ -18,6 +18,9 @@ pub struct DeltaBatch {
     /// Whose control communities are stripped: that of the generation it was made under, whatever
     /// the session core has by then.
     pub scheme: Arc<ControlScheme>,
+    /// When the oldest UPDATE that is answered here had come; [`Time::NEVER`] where none is (a walk, a
+    /// resync, a reload).
+    pub heard: Time,
     pub groups: Vec<DeltaGroup>,
     /// About how many its UPDATEs take in one encoding ([`DeltaGroup::octets`]).
     pub octets: usize,

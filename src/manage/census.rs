@@ -10,6 +10,7 @@ use crate::server::query::{
     ClientStatus, CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply, ShardStats,
 };
 
+use super::advertised::Counts;
 use super::data_path::{Answer, DataPath, Unavailable};
 
 /// A thread that takes longer is not well.
@@ -19,6 +20,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(2);
 pub struct Census {
     pub cores: Vec<CoreStats>,
     pub shards: Vec<ShardStats>,
+    /// What clients had when it was last counted.
+    pub advertised: Option<Counts>,
     /// Threads that did not answer, each with the reason.
     pub silent: Vec<String>,
 }
@@ -88,6 +91,12 @@ impl Census {
             .iter()
             .flat_map(|core| &core.clients)
             .find(|client| client.slot == slot)
+    }
+
+    /// Paths that a client had when it was last counted, by family.
+    pub fn advertised(&self, slot: ClientSlot) -> Option<[u64; 2]> {
+        let counts = self.advertised.as_ref()?;
+        Some(counts.get(slot.index()).copied().unwrap_or_default())
     }
 
     /// Why prefixes of a client are rejected, and how many by family.

@@ -35,6 +35,8 @@ pub enum Request {
         #[serde(default)]
         undo: bool,
     },
+    /// A table dump (MRT), into `[mrt] directory`.
+    Dump,
     /// As SIGTERM.
     Stop,
     /// As SIGUSR2. A server that does not know it must not take it for the final one.
@@ -327,6 +329,11 @@ async fn perform(plane: &Arc<Plane>, request: Request) -> Result<Response, Chang
         Request::ReloadWith(options) => return reload(plane, options).await,
         Request::ConfirmReload => return Ok(Response::well(plane.confirm().await?, None)),
         Request::Drain { undo } => return Ok(Response::well(plane.drain(!undo).await?, None)),
+        Request::Dump => {
+            let dumped = plane.dump_now().await;
+            let dumped = dumped.map_err(|error| ChangeError::Refused(error.to_string()))?;
+            return Ok(Response::well(dumped.to_string(), None));
+        }
         Request::Stop => return Ok(Response::well("ending".to_owned(), None)),
         Request::StopForRestart => return Ok(Response::well(restarting(plane), None)),
         Request::Disable { message, .. } | Request::Reset { message, .. }

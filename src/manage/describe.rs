@@ -13,8 +13,8 @@ use crate::wire::{
 
 use super::census::Census;
 use super::view::{
-    AttributesView, ClientView, CoreView, OtherAttributeView, PathView, RejectView, RejectedView,
-    ShardView, ThreadView, families,
+    AttributesView, ByFamily, ClientView, CoreView, OtherAttributeView, PathView, RejectView,
+    RejectedView, ShardView, ThreadView, families,
 };
 
 /// Whether a path is shown as it was heard or as it goes out.
@@ -235,6 +235,7 @@ pub fn client(
         accepted: [0, 1]
             .map(|family| status.accepted[family] - blocked[family])
             .into(),
+        advertised: (census.advertised(client.slot)).map(|[ipv4, ipv6]| ByFamily { ipv4, ipv6 }),
         blocked: blocked.into(),
         would_be_accepted: quarantined.copied().unwrap_or_default().into(),
         rejected: rejected

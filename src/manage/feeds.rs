@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use tokio::task::{JoinError, spawn_blocking};
 use tracing::{error, info};
@@ -17,7 +18,7 @@ use crate::runtime::wall_clock;
 
 use super::lacking::irr_problems;
 use super::rpki::{Merger, NewFeed, Rtr, RtrSay};
-use super::shrink::Shrink;
+use super::shrink::Shrinks;
 use super::vrp_files::{VrpFiles, expires_next_s, file_time, read_vrps, spent};
 
 /// What comes from outside, and where it is kept.
@@ -30,7 +31,7 @@ pub struct Feeds {
     file_problems: Mutex<Vec<String>>,
     rtr: Mutex<Rtr>,
     merger: Mutex<Merger>,
-    shrink: Mutex<Shrink>,
+    shrinks: Mutex<Shrinks>,
     /// What was said of the IRR data last.
     irr_problems: Mutex<Vec<String>>,
     /// What the copies last came to.
@@ -38,6 +39,7 @@ pub struct Feeds {
     /// Held while copies are written: two would write the same file.
     copying: tokio::sync::Mutex<()>,
     irr_missing: Mutex<BTreeSet<String>>,
+    irr_oldest: Mutex<Option<SystemTime>>,
     /// Why new data from files was not taken into use, while that is so.
     refused: Mutex<Option<String>>,
 }
@@ -53,6 +55,8 @@ pub struct IrrData {
     pub sets: HashMap<IrrSources, Arc<IrrSet>>,
     /// AS-SETs of which there is nothing.
     pub missing: BTreeSet<String>,
+    /// The date of the oldest file in use.
+    pub oldest: Option<SystemTime>,
     pub problems: Vec<String>,
     /// The copies to write when this is in force.
     pub copying: Copying,
@@ -120,11 +124,17 @@ impl Feeds {
     fn note_irr(&self, data: &IrrData) {
         tell_new(&mut lock(&self.irr_problems), &data.problems);
         lock(&self.irr_missing).clone_from(&data.missing);
+        *lock(&self.irr_oldest) = data.oldest;
     }
 
     /// AS-SETs of which there is nothing.
     pub fn irr_missing(&self) -> BTreeSet<String> {
         lock(&self.irr_missing).clone()
+    }
+
+    /// The date of the oldest file of IRR data in use.
+    pub fn irr_oldest(&self) -> Option<SystemTime> {
+        *lock(&self.irr_oldest)
     }
 
     /// What is wrong with the IRR data at present.
@@ -179,24 +189,19 @@ impl Feeds {
 
     /// Other data from outside are in force.
     pub fn note_outside(&self, before: &Outside, now: &Outside) {
-        let mut shrink = lock(&self.shrink);
-        match (&before.vrps, &now.vrps) {
-            (Some(before), Some(now)) => shrink.handle_change(before.len(), now.len()),
-            (_, None) => shrink.accept(),
-            (None, Some(_)) => {}
-        }
+        lock(&self.shrinks).handle_change(before, now);
     }
 
-    /// That there are so few VRPs is as it should be.
-    pub fn accept_vrps(&self) {
-        lock(&self.shrink).accept();
+    /// That there are so few VRPs and ASPAs is as it should be.
+    pub fn accept_shrink(&self) {
+        lock(&self.shrinks).accept();
     }
 
     /// What is doubtful about the data that are in force, in sentences.
     pub fn warnings(&self, in_force: &Outside) -> Vec<String> {
-        let count = in_force.vrps.as_ref().map_or(0, |vrps| vrps.len());
-        let shrink = lock(&self.shrink).warning(count);
-        shrink.into_iter().chain(self.refused()).collect()
+        let mut warnings = lock(&self.shrinks).warnings(in_force);
+        warnings.extend(self.refused());
+        warnings
     }
 
     /// What came of new data from files; in the log when it is another thing than the last time.
@@ -279,7 +284,12 @@ fn read_irr(store: &Mutex<Option<Store>>, config: &Config) -> IrrData {
     let missing = made.iter().flat_map(|made| made.missing.iter().cloned());
     let missing = missing.collect();
     let sets = sources.into_iter().zip(made);
+    let oldest = match names.is_empty() {
+        true => None,
+        false => store.oldest(),
+    };
     IrrData {
+        oldest,
         sets: sets
             .filter_map(|(sources, made)| Some((sources.clone(), made.set?)))
             .collect(),

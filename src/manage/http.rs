@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use crate::config::{ClientSummary, Summary};
 use crate::server::exchange::Client;
 use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
 
+use super::birdseye;
+use super::birdwatcher;
 use super::census::{Census, within};
 use super::data_path::Unavailable;
 use super::describe::{self, Side};
@@ -49,6 +51,8 @@ pub fn router(plane: Arc<Plane>) -> Router {
         .route("/api/v1/cores", get(cores))
         .route("/api/v1/feeds", get(feeds))
         .route("/api/v1/config", get(config))
+        .merge(birdwatcher::router())
+        .nest("/api", birdseye::router())
         .fallback(|| async { ApiError::NotFound("there is nothing at this address".to_owned()) })
         .with_state(plane)
 }
@@ -154,16 +158,13 @@ fn why_not_ready(plane: &Plane, census: &Census) -> Option<String> {
     ))
 }
 
-async fn metrics(State(plane): Shared) -> Response {
-    let census = plane.census().await;
-    let text = metrics::encode(
-        &plane.current().exchange,
-        &census,
-        plane.feeds().refused().is_some(),
-        plane.data().now(),
-    );
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
+async fn metrics(State(plane): Shared, headers: HeaderMap) -> Response {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let dialect = metrics::Dialect::wanted(accept.unwrap_or_default());
+    let text = metrics::scrape(&plane, dialect).await;
+    ([(header::CONTENT_TYPE, dialect.content_type())], text).into_response()
 }
 
 async fn summary(State(plane): Shared) -> Json<SummaryView> {
@@ -221,7 +222,10 @@ fn absolute(file: &std::path::Path) -> String {
 }
 
 async fn clients(State(plane): Shared) -> Json<ClientsView> {
-    let (census, exchange) = (plane.census().await, plane.current().exchange.clone());
+    let (census, exchange) = (
+        plane.census_with_advertised().await,
+        plane.current().exchange.clone(),
+    );
     let now_us = plane.data().now().as_micros();
     let statuses = census.cores.iter().flat_map(|core| &core.clients);
     let by_slot = statuses
@@ -246,7 +250,7 @@ struct OneClient {
 async fn client(State(plane): Shared, Path(name): Path<String>) -> Reply<OneClient> {
     let current = plane.current();
     let client = named(&current.exchange, &name)?;
-    let census = plane.census().await;
+    let census = plane.census_with_advertised().await;
     let configured = current
         .config
         .clients

@@ -1,6 +1,9 @@
 //! The management plane: HTTP, the control socket, signals, reload. One ordinary tokio thread; it asks
 //! the data path by message and owns nothing of it.
 
+mod advertised;
+mod birdseye;
+mod birdwatcher;
 mod census;
 mod control;
 mod data_path;
@@ -8,14 +11,18 @@ mod describe;
 mod fates;
 mod feeds;
 mod feeds_view;
+pub mod follow;
+mod glass;
 mod http;
 mod lacking;
 pub mod logs;
 mod metrics;
+mod mrt;
 mod named;
 mod plane;
 mod rehearsal;
 mod reload;
+mod reload_log;
 mod rpki;
 mod shrink;
 pub mod view;
@@ -42,6 +49,7 @@ pub use data_path::{Answer, DataPath, Unavailable};
 pub use feeds::{Feeds, IrrData};
 pub use http::router;
 pub use lacking::at_start;
+pub use mrt::{DumpError, Dumped};
 pub use named::{NoClient, named};
 pub use plane::{ChangeError, Current, Plane, Verb};
 pub use rehearsal::{AnnouncerChange, ReceiverChange, RehearsalView, WhyView};
@@ -151,6 +159,9 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
     servers.spawn(wait_for_data(plane.clone()));
     servers.spawn(watch_files(plane.clone()));
     servers.spawn(watch_expiry(plane.clone()));
+    servers.spawn(count_advertised(plane.clone()));
+    servers.spawn(mrt::write_dumps(plane.clone()));
+    servers.spawn(mrt::write_updates(plane.clone()));
     let (control, plane) = (doors.control, plane.clone());
     servers.spawn(async move { control.serve(plane).await });
     servers
@@ -177,6 +188,22 @@ async fn wait_for_data(plane: Arc<Plane>) {
         }
     }
     plane.end_wait().await;
+}
+
+/// Counts what clients have while somebody wants to know.
+async fn count_advertised(plane: Arc<Plane>) {
+    /// How often it is looked whether it is wanted.
+    const LOOK: Duration = Duration::from_secs(1);
+    loop {
+        let data = plane.data();
+        if plane.advertised().is_wanted(data.now()) {
+            if let Err(error) = plane.advertised().count(data).await {
+                tracing::debug!("what clients have was not counted: {error}");
+            }
+            tokio::time::sleep(advertised::APART).await;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Looks at the files from outside now and then, where that is wanted.

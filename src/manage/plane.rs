@@ -8,17 +8,22 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
+use crate::base::Time;
 use crate::config::{self, Config, Difference, Inputs, NeedsRestart, Overrides, Problems};
 use crate::policy::Outside;
 use crate::server::exchange::{Client, Exchange, VrpChanges};
 use crate::server::query::{CoreCommand, CoreReply};
 
 use super::End;
+use super::advertised::Advertised;
 use super::census::{Census, within};
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
+use super::follow::Follow;
+use super::glass::Glass;
 use super::named::{NoClient, named};
 use super::reload::{TooMuch, Unconfirmed};
+use super::reload_log::ReloadLog;
 use super::vrp_files::VrpFiles;
 
 /// How long a change waits for the one before it to be everywhere.
@@ -36,10 +41,15 @@ pub struct Plane {
     /// Held during a change.
     pub(super) changes: Mutex<Changes>,
     pub(super) unconfirmed: Unconfirmed,
-    /// Whoever runs the server is to end it.
-    /// Set once somebody has asked for the end.
+    reloads: Arc<ReloadLog>,
+    /// How whoever runs the server is to end it, once somebody has asked for that.
     pub(super) end: watch::Sender<Option<End>>,
     feeds: Arc<Feeds>,
+    glass: Glass,
+    advertised: Advertised,
+    follow: Follow,
+    /// Held while a table dump is written.
+    pub(super) dumping: Mutex<()>,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -70,6 +80,8 @@ impl Draft {
 pub struct Current {
     pub config: Arc<Config>,
     pub exchange: Arc<Exchange>,
+    /// When it came into force.
+    pub since: Time,
     /// What of it is not in force; tried again by the next change or reload.
     pub problems: Vec<String>,
 }
@@ -123,16 +135,22 @@ impl Plane {
         let current = RwLock::new(Arc::new(Current {
             config: Arc::new(config),
             exchange,
+            since: data.now(),
             problems: Vec::new(),
         }));
         Plane {
             file,
+            follow: Follow::new(data.clone()),
+            dumping: Mutex::default(),
             data,
             current,
             changes: Mutex::default(),
             unconfirmed: Unconfirmed::default(),
             end: watch::Sender::new(None),
+            reloads: Arc::default(),
             feeds: Arc::default(),
+            glass: Glass::default(),
+            advertised: Advertised::default(),
         }
     }
 
@@ -149,8 +167,21 @@ impl Plane {
         }
     }
 
+    pub fn glass(&self) -> &Glass {
+        &self.glass
+    }
+
     pub fn feeds(&self) -> &Arc<Feeds> {
         &self.feeds
+    }
+
+    pub fn reloads(&self) -> &Arc<ReloadLog> {
+        &self.reloads
+    }
+
+    /// Where one is told what happens in the data path.
+    pub fn follow(&self) -> &Follow {
+        &self.follow
     }
 
     pub fn current(&self) -> Arc<Current> {
@@ -169,7 +200,20 @@ impl Plane {
     }
 
     pub async fn census(&self) -> Census {
-        Census::take(self.data()).await
+        Census {
+            advertised: self.advertised.counts(),
+            ..Census::take(self.data()).await
+        }
+    }
+
+    /// For somebody who wants to see how much is advertised: that is counted now and then from now on.
+    pub async fn census_with_advertised(&self) -> Census {
+        self.advertised.want(self.data.now());
+        self.census().await
+    }
+
+    pub fn advertised(&self) -> &Advertised {
+        &self.advertised
     }
 
     /// Starts to follow the RTR caches of the present configuration.
@@ -416,6 +460,7 @@ impl Plane {
         let current = Arc::new(Current {
             config,
             exchange,
+            since: self.data.now(),
             problems: difference.problems.clone(),
         });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;

@@ -95,14 +95,11 @@ impl Unconfirmed {
 }
 
 impl Plane {
-    /// Reads the files again, those from outside too, and brings them into force.
-    pub async fn reload(
+    /// Of [`Plane::reload`]: one that is no dry run.
+    pub(super) async fn reload_now(
         self: &Arc<Plane>,
         options: &ReloadOptions,
     ) -> Result<Reloaded, ChangeError> {
-        if options.dry_run {
-            return self.reload_dry(options).await;
-        }
         let mut changes = self.changes.lock().await;
         if let Some(left) = self.confirmation_left() {
             return Err(ChangeError::Unconfirmed {
@@ -124,7 +121,7 @@ impl Plane {
         let difference = self.put_into_force(draft).await?;
         self.note_rolled_back(false);
         if options.force {
-            self.feeds().accept_vrps();
+            self.feeds().accept_shrink();
         }
         self.feeds().keep_files(read.files);
         self.feeds().keep_copies(read.copying);
@@ -152,7 +149,10 @@ impl Plane {
     }
 
     /// What a reload would change. Other changes do not wait for it.
-    async fn reload_dry(&self, options: &ReloadOptions) -> Result<Reloaded, ChangeError> {
+    pub(super) async fn reload_dry(
+        &self,
+        options: &ReloadOptions,
+    ) -> Result<Reloaded, ChangeError> {
         let changes = self.changes.lock().await.clone();
         let current = self.current();
         let mut read = self.read(&changes).await?;
@@ -196,7 +196,12 @@ impl Plane {
 
     /// Reads everything that a reload reads; what is in use stays as it is.
     async fn read(&self, changes: &Changes) -> Result<Read, ChangeError> {
-        let config = Arc::new(config::load(self.file()).map_err(ChangeError::Configuration)?);
+        let file = self.file().to_owned();
+        // Long lists take seconds.
+        let load = tokio::task::spawn_blocking(move || config::load(&file));
+        let broken = |error| ChangeError::Refused(format!("the configuration: {error}"));
+        let config = load.await.map_err(broken)?;
+        let config = Arc::new(config.map_err(ChangeError::Configuration)?);
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         for warning in &warnings {
             warn!("{warning}");
@@ -437,7 +442,7 @@ impl Plane {
     }
 
     /// Whether files are left alone until the next reload, as they hold what was taken back.
-    fn is_rolled_back(&self) -> bool {
+    pub(super) fn is_rolled_back(&self) -> bool {
         self.unconfirmed.is_rolled_back.load(Ordering::Relaxed)
     }
 

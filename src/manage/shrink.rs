@@ -1,4 +1,4 @@
-//! VRPs that become far fewer at once: told until they are as many again. Owns how many they were.
+//! VRPs and ASPAs that become far fewer at once: told until they are as many again. Owns how many they were.
 //!
 //! They are told, not held back. New files go through the bounds of `[reload]`, as a file may be half of what
 //! was meant. A cache has said in a complete answer that what is gone is gone (RFC 8210 §8), and it, not the
@@ -8,52 +8,150 @@
 
 use tracing::{error, info};
 
-/// How many VRPs there were before they became fewer by more than a tenth at once, while they are.
-#[derive(Default)]
-pub struct Shrink(Option<usize>);
+use crate::policy::Outside;
 
-impl Shrink {
-    /// Other VRPs are in force.
-    pub fn handle_change(&mut self, before: usize, now: usize) {
-        if is_far_fewer(now, before) {
-            let most = self.0.map_or(before, |most| most.max(before));
-            self.0 = Some(most);
-            error!(before, now, "{}", sentence(now, most));
-        } else if self.0.is_some_and(|most| !is_far_fewer(now, most)) {
-            self.0 = None;
-            info!(now, "the VRPs are as many as before again");
+/// VRPs and ASPAs.
+pub struct Shrinks([Shrink; 2]);
+
+/// What becomes fewer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Of {
+    Vrps,
+    Aspas,
+}
+
+/// How many there were before they became fewer by more than a tenth at once, while they are.
+struct Shrink {
+    of: Of,
+    most: Option<usize>,
+}
+
+impl Default for Shrinks {
+    fn default() -> Shrinks {
+        Shrinks([Of::Vrps, Of::Aspas].map(Shrink::new))
+    }
+}
+
+impl Shrinks {
+    /// Other data are in force.
+    pub fn handle_change(&mut self, before: &Outside, now: &Outside) {
+        if now.vrps.is_none() {
+            return self.accept();
+        }
+        for shrink in &mut self.0 {
+            shrink.handle_change(shrink.of.count(before), shrink.of.count(now));
         }
     }
 
-    /// It is as it should be.
+    /// They are as they should be.
     pub fn accept(&mut self) {
-        self.0 = None;
+        self.0.iter_mut().for_each(Shrink::accept);
     }
 
-    pub fn warning(&self, now: usize) -> Option<String> {
-        self.0.map(|most| sentence(now, most))
+    pub fn warnings(&self, in_force: &Outside) -> Vec<String> {
+        let warning = |shrink: &Shrink| shrink.warning(shrink.of.count(in_force));
+        self.0.iter().filter_map(warning).collect()
+    }
+}
+
+impl Shrink {
+    fn new(of: Of) -> Shrink {
+        Shrink { of, most: None }
+    }
+
+    /// Others are in force.
+    fn handle_change(&mut self, before: usize, now: usize) {
+        if is_far_fewer(now, before) {
+            let most = self.most.map_or(before, |most| most.max(before));
+            self.most = Some(most);
+            error!(before, now, "{}", self.of.sentence(now, most));
+        } else if self.most.is_some_and(|most| !is_far_fewer(now, most)) {
+            self.most = None;
+            info!(now, "the {} are as many as before again", self.of.name());
+        }
+    }
+
+    fn accept(&mut self) {
+        self.most = None;
+    }
+
+    fn warning(&self, now: usize) -> Option<String> {
+        self.most.map(|most| self.of.sentence(now, most))
     }
 }
 
 fn is_far_fewer(now: usize, before: usize) -> bool {
-    now < before / 10 * 9
+    now < before / 10 * 9 || now == 0 && before > 0
 }
 
-fn sentence(now: usize, most: usize) -> String {
-    format!(
-        "{now} VRPs are in force where there were {most}, more than a tenth went at once: what they covered is \
-         NotFound now. Look at the RTR caches and VRP files; rialto reload --force says that it is right"
-    )
+impl Of {
+    fn count(self, outside: &Outside) -> usize {
+        match self {
+            Of::Vrps => outside.vrps.as_ref().map_or(0, |vrps| vrps.len()),
+            Of::Aspas => outside.aspas.as_ref().map_or(0, |aspas| aspas.len()),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Of::Vrps => "VRPs",
+            Of::Aspas => "ASPAs",
+        }
+    }
+
+    fn sentence(self, now: usize, most: usize) -> String {
+        let what = self.name();
+        let meaning = match self {
+            Of::Vrps => "what they covered is NotFound now",
+            Of::Aspas => "paths that they made Invalid are Unknown now",
+        };
+        format!(
+            "{now} {what} are in force where there were {most}, more than a tenth went at once: {meaning}. Look at \
+             the RTR caches and VRP files; rialto reload --force says that it is right"
+        )
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::base::Asn;
+    use crate::policy::Aspa;
+
+    #[test]
+    fn vrps_and_aspas_are_told_apart() {
+        let aspa = |customer| Aspa {
+            customer: Asn(customer),
+            providers: vec![Asn(7)],
+        };
+        let outside = |aspas: u32| Outside {
+            vrps: Some(Arc::default()),
+            aspas: (aspas > 0).then(|| Arc::new((0..aspas).map(aspa).collect())),
+        };
+        let mut shrinks = Shrinks::default();
+        shrinks.handle_change(&outside(0), &outside(3));
+        assert_eq!(shrinks.warnings(&outside(3)), Vec::<String>::new());
+        shrinks.handle_change(&outside(3), &outside(0));
+        let told = shrinks.warnings(&outside(0)).join("\n");
+        assert!(
+            told.starts_with("0 ASPAs are in force where there were 3"),
+            "{told}"
+        );
+        shrinks.handle_change(&outside(0), &Outside::default());
+        assert_eq!(
+            shrinks.warnings(&outside(0)),
+            Vec::<String>::new(),
+            "no RPKI"
+        );
+    }
 
     #[test]
     fn what_is_told_while_vrps_are_far_fewer_than_they_were() {
         type Case<'a> = (&'a str, &'a [usize], Option<usize>);
-        let cases: [Case<'_>; 8] = [
+        let cases: [Case<'_>; 9] = [
+            ("of a few, none is told", &[3, 2, 0], Some(2)),
             ("more are well", &[1_000, 2_000], None),
             ("a tenth less is well", &[1_000, 900], None),
             ("less than that is told", &[1_000, 899], Some(1_000)),
@@ -76,7 +174,7 @@ mod tests {
             ),
         ];
         for (case, counts, most) in cases {
-            let mut shrink = Shrink::default();
+            let mut shrink = Shrink::new(Of::Vrps);
             for pair in counts.windows(2) {
                 shrink.handle_change(pair[0], pair[1]);
             }

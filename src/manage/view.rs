@@ -125,6 +125,10 @@ pub struct ClientView {
     pub extended_messages: bool,
     pub received: ByFamily,
     pub accepted: ByFamily,
+    /// Paths that it is sent, counted over the table about once a minute while somebody asks; with
+    /// ADD-PATH a prefix may have several.
+    #[serde(default)]
+    pub advertised: Option<ByFamily>,
     /// Acceptable, and kept back by accepted_max (`accepted_action = "block"`).
     #[serde(default)]
     pub blocked: ByFamily,

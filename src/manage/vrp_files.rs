@@ -31,7 +31,8 @@ pub fn read_vrps(
     let mut problems = Vec::new();
     for file in &sources.vrp_files {
         let known = before.get(file).cloned();
-        let said = match read(file) {
+        let had_vrps = known.as_ref().is_some_and(|known| known.has_vrps());
+        let said = match read(file, now, had_vrps) {
             Ok(said) => Some(Arc::new(said)),
             Err(error) => {
                 let kept = match known {
@@ -48,16 +49,20 @@ pub fn read_vrps(
     (files, problems)
 }
 
-fn read(file: &Path) -> Result<VrpFile, String> {
+fn read(file: &Path, now: SystemTime, had_vrps: bool) -> Result<VrpFile, String> {
     let octets = regular_file::read(file, regular_file::OCTETS_MAX);
     let octets = octets.map_err(|error| error.to_string())?;
     let mut said = vrp_file::read(&octets).map_err(|error| error.to_string())?;
     if said.entry_count() == 0 {
         return Err("there is nothing in it".to_owned());
     }
-    if said.made_s.is_none() {
+    if had_vrps && !said.has_vrps() {
+        return Err("there is no VRP in it any more".to_owned());
+    }
+    // One from the future would never be stale.
+    if said.made_s.is_none_or(|made_s| made_s > seconds(now)) {
         let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified());
-        said.made_s = modified.ok().map(seconds);
+        said.made_s = modified.ok().map(|modified| seconds(modified.min(now)));
     }
     Ok(said)
 }
@@ -124,7 +129,7 @@ mod tests {
         )]);
         let none = VrpFiles::new();
         type Case<'a> = (&'a str, Option<String>, &'a VrpFiles, u64, usize, &'a str);
-        let cases: [Case<'_>; 8] = [
+        let cases: [Case<'_>; 10] = [
             ("a good file", Some(text(900, ROA)), &none, 950, 1, ""),
             (
                 "a stale file",
@@ -157,6 +162,22 @@ mod tests {
                 1_000,
                 1,
                 "",
+            ),
+            (
+                "one that is said to be made in the future has the date of the file, like one that says none",
+                Some(text(99_999_999_999, ROA)),
+                &none,
+                9_999_999_999,
+                0,
+                "is stale",
+            ),
+            (
+                "ASPAs alone, where there were VRPs",
+                Some(r#"{"roas": [], "aspas": [{"customer": 1, "providers": [2]}]}"#.to_owned()),
+                &held,
+                950,
+                1,
+                "there is no VRP in it any more; what it said before stays in use",
             ),
             (
                 "no file",

@@ -482,18 +482,17 @@ mod tests {
     proptest! {
         #[test]
         fn a_set_with_changes_is_the_set_made_anew(
+            base in prop::collection::vec(any_vrp(), 0..12),
             steps in prop::collection::vec(
-                prop::collection::vec((any_prefix(), 0u8..4, 0u32..3), 0..12),
+                (prop::collection::vec(any::<bool>(), 1..12), prop::collection::vec(any_vrp(), 0..12)),
                 1..5,
             ),
             routes in prop::collection::vec((any_prefix(), 0u32..3), 1..20),
         ) {
-            let mut set = VrpSet::default();
-            for step in steps {
-                let now: BTreeSet<Vrp> = step
-                    .into_iter()
-                    .map(|(prefix, more, asn)| Vrp { prefix, max_len: prefix.len() + more, asn: Asn(asn) })
-                    .collect();
+            let mut set = VrpSet::new(base);
+            for (stays, step) in steps {
+                let stay = set.iter().zip(stays.into_iter().cycle()).filter(|(_, stays)| *stays);
+                let now: BTreeSet<Vrp> = step.into_iter().chain(stay.map(|(vrp, _)| vrp)).collect();
                 let before: BTreeSet<Vrp> = set.iter().collect();
                 let added: Vec<Vrp> = now.difference(&before).copied().collect();
                 let removed: Vec<Vrp> = before.difference(&now).copied().collect();

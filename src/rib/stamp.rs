@@ -19,6 +19,11 @@ impl Stamp {
         self.0 % Stamp::PHASES as u8
     }
 
+    /// Of the same session.
+    pub const fn is_beside(self, other: Stamp) -> bool {
+        self.0 / Stamp::PHASES as u8 == other.0 / Stamp::PHASES as u8
+    }
+
     pub const fn is_of_epoch(self, epoch: u32) -> bool {
         self.0 / Stamp::PHASES as u8 == (epoch % Stamp::EPOCHS) as u8
     }

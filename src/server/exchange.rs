@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Asn, ClientSlot, CoreId, Family, FamilySet, Generation};
-use crate::policy::{ControlScheme, Directory, ImportPolicy, Outside, PrefixBlocks};
+use crate::policy::{ControlScheme, Directory, ImportPolicy, Outside, PrefixBlocks, PrefixList};
 use crate::rib::MedMode;
 use crate::session::SessionSettings;
 use crate::wire::TypeCodes;
@@ -27,6 +27,8 @@ pub struct Exchange {
     pub scheme: Arc<ControlScheme>,
     /// Who is there, for audiences.
     pub directory: Directory,
+    /// Lists that clients share: bogons, the exchange's own prefixes, the black list.
+    pub lists: [Arc<PrefixList>; 3],
     /// What all clients' routes are judged by that comes from outside.
     pub outside: Outside,
     /// Which routes the VRPs of this generation concern that the one before did not have.
@@ -56,6 +58,7 @@ pub struct Client {
     pub port: u16,
     pub core: CoreId,
     pub session: SessionSettings,
+    /// The same value for as long as it does not change: a reload looks for others.
     pub import: Arc<ImportPolicy>,
     /// By [`Family::index`].
     pub limits: [PrefixLimits; 2],

@@ -83,6 +83,8 @@ pub struct RouteBatch {
     pub epoch: SessionEpoch,
     /// Under which the routes were judged; the shard judges again what is older than its own.
     pub generation: Generation,
+    /// When the oldest octets that it was read from had come.
+    pub heard: Time,
     pub updates: Vec<RouteUpdate>,
     /// The prefixes of all updates, one after another.
     pub prefixes: Vec<(Prefix, PrefixClass)>,

@@ -3,6 +3,7 @@
 
 mod core;
 pub mod exchange;
+mod latency;
 pub mod message;
 pub mod query;
 pub mod reach;
@@ -10,4 +11,5 @@ mod ring;
 mod shard;
 
 pub use self::core::{ConnId, CoreAction, SessionCore};
+pub use latency::{LATENCY_BOUNDS_US, Latencies};
 pub use shard::Shard;

@@ -18,6 +18,7 @@ use crate::session::{DownReason, Negotiated};
 use crate::wire::{AttributeSet, Variant};
 
 use super::exchange::Exchange;
+use super::latency::Latencies;
 use super::reach::Reach;
 
 /// To a shard.
@@ -34,6 +35,12 @@ pub enum ShardQuery {
         cursor: PrefixSlot,
         limit: u32,
     },
+    /// Paths of all, one prefix after the other, each's best first and rejected ones last: those of
+    /// `limit` table entries, or fewer. Answered as `Routes` is.
+    Paths {
+        cursor: PrefixSlot,
+        limit: u32,
+    },
     /// Why a client has, or has not, this prefix.
     Explain {
         prefix: Prefix,
@@ -45,12 +52,26 @@ pub enum ShardQuery {
     /// What changed in the table; keeping it begins with the first such question, and ends when none
     /// has come for ten seconds.
     Watch(WatchQuestion),
+    /// How many paths clients have, `limit` table entries' worth at a time, or fewer.
+    Served {
+        cursor: PrefixSlot,
+        limit: u32,
+    },
     /// What another generation would change, `limit` table entries at a time, or fewer.
     Rehearse {
         rehearsal: Arc<Rehearsal>,
         cursor: PrefixSlot,
         limit: u32,
     },
+}
+
+/// Paths of a piece of the table that live clients have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Served {
+    /// By client slot and family.
+    pub counts: Vec<[u32; 2]>,
+    /// As in [`ShardReply::Routes`].
+    pub next: Option<PrefixSlot>,
 }
 
 /// There is one who asks: what it says to have taken is forgotten.
@@ -112,7 +133,8 @@ pub enum TableChange {
         prefix: Prefix,
         path_id: Option<PathId>,
     },
-    /// It was brought to the present state of this table, which was not told one by one.
+    /// It was brought to the present state of this table, which was not told one by one; or it is
+    /// watched from here on.
     Live {
         client: ClientSlot,
     },
@@ -160,6 +182,7 @@ pub enum ShardReply {
     Stats(Box<ShardStats>),
     Generation(Generation),
     Watched(WatchAnswer),
+    Served(Served),
     Rehearsed(Box<Rehearsed>),
 }
 
@@ -442,6 +465,13 @@ pub struct CoreStats {
     pub refused_connections: u64,
     /// Times that a client far behind was brought up to date as a whole (RFC 7313).
     pub whole_resyncs: u64,
+    /// How long changes are gathered before they are packed, and how many prefixes are gathered now.
+    pub window_us: u64,
+    pub window_prefixes: u64,
+    /// From the arrival of the oldest UPDATE behind a window to its packing.
+    pub until_queued: Latencies,
+    /// The same, to each write with which a client has all that is queued for it.
+    pub until_written: Latencies,
     pub startup_over: bool,
     /// How long the start-up wait took, once it is over.
     pub startup_wait_ms: u64,
@@ -468,10 +498,14 @@ pub struct ClientStatus {
     pub rejecting: FamilySet,
     pub updates_in: u64,
     pub updates_out: u64,
+    /// Prefixes queued for it, in announcements and withdrawals.
+    pub nlri_out: u64,
     pub octets_in: u64,
     pub octets_out: u64,
     pub queue_octets: u64,
     pub dirty_prefixes: u64,
+    /// It does not read, and what changes is only noted for it.
+    pub stalled: bool,
     /// Families whose End-of-RIB the client sent.
     pub end_of_rib: FamilySet,
     pub flaps: u32,

@@ -32,7 +32,7 @@ impl Reach {
         for client in new.clients() {
             let known = old.client(client.slot);
             let is_as_before = known.is_some_and(|known| {
-                known.import == client.import
+                Arc::ptr_eq(&known.import, &client.import)
                     && known.discard == client.discard
                     && known.treat_as_withdraw == client.treat_as_withdraw
             });

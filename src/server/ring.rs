@@ -78,3 +78,48 @@ impl<T: Weighed> Ring<T> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of so many octets.
+    #[derive(Clone)]
+    struct Load(usize);
+
+    impl Weighed for Load {
+        fn octets(&self) -> usize {
+            self.0
+        }
+    }
+
+    #[test]
+    fn entries_and_octets_have_a_bound() {
+        const HALF: usize = OCTETS_MAX / 2;
+        /// How many entries of how many octets, and how many are there at the end.
+        type Case<'a> = (&'a str, &'a [(usize, usize)], Option<usize>);
+        let cases: [Case<'_>; 6] = [
+            ("few", &[(3, 100)], Some(3)),
+            ("as many as may be", &[(ENTRIES_MAX, 0)], Some(ENTRIES_MAX)),
+            ("one more", &[(ENTRIES_MAX + 1, 0)], None),
+            ("as much as may be", &[(2, HALF)], Some(2)),
+            ("an octet more", &[(2, HALF), (1, 1)], None),
+            ("much after little", &[(5, 1), (1, OCTETS_MAX)], None),
+        ];
+        for (case, loads, kept) in cases {
+            let mut ring = Ring::new(7);
+            let octets = loads
+                .iter()
+                .flat_map(|(count, octets)| vec![*octets; *count]);
+            octets.for_each(|octets| ring.push(Load(octets)));
+            let piece = ring.take(7, u32::MAX);
+            assert_eq!(piece.has_missed, kept.is_none(), "{case}");
+            assert_eq!(piece.entries.len(), kept.unwrap_or(0), "{case}");
+            assert_eq!(
+                ring.octets,
+                piece.entries.iter().map(Weighed::octets).sum::<usize>(),
+                "{case}"
+            );
+        }
+    }
+}

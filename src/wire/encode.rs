@@ -319,7 +319,7 @@ fn push_multiprotocol(out: &mut Vec<u8>, code: u8, value: &[u8], attributes: &[u
 }
 
 /// The attributes that go before NEXT_HOP, and the others.
-fn split_before_next_hop(attributes: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn split_before_next_hop(attributes: &[u8]) -> (&[u8], &[u8]) {
     let mut rest = attributes;
     while let Ok((attribute, tail)) = split_attribute(rest) {
         if attribute.code > code::NEXT_HOP {

@@ -22,6 +22,7 @@ mod encode;
 mod fault;
 mod header;
 mod hear_again;
+mod mrt;
 mod nlri;
 mod notification;
 mod open;
@@ -50,6 +51,10 @@ pub use header::{
     encode_keepalive, encode_message,
 };
 pub use hear_again::HeardAgain;
+pub use mrt::{
+    MessageForm, MrtPath, MrtPeer, MrtSession, TimeOfDay, encode_mrt_message,
+    encode_peer_index_table, encode_rib, encode_state_change,
+};
 pub use nlri::{Nlri, NlriError, NlriIter};
 pub use notification::{
     CEASE, CeaseSubcode, HOLD_TIMER_EXPIRED, Notification, SEND_HOLD_TIMER_EXPIRED,

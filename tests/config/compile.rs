@@ -2,10 +2,12 @@
 //! the files.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use rialto::base::{ClientSlot, CoreId};
 use rialto::config::{Inputs, Override, Overrides, compile};
 use rialto::server::exchange::Exchange;
+use rialto::server::reach::Reach;
 
 use super::good;
 
@@ -43,6 +45,32 @@ fn an_address_keeps_its_slot_whatever_the_order_of_the_files() {
         [Some(0), Some(1), Some(2), Some(3)]
     );
     assert_eq!((first.generation.0, second.generation.0), (1, 2));
+}
+
+/// A reload looks for what is another value: a long list is not to be compared for each client, on each shard.
+#[test]
+fn what_is_as_before_stays_the_same_value() {
+    let generation = |black_list: &str, own: &str, previous: Option<&Exchange>| {
+        let lists = format!("[lists]\nblack_list = [{black_list}]\n");
+        let own = format!("import.black_list_prefixes = [{own}]\n");
+        let config = good(&format!("{lists}{}{own}", clients(&[1, 2, 3])));
+        compile(&config, &Overrides::default(), &Inputs::default(), previous)
+    };
+    let (list, other) = ("\"198.51.100.0/24\"", "\"203.0.113.0/24\"");
+    let first = generation(list, "", None);
+    let cases = [
+        ("nothing changes", list, "", 0),
+        ("a list of all clients", other, "", 3),
+        ("a list of the last client", list, other, 1),
+    ];
+    for (case, black_list, own, changed) in cases {
+        let next = generation(black_list, own, Some(&first));
+        let pairs = first.clients().zip(next.clients());
+        let others = pairs.filter(|(a, b)| !Arc::ptr_eq(&a.import, &b.import));
+        assert_eq!(others.count(), changed, "{case}");
+        let reach = Reach::of(&first, &next);
+        assert_eq!(reach.judge_again.count(), changed, "{case}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod effective;
 mod effects;
 mod includes;
 mod judged;
+mod looking_glass;
 mod page;
 mod policy_problems;
 mod problems;

@@ -5,12 +5,13 @@ use std::fs;
 use rialto::config::{REFERENCE, load};
 
 /// Settings that are examples, by how they begin.
-const EXAMPLES: [&str; 16] = [
+const EXAMPLES: [&str; 17] = [
     "include",
     "families",
     "send_hold_time",
     "congestion_control",
     "password_file",
+    "session_name = \"pb_",
     "next_hops",
     "sessions",
     "shards",
@@ -25,7 +26,7 @@ const EXAMPLES: [&str; 16] = [
 ];
 
 /// Sections that are not there unless they name a source.
-const OPTIONAL: [&str; 3] = ["rpki", "rtt", "peeringdb"];
+const OPTIONAL: [&str; 5] = ["rpki", "rtt", "peeringdb", "mrt", "bmp"];
 
 /// The reference with these lines uncommented.
 fn uncommented(is_meant: impl Fn(&str, &str) -> bool) -> String {
@@ -73,7 +74,14 @@ fn it_states_the_defaults_of_sections_that_need_a_source() {
         "net.json",
         "{\"data\": [{\"asn\": 64496, \"info_prefixes4\": 100, \"info_prefixes6\": 0}]}",
     );
-    let sources = ["[", "caches", "vrp_files", "file"];
+    let sources = [
+        "[",
+        "caches",
+        "vrp_files",
+        "file",
+        "directory = \"mrt\"",
+        "collector",
+    ];
     let read = |text: &str| {
         write("rialto.toml", text);
         load(&folder.path().join("rialto.toml")).unwrap_or_else(|problems| panic!("{problems}"))
@@ -112,7 +120,7 @@ fn its_examples_can_be_used() {
 
 #[test]
 fn it_names_every_key() {
-    const SECTIONS: [&str; 25] = [
+    const SECTIONS: [&str; 28] = [
         "server",
         "server.attributes",
         "cores",
@@ -122,11 +130,14 @@ fn it_names_every_key() {
         "startup",
         "fanout",
         "reload",
+        "looking_glass",
         "lists",
         "irr",
         "rpki",
         "rtt",
         "peeringdb",
+        "mrt",
+        "bmp",
         "blackhole",
         "communities",
         "defaults",
@@ -143,7 +154,7 @@ fn it_names_every_key() {
     for section in SECTIONS {
         let text = match section {
             "" => unknown.to_owned(),
-            "client" => format!("[[client]]\n{unknown}"),
+            "client" | "bmp" => format!("[[{section}]]\n{unknown}"),
             _ => format!("[{section}]\n{unknown}"),
         };
         let problems = super::read(&text).unwrap_err().to_string();

@@ -28,6 +28,7 @@ fn batch(shard: u16, keys: &[u64]) -> Arc<DeltaBatch> {
         shard: ShardId(shard),
         flush: 0,
         scheme: Arc::default(),
+        heard: Time::NEVER,
         groups: keys.iter().enumerate().map(group).collect(),
         octets: 0,
         prefixes: prefixes.collect(),

@@ -56,6 +56,7 @@ fn announcement(set: &Arc<AttributeSet>, variant: Variant, audience: &ClientSet)
         shard: ShardId(0),
         flush: 1,
         scheme: Arc::default(),
+        heard: Time::NEVER,
         octets: group.octets(),
         groups: vec![group],
         prefixes: vec!["203.0.113.0/24".parse().unwrap()],

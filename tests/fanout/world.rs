@@ -83,6 +83,7 @@ pub fn exchange_of_cores(client_count: u16, shard_count: u16, core_count: u16) -
             .flatten()
             .map(|client| (client.address, client.slot))
             .collect(),
+        lists: Default::default(),
         outside: Default::default(),
         vrp_changes: None,
         clients,

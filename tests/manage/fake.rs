@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rialto::base::{
-    ClientSet, ClientSlot, CoreId, FamilySet, Prefix, SessionEpoch, ShardId, Time, WalkId, shard_of,
+    Asn, ClientSet, ClientSlot, CoreId, FamilySet, Prefix, SessionEpoch, ShardId, Time, WalkId,
+    shard_of,
 };
 use rialto::manage::{Answer, DataPath, Unavailable};
 use rialto::policy::{PrefixClass, RejectReason};
@@ -14,9 +15,11 @@ use rialto::server::Shard;
 use rialto::server::exchange::Exchange;
 use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToShard};
 use rialto::server::query::{
-    ClientStatus, CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply,
+    ClientStatus, CoreCommand, CoreReply, CoreStats, SessionUp, ShardQuery, ShardReply, TapAnswer,
+    TapQuestion, Tapped, TappedWhat,
 };
-use rialto::wire::{AttributeSet, EncodingClass};
+use rialto::session::Negotiated;
+use rialto::wire::{AttributeSet, Capabilities, EncodingClass, Open};
 
 pub const NOW: Time = Time::from_secs(1000);
 
@@ -36,6 +39,12 @@ pub struct State {
     /// The answer to the next command.
     pub refusal: Option<String>,
     pub is_silent: bool,
+    /// What happened to sessions, oldest first; as if nothing were ever forgotten.
+    pub tapped: Vec<Tapped>,
+    is_tapped: bool,
+    /// Questions for what happens, to shards and to the session core.
+    pub questions: usize,
+    pub sessions: Vec<(ClientSlot, Arc<SessionUp>)>,
 }
 
 impl Fake {
@@ -62,6 +71,10 @@ impl Fake {
             stats_count: 0,
             refusal: None,
             is_silent: false,
+            tapped: Vec::new(),
+            is_tapped: false,
+            questions: 0,
+            sessions: Vec::new(),
         }))
     }
 
@@ -78,7 +91,7 @@ impl Fake {
                 epoch: SessionEpoch(1),
                 families,
                 class: EncodingClass::PLAIN,
-                router_id: Ipv4Addr::new(192, 0, 2, slot as u8 + 1),
+                router_id: Ipv4Addr::from(0xc000_0201 + u32::from(slot)),
             };
             (0..state.shards.len())
                 .for_each(|shard| state.step(shard, ToShard::ClientUp(up.clone())));
@@ -97,6 +110,66 @@ impl Fake {
                 hold_time_s: 90,
                 ..status.clone()
             };
+        });
+    }
+
+    /// A client that is up has a session, of which somebody who asks is told.
+    pub fn session(&self, slot: u16) -> Arc<SessionUp> {
+        self.session_of(slot, true)
+    }
+
+    pub fn session_of(&self, slot: u16, four_octet: bool) -> Arc<SessionUp> {
+        let client = self.with(|state| state.exchange.client(ClientSlot(slot)).unwrap().clone());
+        let negotiated = Negotiated {
+            families: FamilySet::ALL,
+            add_path_send: FamilySet::EMPTY,
+            ipv6_next_hops: false,
+            four_octet,
+            extended_messages: false,
+            enhanced_refresh: true,
+            route_refresh: true,
+            sends_end_of_rib: true,
+            hold_time_s: 90,
+            peer_router_id: Ipv4Addr::new(192, 0, 2, slot as u8 + 1),
+            peer_asn: client.asn,
+            peer_role: None,
+        };
+        let open = |asn, router_id| {
+            let capabilities = Capabilities {
+                families: FamilySet::ALL,
+                four_octet_asn: Some(asn),
+                ..Capabilities::default()
+            };
+            let open = Open {
+                asn,
+                hold_time_s: 90,
+                router_id,
+                capabilities,
+            };
+            let mut octets = Vec::new();
+            open.encode(&mut octets);
+            octets.into()
+        };
+        let up = Arc::new(SessionUp {
+            since: NOW,
+            local: "192.0.2.254:179".parse().unwrap(),
+            remote: (client.address, 40_000 + slot).into(),
+            negotiated,
+            sent_open: open(Asn(64500), Ipv4Addr::new(192, 0, 2, 254)),
+            received_open: open(client.asn, negotiated.peer_router_id),
+        });
+        self.with(|state| state.sessions.push((client.slot, up.clone())));
+        up
+    }
+
+    pub fn tap(&self, slot: u16, what: TappedWhat) {
+        let slot = ClientSlot(slot);
+        self.with(|state| {
+            state.tapped.push(Tapped {
+                at: NOW,
+                slot,
+                what,
+            })
         });
     }
 
@@ -138,6 +211,7 @@ impl Fake {
                 slot: ClientSlot(slot),
                 epoch: SessionEpoch(1),
                 generation: state.exchange.generation,
+                heard: NOW,
                 updates: vec![RouteUpdate {
                     seq: 1,
                     set: Some(set.clone()),
@@ -166,6 +240,7 @@ impl State {
 
     fn query(&mut self, shard: ShardId, query: ShardQuery) -> ShardReply {
         self.stats_count += usize::from(matches!(query, ShardQuery::Stats));
+        self.questions += usize::from(matches!(query, ShardQuery::Watch(_)));
         self.step(shard.index(), ToShard::Query { id: 1, query });
         self.shards[shard.index()]
             .poll_reply()
@@ -177,11 +252,31 @@ impl State {
         match command {
             CoreCommand::Stats => return CoreReply::Stats(Box::new(self.core.clone())),
             CoreCommand::Generation => return CoreReply::Generation(self.core.generation),
+            CoreCommand::Tap(question) => return CoreReply::Tapped(self.tap(&question)),
+            CoreCommand::Sessions => return CoreReply::Sessions(self.sessions.clone()),
             other => self.commands.push(other),
         }
         self.refusal
             .take()
             .map_or(CoreReply::Done, CoreReply::Refused)
+    }
+
+    fn tap(&mut self, question: &TapQuestion) -> TapAnswer {
+        self.questions += 1;
+        let is_wanted = |entry: &&Tapped| match entry.what {
+            TappedWhat::Received(_) => question.received.contains(entry.slot),
+            TappedWhat::Sent(_) => question.sent.contains(entry.slot),
+            _ => true,
+        };
+        let after = question.after as usize;
+        let rest = self.tapped.iter().skip(after).filter(is_wanted);
+        let has_missed = !std::mem::replace(&mut self.is_tapped, true);
+        TapAnswer {
+            entries: rest.cloned().collect(),
+            last: self.tapped.len() as u64,
+            has_missed,
+            has_more: false,
+        }
     }
 
     fn reload(&mut self, exchange: Arc<Exchange>) {

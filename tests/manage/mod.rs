@@ -1,10 +1,17 @@
 //! The management plane over a data path whose shards are real and whose session cores are told what
 //! to say: the API, the control socket, and the commands that use them.
 
+mod advertised;
 mod api;
 mod changes;
 mod counts;
+mod exchange;
 mod fake;
+mod follow;
+mod glass;
+mod golden;
+mod monitoring;
+mod mrt;
 mod refused;
 mod reloads;
 mod shrink;
@@ -94,19 +101,13 @@ impl Server {
 
     /// Status and body.
     pub fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.api).unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        (
-            head.split(' ').nth(1).unwrap().parse().unwrap(),
-            body.to_owned(),
-        )
+        let (head, body) = self.get_with(path, "");
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+    }
+
+    /// Head and body; `headers` are whole lines.
+    pub fn get_with(&self, path: &str, headers: &str) -> (String, String) {
+        get(self.api, path, headers).unwrap()
     }
 
     pub fn json(&self, path: &str) -> serde_json::Value {
@@ -127,6 +128,19 @@ impl Server {
         let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         (output.status.code().unwrap(), text)
     }
+}
+
+/// Head and body of what is at an address.
+pub fn get(from: SocketAddr, path: &str, headers: &str) -> std::io::Result<(String, String)> {
+    let mut stream = TcpStream::connect(from)?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n"
+    )?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_default();
+    Ok((head.to_owned(), body.to_owned()))
 }
 
 impl Server {

@@ -44,7 +44,7 @@ fn what_is_refused_is_told_until_it_is_taken_or_put_right() {
         assert_eq!(server.get("/readyz").0, 200);
         assert_eq!(told("/readyz").contains(what), is_refused);
         let count = u8::from(is_refused);
-        assert_eq!(gauge(), format!("rialto_feeds_refused{{}} {count}"));
+        assert_eq!(gauge(), format!("rialto_feeds_refused {count}"));
     };
     is_told(false);
     write(&[10_001]);

@@ -27,7 +27,7 @@ pub fn with_routes_under(sections: &str) -> Server {
     server
 }
 
-fn set(slot: u16) -> Arc<AttributeSet> {
+pub fn set(slot: u16) -> Arc<AttributeSet> {
     SetBuilder::new()
         .next_hop(std::net::Ipv4Addr::new(192, 0, 2, slot as u8 + 1))
         .as_path(&[10_001 + u32::from(slot)])

@@ -97,6 +97,32 @@ fn what_expires_goes_when_it_does() {
     }
 }
 
+/// What stands in for a file that is gone is what was in force, not what was looked at.
+#[test]
+fn a_reload_that_is_dry_or_refused_takes_no_file_into_use() {
+    let server = with_routes();
+    let file = server.folder.path().join("vrps.json");
+    let write = |origins: &[u32]| {
+        let roa = |asn| json!({"prefix": "198.51.0.0/16", "maxLength": 24, "asn": asn});
+        let roas: Vec<_> = origins.iter().map(roa).collect();
+        std::fs::write(&file, json!({"roas": roas}).to_string()).unwrap();
+    };
+    server.write_clients(&format!("[rpki]\nvrp_files = [\"vrps.json\"]\n{THREE}"));
+    write(&[10_001, 10_002]);
+    assert_eq!(server.says(&["reload"]).0, 0);
+    write(&[64_999]);
+    let dry = server.says(&["reload", "--dry-run"]);
+    let refused = server.says(&["reload", "--max-rejected", "0"]);
+    assert_eq!((dry.0, refused.0), (0, 1), "{} {}", dry.1, refused.1);
+    assert_eq!(server.json("/api/v1/feeds")["vrp_files"][0]["vrps"], 2);
+    std::fs::remove_file(&file).unwrap();
+    let (status, text) = server.says(&["reload"]);
+    let is_kept = text.contains("what it said before stays in use");
+    assert!(status == 0 && is_kept, "{text}");
+    let client = server.json("/api/v1/clients/AS10001-1");
+    assert_eq!(client["client"]["rejected"], json!([]));
+}
+
 #[test]
 fn a_vrp_file_that_is_none_keeps_nobody_waiting() {
     let server = with_routes();

@@ -50,7 +50,7 @@ fn spoil(world: &mut World, reason: RejectReason) {
         AsSet => world.as_set.push(7),
         NextHop => world.next_hop = [10, 77, 1, 9],
         TooManyCommunities => world.communities = vec![(7, 7); 101],
-        RouteLeak => world.otc = true,
+        RouteLeak => world.otc = Some(Asn(1)),
         AspaInvalid => world.outside.aspas = aspas(&[(3333, &[3334])]),
         BogonPrefix => world.checks.bogon_prefixes = here(),
         OwnPrefix => world.checks.own_prefixes = here(),

@@ -236,10 +236,19 @@ fn communities_of_all_kinds_count_together() {
 #[test]
 fn only_to_customer_from_a_client_is_a_leak() {
     check(&[
-        ("of a client with a role", |w| w.otc = true, Err(RouteLeak)),
+        (
+            "of a client with a role",
+            |w| w.otc = Some(Asn(1)),
+            Err(RouteLeak),
+        ),
+        (
+            "of a client with a role that says so itself",
+            |w| w.otc = Some(CLIENT),
+            Err(RouteLeak),
+        ),
         (
             "without a role it passes",
-            |w| (w.otc, w.checks.route_leak) = (true, false),
+            |w| (w.otc, w.checks.route_leak) = (Some(Asn(1)), false),
             Ok(()),
         ),
     ]);

@@ -381,6 +381,16 @@ fn origins_are_validated_by_rpki() {
             Invalid,
         ),
         (
+            "of another origin, on a white list",
+            |w| {
+                w.outside.vrps = vrps(&[("193.0.0.0/16", 24, 3334)]);
+                w.irr().set = irr_set(&["193.0.8.0/21"], &[3333]);
+                w.irr().white_list_prefixes = Arc::new(prefix_set(&["193.0.0.0/21"]));
+            },
+            Err(RpkiInvalid),
+            Invalid,
+        ),
+        (
             "longer than the VRP has",
             |w| w.outside.vrps = vrps(&[("193.0.0.0/16", 20, 3333)]),
             Err(RpkiInvalid),

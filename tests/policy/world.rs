@@ -27,7 +27,7 @@ pub struct World {
     pub as_set: Vec<u32>,
     pub next_hop: [u8; 4],
     pub communities: Vec<(u16, u16)>,
-    pub otc: bool,
+    pub otc: Option<Asn>,
     pub prefix: &'static str,
 }
 
@@ -104,7 +104,7 @@ impl World {
             as_set: Vec::new(),
             next_hop: [10, 77, 1, 1],
             communities: Vec::new(),
-            otc: false,
+            otc: None,
             prefix: "193.0.0.0/21",
         }
     }
@@ -128,8 +128,8 @@ impl World {
             .as_path(&origin)
             .communities(&self.communities);
         match self.otc {
-            true => builder.attribute(0xc0, code::OTC, 1u32.to_be_bytes()),
-            false => builder,
+            Some(asn) => builder.attribute(0xc0, code::OTC, asn.0.to_be_bytes()),
+            None => builder,
         }
         .build()
     }

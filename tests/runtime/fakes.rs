@@ -48,6 +48,7 @@ pub fn exchange(cores: u16, shards: u16, clients: u16) -> Exchange {
         med: Default::default(),
         scheme: Default::default(),
         directory: Default::default(),
+        lists: Default::default(),
         outside: Default::default(),
         vrp_changes: None,
         clients,

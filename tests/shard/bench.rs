@@ -198,6 +198,7 @@ impl Bench {
             slot: ClientSlot(slot),
             epoch: self.epoch(slot),
             generation: Generation(1),
+            heard: Time::NEVER,
             updates,
             prefixes,
         }));

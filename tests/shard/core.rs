@@ -217,6 +217,7 @@ impl World {
                 epoch: SessionEpoch(peer.epoch),
                 // Never older than the shard's, so that drawn verdicts stand.
                 generation: Generation(u32::MAX),
+                heard: Time::NEVER,
                 updates: vec![update],
                 prefixes,
             };

@@ -1,7 +1,7 @@
 //! The exchange that a shard is tested with.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rialto::base::*;
 use rialto::policy::{ControlScheme, Directory, DirectoryEntry, ImportPolicy};
@@ -20,6 +20,9 @@ pub struct Exchange {
     /// A bit for each client.
     pub hide_own_as: u64,
 }
+
+/// One value for all generations: it does not change.
+static NO_CHECKS: LazyLock<Arc<ImportPolicy>> = LazyLock::new(Arc::default);
 
 /// Two clients share each ASN.
 pub fn asn_of(slot: ClientSlot) -> Asn {
@@ -69,6 +72,7 @@ pub fn compile(exchange: &Exchange, generation: u32, shards: u16) -> Arc<exchang
         med: exchange.med,
         scheme: Arc::new(scheme()),
         directory: directory(exchange),
+        lists: Default::default(),
         outside: Default::default(),
         vrp_changes: None,
         clients,
@@ -104,7 +108,7 @@ fn client(slot: ClientSlot) -> Client {
             prepend_rs_as: false,
             ipv6_next_hops: false,
         },
-        import: Arc::new(ImportPolicy::default()),
+        import: NO_CHECKS.clone(),
         limits: [PrefixLimits::default(); 2],
         attribute_octets_max: None,
         updates_per_s: None,

@@ -226,6 +226,21 @@ fn a_verdict_of_before_a_reload_is_not_believed_after_it() {
     assert_eq!(bench.counted(0), [4, 0]);
 }
 
+/// "reject" is a block from the lowest hash on, which is that of the default route.
+#[test]
+fn what_is_blocked_from_a_hash_on_is_blocked_with_that_hash() {
+    let default: Prefix = "0.0.0.0/0".parse().expect("it is a prefix");
+    assert_eq!(default.shard_hash(), 0);
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    bench.update(0, vec![(Some(set(0, 1)), vec![default])]);
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(bench.held_by(1).len(), 1);
+    bench.block_from(0, Some(0));
+    bench.turn_after(Duration::from_secs(1));
+    assert_eq!(bench.held_by(1), BTreeMap::new());
+}
+
 #[test]
 fn who_cannot_be_sent_the_best_path_gets_the_next() {
     let mut bench = Bench::new();

@@ -102,6 +102,7 @@ impl World {
             slot,
             epoch: SessionEpoch(1),
             generation: Generation(0),
+            heard: Time::NEVER,
             updates: vec![update],
             prefixes: (prefixes.iter())
                 .map(|prefix| (*prefix, PrefixClass::ACCEPTED))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rialto::base::{ClientSet, ClientSlot, PrefixSlot};
+use rialto::base::{ClientSlot, PrefixSlot};
 use rialto::server::query::{
     ShardQuery, ShardReply, TableChange, WatchAnswer, WatchQuestion, Which,
 };
@@ -11,10 +11,15 @@ use rialto::server::query::{
 use crate::bench::Bench;
 
 fn watch(bench: &mut Bench, after: u64, limit: u32) -> WatchAnswer {
+    watch_sent(bench, after, limit, &[])
+}
+
+/// What is sent to some is asked for, too.
+fn watch_sent(bench: &mut Bench, after: u64, limit: u32, to: &[u16]) -> WatchAnswer {
     let question = WatchQuestion {
         after,
         limit,
-        named: Arc::new(ClientSet::default()),
+        named: Arc::new(to.iter().copied().map(ClientSlot).collect()),
     };
     match bench.ask(ShardQuery::Watch(question)) {
         ShardReply::Watched(answer) => answer,
@@ -92,4 +97,117 @@ fn rows_are_not_ahead_of_what_is_told() {
     let told = watch(&mut bench, first.last, 10).changes;
     let is_gone = |change: &TableChange| matches!(change, TableChange::Gone { .. });
     assert!(told.iter().any(is_gone), "{told:?}");
+}
+
+#[test]
+fn who_is_named_is_told_of_what_it_is_sent_and_of_nobody_elses() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    let first = watch_sent(&mut bench, 0, 10, &[1]);
+    bench.announce(0, 1, 0..1);
+    bench.turn_after(Duration::from_secs(1));
+    bench.withdraw(0, 0..1);
+    bench.turn_after(Duration::from_secs(1));
+    let told = watch_sent(&mut bench, first.last, 10, &[1]);
+    assert!(!told.has_missed);
+    let sent: Vec<(ClientSlot, bool)> = (told.changes.iter())
+        .filter_map(|change| match change {
+            TableChange::Sent { to, .. } => Some((*to, true)),
+            TableChange::Unsent { to, .. } => Some((*to, false)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent, [(ClientSlot(1), true), (ClientSlot(1), false)]);
+    let others = watch_sent(&mut bench, told.last, 10, &[1, 3]);
+    bench.join(2, 3);
+    let told = watch_sent(&mut bench, others.last, 10, &[1, 3]);
+    let live = |change: &TableChange| match change {
+        TableChange::Live { client } => Some(*client),
+        _ => None,
+    };
+    let live: Vec<_> = told.changes.iter().filter_map(live).collect();
+    assert_eq!(live, [ClientSlot(3)]);
+}
+
+#[test]
+fn what_a_new_session_hears_again_is_told_again() {
+    let cases = [
+        ("before the sweep has come to it", false),
+        ("after it", true),
+    ];
+    for (case, is_swept) in cases {
+        let mut bench = Bench::new();
+        bench.announce(0, 1, 0..3);
+        bench.turn_after(Duration::from_secs(1));
+        let first = watch(&mut bench, 0, 10);
+        bench.down(0);
+        if is_swept {
+            bench.turn_after(Duration::from_secs(1));
+        }
+        bench.up(0);
+        bench.announce(0, 1, 0..3);
+        bench.announce(0, 1, 0..3);
+        bench.turn_after(Duration::from_secs(1));
+        let told = watch(&mut bench, first.last, 100).changes;
+        let is_heard = |change: &&TableChange| matches!(change, TableChange::Heard { .. });
+        assert_eq!(told.iter().filter(is_heard).count(), 3, "{case}");
+    }
+}
+
+#[test]
+fn who_is_named_later_has_to_be_looked_up_and_nobody_else() {
+    let mut bench = Bench::new();
+    let first = watch(&mut bench, 0, 10);
+    bench.announce(0, 1, 0..2);
+    bench.turn_after(Duration::from_secs(1));
+    let question = WatchQuestion {
+        after: first.last,
+        limit: 100,
+        named: Arc::new(rialto::base::ClientSet::only(ClientSlot(3))),
+    };
+    let ShardReply::Watched(answer) = bench.ask(ShardQuery::Watch(question)) else {
+        panic!("Watch was answered with something else");
+    };
+    assert!(!answer.has_missed);
+    let count = |is: fn(&TableChange) -> bool| answer.changes.iter().filter(|it| is(it)).count();
+    assert_eq!(count(|it| matches!(it, TableChange::Heard { .. })), 2);
+    let is_live = |it: &TableChange| {
+        matches!(
+            it,
+            TableChange::Live {
+                client: ClientSlot(3)
+            }
+        )
+    };
+    assert_eq!(count(is_live), 1);
+}
+
+#[test]
+fn all_paths_come_in_pieces_with_each_prefix_whole() {
+    let mut bench = Bench::new();
+    (0..3).for_each(|slot| bench.announce(slot, slot + 1, 0..20));
+    bench.turn_after(Duration::from_secs(1));
+    let (mut cursor, mut rows) = (PrefixSlot(0), Vec::new());
+    loop {
+        let ShardReply::Routes { rows: piece, next } =
+            bench.ask(ShardQuery::Paths { cursor, limit: 7 })
+        else {
+            panic!("Paths was answered with something else");
+        };
+        assert!(piece.len() <= 9 && piece.len() % 3 == 0, "{}", piece.len());
+        rows.extend(piece);
+        match next {
+            Some(next) => cursor = next,
+            None => break,
+        }
+    }
+    let prefixes: Vec<_> = rows.chunks(3).map(|paths| paths[0].prefix).collect();
+    assert_eq!(
+        prefixes,
+        (0..20).map(crate::bench::prefix).collect::<Vec<_>>()
+    );
+    assert!(
+        rows.chunks(3)
+            .all(|paths| paths.iter().all(|row| row.prefix == paths[0].prefix))
+    );
 }

@@ -290,6 +290,11 @@ fn each_attribute_has_its_remedy() {
             Withdrawn(35),
         ),
         (
+            "an OTC of five octets withdraws",
+            with(0xc0, 35, &[0, 0, 1, 0, 0]),
+            Withdrawn(35),
+        ),
+        (
             "a short ATTR_SET withdraws",
             with(0xc0, 128, &[0, 0, 1]),
             Withdrawn(128),

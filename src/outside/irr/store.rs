@@ -154,6 +154,11 @@ impl IrrStore {
         self.known.get(as_set)?.date.map(|date| age_s(date, now))
     }
 
+    /// The date of the oldest part of all AS-SETs.
+    pub fn oldest(&self) -> Option<SystemTime> {
+        self.known.values().filter_map(|known| known.date).min()
+    }
+
     /// The directories as they are now.
     fn look(&self) -> Look {
         let mut problems = Vec::new();

@@ -28,6 +28,8 @@ pub(super) struct ClientState {
     pub armed: Time,
     /// Messages may wait in the session until shards have room.
     pub is_stuck: bool,
+    /// When the oldest octets that may wait in the session had come.
+    pub heard: Time,
     pub state: State,
     pub since: Time,
     pub history: History,
@@ -42,6 +44,7 @@ pub(super) struct History {
     pub octets_out: u64,
     pub updates_in: u64,
     pub updates_out: u64,
+    pub nlri_out: u64,
     pub treat_as_withdraw_count: u64,
     pub attribute_discard_count: u64,
     pub fault_log: FaultLog,
@@ -143,6 +146,7 @@ impl ClientState {
             up: None,
             armed: Time::NEVER,
             is_stuck: false,
+            heard: now,
             since: now,
             history: History::default(),
         }

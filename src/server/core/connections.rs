@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 
-use crate::base::ClientSlot;
+use crate::base::{ClientSlot, Time};
 use crate::fanout::{Gauge, SendQueue};
 use crate::session::Way;
 
@@ -24,6 +24,8 @@ pub(super) struct Connection {
     pub local: SocketAddr,
     pub remote: SocketAddr,
     pub out: SendQueue,
+    /// When the oldest UPDATE had come of which something waits to be written.
+    pub heard: Time,
     /// The writer knows that there is something to write.
     pub write_told: bool,
     /// The session knows that something waits to be written (RFC 9687).
@@ -52,6 +54,7 @@ impl Connections {
             local,
             remote,
             out: SendQueue::counted(gauge),
+            heard: Time::NEVER,
             write_told: false,
             queued_told: false,
             held: Cell::new(false),

@@ -47,6 +47,7 @@ impl SessionCore {
             up,
             history,
             epoch,
+            heard,
             ..
         } = state;
         let mut rests_due = None;
@@ -80,6 +81,7 @@ impl SessionCore {
                             slot,
                             epoch: *epoch,
                             generation,
+                            heard: *heard,
                         };
                         if let Some(shares) = split(
                             links,

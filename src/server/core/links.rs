@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::base::{ClientSlot, Generation, Prefix, SessionEpoch, ShardId, shard_of};
+use crate::base::{ClientSlot, Generation, Prefix, SessionEpoch, ShardId, Time, shard_of};
 use crate::policy::PrefixClass;
 use crate::server::message::{RouteBatch, RouteUpdate, ToShard};
 use crate::wire::AttributeSet;
@@ -20,6 +20,8 @@ pub(super) struct Source {
     pub slot: ClientSlot,
     pub epoch: SessionEpoch,
     pub generation: Generation,
+    /// When they had come.
+    pub heard: Time,
 }
 
 pub(super) struct Links {
@@ -177,6 +179,7 @@ impl Link {
             slot: source.slot,
             epoch: source.epoch,
             generation: source.generation,
+            heard: source.heard,
             updates: std::mem::take(&mut self.updates),
             prefixes: std::mem::take(&mut self.prefixes),
         }));
@@ -200,6 +203,7 @@ mod tests {
         slot: ClientSlot(0),
         epoch: SessionEpoch(1),
         generation: Generation(1),
+        heard: Time::ZERO,
     };
 
     fn prefixes(from: u32, count: usize) -> impl Iterator<Item = (Prefix, PrefixClass)> {

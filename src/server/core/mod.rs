@@ -36,6 +36,7 @@ use crate::fanout::Written;
 use crate::wire::Scratch;
 
 use super::exchange::Exchange;
+use super::latency::Latencies;
 use super::message::{CoreNotice, ToCore, ToShard};
 use super::query::{CoreCommand, CoreReply};
 use clients::Clients;
@@ -114,6 +115,8 @@ struct Stats {
     refused_connections: u64,
     octets_retained_max: u64,
     whole_resyncs: u64,
+    until_queued: Latencies,
+    until_written: Latencies,
 }
 
 /// How often what cannot be told from an event alone is looked at.

@@ -40,6 +40,8 @@ pub(super) struct Output {
     pub stalled: ClientSet,
     window: Duration,
     flush_due: Option<Time>,
+    /// When the oldest UPDATE had come that is answered in the window, or in what is handed out of it.
+    heard: Time,
 }
 
 impl Output {
@@ -56,11 +58,17 @@ impl Output {
             stalled: ClientSet::new(),
             window: limits.gather_min,
             flush_due: None,
+            heard: Time::NEVER,
         }
     }
 
     pub fn flush_due(&self) -> Option<Time> {
         self.flush_due
+    }
+
+    /// How long changes are gathered at present.
+    pub fn window(&self) -> Duration {
+        self.window
     }
 
     /// From here on a shard's ordinary stream is for these clients too.
@@ -139,11 +147,13 @@ impl SessionCore {
         let Some(live) = self.output.live_at.get(batch.shard.index()).cloned() else {
             return;
         };
+        let heard = batch.heard;
         if let Err(batch) = self.output.gather.offer(batch, &live) {
             self.flush_window(now);
             let again = self.output.gather.offer(batch, &live);
             debug_assert!(again.is_ok(), "an empty window takes every batch");
         }
+        self.output.heard = self.output.heard.min(heard);
         let octets_max = self.exchange.limits.core_octets_max / WINDOW_SHARE;
         let Output {
             gather, classes, ..
@@ -186,6 +196,10 @@ impl SessionCore {
         } = output;
         gather.drain(|alike, live| deliver(alike, live, stalled, clients, (packer, classes)));
         self.hand_out(now);
+        let heard = std::mem::replace(&mut self.output.heard, Time::NEVER);
+        if heard != Time::NEVER {
+            self.stats.until_queued.record(now.since(heard));
+        }
     }
 
     /// Queues what the packer has for those it is for.
@@ -219,9 +233,11 @@ impl SessionCore {
             let (updates, nlri) = buffer.counts(runs);
             state.history.updates_out += u64::from(updates);
             self.stats.updates_out += u64::from(updates);
+            state.history.nlri_out += u64::from(nlri);
             self.stats.nlri_out += u64::from(nlri);
         }
         connection.out.push_all(buffer, stretches);
+        connection.heard = connection.heard.min(self.output.heard);
         if !connection.write_told {
             connection.write_told = true;
             self.actions.push_back(CoreAction::Write { conn: up.conn });

@@ -116,6 +116,8 @@ impl SessionCore {
                 continue;
             }
             up.budget.rests_until = None;
+            // The rest was meant, and is no latency.
+            state.heard = now;
             let conn = up.conn;
             if let Some(way) = state.session.established_way() {
                 // From here on silence is the client's own again.

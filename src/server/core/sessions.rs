@@ -91,6 +91,9 @@ impl SessionCore {
             return;
         };
         state.history.octets_in += octets.len() as u64;
+        if !state.is_stuck {
+            state.heard = now;
+        }
         state.session.handle_octets(now, way, octets);
         self.settle(now, slot);
     }
@@ -236,6 +239,7 @@ impl SessionCore {
         let epoch = state.epoch;
         if let Some(connection) = self.connections.get_mut(up.conn) {
             connection.out.drop_portions();
+            connection.heard = Time::NEVER;
         }
         self.output.forget(slot);
         self.walks.forget(slot);

@@ -257,6 +257,7 @@ impl SessionCore {
         };
         let conn = up.conn;
         let dropped = connection.out.drop_portions();
+        connection.heard = Time::NEVER;
         for portion in dropped.lost.iter().filter(|_| !up.is_lost) {
             up.dirty.mark_all(portion);
         }
@@ -292,6 +293,10 @@ impl SessionCore {
             }
             return;
         };
+        if is_empty && connection.heard != Time::NEVER {
+            let heard = std::mem::replace(&mut connection.heard, Time::NEVER);
+            self.stats.until_written.record(now.since(heard));
+        }
         let Some(state) = self.clients.get_mut(slot).filter(|_| is_news) else {
             return;
         };

@@ -29,6 +29,10 @@ impl SessionCore {
             octets_retained_max: self.stats.octets_retained_max,
             refused_connections: self.stats.refused_connections,
             whole_resyncs: self.stats.whole_resyncs,
+            window_us: self.output.window().as_micros() as u64,
+            window_prefixes: self.output.gather.prefix_count() as u64,
+            until_queued: self.stats.until_queued,
+            until_written: self.stats.until_written,
             startup_over: self.startup.is_over(),
             startup_wait_ms: self
                 .startup
@@ -64,10 +68,12 @@ impl SessionCore {
             rejecting: up.map(Up::rejecting).unwrap_or_default(),
             updates_in: state.history.updates_in,
             updates_out: state.history.updates_out,
+            nlri_out: state.history.nlri_out,
             octets_in: state.history.octets_in,
             octets_out: state.history.octets_out,
             queue_octets: connection.map_or(0, |connection| connection.out.octets() as u64),
             dirty_prefixes: up.map_or(0, |up| up.dirty.count() as u64),
+            stalled: up.is_some_and(|up| up.is_stalled),
             end_of_rib: up.map(|up| up.end_of_rib).unwrap_or_default(),
             flaps: state.history.flaps,
             treat_as_withdraw_count: state.history.treat_as_withdraw_count,

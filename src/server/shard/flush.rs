@@ -64,7 +64,8 @@ impl Shard {
             }
         }
         self.stats.flushes += 1;
-        self.emit(changes)
+        let heard = std::mem::replace(&mut self.heard, Time::NEVER);
+        self.emit(changes, heard)
     }
 
     /// Whether two prefixes went from the same paths to the same paths.
@@ -100,8 +101,8 @@ impl Shard {
         );
     }
 
-    /// Sends changes in the ordinary stream, as one flush.
-    pub(super) fn emit(&mut self, mut changes: Changes) -> usize {
+    /// Sends changes in the ordinary stream, as one flush; `heard` as in [`DeltaBatch::heard`].
+    pub(super) fn emit(&mut self, mut changes: Changes, heard: Time) -> usize {
         let count = changes.len();
         if count == 0 {
             return 0;
@@ -112,7 +113,7 @@ impl Shard {
         self.stats.deltas_out += count as u64;
         let mut from = 0;
         while from < count {
-            let batch;
+            let mut batch;
             (batch, from) = build_batch(
                 (self.shard, self.flush_count, &self.exchange.scheme),
                 &changes,
@@ -120,6 +121,7 @@ impl Shard {
                 &self.table,
                 from,
             );
+            batch.heard = heard;
             let batch = Arc::new(batch);
             self.outbox.push_all(|| ToCore::Deltas(batch.clone()));
         }
@@ -169,7 +171,7 @@ impl Shard {
         for asked in dirty.chunk_by(|a, b| a.prefix == b.prefix) {
             self.resync_prefix(&mut changes, slot, asked);
         }
-        self.emit(changes);
+        self.emit(changes, Time::NEVER);
         if let Some(client) = self.exchange.client(slot) {
             let epoch = SessionEpoch(epoch);
             let resynced = ToCore::Resynced { slot, epoch };
@@ -295,6 +297,7 @@ pub(super) fn build_batch(
         shard,
         flush,
         scheme: scheme.clone(),
+        heard: Time::NEVER,
         groups: Vec::new(),
         octets: 0,
         prefixes: Vec::new(),

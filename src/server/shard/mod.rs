@@ -4,11 +4,13 @@
 //! is told by [`ToShard`] and answers with [`ToCore`].
 
 mod flush;
+mod hashes;
 mod outbox;
 mod query;
 mod refresh;
 mod rehearse;
 mod routes;
+mod served;
 mod sweep;
 mod walk;
 mod watch;
@@ -30,6 +32,7 @@ use crate::rib::{
 use super::exchange::Exchange;
 use super::message::{ClientUp, ToCore, ToShard};
 use super::query::{ShardReply, ShardStats};
+use hashes::Hashes;
 use outbox::Outbox;
 use refresh::Phases;
 use sweep::Sweep;
@@ -60,6 +63,8 @@ pub struct Shard {
     /// New entries, and entries that the sweep has passed, carry this mark.
     med_second: bool,
     pending: Vec<PreImage>,
+    /// When the oldest UPDATE behind them had come.
+    heard: Time,
     last_flush: Time,
     flush_window: Duration,
     flush_count: u32,
@@ -69,6 +74,8 @@ pub struct Shard {
     /// Pieces of rehearsals so far.
     rehearsed_count: u32,
     walks: Walks,
+    /// Questions of cores that are yet to be answered.
+    hashes: VecDeque<Hashes>,
     watch: Watch,
     outbox: Outbox,
     replies: VecDeque<(u64, ShardReply)>,
@@ -140,6 +147,7 @@ impl Shard {
             med_modes: [exchange.med; 2],
             med_second: false,
             pending: Vec::new(),
+            heard: Time::NEVER,
             last_flush: Time::ZERO,
             flush_window: Duration::ZERO,
             flush_count: 0,
@@ -148,6 +156,7 @@ impl Shard {
             sweep: Sweep::default(),
             rehearsed_count: 0,
             walks: Walks::default(),
+            hashes: VecDeque::new(),
             watch: Watch::default(),
             outbox: Outbox::new(exchange.core_count),
             replies: VecDeque::new(),
@@ -220,6 +229,7 @@ impl Shard {
             return self.has_work(now);
         }
         self.tell_reloaded();
+        self.hashes_piece();
         self.flush_if_due(now);
         self.walk_piece();
         self.start_reclaim();
@@ -249,6 +259,7 @@ impl Shard {
         self.sweep.is_active()
             || self.sweep.is_untold()
             || self.walks.has_work()
+            || !self.hashes.is_empty()
             || (!self.pending.is_empty() && self.is_flush_due(now))
     }
 

@@ -22,10 +22,14 @@ impl Shard {
                 cursor,
                 limit,
             } => self.routes(*slot, *which, *cursor, *limit),
+            ShardQuery::Paths { cursor, limit } => self.all_paths(*cursor, *limit),
             ShardQuery::Explain { prefix, to } => ShardReply::Explain(self.explain(prefix, *to)),
             ShardQuery::Stats => ShardReply::Stats(Box::new(self.statistics())),
             ShardQuery::Generation => ShardReply::Generation(self.settled_generation()),
             ShardQuery::Watch(question) => ShardReply::Watched(self.watch.answer(now, question)),
+            ShardQuery::Served { cursor, limit } => {
+                ShardReply::Served(self.served(*cursor, *limit))
+            }
             ShardQuery::Rehearse {
                 rehearsal,
                 cursor,
@@ -66,13 +70,9 @@ impl Shard {
         limit: u32,
     ) -> ShardReply {
         let mut rows = Vec::new();
-        if self.watch.is_on() && !self.pending.is_empty() {
-            // Who watches is told of what differs from before: rows must not be ahead of that.
-            if self.outbox.is_full() {
-                let next = Some(cursor);
-                return ShardReply::Routes { rows, next };
-            }
-            self.flush();
+        if !self.settle_for_watch() {
+            let next = Some(cursor);
+            return ShardReply::Routes { rows, next };
         }
         let end = cursor.0.saturating_add(limit).min(self.table.slot_count());
         for slot in (cursor.0..end).map(PrefixSlot) {
@@ -86,6 +86,36 @@ impl Shard {
             }
         }
         let next = (end < self.table.slot_count()).then_some(PrefixSlot(end));
+        ShardReply::Routes { rows, next }
+    }
+
+    /// Who watches is told of what differs from before: rows must not be ahead of that. False: not now.
+    fn settle_for_watch(&mut self) -> bool {
+        if !self.watch.is_on() || self.pending.is_empty() {
+            return true;
+        }
+        let has_room = !self.outbox.is_full();
+        if has_room {
+            self.flush();
+        }
+        has_room
+    }
+
+    fn all_paths(&mut self, cursor: PrefixSlot, limit: u32) -> ShardReply {
+        let mut rows = Vec::new();
+        if !self.settle_for_watch() {
+            let next = Some(cursor);
+            return ShardReply::Routes { rows, next };
+        }
+        let end = cursor.0.saturating_add(limit).min(self.table.slot_count());
+        let mut next = cursor;
+        // A prefix that many announce is whole, and the last one then.
+        while next.0 < end && rows.len() < limit as usize {
+            let paths = self.table.entry(next).paths.iter();
+            rows.extend(paths.map(|path| self.row(next, path)));
+            next = PrefixSlot(next.0 + 1);
+        }
+        let next = (next.0 < self.table.slot_count()).then_some(next);
         ShardReply::Routes { rows, next }
     }
 
@@ -258,7 +288,7 @@ impl Shard {
             .map(|(variant, _)| *variant)
     }
 
-    fn assignments(&mut self, slot: PrefixSlot, scope: &Scope) -> Assignments {
+    pub(super) fn assignments(&mut self, slot: PrefixSlot, scope: &Scope) -> Assignments {
         let entry = self.table.entry(slot);
         let med = self.med_modes[usize::from(entry.marks.contains(Marks::SECOND_MODE))];
         tables!(self).assign(&entry.paths, entry.family(), med, scope)

@@ -66,6 +66,9 @@ impl Shard {
                 None => counts.push(change),
             }
         }
+        if !self.pending.is_empty() {
+            self.heard = self.heard.min(batch.heard);
+        }
         self.tell_counts(batch.slot, batch.epoch, counts);
         self.check_budget(&client, batch.epoch);
     }
@@ -269,11 +272,16 @@ impl Shard {
         self.insert_path(slot, path);
     }
 
-    /// The same path again: nobody need be told.
+    /// The same path again: no client need be told.
     fn restamp(&mut self, slot: PrefixSlot, announcer: ClientSlot, stamp: Stamp) {
         let paths = &mut self.table.entry_mut(slot).paths;
         if let Some(path) = paths.iter_mut().find(|path| path.announcer == announcer) {
+            let is_of_new_session = !path.stamp.is_beside(stamp);
             path.stamp = stamp;
+            let path = *path;
+            if is_of_new_session && self.watch.is_on() {
+                self.watch_again(slot, &path);
+            }
         }
     }
 
@@ -425,35 +433,6 @@ impl Shard {
         }
         announcer.block_from[family.index()] = hash;
         self.sweep.judge_again(slot, self.table.slot_count());
-    }
-
-    pub(super) fn handle_ask_hashes(
-        &mut self,
-        slot: ClientSlot,
-        epoch: SessionEpoch,
-        family: Family,
-    ) {
-        let Some(client) = self.exchange.client(slot) else {
-            return;
-        };
-        let alive = |path: &Path| {
-            path.announcer == slot && self.is_alive(path, family) && is_acceptable(path.verdict)
-        };
-        let hashes = self
-            .table
-            .entries()
-            .filter(|(_, entry)| entry.family() == family && entry.paths.iter().any(alive))
-            .map(|(slot, _)| self.table.prefix(slot).shard_hash())
-            .collect();
-        self.outbox.push(
-            client.core,
-            ToCore::Hashes {
-                slot,
-                epoch,
-                family,
-                hashes,
-            },
-        );
     }
 }
 

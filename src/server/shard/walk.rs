@@ -7,7 +7,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::base::{ClientSet, ClientSlot, CoreId, Family, FamilySet, PathId, PrefixSlot, WalkId};
+use crate::base::{
+    ClientSet, ClientSlot, CoreId, Family, FamilySet, PathId, PrefixSlot, Time, WalkId,
+};
 use crate::rib::{Changes, Marks, Scope};
 use crate::server::message::ToCore;
 
@@ -348,7 +350,7 @@ impl Shard {
                 self.present_state(&mut changes, slot, scope, true, held);
             }
         }
-        self.emit(changes);
+        self.emit(changes, Time::NEVER);
         for family in Family::ALL {
             self.live[family.index()].union_with(&scopes[family.index()]);
         }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::base::{ClientSet, ClientSlot, Prefix, Time};
+use crate::base::{ClientSet, ClientSlot, Prefix, PrefixSlot, Time};
 use crate::rib::{Changes, Form, Path};
 use crate::server::query::{TableChange, WatchAnswer, WatchQuestion};
 use crate::server::ring::{Ring, Weighed};
@@ -37,15 +37,20 @@ impl Watch {
     }
 
     pub fn answer(&mut self, now: Time, question: &WatchQuestion) -> WatchAnswer {
-        // For other clients only the table says what there is.
-        let known = self.kept.take_if(|kept| kept.named == *question.named);
-        let is_new = known.is_none();
-        let changes = known.map_or_else(|| Ring::new(question.after), |kept| kept.changes);
-        let kept = self.kept.insert(Kept {
+        let is_new = self.kept.is_none();
+        let kept = self.kept.get_or_insert_with(|| Kept {
             asked_at: now,
             named: (*question.named).clone(),
-            changes,
+            changes: Ring::new(question.after),
         });
+        kept.asked_at = now;
+        if kept.named != *question.named {
+            // Of those who are new only the table says what there is.
+            for client in question.named.difference(&kept.named).iter() {
+                kept.changes.push(TableChange::Live { client });
+            }
+            kept.named = (*question.named).clone();
+        }
         let piece = kept.changes.take(question.after, question.limit);
         WatchAnswer {
             changes: piece.entries,
@@ -81,7 +86,10 @@ impl Shard {
                     });
                 }
             }
-            let is_new = |path: &&Path| !pre_image.paths.iter().any(|old| is_same(old, path));
+            // What a new session heard again is told again.
+            let is_told =
+                |old: &Path, new: &Path| is_same(old, new) && old.stamp.is_beside(new.stamp);
+            let is_new = |new: &&Path| !pre_image.paths.iter().any(|old| is_told(old, new));
             for path in paths.iter().filter(is_new) {
                 kept.changes.push(self.heard(prefix, path));
             }
@@ -99,6 +107,14 @@ impl Shard {
             }
         }
         self.watch.kept = Some(kept);
+    }
+
+    /// A new session has the path of the one before.
+    pub(super) fn watch_again(&mut self, slot: PrefixSlot, path: &Path) {
+        let change = self.heard(self.table.prefix(slot), path);
+        if let Some(kept) = &mut self.watch.kept {
+            kept.changes.push(change);
+        }
     }
 
     fn heard(&self, prefix: Prefix, path: &Path) -> TableChange {

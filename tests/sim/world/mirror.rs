@@ -176,6 +176,7 @@ impl Mirror {
             ));
         }
         self.check_best(now, shard)?;
+        check_served(now, shard)?;
         Ok(std::mem::take(&mut self.told))
     }
 
@@ -193,6 +194,35 @@ impl Mirror {
         }
         Ok(())
     }
+}
+
+/// What clients have, counted and listed, is as much.
+fn check_served(now: Time, shard: &mut Shard) -> Result<(), String> {
+    let mut counts = [[0; 2]; SLOTS as usize];
+    let mut next = Some(PrefixSlot(0));
+    while let Some(cursor) = next {
+        let limit = 17;
+        let ShardReply::Served(served) = ask(now, shard, ShardQuery::Served { cursor, limit })
+        else {
+            panic!("Served was answered with something else");
+        };
+        for (sum, found) in counts.iter_mut().zip(&served.counts) {
+            *sum = [sum[0] + found[0], sum[1] + found[1]];
+        }
+        next = served.next;
+    }
+    for slot in (0..SLOTS).map(ClientSlot) {
+        let rows = rows(now, shard, slot, Which::Advertised).ok_or("nothing is under way")?;
+        let mut listed = [0; 2];
+        (rows.iter()).for_each(|row| listed[row.prefix.family().index()] += 1);
+        if listed != counts[slot.index()] {
+            return Err(format!(
+                "{slot} has {listed:?}, counted {:?}",
+                counts[slot.index()]
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl Copy {

@@ -1,0 +1,97 @@
+//! The routes to one prefix: its own, or those of the longest one that covers it.
+
+use std::net::IpAddr;
+
+use crate::base::{ClientSlot, Prefix, shard_of};
+use crate::server::query::{PathFate, PathRow, ShardQuery, ShardReply};
+
+use super::super::census::within;
+use super::super::data_path::Unavailable;
+use super::super::plane::Plane;
+
+/// Whose routes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lookup {
+    /// All accepted ones.
+    Table,
+    /// Those of one client, rejected ones among them.
+    From(ClientSlot),
+    /// What one client gets.
+    To(ClientSlot),
+}
+
+/// A prefix, or an address.
+pub fn read_prefix(text: &str) -> Option<Prefix> {
+    match text.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => Some(Prefix::v4(address, 32)),
+        Ok(IpAddr::V6(address)) => Some(Prefix::v6(address, 128)),
+        Err(_) => text.parse().ok(),
+    }
+}
+
+/// Each with whether it is the best of all; those of the longest covering prefix that has any.
+pub async fn lookup(
+    plane: &Plane,
+    wanted: Prefix,
+    whose: Lookup,
+    is_exact: bool,
+) -> Result<Vec<(PathRow, bool)>, Unavailable> {
+    let shortest = if is_exact { wanted.len() } else { 0 };
+    for len in (shortest..=wanted.len()).rev() {
+        let prefix = match wanted.address() {
+            IpAddr::V4(address) => Prefix::v4(address, len),
+            IpAddr::V6(address) => Prefix::v6(address, len),
+        };
+        let rows = at(plane, prefix, whose).await?;
+        if !rows.is_empty() {
+            return Ok(rows);
+        }
+    }
+    Ok(Vec::new())
+}
+
+async fn at(
+    plane: &Plane,
+    prefix: Prefix,
+    whose: Lookup,
+) -> Result<Vec<(PathRow, bool)>, Unavailable> {
+    let question = match whose {
+        Lookup::To(to) => ShardQuery::Explain { prefix, to },
+        Lookup::Table | Lookup::From(_) => ShardQuery::Route { prefix },
+    };
+    let shard = shard_of(&prefix, plane.data().shard_count());
+    let reply = within(plane.data().shard_query(shard, question)).await?;
+    let rows = match reply {
+        ShardReply::Route(rows) => heard(rows, whose),
+        ShardReply::Explain(explanation) if explanation.live => {
+            let is_sent = |fate| matches!(fate, PathFate::Best(_) | PathFate::Additional);
+            let sent = explanation.paths.into_iter();
+            let sent = sent.filter(|(_, fate)| is_sent(*fate));
+            sent.map(|(row, fate)| (row, matches!(fate, PathFate::Best(_))))
+                .collect()
+        }
+        ShardReply::Explain(_) => Vec::new(),
+        _ => {
+            return Err(Unavailable(
+                "a shard gave an answer to another question".to_owned(),
+            ));
+        }
+    };
+    Ok(rows)
+}
+
+/// The best one is first.
+fn heard(rows: Vec<PathRow>, whose: Lookup) -> Vec<(PathRow, bool)> {
+    let is_wanted = |row: &PathRow| match whose {
+        Lookup::From(slot) => row.announcer == slot,
+        _ => row.class.is_accepted(),
+    };
+    let ranked = rows.into_iter().enumerate();
+    let wanted = ranked.filter(|(_, row)| is_wanted(row));
+    wanted
+        .map(|(rank, row)| {
+            let is_best = rank == 0 && row.class.is_accepted();
+            (row, is_best)
+        })
+        .collect()
+}

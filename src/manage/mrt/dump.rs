@@ -1,0 +1,231 @@
+//! Table dumps: all paths, prefix by prefix, asked of the shards in pieces with pauses between.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tracing::{error, info};
+
+use crate::base::{ClientSlot, PrefixSlot, ShardId};
+use crate::manage::census::{Census, within};
+use crate::manage::data_path::Unavailable;
+use crate::manage::plane::Plane;
+use crate::server::exchange::Exchange;
+use crate::server::query::{PathRow, ShardQuery, ShardReply};
+use crate::wire::{MrtPath, MrtPeer, encode_peer_index_table, encode_rib};
+
+use super::file::MrtFile;
+use super::now_s;
+
+/// Table entries that are asked for at a time.
+const ENTRIES: u32 = 500;
+/// Between two pieces; so little is a shard kept from its work.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Before a shard that has no answer now is asked again.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// How often it is looked whether a dump is due.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A table dump that was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dumped {
+    pub file: PathBuf,
+    pub prefixes: u64,
+    pub paths: u64,
+    pub octets: u64,
+}
+
+impl fmt::Display for Dumped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Dumped {
+            file,
+            prefixes,
+            paths,
+            octets,
+        } = self;
+        write!(
+            f,
+            "{}: {prefixes} prefixes, {paths} paths, {octets} octets",
+            file.display()
+        )
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    #[error("where dumps go is not configured: write [mrt] directory, and rialto reload")]
+    NoDirectory,
+    #[error("a table dump is being written already; wait for it")]
+    Busy,
+    #[error("the table dump in {directory} failed: {error}")]
+    Disk {
+        directory: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("the table dump failed: {0}")]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Clients by their place in the peer index table.
+struct Peers {
+    exchange: Arc<Exchange>,
+    places: HashMap<ClientSlot, u16>,
+}
+
+/// What has been written of a dump so far.
+#[derive(Default)]
+struct Progress {
+    at_s: u32,
+    rejected: bool,
+    prefixes: u64,
+    paths: u64,
+}
+
+impl Plane {
+    pub async fn dump_now(&self) -> Result<Dumped, DumpError> {
+        self.dump(now_s()).await
+    }
+
+    /// Writes a table dump now, named for that second (since 1970).
+    pub async fn dump(&self, at_s: u64) -> Result<Dumped, DumpError> {
+        let current = self.current();
+        let mrt = current.config.mrt.as_ref().ok_or(DumpError::NoDirectory)?;
+        let _one = self.dumping.try_lock().map_err(|_| DumpError::Busy)?;
+        let disk = |error| DumpError::Disk {
+            directory: mrt.directory.clone(),
+            error,
+        };
+        let mut file = MrtFile::create(&mrt.directory, "rib", at_s, false)
+            .await
+            .map_err(disk)?;
+        let mut progress = Progress {
+            at_s: at_s as u32,
+            rejected: mrt.rejected,
+            ..Progress::default()
+        };
+        let peers = Peers::index(
+            &current.exchange,
+            &self.census().await,
+            &mut file.buffer,
+            at_s,
+        );
+        for shard in (0..self.data().shard_count()).map(ShardId) {
+            let mut cursor = Some(PrefixSlot(0));
+            while let Some(from) = cursor {
+                let (rows, next) = self.paths(shard, from, ENTRIES).await?;
+                // Slots may have changed hands.
+                let now = self.current();
+                for paths in rows.chunk_by(|a, b| a.prefix == b.prefix) {
+                    progress.push(&mut file.buffer, paths, &peers, &now.exchange);
+                }
+                file.write_if_full().await.map_err(disk)?;
+                cursor = next;
+                sleep(PAUSE).await;
+            }
+        }
+        let (file, octets) = file.finish().await.map_err(disk)?;
+        Ok(Dumped {
+            file,
+            prefixes: progress.prefixes,
+            paths: progress.paths,
+            octets,
+        })
+    }
+
+    /// The paths of some table entries, and where it goes on.
+    pub(in crate::manage) async fn paths(
+        &self,
+        shard: ShardId,
+        cursor: PrefixSlot,
+        limit: u32,
+    ) -> Result<(Vec<PathRow>, Option<PrefixSlot>), Unavailable> {
+        loop {
+            let query = ShardQuery::Paths { cursor, limit };
+            match within(self.data().shard_query(shard, query)).await? {
+                ShardReply::Routes { next, .. } if next == Some(cursor) => sleep(PATIENCE).await,
+                ShardReply::Routes { rows, next } => return Ok((rows, next)),
+                _ => return Err(Unavailable(format!("shard-{shard} gave a wrong answer"))),
+            }
+        }
+    }
+}
+
+impl Peers {
+    fn index(exchange: &Arc<Exchange>, census: &Census, out: &mut Vec<u8>, at_s: u64) -> Peers {
+        let router_id = |slot| census.client(slot).and_then(|client| client.router_id);
+        let mut places = HashMap::new();
+        let mut peers = Vec::new();
+        for (client, place) in exchange.clients().zip(0..u16::MAX) {
+            places.insert(client.slot, place);
+            peers.push(MrtPeer {
+                router_id: router_id(client.slot).unwrap_or([0; 4].into()),
+                address: client.address,
+                asn: client.asn,
+            });
+        }
+        encode_peer_index_table(out, at_s as u32, exchange.router_id, &peers);
+        Peers {
+            exchange: exchange.clone(),
+            places,
+        }
+    }
+
+    fn place(&self, slot: ClientSlot, now: &Exchange) -> Option<u16> {
+        let (then, now) = (self.exchange.client(slot)?, now.client(slot)?);
+        let place = self.places.get(&slot).copied();
+        place.filter(|_| then.is_same_peer(now))
+    }
+}
+
+impl Progress {
+    fn push(&mut self, out: &mut Vec<u8>, paths: &[PathRow], peers: &Peers, now: &Exchange) {
+        let path = |row: &PathRow| {
+            let is_wanted = self.rejected || row.class.is_accepted();
+            Some((
+                peers.place(row.announcer, now).filter(|_| is_wanted)?,
+                row.set.clone(),
+            ))
+        };
+        let wanted: Vec<_> = paths.iter().filter_map(path).collect();
+        let (Some(first), false) = (paths.first(), wanted.is_empty()) else {
+            return;
+        };
+        let entries = wanted.iter().map(|(peer, set)| MrtPath {
+            peer: *peer,
+            originated_s: self.at_s,
+            set,
+        });
+        encode_rib(out, self.at_s, self.prefixes as u32, &first.prefix, entries);
+        self.prefixes += 1;
+        self.paths += wanted.len() as u64;
+    }
+}
+
+/// Dumps on schedule, for ever: at multiples of the interval, counted from midnight UTC.
+pub(in crate::manage) async fn write_dumps(plane: Arc<Plane>) {
+    let interval = |plane: &Plane| {
+        let interval = plane.current().config.mrt.as_ref()?.interval?;
+        Some(interval.as_secs())
+    };
+    let mut schedule = None;
+    loop {
+        let due =
+            interval(&plane).map(|interval_s| (interval_s, now_s() / interval_s * interval_s));
+        match (schedule, due) {
+            (Some((before, last)), Some((interval_s, due_s)))
+                if before == interval_s && last != due_s =>
+            {
+                match plane.dump(due_s).await {
+                    Ok(dumped) => info!("table dump {dumped}"),
+                    Err(error) => error!("{error}"),
+                }
+            }
+            _ => {}
+        }
+        schedule = due;
+        sleep(LOOK).await;
+    }
+}
