@@ -8,6 +8,7 @@ use crate::manage::{ReloadOptions, Request, Response};
 
 use super::args::{ClientArgs, Control, ReloadArgs, StopArgs, Switch, Verb};
 use super::fetch::{FetchError, ask, get};
+use super::trace::trace;
 use super::{Outcome, print, rehearsal};
 
 pub fn reload(args: &ReloadArgs) -> Result<Outcome, FetchError> {
@@ -62,6 +63,7 @@ pub fn client(args: &ClientArgs) -> Result<Outcome, FetchError> {
             },
         ),
         Verb::Refresh { control } => (control, Request::Refresh { client }),
+        Verb::Trace { for_s, common } => return trace(&args.name, *for_s, common),
         Verb::Quarantine { switch, control } => (
             control,
             Request::Quarantine {

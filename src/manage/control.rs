@@ -169,8 +169,8 @@ impl ControlSocket {
             match self.listener.accept().await {
                 Ok((stream, _)) => drop(tokio::spawn(converse(stream, plane.clone()))),
                 Err(error) => {
-                    warn!("control socket: {error}");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    warn!("control socket: {error}; trying again in a second");
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                 }
             }
         }

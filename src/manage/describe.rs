@@ -189,7 +189,7 @@ fn others(set: &AttributeSet) -> Vec<OtherAttributeView> {
     view.collect()
 }
 
-fn hexadecimal(octets: &[u8]) -> String {
+pub fn hexadecimal(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |mut text, octet| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{octet:02x}");

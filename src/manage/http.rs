@@ -59,6 +59,10 @@ pub fn router(plane: Arc<Plane>) -> Router {
         .route("/api/v1/cores", get(cores))
         .route("/api/v1/feeds", get(feeds))
         .route("/api/v1/config", get(config))
+        .merge(super::trace::routes())
+        .merge(super::report::routes())
+        .merge(super::hijacks::routes())
+        .merge(super::digest::routes())
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/openapi.json", get(openapi::document))
         .merge(lg::pages())
@@ -76,6 +80,9 @@ pub(super) enum ApiError {
     NotFound(String),
     #[error("{0}")]
     Words(String),
+    /// As many as may be of what was asked for are under way.
+    #[error("{0}")]
+    Busy(String),
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
     #[error("{0}")]
@@ -87,7 +94,7 @@ impl IntoResponse for ApiError {
         let status = match self {
             ApiError::NotFound(_) | ApiError::NoClient(_) => StatusCode::NOT_FOUND,
             ApiError::Words(_) => StatusCode::BAD_REQUEST,
-            ApiError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Busy(_) | ApiError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         (
             status,

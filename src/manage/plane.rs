@@ -44,8 +44,7 @@ pub struct Plane {
     pub(super) changes: Mutex<Changes>,
     pub(super) unconfirmed: Unconfirmed,
     reloads: Arc<ReloadLog>,
-    /// Whoever runs the server is to end it.
-    /// Set once somebody has asked for the end.
+    /// How whoever runs the server is to end it, once somebody has asked for that.
     pub(super) end: watch::Sender<Option<End>>,
     feeds: Arc<Feeds>,
     onlookers: Onlookers,
@@ -256,6 +255,7 @@ impl Plane {
 
     /// VRPs or ASPAs have come, or have expired. Tried until it can be.
     pub(super) async fn take_outside(&self) {
+        let mut said = String::new();
         loop {
             let mut changes = self.changes.lock().await;
             let mut kept = changes.clone();
@@ -267,7 +267,10 @@ impl Plane {
             }
             match self.change_to(config, &mut kept).await {
                 Ok(_) => return *changes = kept,
-                Err(error) => warn!("new RPKI data is not in force yet: {error}"),
+                Err(error) => say_new(
+                    &mut said,
+                    format!("new RPKI data is not in force yet: {error}"),
+                ),
             }
             drop(changes);
             tokio::time::sleep(TRY_AGAIN).await;
@@ -298,6 +301,7 @@ impl Plane {
 
     /// Sessions wait no longer; checks whose data is not there reject. Tried until it can be.
     pub async fn end_wait(&self) {
+        let mut said = String::new();
         loop {
             let mut changes = self.changes.lock().await;
             let mut kept = changes.clone();
@@ -305,7 +309,7 @@ impl Plane {
             let config = self.current().config.clone();
             match self.change_to(config, &mut kept).await {
                 Ok(_) => return *changes = kept,
-                Err(error) => warn!("sessions still wait for data: {error}"),
+                Err(error) => say_new(&mut said, format!("sessions still wait for data: {error}")),
             }
             drop(changes);
             tokio::time::sleep(TRY_AGAIN).await;
@@ -503,4 +507,12 @@ fn is_same_outside(a: &Outside, b: &Outside) -> bool {
         a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
     }
     is_same(&a.vrps, &b.vrps) && is_same(&a.aspas, &b.aspas)
+}
+
+/// What is tried again and again is not told again and again.
+fn say_new(said: &mut String, text: String) {
+    if *said != text {
+        warn!("{text}");
+        *said = text;
+    }
 }

@@ -16,6 +16,7 @@ mod as_path;
 mod attribute;
 mod attribute_block;
 mod attribute_set;
+mod bmp;
 mod capability;
 mod community;
 mod encode;
@@ -26,6 +27,7 @@ mod mrt;
 mod nlri;
 mod notification;
 mod open;
+mod path_ids;
 mod route_refresh;
 #[doc(hidden)]
 pub mod testing;
@@ -35,6 +37,10 @@ mod variant;
 
 pub use attribute::flag;
 pub use attribute_set::{AttributeSet, Facts, NextHop, Origin, RawAttribute, code, segment};
+pub use bmp::{
+    BmpEnds, BmpPeer, BmpPeerDown, BmpStatistic, BmpTable, encode_initiation, encode_peer_down,
+    encode_peer_up, encode_route_monitoring, encode_statistics, encode_termination,
+};
 pub use capability::{
     Capabilities, CapabilityError, GracefulRestart, capability_code, encode_multiprotocol, role,
 };
@@ -61,6 +67,7 @@ pub use notification::{
     SHUTDOWN_TEXT_MAX, fsm_error, header_error, open_error, route_refresh_error, update_error,
 };
 pub use open::{Open, OpenError};
+pub use path_ids::{WithoutPathIds, without_path_ids};
 pub use route_refresh::{RefreshSubtype, decode_route_refresh, encode_route_refresh};
 pub use type_codes::TypeCodes;
 pub use update::{DecodeContext, Scratch, Update, decode_update};

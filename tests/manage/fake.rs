@@ -44,6 +44,7 @@ pub struct State {
     /// What happened to sessions, oldest first; as if nothing were ever forgotten.
     pub tapped: Vec<Tapped>,
     is_tapped: bool,
+    of_shards: Time,
     /// Questions for what happens, to shards and to the session core.
     pub questions: usize,
     pub sessions: Vec<(ClientSlot, Arc<SessionUp>)>,
@@ -76,6 +77,7 @@ impl Fake {
             now: NOW,
             tapped: Vec::new(),
             is_tapped: false,
+            of_shards: NOW,
             questions: 0,
             sessions: Vec::new(),
         }))
@@ -170,11 +172,8 @@ impl Fake {
     pub fn tap(&self, slot: u16, what: TappedWhat) {
         let slot = ClientSlot(slot);
         self.with(|state| {
-            state.tapped.push(Tapped {
-                at: NOW,
-                slot,
-                what,
-            })
+            let at = state.now;
+            state.tapped.push(Tapped { at, slot, what });
         });
     }
 
@@ -243,8 +242,11 @@ impl Fake {
 impl State {
     fn step(&mut self, shard: usize, message: ToShard) {
         let shard = &mut self.shards[shard];
-        shard.handle(NOW, message);
-        while shard.turn(NOW) {
+        // Flushes are some time apart.
+        self.of_shards = self.of_shards + Duration::from_micros(20);
+        let now = self.of_shards;
+        shard.handle(now, message);
+        while shard.turn(now) {
             while shard.poll_to_core().is_some() {}
         }
         while shard.poll_to_core().is_some() {}

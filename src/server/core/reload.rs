@@ -75,13 +75,18 @@ impl SessionCore {
     }
 
     /// What was left out of a client's routes as they came can only come again.
-    fn hear_anew(&mut self, slot: ClientSlot, families: FamilySet) {
+    fn hear_anew(&mut self, now: Time, slot: ClientSlot, families: FamilySet) {
         if !families.is_empty()
             && let CoreReply::Refused(why) = self.request_refresh(slot, families)
-            && let Some(state) = self.clients.get(slot).filter(|state| state.up.is_some())
+            && let Some(state) = self
+                .clients
+                .get_mut(slot)
+                .filter(|state| state.up.is_some())
+            && let Some(left_out) = state.history.lines.take(now)
         {
             tracing::warn!(
                 client = state.name(),
+                left_out,
                 "{why}; what was left out of its routes comes back when its session is reset"
             );
         }
@@ -104,6 +109,7 @@ impl SessionCore {
 
     fn reload(&mut self, now: Time, exchange: Arc<Exchange>) {
         let old = std::mem::replace(&mut self.exchange, exchange.clone());
+        self.hijacks.handle_reload(&old, &exchange);
         let hears_more = exchange.scheme.hears_more_than(&old.scheme);
         for slot in self.clients.slots() {
             let is_ours = |client: &&Arc<Client>| client.core == self.core;
@@ -114,7 +120,7 @@ impl SessionCore {
                         true => FamilySet::ALL,
                         false => after.hears_more_than(before),
                     };
-                    self.hear_anew(slot, families);
+                    self.hear_anew(now, slot, families);
                 }
                 (_, _) => self.remove_client(now, slot),
             }

@@ -88,7 +88,7 @@ impl SessionCore {
         self.tick_pace(now);
         self.tell_queued(now);
         for slot in self.stalled_by_silence(now) {
-            self.stall(slot);
+            self.stall(now, slot);
         }
         for slot in self.beyond_record() {
             match self.clients.up_mut(slot).is_some_and(|up| up.is_paused()) {
@@ -101,7 +101,7 @@ impl SessionCore {
         {
             let waited = now.since(since);
             for slot in self.holding_up(waited) {
-                self.stall(slot);
+                self.stall(now, slot);
             }
             self.begin_over_budget(now);
         }
@@ -210,11 +210,14 @@ impl SessionCore {
             };
             return self.stop(now, slot, stop);
         }
-        tracing::info!(
-            client = state.client.name.as_str(),
-            dirty = up.dirty.count(),
-            "is behind for too long; it gets everything anew when it reads"
-        );
+        if let Some(left_out) = state.history.lines.take(now) {
+            tracing::info!(
+                client = state.client.name.as_str(),
+                left_out,
+                dirty = up.dirty.count(),
+                "is behind for too long; it gets everything anew when it reads"
+            );
+        }
         up.dirty.clear();
         up.is_lost = true;
         self.stats.whole_resyncs += 1;
@@ -236,16 +239,16 @@ impl SessionCore {
     }
 
     /// Drops what is queued for a client, if anything is.
-    pub(super) fn stall_if_queued(&mut self, slot: ClientSlot) {
+    pub(super) fn stall_if_queued(&mut self, now: Time, slot: ClientSlot) {
         let conn = self.clients.up_mut(slot).map(|up| up.conn);
         let connection = conn.and_then(|conn| self.connections.get(conn));
         if connection.is_some_and(|connection| connection.out.portion_octets() > 0) {
-            self.stall(slot);
+            self.stall(now, slot);
         }
     }
 
     /// Drops a client's queue for a dirty record.
-    pub(super) fn stall(&mut self, slot: ClientSlot) {
+    pub(super) fn stall(&mut self, now: Time, slot: ClientSlot) {
         let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
@@ -264,11 +267,14 @@ impl SessionCore {
         let later = std::mem::take(&mut up.owed);
         (dropped.unsent.into_iter().chain(later)).for_each(|marker| up.owe(marker));
         up.is_stalled = true;
-        tracing::info!(
-            client = state.client.name.as_str(),
-            dirty = up.dirty.count(),
-            "reads slowly; its queue is dropped"
-        );
+        if let Some(left_out) = state.history.lines.take(now) {
+            tracing::info!(
+                client = state.client.name.as_str(),
+                left_out,
+                dirty = up.dirty.count(),
+                "reads slowly; its queue is dropped"
+            );
+        }
         // Something must be there to write, so that we see when it reads again.
         let is_empty = connection.out.is_empty();
         self.output.stalled.insert(slot);
@@ -343,6 +349,7 @@ impl SessionCore {
                 self.flush_window(now);
                 self.slow.recovering.remove(slot);
                 self.pay_markers(now, slot);
+                self.say_recovered(now, slot);
             }
         }
     }
@@ -362,6 +369,18 @@ impl SessionCore {
         }
         if !up.is_stalled {
             self.slow.recovering.insert(slot);
+        }
+    }
+
+    fn say_recovered(&mut self, now: Time, slot: ClientSlot) {
+        let state = self.clients.get_mut(slot);
+        // One that is paced is brought up to date like this all the time.
+        let state = state.filter(|state| state.client.min_advertisement.is_none());
+        if let Some(state) = state
+            && let Some(left_out) = state.history.lines.take(now)
+        {
+            let client = state.name();
+            tracing::info!(client, left_out, "reads again, and has what it missed");
         }
     }
 
