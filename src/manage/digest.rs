@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Json;
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -18,7 +18,7 @@ use crate::wire::{AttributeSet, Variant};
 
 use super::census::within;
 use super::describe;
-use super::http::{ApiError, wrong_answer};
+use super::http::{ApiError, Asked, wrong_answer};
 use super::named::named;
 use super::plane::Plane;
 use super::view::AttributesView;
@@ -71,7 +71,7 @@ fn which_of(text: &str) -> Result<Which, ApiError> {
 
 async fn digest(
     State(plane): State<Arc<Plane>>,
-    Query(query): Query<DigestQuery>,
+    Asked(query): Asked<DigestQuery>,
     Extension(turn): Extension<Arc<Mutex<()>>>,
 ) -> Result<Json<DigestView>, ApiError> {
     let exchange = plane.current().exchange.clone();

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Json;
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -26,7 +26,7 @@ use crate::server::query::{ShardQuery, ShardReply, Which};
 
 use super::census::within;
 use super::data_path::Unavailable;
-use super::http::{ApiError, wrong_answer};
+use super::http::{ApiError, Asked, wrong_answer};
 use super::named::named;
 use super::plane::Plane;
 use ages::Ages;
@@ -83,7 +83,7 @@ struct ReportQuery {
 async fn report(
     State(plane): State<Arc<Plane>>,
     Path(name): Path<String>,
-    Query(query): Query<ReportQuery>,
+    Asked(query): Asked<ReportQuery>,
     Extension(reports): Extension<Arc<Mutex<Reports>>>,
 ) -> Result<Json<ReportView>, ApiError> {
     let exchange = plane.current().exchange.clone();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -26,7 +26,7 @@ use crate::server::query::{CoreCommand, CoreReply, SessionUp, Tapped, TappedWhat
 
 use super::census::within;
 use super::follow::{News, Subscription, Wants};
-use super::http::ApiError;
+use super::http::{ApiError, Asked};
 use super::named::named;
 use super::plane::Plane;
 use view::{TraceLine, Traced};
@@ -56,7 +56,7 @@ struct TraceQuery {
 async fn trace(
     State(plane): State<Arc<Plane>>,
     Path(name): Path<String>,
-    Query(query): Query<TraceQuery>,
+    Asked(query): Asked<TraceQuery>,
     Extension(free): Extension<Arc<Semaphore>>,
 ) -> Result<Response, ApiError> {
     let client = named(&plane.current().exchange, &name)?.clone();
