@@ -138,7 +138,12 @@ impl Server {
         let body = octets.split_off(end.unwrap() + 4);
         let head = String::from_utf8(octets).unwrap().to_ascii_lowercase();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head, body)
+        let is_chunked = head.contains("transfer-encoding: chunked");
+        (
+            status,
+            head,
+            if is_chunked { unchunked(&body) } else { body },
+        )
     }
 
     /// Head and body; `headers` are whole lines.
@@ -185,6 +190,18 @@ pub fn get(from: SocketAddr, path: &str, headers: &str) -> std::io::Result<(Stri
     stream.read_to_string(&mut text)?;
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_default();
     Ok((head.to_owned(), body.to_owned()))
+}
+
+/// RFC 9112 §7.1.
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+        let len = std::str::from_utf8(&rest[..end]).unwrap();
+        let len = usize::from_str_radix(len, 16).unwrap();
+        body.extend(&rest[end + 2..][..len]);
+        rest = &rest[end + 2 + len + 2..];
+    }
+    body
 }
 
 impl Server {

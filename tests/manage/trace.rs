@@ -137,6 +137,25 @@ fn server(is_up: bool) -> Server {
 }
 
 #[test]
+fn its_lines_are_what_the_document_says() {
+    for is_up in [true, false] {
+        let (status, body) = server(is_up).get("/api/v1/clients/third/trace?for_s=1");
+        assert_eq!(status, 200);
+        let lines = body
+            .lines()
+            .map(|line| line.parse::<serde_json::Value>().unwrap());
+        let events = lines.map(|line| line["event"].as_str().unwrap().to_owned());
+        let events = events.collect::<Vec<_>>();
+        for event in ["began", "up", "received", "sent", "down", "ended"] {
+            assert!(
+                events.iter().any(|one| one == event),
+                "{event} is not in {events:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn all_that_a_client_says_and_is_told_is_told_in_words() {
     let server = server(true);
     let (status, text) = server.says(&["client", "third", "trace", "--for", "1s"]);
