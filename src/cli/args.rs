@@ -6,8 +6,13 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::looks::{CLIENTS_HELP, DIFF_HELP, REPORT_HELP};
 use crate::base::Prefix;
 use crate::config::Bound;
+
+pub use super::looks::{
+    ClientsArgs, ClientsOrder, DiffArgs, DiffWhich, ReportArgs, ReportSection, Watched,
+};
 
 /// A BGP route server for the largest Internet exchanges.
 #[derive(Debug, Parser)]
@@ -50,6 +55,12 @@ pub enum Command {
     Demo(crate::load::args::DemoArgs),
     /// Show the state of a running server
     Show(ShowArgs),
+    /// Say what a client registered and does not announce, and the other way round
+    #[command(after_help = REPORT_HELP)]
+    Report(ReportArgs),
+    /// Compare two route servers: for each client what only one of them has
+    #[command(after_help = DIFF_HELP)]
+    Diff(DiffArgs),
     /// Say why a client has, or does not have, a prefix
     Explain(ExplainArgs),
     /// Read the configuration again, and say what changed
@@ -58,7 +69,9 @@ pub enum Command {
     Drain(DrainArgs),
     /// Have all routes written to a file (MRT), where [mrt] says
     Dump(Control),
-    /// Shut one client, let it back, restart it, ask it for its routes, or quarantine it
+    /// End the server: for good, or so that clients keep its routes until it is back
+    Stop(StopArgs),
+    /// Shut one client, let it back, restart it, ask it for its routes, quarantine it, or trace it
     Client(ClientArgs),
 }
 
@@ -182,15 +195,16 @@ pub struct ShowArgs {
 #[derive(Debug, Subcommand)]
 pub enum Show {
     /// The server at a glance
-    Summary(ShowCommon),
+    Summary(Watched),
     /// All clients
-    Clients(ShowCommon),
+    #[command(after_help = CLIENTS_HELP)]
+    Clients(ClientsArgs),
     /// One client
     Client {
         /// Its name or address
         name: String,
         #[command(flatten)]
-        common: ShowCommon,
+        watched: Watched,
     },
     /// All paths of a prefix, or of the longest prefix that covers an address
     Route {
@@ -202,9 +216,11 @@ pub enum Show {
     /// One client's routes
     Routes(RoutesArgs),
     /// What each session core and each shard does
-    Cores(ShowCommon),
+    Cores(Watched),
     /// Data from outside: RTR caches, VRPs, IRR sets, and what is missing.
-    Feeds(ShowCommon),
+    Feeds(Watched),
+    /// Routes whose next hop is the address of another client, the most recent first
+    Hijacks(Watched),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -332,6 +348,15 @@ pub struct DrainArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct StopArgs {
+    /// It will be back soon: clients that speak graceful restart keep its routes (RFC 4724, RFC 8538)
+    #[arg(long)]
+    pub restart: bool,
+    #[command(flatten)]
+    pub control: Control,
+}
+
+#[derive(Debug, Args)]
 pub struct ClientArgs {
     /// Its name or address
     pub name: String,
@@ -366,6 +391,14 @@ pub enum Verb {
     Refresh {
         #[command(flatten)]
         control: Control,
+    },
+    /// Say all that it says and is told, as it happens
+    Trace {
+        /// How long, an hour at most
+        #[arg(long = "for", value_name = "TIME", value_parser = trace_s, default_value = "60s")]
+        for_s: u32,
+        #[command(flatten)]
+        common: ShowCommon,
     },
     /// Evaluate and show its routes, but relay none
     Quarantine {
@@ -412,7 +445,7 @@ impl std::fmt::Display for Target {
     }
 }
 
-fn authority(text: &str) -> Result<String, String> {
+pub fn authority(text: &str) -> Result<String, String> {
     let text = text
         .strip_prefix("http://")
         .unwrap_or(text)
@@ -446,6 +479,13 @@ fn confirm_s(text: &str) -> Result<u32, String> {
     match time_s(text)? {
         0 => Err("a time in which a confirmation can come, such as 60s".to_owned()),
         seconds => Ok(seconds),
+    }
+}
+
+fn trace_s(text: &str) -> Result<u32, String> {
+    match time_s(text)? {
+        seconds @ 1..=3_600 => Ok(seconds),
+        _ => Err("a time of up to an hour, such as 60s or 5min".to_owned()),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::manage::view::FeedsView;
 
-use super::table::{Table, duration, octets};
+use super::table::{Screen, Shrink, Table, duration, grouped, octets};
 
-pub fn text(view: &FeedsView) -> String {
+pub fn text(view: &FeedsView, screen: Screen) -> String {
     let mut text = format!(
         "RPKI  {} VRPs, {} ASPAs\n\
          IRR   {} clients checked by {} sets: {} prefixes, {} origins, {}\n",
@@ -27,6 +27,12 @@ pub fn text(view: &FeedsView) -> String {
             ">ASPAS",
             ">AGE",
             "LAST ERROR",
+        ])
+        .shrinking(&[
+            Shrink::Cut("LAST ERROR", 20),
+            Shrink::Drop("VERSION"),
+            Shrink::Drop("SERIAL"),
+            Shrink::Drop("ASPAS"),
         ]);
         let number = |number: Option<u64>| number.map_or("-".to_owned(), |it| it.to_string());
         for cache in &view.rtr_caches {
@@ -36,15 +42,15 @@ pub fn text(view: &FeedsView) -> String {
                 if cache.in_use { "yes" } else { "" }.to_owned(),
                 number(cache.version.map(u64::from)),
                 number(cache.serial.map(u64::from)),
-                cache.vrps.to_string(),
-                cache.aspas.to_string(),
+                grouped(cache.vrps),
+                grouped(cache.aspas),
                 cache.age_s.map_or("-".to_owned(), duration),
                 cache.last_error.clone().unwrap_or_default(),
             ]);
         }
-        text += &format!("\n{}", table.text());
+        text += &format!("\n{}", table.text(screen));
     }
-    text += &vrp_files(view);
+    text += &vrp_files(view, screen);
     for what in &view.warnings {
         text += &format!("\nWARNING {what}\n");
     }
@@ -54,7 +60,7 @@ pub fn text(view: &FeedsView) -> String {
     text
 }
 
-fn vrp_files(view: &FeedsView) -> String {
+fn vrp_files(view: &FeedsView, screen: Screen) -> String {
     if view.vrp_files.is_empty() {
         return String::new();
     }
@@ -62,12 +68,12 @@ fn vrp_files(view: &FeedsView) -> String {
     for file in &view.vrp_files {
         table.row(vec![
             file.file.clone(),
-            file.vrps.to_string(),
-            file.aspas.to_string(),
-            file.expired.to_string(),
+            grouped(file.vrps),
+            grouped(file.aspas),
+            grouped(file.expired),
             file.age_s.map_or("-".to_owned(), duration),
             if file.stale { "yes" } else { "" }.to_owned(),
         ]);
     }
-    format!("\n{}", table.text())
+    format!("\n{}", table.text(screen))
 }

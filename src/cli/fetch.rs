@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::HOST;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -73,11 +73,43 @@ fn remedy(socket: &Path, error: &Error) -> String {
 
 /// The JSON at `path`, which has its query with it.
 pub fn get<T: DeserializeOwned>(api: &str, path: &str) -> Result<T, FetchError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| FetchError::Unreachable {
+        api: api.to_owned(),
+        why: error.to_string(),
+    })?;
+    runtime.block_on(ask_api(api, path))
+}
+
+/// As [`get`], within tokio.
+pub async fn ask_api<T: DeserializeOwned>(api: &str, path: &str) -> Result<T, FetchError> {
     let unreachable = |why: String| FetchError::Unreachable {
         api: api.to_owned(),
         why,
     };
-    let foreign = |why: String| FetchError::Foreign {
+    let answer = tokio::time::timeout(ANSWER_MAX, request(api, path)).await;
+    let late = |_| unreachable(format!("no answer within {} s", ANSWER_MAX.as_secs()));
+    let (is_good, body) = answer
+        .map_err(late)?
+        .map_err(|error| unreachable(error.to_string()))?;
+    if !is_good {
+        return Err(refusal(api, &body));
+    }
+    serde_json::from_slice(&body).map_err(|error| FetchError::Foreign {
+        api: api.to_owned(),
+        why: error.to_string(),
+    })
+}
+
+/// Each line of the text at `path`, as it comes, until it ends.
+pub fn lines(
+    api: &str,
+    path: &str,
+    mut take: impl FnMut(&str) -> Result<(), FetchError>,
+) -> Result<(), FetchError> {
+    let unreachable = |why: String| FetchError::Unreachable {
         api: api.to_owned(),
         why,
     };
@@ -85,42 +117,58 @@ pub fn get<T: DeserializeOwned>(api: &str, path: &str) -> Result<T, FetchError> 
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| unreachable(error.to_string()))?;
-    let answer = async { tokio::time::timeout(ANSWER_MAX, request(api, path)).await };
-    let (is_good, body) = match runtime.block_on(answer) {
-        Ok(answer) => answer.map_err(|error| unreachable(error.to_string()))?,
-        Err(_) => {
-            return Err(unreachable(format!(
-                "no answer within {} s",
-                ANSWER_MAX.as_secs()
-            )));
+    runtime.block_on(async {
+        let response = tokio::time::timeout(ANSWER_MAX, response(api, path)).await;
+        let response = response
+            .map_err(|_| unreachable(format!("no answer within {} s", ANSWER_MAX.as_secs())))?;
+        let (is_good, mut body) = response.map_err(|error| unreachable(error.to_string()))?;
+        let mut octets = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| unreachable(error.to_string()))?;
+            octets.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+            while is_good && let Some(end) = octets.iter().position(|octet| *octet == b'\n') {
+                let line: Vec<u8> = octets.drain(..=end).collect();
+                take(String::from_utf8_lossy(&line).trim_end())?;
+            }
         }
-    };
-    if !is_good {
-        let told = serde_json::from_slice::<ErrorView>(&body);
-        return Err(told.map_or_else(
-            |error| foreign(error.to_string()),
-            |told| FetchError::Refused(told.error),
-        ));
+        match is_good {
+            true => Ok(()),
+            false => Err(refusal(api, &octets)),
+        }
+    })
+}
+
+/// What the server says of a question that it does not answer.
+fn refusal(api: &str, body: &[u8]) -> FetchError {
+    match serde_json::from_slice::<ErrorView>(body) {
+        Ok(told) => FetchError::Refused(told.error),
+        Err(error) => FetchError::Foreign {
+            api: api.to_owned(),
+            why: error.to_string(),
+        },
     }
-    serde_json::from_slice(&body).map_err(|error| foreign(error.to_string()))
 }
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Whether the status is one of success, and the body.
 async fn request(api: &str, path: &str) -> Result<(bool, Bytes), AnyError> {
+    let (is_good, body) = response(api, path).await?;
+    Ok((is_good, body.collect().await?.to_bytes()))
+}
+
+/// Whether the status is one of success, and the body as it comes.
+async fn response(api: &str, path: &str) -> Result<(bool, Incoming), AnyError> {
     let stream = TcpStream::connect(api).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
+    tokio::spawn(connection);
     let request = hyper::Request::get(path)
         .header(HOST, api)
         .body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let is_good = response.status().is_success();
-    let body = response.into_body().collect().await?.to_bytes();
-    connection.abort();
-    Ok((is_good, body))
+    Ok((is_good, response.into_body()))
 }
 
 /// Text as part of an address (RFC 3986 §2.1).

@@ -3,15 +3,23 @@
 
 mod args;
 mod check;
+mod clients;
 mod control;
+mod diff;
 mod drain;
 mod feeds;
 mod fetch;
+mod hijacks;
 mod import;
+mod looks;
+mod paint;
 mod rehearsal;
+mod report;
 mod run;
 mod show;
 mod table;
+mod trace;
+mod watch;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -35,10 +43,13 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args).into(),
         Command::Import(from) => import::import(&from).into(),
         Command::Show(args) => told(show::show(&args.what)),
+        Command::Report(args) => told(report::report(&args)),
+        Command::Diff(args) => told(diff::diff(&args)),
         Command::Explain(args) => told(show::explain(&args)),
         Command::Reload(args) => told(control::reload(&args)),
         Command::Drain(args) => told(drain::drain(&args)),
         Command::Dump(control) => told(control::dump(&control)),
+        Command::Stop(args) => told(control::stop(&args)),
         Command::Client(args) => told(control::client(&args)),
         Command::Load(args) => loaded("load", crate::load::run(&args)),
         Command::Demo(args) => loaded(

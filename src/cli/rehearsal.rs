@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::manage::{RehearsalView, WhyView};
 
 use super::count;
-use super::table::{Table, grouped};
+use super::table::{Screen, Table, grouped};
 
 /// Rows of each table; JSON has all.
 const ROWS_MAX: usize = 20;
@@ -54,7 +54,11 @@ pub fn tables(view: &RehearsalView) -> String {
                 would.chain(is).collect::<Vec<_>>().join(", "),
             ]);
         }
-        text += &format!("\n{}{}", table.text(), more(view.announcers.len()));
+        text += &format!(
+            "\n{}{}",
+            table.text(Screen::of_output()),
+            more(view.announcers.len())
+        );
         text += &reasons(view);
     }
     if !view.receivers.is_empty() {
@@ -66,7 +70,11 @@ pub fn tables(view: &RehearsalView) -> String {
                 grouped(change.gained),
             ]);
         }
-        text += &format!("\n{}{}", table.text(), more(view.receivers.len()));
+        text += &format!(
+            "\n{}{}",
+            table.text(Screen::of_output()),
+            more(view.receivers.len())
+        );
     }
     text
 }

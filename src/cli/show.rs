@@ -3,26 +3,44 @@
 use serde_json::Value;
 
 use crate::manage::view::{
-    ClientView, ClientsView, CoresView, ExplainView, PathView, RouteView, RoutesView, SummaryView,
+    ClientView, CoresView, ExplainView, PathView, RouteView, RoutesView, SummaryView,
 };
 
-use super::args::{ExplainArgs, RoutesArgs, Show, ShowCommon, Target};
+use super::args::{ExplainArgs, RoutesArgs, Show, ShowCommon, Target, Watched};
+use super::clients::remarks;
 use super::fetch::{FetchError, escape, get};
-use super::table::{Table, duration, octets};
+use super::paint::{Paint, Tone};
+use super::table::{Screen, Shrink, Table, cut, duration, grouped, octets};
 use super::{Outcome, count, print};
 use crate::base::text::row;
 
 pub fn show(what: &Show) -> Result<Outcome, FetchError> {
     match what {
-        Show::Summary(common) => fetch(common, "/api/v1/summary", summary),
-        Show::Clients(common) => fetch(common, "/api/v1/clients", clients),
-        Show::Client { name, common } => {
-            fetch(common, &format!("/api/v1/clients/{}", escape(name)), client)
-        }
+        Show::Summary(args) => watched(args, "/api/v1/summary", summary),
+        Show::Clients(args) => watched(&args.watched, "/api/v1/clients", |view, screen| {
+            super::clients::text(view, args, screen)
+        }),
+        Show::Client {
+            name,
+            watched: args,
+        } => watched(args, &format!("/api/v1/clients/{}", escape(name)), client),
         Show::Route { prefix, common } => route(prefix, common),
         Show::Routes(args) => routes(args),
-        Show::Cores(common) => fetch(common, "/api/v1/cores", cores),
-        Show::Feeds(common) => fetch(common, "/api/v1/feeds", super::feeds::text),
+        Show::Cores(args) => watched(args, "/api/v1/cores", cores),
+        Show::Feeds(args) => watched(args, "/api/v1/feeds", super::feeds::text),
+        Show::Hijacks(args) => watched(args, "/api/v1/hijacks", super::hijacks::text),
+    }
+}
+
+/// Once, or again and again.
+fn watched<T: serde::de::DeserializeOwned>(
+    args: &Watched,
+    path: &str,
+    text: impl Fn(&T, Screen) -> String,
+) -> Result<Outcome, FetchError> {
+    match args.watch {
+        Some(every_s) => super::watch::watch(&args.common.api.api, path, every_s, text),
+        None => fetch(&args.common, path, |view| text(view, Screen::of_output())),
     }
 }
 
@@ -37,25 +55,30 @@ fn fetch<T: serde::de::DeserializeOwned>(
         print(&format!("{value:#}\n"));
         return Ok(Outcome::Well);
     }
-    let foreign = |error: serde_json::Error| FetchError::Foreign {
-        api: common.api.api.clone(),
-        why: error.to_string(),
-    };
-    print(&text(&serde_json::from_value(value).map_err(foreign)?));
+    print(&text(&read(&common.api.api, value)?));
     Ok(Outcome::Well)
 }
 
-fn summary(view: &SummaryView) -> String {
+/// The view that an answer is.
+pub fn read<T: serde::de::DeserializeOwned>(api: &str, value: Value) -> Result<T, FetchError> {
+    serde_json::from_value(value).map_err(|error| FetchError::Foreign {
+        api: api.to_owned(),
+        why: error.to_string(),
+    })
+}
+
+fn summary(view: &SummaryView, screen: Screen) -> String {
+    let paint = |tone, text: &str| screen.paint.paint(tone, text);
     let ready = match view.ready {
-        _ if view.draining => {
-            "DRAINING: all that is sent has GRACEFUL_SHUTDOWN; rialto drain --undo ends it"
-                .to_owned()
-        }
+        _ if view.draining => paint(
+            Tone::Doubtful,
+            "DRAINING: all that is sent has GRACEFUL_SHUTDOWN; rialto drain --undo ends it",
+        ),
         true => format!(
             "advertising (start-up wait took {} ms)",
             view.startup_wait_ms
         ),
-        false => "not advertising yet: start-up wait".to_owned(),
+        false => paint(Tone::Doubtful, "not advertising yet: start-up wait"),
     };
     let mut text = format!(
         "Rialto {} AS{}, router id {}, up {}, generation {}\n\
@@ -70,120 +93,35 @@ fn summary(view: &SummaryView) -> String {
         view.router_id,
         duration(view.uptime_s),
         view.generation,
-        view.clients,
-        view.established,
-        view.disabled,
-        view.quarantined,
-        view.prefixes,
-        view.paths,
-        view.attribute_sets,
-        view.updates_in,
+        grouped(view.clients),
+        grouped(view.established),
+        grouped(view.disabled),
+        grouped(view.quarantined),
+        grouped(view.prefixes),
+        grouped(view.paths),
+        grouped(view.attribute_sets),
+        grouped(view.updates_in),
         octets(view.octets_in),
-        view.updates_out,
-        view.nlri_out,
+        grouped(view.updates_out),
+        grouped(view.nlri_out),
         octets(view.octets_out),
-        view.refused_connections,
+        grouped(view.refused_connections),
     );
     if let Some(left_s) = view.unconfirmed_s {
-        text += &format!(
-            "UNCONFIRMED the last reload is rolled back in {}; to keep it: rialto reload --confirmed\n",
+        let told = format!(
+            "UNCONFIRMED the last reload is rolled back in {}; to keep it: rialto reload --confirmed",
             duration(left_s)
         );
+        text += &format!("{}\n", paint(Tone::Doubtful, &told));
     }
     for silent in &view.silent {
-        text += &format!("NO ANSWER {silent}\n");
+        let told = format!("NO ANSWER {silent}");
+        text += &format!("{}\n", paint(Tone::Bad, &told));
     }
     text
 }
 
-fn clients(view: &ClientsView) -> String {
-    let mut table = Table::new(&[
-        "CLIENT",
-        "ASN",
-        "ADDRESS",
-        "STATE",
-        "SINCE",
-        ">RECEIVED",
-        ">ACCEPTED",
-        "REMARKS",
-    ]);
-    for client in &view.clients {
-        table.row(vec![
-            client.name.clone(),
-            format!("AS{}", client.asn),
-            client.address.to_string(),
-            client.state.clone(),
-            duration(client.since_s),
-            client.received.sum().to_string(),
-            client.accepted.sum().to_string(),
-            remarks(client),
-        ]);
-    }
-    let up = view
-        .clients
-        .iter()
-        .filter(|client| client.is_established())
-        .count();
-    format!(
-        "{}{}, {up} established\n",
-        table.text(),
-        count(view.clients.len(), "client")
-    )
-}
-
-/// What an operator should know about a client, most pressing first.
-fn remarks(client: &ClientView) -> String {
-    let mut remarks = Vec::new();
-    match &client.disabled {
-        Some(message) if message.is_empty() => remarks.push("DISABLED".to_owned()),
-        Some(message) => remarks.push(format!("DISABLED \"{message}\"")),
-        None => {}
-    }
-    if client.waits_for_data && client.disabled.is_none() {
-        remarks.push("WAITS for data of its checks: rialto show feeds".to_owned());
-    }
-    if client.quarantined {
-        remarks.push(match client.would_be_accepted.sum() {
-            0 => "QUARANTINED".to_owned(),
-            held => format!("QUARANTINED: {held} would be accepted"),
-        });
-    }
-    for (family, accepted, back) in [
-        ("ipv4", client.accepted.ipv4, client.blocked.ipv4),
-        ("ipv6", client.accepted.ipv6, client.blocked.ipv6),
-    ] {
-        if back > 0 {
-            remarks.push(format!(
-                "blocked at {family} accepted_max {accepted}: {back} kept back"
-            ));
-        }
-    }
-    remarks.extend(behind(client));
-    let updates_per_s = client.updates_per_s;
-    remarks.extend(updates_per_s.map(|max| format!("paced by updates_per_s {max}")));
-    if let Some(error) = client
-        .last_error
-        .as_ref()
-        .filter(|_| !client.is_established() && client.disabled.is_none())
-    {
-        remarks.push(error.clone());
-    }
-    remarks.join(", ")
-}
-
-/// What is not sent to a paced client yet is no sign that it is slow.
-fn behind(client: &ClientView) -> Option<String> {
-    let behind = client.dirty_prefixes;
-    match client.min_advertisement_ms {
-        Some(ms) if behind > 0 => Some(format!(
-            "paced by min_advertisement_ms {ms}: {behind} prefixes wait"
-        )),
-        Some(ms) => Some(format!("paced by min_advertisement_ms {ms}")),
-        None => (behind > 0).then(|| format!("slow: {behind} prefixes behind")),
-    }
-}
-
-fn client(view: &Value) -> String {
+fn client(view: &Value, _: Screen) -> String {
     let Some(client) = view
         .get("client")
         .and_then(|client| serde_json::from_value::<ClientView>(client.clone()).ok())
@@ -304,11 +242,7 @@ fn route(prefix: &Target, common: &ShowCommon) -> Result<Outcome, FetchError> {
     if common.output.json {
         print(&format!("{value:#}\n"));
     } else {
-        let foreign = |error: serde_json::Error| FetchError::Foreign {
-            api: common.api.api.clone(),
-            why: error.to_string(),
-        };
-        print(&text(&serde_json::from_value(value).map_err(foreign)?));
+        print(&text(&read(&common.api.api, value)?));
     }
     Ok(if found { Outcome::Well } else { Outcome::Wrong })
 }
@@ -339,12 +273,25 @@ fn standing(path: &PathView) -> String {
     }
 }
 
+/// Whether the path goes on from here.
+fn tone_of(standing: &str) -> Tone {
+    let starts = |words: &[&str]| words.iter().any(|word| standing.starts_with(word));
+    match starts(&["accepted", "best", "sent"]) {
+        true => Tone::Good,
+        false if starts(&["rejected"]) => Tone::Bad,
+        false => Tone::Doubtful,
+    }
+}
+
 /// A path with all its attributes.
 fn detail(path: &PathView, standing: &str) -> String {
     let attributes = &path.attributes;
     let mut text = format!(
-        "\n  from {} (AS{}, {}): {standing}\n",
-        path.from, path.from_asn, path.from_address
+        "\n  from {} (AS{}, {}): {}\n",
+        path.from,
+        path.from_asn,
+        path.from_address,
+        Paint::of_output().paint(tone_of(standing), standing)
     );
     let mut line = |name: &str, value: String| {
         if !value.is_empty() {
@@ -391,6 +338,7 @@ fn detail(path: &PathView, standing: &str) -> String {
 /// All pages, each printed as it comes; as JSON, one document with all routes.
 fn routes(args: &RoutesArgs) -> Result<Outcome, FetchError> {
     let (client, which) = (escape(&args.client), args.which.name());
+    let screen = Screen::of_output();
     let mut cursor = String::new();
     let mut all = Vec::new();
     let (mut told, mut held) = (0, 0);
@@ -410,7 +358,7 @@ fn routes(args: &RoutesArgs) -> Result<Outcome, FetchError> {
                 &page
                     .routes
                     .iter()
-                    .map(|path| line(path, which))
+                    .map(|path| line(path, which, screen))
                     .collect::<String>(),
             );
         }
@@ -442,29 +390,33 @@ fn routes(args: &RoutesArgs) -> Result<Outcome, FetchError> {
     Ok(Outcome::Well)
 }
 
-fn line(path: &PathView, which: &str) -> String {
-    let from = if which == "advertised" {
-        format!("  from {}", path.from)
-    } else {
-        String::new()
+/// In a terminal on one line: what is too long is cut out of the AS_PATH.
+fn line(path: &PathView, which: &str, screen: Screen) -> String {
+    let from = match which == "advertised" {
+        true => format!("  from {}", path.from),
+        false => String::new(),
     };
     let rejected = match &path.reject {
-        Some(_) if path.is_quarantined() => "  QUARANTINED".to_owned(),
-        Some(reject) => format!("  REJECTED {}", reject.name),
+        Some(_) if path.is_quarantined() => "QUARANTINED".to_owned(),
+        Some(reject) => format!("REJECTED {}", reject.name),
         None => String::new(),
     };
-    let path_id = path
-        .path_id
-        .map(|id| format!("  path {id}"))
-        .unwrap_or_default();
+    let path_id = path.path_id;
+    let path_id = path_id.map(|id| format!("  path {id}")).unwrap_or_default();
     let attributes = &path.attributes;
-    format!(
-        "{:<20}  via {:<15}  {}{from}{path_id}{rejected}\n",
-        path.prefix, attributes.next_hop, attributes.as_path
-    )
+    let head = format!("{:<20}  via {:<15}  ", path.prefix, attributes.next_hop);
+    let taken = [&head, &from, &path_id, &rejected];
+    let taken: usize = taken.iter().map(|part| part.chars().count()).sum();
+    let gap = if rejected.is_empty() { "" } else { "  " };
+    let as_path = match screen.width {
+        Some(width) => cut(&attributes.as_path, width.saturating_sub(taken + gap.len())),
+        None => attributes.as_path.clone(),
+    };
+    let rejected = screen.paint.paint(Tone::Bad, &rejected);
+    format!("{head}{as_path}{from}{path_id}{gap}{rejected}\n")
 }
 
-fn cores(view: &CoresView) -> String {
+fn cores(view: &CoresView, screen: Screen) -> String {
     let mut threads = Table::new(&["THREAD", ">CPU", ">CPU TIME", ">QUEUED"]);
     let sessions = view.sessions.iter().map(|core| &core.thread);
     for thread in sessions.chain(view.shards.iter().map(|shard| &shard.thread)) {
@@ -479,17 +431,18 @@ fn cores(view: &CoresView) -> String {
     }
     let mut sessions = Table::new(&[
         "CORE", ">CLIENTS", ">UP", ">UPD IN", ">IN", ">UPD OUT", ">OUT", ">ENCODED", ">HELD",
-    ]);
+    ])
+    .shrinking(&[Shrink::Drop("ENCODED"), Shrink::Drop("CLIENTS")]);
     for core in &view.sessions {
         sessions.row(vec![
             core.thread.name.clone(),
-            core.clients.to_string(),
-            core.established.to_string(),
-            core.updates_in.to_string(),
+            grouped(core.clients),
+            grouped(core.established),
+            grouped(core.updates_in),
             octets(core.octets_in),
-            core.updates_out.to_string(),
+            grouped(core.updates_out),
             octets(core.octets_out),
-            core.updates_encoded.to_string(),
+            grouped(core.updates_encoded),
             octets(core.octets_retained),
         ]);
     }
@@ -504,17 +457,18 @@ fn cores(view: &CoresView) -> String {
         ">ROUTES IN",
         ">DELTAS OUT",
         ">PENDING",
-    ]);
+    ])
+    .shrinking(&[Shrink::Drop("DELTAS OUT"), Shrink::Drop("SETS")]);
     for shard in &view.shards {
         shards.row(vec![
             shard.thread.name.clone(),
-            shard.prefixes.to_string(),
+            grouped(shard.prefixes),
             format!("{:.1} %", 100.0 * shard.prefixes as f64 / prefixes as f64),
-            shard.paths.to_string(),
-            shard.attribute_sets.to_string(),
-            shard.routes_in.to_string(),
-            shard.deltas_out.to_string(),
-            shard.pending.to_string(),
+            grouped(shard.paths),
+            grouped(shard.attribute_sets),
+            grouped(shard.routes_in),
+            grouped(shard.deltas_out),
+            grouped(shard.pending),
         ]);
     }
     let mut policy = Table::new(&[
@@ -527,14 +481,14 @@ fn cores(view: &CoresView) -> String {
     for shard in &view.shards {
         policy.row(vec![
             shard.thread.name.clone(),
-            shard.classes.to_string(),
-            shard.eligibilities.to_string(),
-            shard.audiences.to_string(),
-            shard.variants.to_string(),
+            grouped(shard.classes),
+            grouped(shard.eligibilities),
+            grouped(shard.audiences),
+            grouped(shard.variants),
         ]);
     }
     [threads, sessions, shards, policy]
-        .map(|table| table.text())
+        .map(|table| table.text(screen))
         .join("\n")
 }
 

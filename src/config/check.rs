@@ -41,8 +41,8 @@ pub fn check(config: &Config, listen: Option<&[Asked]>, api: &[Asked], problems:
     check_next_hops(&config.clients, problems);
     check_spare_next_hops(&config.clients, problems);
     export::check_names(&config.clients, problems);
-    monitoring::check(config, problems);
     irr::check_names(&config.clients, problems);
+    monitoring::check(config, problems);
     check_limits(&config.clients, problems);
     check_bogon_asns(config, problems);
     for client in &config.clients {

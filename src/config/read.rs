@@ -143,10 +143,10 @@ impl<'a> Sections<'a> {
         let startup = startup(self.section("startup"));
         let fanout = fanout(self.section("fanout"));
         let reload = ReloadLimits::read(self.section("reload"));
+        let looking_glass = LookingGlass::read(self.section("looking_glass"));
         let mrt = MrtConfig::read(self.section("mrt"));
         let collectors = self.tops.iter().flat_map(|top| top.tables("bmp"));
         let bmp = collectors.filter_map(CollectorConfig::read).collect();
-        let looking_glass = LookingGlass::read(self.section("looking_glass"));
         let defaults = self
             .section("defaults")
             .map_or_else(Options::default, |reader| {
@@ -196,9 +196,9 @@ impl<'a> Sections<'a> {
             startup,
             fanout,
             reload,
+            looking_glass,
             mrt,
             bmp,
-            looking_glass,
             fixed: self.fixed_places(),
             clients,
             warnings: Problems::default(),

@@ -68,7 +68,10 @@ fn reject(exchange: &Exchange, reason: RejectReason) -> RejectView {
 
 /// `outgoing`: as it goes out in this variant. What depends on the receiver alone (OTC, the server's
 /// ASN in the AS_PATH) is not shown.
-fn attributes(set: &AttributeSet, outgoing: Option<(&ControlScheme, Variant)>) -> AttributesView {
+pub fn attributes(
+    set: &AttributeSet,
+    outgoing: Option<(&ControlScheme, Variant)>,
+) -> AttributesView {
     let scrub = outgoing.map(|(scheme, _)| scheme.export_scrub());
     let next_hop = match outgoing {
         Some((scheme, variant)) => scheme.export_scrub().next_hop(variant, set.next_hop()),
@@ -186,7 +189,7 @@ fn others(set: &AttributeSet) -> Vec<OtherAttributeView> {
     view.collect()
 }
 
-fn hexadecimal(octets: &[u8]) -> String {
+pub fn hexadecimal(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |mut text, octet| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{octet:02x}");

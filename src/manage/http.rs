@@ -51,6 +51,10 @@ pub fn router(plane: Arc<Plane>) -> Router {
         .route("/api/v1/cores", get(cores))
         .route("/api/v1/feeds", get(feeds))
         .route("/api/v1/config", get(config))
+        .merge(super::trace::routes())
+        .merge(super::report::routes())
+        .merge(super::hijacks::routes())
+        .merge(super::digest::routes())
         .merge(birdwatcher::router())
         .nest("/api", birdseye::router())
         .fallback(|| async { ApiError::NotFound("there is nothing at this address".to_owned()) })
@@ -59,11 +63,14 @@ pub fn router(plane: Arc<Plane>) -> Router {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-enum ApiError {
+pub(super) enum ApiError {
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]
     Words(String),
+    /// As many as may be of what was asked for are under way.
+    #[error("{0}")]
+    Busy(String),
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
     #[error("{0}")]
@@ -75,7 +82,7 @@ impl IntoResponse for ApiError {
         let status = match self {
             ApiError::NotFound(_) | ApiError::NoClient(_) => StatusCode::NOT_FOUND,
             ApiError::Words(_) => StatusCode::BAD_REQUEST,
-            ApiError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Busy(_) | ApiError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         (
             status,
@@ -331,7 +338,7 @@ fn covering(address: IpAddr) -> Vec<Prefix> {
     }
 }
 
-fn wrong_answer(reply: &ShardReply) -> ApiError {
+pub(super) fn wrong_answer(reply: &ShardReply) -> ApiError {
     tracing::error!(?reply, "a shard gave an answer to another question");
     ApiError::Unavailable(Unavailable(
         "a shard gave an answer to another question".to_owned(),
@@ -349,17 +356,7 @@ struct RoutesQuery {
 async fn routes(State(plane): Shared, Query(query): Query<RoutesQuery>) -> Reply<RoutesView> {
     let exchange = plane.current().exchange.clone();
     let client = named(&exchange, &query.client)?;
-    let which = match query.which.as_str() {
-        "received" => Which::Received,
-        "accepted" => Which::Accepted,
-        "rejected" => Which::Rejected,
-        "advertised" => Which::Advertised,
-        other => {
-            return Err(ApiError::Words(format!(
-                "'{other}' is none of received, accepted, rejected, advertised"
-            )));
-        }
-    };
+    let which = which_of(&query.which)?;
     let side = if which == Which::Advertised {
         Side::Sent
     } else {
@@ -394,6 +391,18 @@ async fn routes(State(plane): Shared, Query(query): Query<RoutesQuery>) -> Reply
         routes,
         next,
     }))
+}
+
+pub(super) fn which_of(text: &str) -> Result<Which, ApiError> {
+    match text {
+        "received" => Ok(Which::Received),
+        "accepted" => Ok(Which::Accepted),
+        "rejected" => Ok(Which::Rejected),
+        "advertised" => Ok(Which::Advertised),
+        other => Err(ApiError::Words(format!(
+            "'{other}' is none of received, accepted, rejected, advertised"
+        ))),
+    }
 }
 
 fn parse_cursor(text: &str) -> Result<(u16, u32), ApiError> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use crate::base::Time;
@@ -14,14 +14,16 @@ use crate::policy::Outside;
 use crate::server::exchange::{Client, Exchange, VrpChanges};
 use crate::server::query::{CoreCommand, CoreReply};
 
+use super::End;
 use super::advertised::Advertised;
 use super::census::{Census, within};
+use super::confirmation::Unconfirmed;
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
 use super::follow::Follow;
 use super::glass::Glass;
 use super::named::{NoClient, named};
-use super::reload::{TooMuch, Unconfirmed};
+use super::reload::TooMuch;
 use super::reload_log::ReloadLog;
 use super::vrp_files::VrpFiles;
 
@@ -41,14 +43,14 @@ pub struct Plane {
     pub(super) changes: Mutex<Changes>,
     pub(super) unconfirmed: Unconfirmed,
     reloads: Arc<ReloadLog>,
-    /// Whoever runs the server is to end it.
-    pub(super) end: Notify,
+    /// How whoever runs the server is to end it, once somebody has asked for that.
+    pub(super) end: watch::Sender<Option<End>>,
     feeds: Arc<Feeds>,
+    glass: Glass,
+    advertised: Advertised,
     follow: Follow,
     /// Held while a table dump is written.
     pub(super) dumping: Mutex<()>,
-    glass: Glass,
-    advertised: Advertised,
 }
 
 /// What generations are made of beside the files of the configuration.
@@ -146,7 +148,7 @@ impl Plane {
             changes: Mutex::default(),
             unconfirmed: Unconfirmed::default(),
             reloads: Arc::default(),
-            end: Notify::new(),
+            end: watch::Sender::new(None),
             feeds: Arc::default(),
             glass: Glass::default(),
             advertised: Advertised::default(),
@@ -174,13 +176,13 @@ impl Plane {
         &self.feeds
     }
 
+    pub fn reloads(&self) -> &Arc<ReloadLog> {
+        &self.reloads
+    }
+
     /// Where one is told what happens in the data path.
     pub fn follow(&self) -> &Follow {
         &self.follow
-    }
-
-    pub fn reloads(&self) -> &Arc<ReloadLog> {
-        &self.reloads
     }
 
     pub fn current(&self) -> Arc<Current> {
@@ -244,6 +246,7 @@ impl Plane {
 
     /// VRPs or ASPAs have come, or have expired. Tried until it can be.
     pub(super) async fn take_outside(&self) {
+        let mut said = String::new();
         loop {
             let mut changes = self.changes.lock().await;
             let mut kept = changes.clone();
@@ -255,7 +258,10 @@ impl Plane {
             }
             match self.change_to(config, &mut kept).await {
                 Ok(_) => return *changes = kept,
-                Err(error) => warn!("new RPKI data is not in force yet: {error}"),
+                Err(error) => say_new(
+                    &mut said,
+                    format!("new RPKI data is not in force yet: {error}"),
+                ),
             }
             drop(changes);
             tokio::time::sleep(TRY_AGAIN).await;
@@ -286,6 +292,7 @@ impl Plane {
 
     /// Sessions wait no longer; checks whose data is not there reject. Tried until it can be.
     pub async fn end_wait(&self) {
+        let mut said = String::new();
         loop {
             let mut changes = self.changes.lock().await;
             let mut kept = changes.clone();
@@ -293,7 +300,7 @@ impl Plane {
             let config = self.current().config.clone();
             match self.change_to(config, &mut kept).await {
                 Ok(_) => return *changes = kept,
-                Err(error) => warn!("sessions still wait for data: {error}"),
+                Err(error) => say_new(&mut said, format!("sessions still wait for data: {error}")),
             }
             drop(changes);
             tokio::time::sleep(TRY_AGAIN).await;
@@ -491,4 +498,12 @@ fn is_same_outside(a: &Outside, b: &Outside) -> bool {
         a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
     }
     is_same(&a.vrps, &b.vrps) && is_same(&a.aspas, &b.aspas)
+}
+
+/// What is tried again and again is not told again and again.
+fn say_new(said: &mut String, text: String) {
+    if *said != text {
+        warn!("{text}");
+        *said = text;
+    }
 }

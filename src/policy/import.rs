@@ -187,6 +187,18 @@ pub struct SetJudgement {
     has_v6_next_hop: bool,
 }
 
+impl SetJudgement {
+    /// What is wrong with the attributes, if anything is.
+    pub const fn reason(&self) -> Option<RejectReason> {
+        self.class.reason()
+    }
+
+    /// Whatever the prefix.
+    pub const fn is_rejected(&self) -> bool {
+        !self.class.is_accepted()
+    }
+}
+
 impl Default for ImportPolicy {
     fn default() -> ImportPolicy {
         ImportPolicy::new(ImportChecks::lab(Asn(0), Asn(0)))
@@ -318,6 +330,12 @@ impl ImportPolicy {
     /// The link-local next hops that decoding leaves in a set; `None`: all, nothing is checked.
     pub fn link_locals(&self) -> Option<&[Ipv6Addr]> {
         self.next_hops.as_ref().map(|_| &self.link_locals[..])
+    }
+
+    /// Whether the client may announce this next hop; no where none is checked.
+    pub fn allows_next_hop(&self, address: IpAddr) -> bool {
+        let allowed = self.next_hops.as_ref();
+        allowed.is_some_and(|allowed| allowed.contains(&address))
     }
 
     /// The class of a prefix that comes with attributes of this judgement.

@@ -155,6 +155,15 @@ impl VrpSet {
         self.validate(prefix, Some(origin)) == RovState::Valid
     }
 
+    /// The VRPs whose prefix covers this one, the longest first but for those that are new.
+    pub fn covering(&self, prefix: &Prefix) -> impl Iterator<Item = Vrp> + '_ {
+        let base = self.base.cover.covering(prefix);
+        let base = base.filter(|entry| !self.is_gone(entry.position));
+        let base = base.map(|entry| self.base.vrp(entry.position));
+        let added = self.added.cover.covering(prefix);
+        base.chain(added.map(|entry| self.added.vrp(entry.position)))
+    }
+
     fn is_gone(&self, position: usize) -> bool {
         !self.removed.is_empty() && self.removed.binary_search(&self.base.vrp(position)).is_ok()
     }

@@ -2,7 +2,7 @@
 //! bounded; longer ones go on from a cursor, so that no question stalls the data path.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -366,9 +366,11 @@ pub enum CoreCommand {
     Refresh {
         slot: ClientSlot,
     },
-    /// End every session with Cease / Administrative Shutdown, take no more.
+    /// End every session, take no more: with Cease / Administrative Shutdown, or so that clients keep
+    /// our routes until this server is back.
     Shutdown {
         message: String,
+        restart: bool,
     },
     Stats,
     /// Which one it runs.
@@ -461,6 +463,8 @@ pub struct CoreStats {
     pub octets_retained: u64,
     pub octets_retained_max: u64,
     pub refused_connections: u64,
+    /// The last next hops of others, the most recent last.
+    pub hijacks: Vec<Hijack>,
     /// Times that a client far behind was brought up to date as a whole (RFC 7313).
     pub whole_resyncs: u64,
     /// How long changes are gathered before they are packed, and how many prefixes are gathered now.
@@ -474,6 +478,23 @@ pub struct CoreStats {
     /// How long the start-up wait took, once it is over.
     pub startup_wait_ms: u64,
     pub generation: Generation,
+}
+
+/// A client announced routes with a next hop that is the address of another one (RFC 7948 §4.8).
+#[derive(Clone, Debug)]
+pub struct Hijack {
+    pub slot: ClientSlot,
+    pub next_hop: IpAddr,
+    /// Whose it is.
+    pub of: ClientSlot,
+    /// When it did so for the first and for the last time.
+    pub first: Time,
+    pub last: Time,
+    /// Prefixes, each time that they came.
+    pub prefixes: u64,
+    /// The last of them.
+    pub prefix: Prefix,
+    pub set: Arc<AttributeSet>,
 }
 
 /// One client as its session core sees it. Times are microseconds since the start of the server.
@@ -509,6 +530,8 @@ pub struct ClientStatus {
     pub flaps: u32,
     pub treat_as_withdraw_count: u64,
     pub attribute_discard_count: u64,
+    /// Prefixes that came with the next hop of another client, each time that they came.
+    pub hijack_count: u64,
     /// Why the last session ended, in words, with who ended it.
     pub last_error: Option<String>,
     pub last_family_refused: Option<Family>,

@@ -27,6 +27,7 @@ mod mrt;
 mod nlri;
 mod notification;
 mod open;
+mod path_ids;
 mod route_refresh;
 #[doc(hidden)]
 pub mod testing;
@@ -66,6 +67,7 @@ pub use notification::{
     SHUTDOWN_TEXT_MAX, fsm_error, header_error, open_error, route_refresh_error, update_error,
 };
 pub use open::{Open, OpenError};
+pub use path_ids::{WithoutPathIds, without_path_ids};
 pub use route_refresh::{RefreshSubtype, decode_route_refresh, encode_route_refresh};
 pub use type_codes::TypeCodes;
 pub use update::{DecodeContext, Scratch, Update, decode_update};

@@ -6,6 +6,7 @@
 )]
 
 mod crowds;
+mod hijacks;
 mod inputs;
 mod log;
 mod messages;

@@ -204,7 +204,7 @@ impl Lan {
         );
     }
 
-    fn core_stats(&self) -> Vec<CoreStats> {
+    pub fn core_stats(&self) -> Vec<CoreStats> {
         let handle = self.runtime.handle();
         let ask = |core| wait_for(handle.core_command(CoreId(core), CoreCommand::Stats));
         (0..CORES)
@@ -272,7 +272,7 @@ impl Lan {
             );
         }
         assert!(
-            wait_for(self.runtime.shutdown("test over")),
+            wait_for(self.runtime.shutdown("test over", false)),
             "sessions and threads end in time"
         );
     }

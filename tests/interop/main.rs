@@ -15,6 +15,7 @@ mod next_hops;
 mod pmacct;
 mod program;
 mod reload;
+mod restart;
 mod roles;
 mod routers;
 mod rpki;

@@ -6,6 +6,7 @@ mod api;
 mod bmp;
 mod changes;
 mod counts;
+mod diff;
 mod exchange;
 mod fake;
 mod follow;
@@ -15,8 +16,10 @@ mod monitoring;
 mod mrt;
 mod refused;
 mod reloads;
+mod report;
 mod shrink;
 mod taken_back;
+mod trace;
 mod vrp_files;
 mod watchdog;
 
@@ -109,6 +112,14 @@ impl Server {
     /// Head and body; `headers` are whole lines.
     pub fn get_with(&self, path: &str, headers: &str) -> (String, String) {
         get(self.api, path, headers).unwrap()
+    }
+
+    /// A connection on which an answer has begun to come.
+    pub fn begin(&self, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.api).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        stream.read_exact(&mut [0; 12]).unwrap();
+        stream
     }
 
     pub fn json(&self, path: &str) -> serde_json::Value {

@@ -100,6 +100,36 @@ fn rows_are_not_ahead_of_what_is_told() {
 }
 
 #[test]
+fn who_is_named_is_told_of_what_it_is_sent_and_of_nobody_elses() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    let first = watch_sent(&mut bench, 0, 10, &[1]);
+    bench.announce(0, 1, 0..1);
+    bench.turn_after(Duration::from_secs(1));
+    bench.withdraw(0, 0..1);
+    bench.turn_after(Duration::from_secs(1));
+    let told = watch_sent(&mut bench, first.last, 10, &[1]);
+    assert!(!told.has_missed);
+    let sent: Vec<(ClientSlot, bool)> = (told.changes.iter())
+        .filter_map(|change| match change {
+            TableChange::Sent { to, .. } => Some((*to, true)),
+            TableChange::Unsent { to, .. } => Some((*to, false)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent, [(ClientSlot(1), true), (ClientSlot(1), false)]);
+    let others = watch_sent(&mut bench, told.last, 10, &[1, 3]);
+    bench.join(2, 3);
+    let told = watch_sent(&mut bench, others.last, 10, &[1, 3]);
+    let live = |change: &TableChange| match change {
+        TableChange::Live { client } => Some(*client),
+        _ => None,
+    };
+    let live: Vec<_> = told.changes.iter().filter_map(live).collect();
+    assert_eq!(live, [ClientSlot(3)]);
+}
+
+#[test]
 fn what_a_new_session_hears_again_is_told_again() {
     let cases = [
         ("before the sweep has come to it", false),
@@ -122,6 +152,34 @@ fn what_a_new_session_hears_again_is_told_again() {
         let is_heard = |change: &&TableChange| matches!(change, TableChange::Heard { .. });
         assert_eq!(told.iter().filter(is_heard).count(), 3, "{case}");
     }
+}
+
+#[test]
+fn who_is_named_later_has_to_be_looked_up_and_nobody_else() {
+    let mut bench = Bench::new();
+    let first = watch(&mut bench, 0, 10);
+    bench.announce(0, 1, 0..2);
+    bench.turn_after(Duration::from_secs(1));
+    let question = WatchQuestion {
+        after: first.last,
+        limit: 100,
+        named: Arc::new(rialto::base::ClientSet::only(ClientSlot(3))),
+    };
+    let ShardReply::Watched(answer) = bench.ask(ShardQuery::Watch(question)) else {
+        panic!("Watch was answered with something else");
+    };
+    assert!(!answer.has_missed);
+    let count = |is: fn(&TableChange) -> bool| answer.changes.iter().filter(|it| is(it)).count();
+    assert_eq!(count(|it| matches!(it, TableChange::Heard { .. })), 2);
+    let is_live = |it: &TableChange| {
+        matches!(
+            it,
+            TableChange::Live {
+                client: ClientSlot(3)
+            }
+        )
+    };
+    assert_eq!(count(is_live), 1);
 }
 
 #[test]
@@ -152,38 +210,4 @@ fn all_paths_come_in_pieces_with_each_prefix_whole() {
         rows.chunks(3)
             .all(|paths| paths.iter().all(|row| row.prefix == paths[0].prefix))
     );
-}
-
-#[test]
-fn who_is_named_is_told_of_what_it_is_sent_and_of_nobody_elses() {
-    let mut bench = Bench::new();
-    bench.join(1, 1);
-    let first = watch_sent(&mut bench, 0, 10, &[1]);
-    bench.announce(0, 1, 0..1);
-    bench.turn_after(Duration::from_secs(1));
-    bench.withdraw(0, 0..1);
-    bench.turn_after(Duration::from_secs(1));
-    let told = watch_sent(&mut bench, first.last, 10, &[1]);
-    assert!(!told.has_missed);
-    let sent: Vec<(ClientSlot, bool)> = (told.changes.iter())
-        .filter_map(|change| match change {
-            TableChange::Sent { to, .. } => Some((*to, true)),
-            TableChange::Unsent { to, .. } => Some((*to, false)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(sent, [(ClientSlot(1), true), (ClientSlot(1), false)]);
-    // What others were sent meanwhile nobody knows: they are looked up now, and when they are live.
-    let others = watch_sent(&mut bench, told.last, 10, &[1, 3]);
-    bench.join(2, 3);
-    let later = watch_sent(&mut bench, others.last, 10, &[1, 3]);
-    for answer in [others, later] {
-        assert!(!answer.has_missed);
-        let live = |change: &TableChange| match change {
-            TableChange::Live { client } => Some(*client),
-            _ => None,
-        };
-        let live: Vec<_> = answer.changes.iter().filter_map(live).collect();
-        assert_eq!(live, [ClientSlot(3)]);
-    }
 }

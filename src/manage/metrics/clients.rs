@@ -214,6 +214,11 @@ fn traffic(page: &mut Page, known: &[Known<'_>]) {
         "Attributes discarded (RFC 7606)",
         |it| it.attribute_discard_count,
     );
+    each(
+        "rialto_client_next_hop_hijacks",
+        "Prefixes that came with the next hop of another client (RFC 7948 section 4.8)",
+        |it| it.hijack_count,
+    );
     gauges(
         page,
         known,

@@ -9,11 +9,13 @@ use crate::base::{ClientSlot, FamilySet, SessionEpoch, ShardId, Time};
 use crate::fanout::{DirtyRecord, Marker};
 use crate::server::exchange::Client;
 use crate::server::query::SessionUp;
-use crate::session::{Negotiated, Session, State, Way};
+use crate::session::{DownReason, Negotiated, Session, State, Way};
 
 use super::connections::ConnId;
 use super::counts::{Block, Counts};
 use super::fault_log::FaultLog;
+use super::hijacks::HijackHistory;
+use super::log_lines::LogLines;
 use super::pace::{Budget, Pace};
 
 /// A configured client, up or not.
@@ -48,6 +50,8 @@ pub(super) struct History {
     pub treat_as_withdraw_count: u64,
     pub attribute_discard_count: u64,
     pub fault_log: FaultLog,
+    pub hijacks: HijackHistory,
+    pub lines: LogLines,
 }
 
 /// An established session.
@@ -167,6 +171,18 @@ impl ClientState {
     /// How its line in the log begins.
     pub fn name(&self) -> &str {
         &self.client.name
+    }
+
+    /// A line about the end of a session, or of an attempt.
+    pub fn say_end(&mut self, now: Time, what: &str, reason: &DownReason) {
+        let Some(left_out) = self.history.lines.take(now) else {
+            return;
+        };
+        let (client, asn) = (self.name(), self.client.asn.0);
+        match reason.is_trouble() {
+            true => tracing::warn!(client, asn, left_out, "{what}: {reason}"),
+            false => tracing::info!(client, asn, left_out, "{what}: {reason}"),
+        }
     }
 }
 

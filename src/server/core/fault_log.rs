@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::base::{Prefix, Time};
 use crate::wire::{Nlri, Update, UpdateError, UpdateFault};
 
+use super::log_lines::LogLines;
+
 /// At most one line for each client in this time.
 const LOG_EVERY: Duration = Duration::from_secs(30);
 /// Prefixes named in a line; the message has them all.
@@ -21,7 +23,13 @@ pub(super) struct FaultLog {
 
 impl FaultLog {
     /// Faults that cost routes or attributes. Not those that the operator asked for.
-    pub fn note(&mut self, now: Time, client: &str, update: &Update<'_>, body: &[u8]) {
+    pub fn note(
+        &mut self,
+        now: Time,
+        (client, lines): (&str, &mut LogLines),
+        update: &Update<'_>,
+        body: &[u8],
+    ) {
         let withdraws = update.treat_as_withdraw.iter();
         for (remedy, fault) in withdraws.map(|fault| ("treat-as-withdraw", fault)).chain(
             update
@@ -36,20 +44,30 @@ impl FaultLog {
             } else {
                 self.next = now + LOG_EVERY;
                 let unsaid_before = std::mem::take(&mut self.unsaid);
-                say(client, unsaid_before, remedy, fault, update, body);
+                if let Some(left_out) = lines.take(now) {
+                    let unsaid = (unsaid_before, left_out);
+                    say(client, unsaid, remedy, fault, update, body);
+                }
             }
         }
     }
 
     /// The fault ends the session, so there is not one of them each moment.
-    pub fn note_reset(client: &str, error: &UpdateError, body: &[u8]) {
-        tracing::warn!(client, update = %Hex(body), "malformed UPDATE, session reset: {error}");
+    pub fn note_reset(
+        now: Time,
+        (client, lines): (&str, &mut LogLines),
+        error: &UpdateError,
+        body: &[u8],
+    ) {
+        if let Some(left_out) = lines.take(now) {
+            tracing::warn!(client, left_out, update = %Hex(body), "malformed UPDATE, session reset: {error}");
+        }
     }
 }
 
 fn say(
     client: &str,
-    unsaid_before: u64,
+    (unsaid_before, left_out): (u64, u64),
     remedy: &str,
     fault: &UpdateFault,
     update: &Update<'_>,
@@ -62,7 +80,7 @@ fn say(
         .chain(announced)
         .flat_map(Nlri::iter);
     let nlri = Prefixes(prefixes.take(PREFIXES_MAX + 1).collect());
-    tracing::warn!(client, unsaid_before, %nlri, update = %Hex(body), "malformed UPDATE, {remedy}: {fault}");
+    tracing::warn!(client, unsaid_before, left_out, %nlri, update = %Hex(body), "malformed UPDATE, {remedy}: {fault}");
 }
 
 /// The first few prefixes.

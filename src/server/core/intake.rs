@@ -1,7 +1,9 @@
 //! What clients say: UPDATEs become verdicts and shares for the shards, ROUTE-REFRESH a walk.
 
+use smallvec::SmallVec;
+
 use crate::base::{ClientSlot, Family, Prefix, Time};
-use crate::policy::{Outside, PrefixClass};
+use crate::policy::{Outside, PrefixClass, RejectReason};
 use crate::server::message::{RefreshMark, ToShard};
 use crate::session::Message;
 use crate::wire::{DecodeContext, Nlri, RefreshSubtype, Update, UpdateError, decode_update};
@@ -32,6 +34,7 @@ impl SessionCore {
             links,
             scratch,
             taps,
+            hijacks,
             ..
         } = self;
         let Some(state) = clients.get_mut(slot) else {
@@ -75,7 +78,8 @@ impl SessionCore {
                         history.treat_as_withdraw_count +=
                             u64::from(update.treat_as_withdraw.is_some());
                         history.attribute_discard_count += update.discarded.len() as u64;
-                        history.fault_log.note(now, &client.name, &update, body);
+                        let names = (&*client.name, &mut history.lines);
+                        history.fault_log.note(now, names, &update, body);
                         let generation = exchange.generation;
                         let source = Source {
                             slot,
@@ -83,6 +87,7 @@ impl SessionCore {
                             generation,
                             heard: *heard,
                         };
+                        let mut strangers = Strangers::new();
                         if let Some(shares) = split(
                             links,
                             source,
@@ -90,8 +95,15 @@ impl SessionCore {
                             client,
                             &exchange.outside,
                             &update,
+                            &mut strangers,
                         ) {
                             up.counts.expect(shares);
+                        }
+                        for (set, nlri) in
+                            strangers.iter().filter_map(|at| update.announced.get(*at))
+                        {
+                            let told = (&mut history.hijacks, &mut history.lines);
+                            hijacks.note(now, exchange, client, told, (set, nlri));
                         }
                         up.end_of_rib = update
                             .end_of_rib
@@ -101,7 +113,7 @@ impl SessionCore {
                         }
                     }
                     Err(error) => {
-                        FaultLog::note_reset(&client.name, &error, body);
+                        FaultLog::note_reset(now, (&client.name, &mut history.lines), &error, body);
                         Outcome::Error(error)
                     }
                 }
@@ -147,11 +159,14 @@ impl SessionCore {
         let epoch = state.epoch;
         let Some(up) = &mut state.up else { return };
         // RFC 7313 §4: such a BoRR is ignored, and with it the EoRR that follows.
-        let is_early = up.negotiated.sends_end_of_rib && !up.end_of_rib.contains(family);
+        let is_early = up.negotiated.sends_end_of_rib() && !up.end_of_rib.contains(family);
         if !is_end && (is_early || !up.marks.take(now)) {
-            if !std::mem::replace(&mut up.marks.has_warned, true) {
+            if !std::mem::replace(&mut up.marks.has_warned, true)
+                && let Some(left_out) = state.history.lines.take(now)
+            {
                 tracing::warn!(
                     client = state.client.name.as_str(),
+                    left_out,
                     "{}; some are ignored, and stale routes kept",
                     if is_early {
                         "sends BoRR before End-of-RIB"
@@ -208,6 +223,9 @@ impl SessionCore {
     }
 }
 
+/// Which announcements of an UPDATE have a next hop that is none of the client's.
+type Strangers = SmallVec<[usize; 2]>;
+
 /// Judges and splits an UPDATE; the shards that got a share, or `None` if it has no prefixes.
 fn split(
     links: &mut Links,
@@ -216,6 +234,7 @@ fn split(
     client: &crate::server::exchange::Client,
     outside: &Outside,
     update: &Update<'_>,
+    strangers: &mut Strangers,
 ) -> Option<u128> {
     let mut shares = 0;
     let withdrawn = update.withdrawn.iter().flat_map(Nlri::iter);
@@ -227,8 +246,11 @@ fn split(
             withdrawn.map(|prefix| (prefix, PrefixClass::ACCEPTED)),
         );
     }
-    for (set, nlri) in &update.announced {
+    for (at, (set, nlri)) in update.announced.iter().enumerate() {
         let of_set = client.import.check_attributes(set, outside);
+        if of_set.reason() == Some(RejectReason::NextHop) {
+            strangers.push(at);
+        }
         let judge = |prefix: Prefix| (prefix, client.import.judge(&of_set, &prefix, outside));
         shares |= links.add(source, seq, Some(set), nlri.iter().map(judge));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::base::{ClientSlot, Family, Generation, SessionEpoch, ShardId, Time};
 use crate::server::exchange::LimitAction;
 use crate::server::message::{CountChange, ToShard};
-use crate::session::{Stop, StopHold};
+use crate::session::{Parting, Stop, StopHold};
 use crate::wire::CeaseSubcode;
 
 use super::SessionCore;
@@ -116,7 +116,9 @@ impl SessionCore {
         let Some(up) = &mut state.up else { return true };
         if !std::mem::replace(&mut up.has_warned[family.index()], true) {
             let name = &state.client.name;
-            tracing::warn!(client = name.as_str(), %family, max, ?action, "more accepted prefixes than accepted_max");
+            if let Some(left_out) = state.history.lines.take(now) {
+                tracing::warn!(client = name.as_str(), left_out, %family, max, ?action, "more accepted prefixes than accepted_max");
+            }
         }
         false
     }
@@ -146,6 +148,7 @@ impl SessionCore {
                 subcode: CeaseSubcode::MaximumPrefixes,
                 message,
                 hold,
+                parting: Parting::Final,
             },
         );
     }
@@ -176,6 +179,7 @@ impl SessionCore {
             subcode: CeaseSubcode::OutOfResources,
             message,
             hold,
+            parting: Parting::Final,
         };
         self.stop(now, slot, stop);
     }
@@ -228,19 +232,34 @@ impl SessionCore {
     fn review_rejection(&mut self, now: Time, slot: ClientSlot, family: Family, max: u32) {
         let is_settled = self.is_settled();
         let end = self.exchange.limits.rejection;
-        let Some(up) = self.clients.up_mut(slot) else {
+        let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
+        let Some(up) = &mut state.up else { return };
         let block = &mut up.blocks[family.index()];
         block.is_stale = block.asking.is_some();
         if !is_settled {
             return;
         }
+        let was_on = block.rejection.is_on();
         let peak = up.counts.take_peak(family);
         let accepted = up.counts.accepted[family.index()];
         let is_on = block.rejection.review(now, (peak, accepted), max, &end);
         if let Some(ends) = block.rejection.ends(&end) {
             self.blocks_due = earliest(self.blocks_due, ends);
+        }
+        if was_on != is_on
+            && let Some(left_out) = state.history.lines.take(now)
+        {
+            let client = state.client.name.as_str();
+            match is_on {
+                true => {
+                    tracing::warn!(client, left_out, %family, max, accepted, "all its routes are rejected: more than accepted_max")
+                }
+                false => {
+                    tracing::info!(client, left_out, %family, max, accepted, "its routes are accepted again")
+                }
+            }
         }
         self.block_from(slot, family, is_on.then_some(0));
     }

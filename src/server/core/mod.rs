@@ -8,9 +8,11 @@ mod clients;
 mod connections;
 mod counts;
 mod fault_log;
+mod hijacks;
 mod intake;
 mod limits;
 mod links;
+mod log_lines;
 mod output;
 mod pace;
 mod reclaim;
@@ -41,6 +43,7 @@ use super::message::{CoreNotice, ToCore, ToShard};
 use super::query::{CoreCommand, CoreReply};
 use clients::Clients;
 use connections::Connections;
+use hijacks::Hijacks;
 use links::Links;
 use output::Output;
 use reclaim::Reclaims;
@@ -84,6 +87,7 @@ pub struct SessionCore {
     reclaims: Reclaims,
     startup: StartupWait,
     taps: Taps,
+    hijacks: Hijacks,
     actions: VecDeque<CoreAction>,
     notices: VecDeque<(CoreId, CoreNotice)>,
     stats: Stats,
@@ -93,11 +97,16 @@ pub struct SessionCore {
     blocks_due: Option<Time>,
     /// The end of the first rest of a client that said too much.
     rests_due: Option<Time>,
+    /// When it is to be said that lines were left out of the log.
+    lines_due: Option<Time>,
     /// More work waits than one call should do: come back at once.
     work_due: Option<Time>,
     /// Shards have room again, and sessions wait for it.
     is_resume_due: Cell<bool>,
     is_shutting_down: bool,
+    /// And will be back: shards are told of no session that ends, so that clients of other cores, whose
+    /// turn has not come yet, are sent no withdrawals.
+    is_restarting: bool,
     /// Some clients here have `min_advertisement_ms`.
     is_pacing: bool,
 }
@@ -133,22 +142,25 @@ impl SessionCore {
             walks: Walks::default(),
             slow: Slow::default(),
             reclaims: Reclaims::default(),
-            startup: StartupWait::new(core, exchange.core_count, &exchange.startup, now),
+            startup: StartupWait::new(core, &exchange, now),
             taps: Taps::default(),
+            hijacks: Hijacks::default(),
             actions: VecDeque::new(),
             notices: VecDeque::new(),
             stats: Stats::default(),
             settled: vec![exchange.generation; usize::from(exchange.shard_count.max(1))],
             blocks_due: None,
             rests_due: None,
+            lines_due: None,
             work_due: None,
             is_resume_due: Cell::new(false),
             is_shutting_down: false,
+            is_restarting: false,
             is_pacing: false,
             exchange: exchange.clone(),
         };
         for client in exchange.clients().filter(|client| client.core == core) {
-            new.add_client(now, client.clone());
+            new.add_client(now, client.clone(), true);
         }
         new.note_pacing();
         new.pump(now);
@@ -248,6 +260,7 @@ impl SessionCore {
     pub fn handle_core(&mut self, now: Time, from: CoreId, notice: CoreNotice) {
         match notice {
             CoreNotice::StartupOver => self.finish_startup(now),
+            CoreNotice::AllBack => self.finish_return(),
             CoreNotice::Startup(report) => self.startup.handle_report(from, report),
         }
         self.pump(now);
@@ -295,6 +308,7 @@ impl SessionCore {
         self.tick_slow(now);
         self.taps.let_go(now);
         self.end_rests(now);
+        self.say_left_out(now);
         self.review_due_blocks(now);
         self.pump(now);
     }
@@ -305,6 +319,7 @@ impl SessionCore {
             self.work_due,
             self.blocks_due,
             self.rests_due,
+            self.lines_due,
             self.walks.due(self.startup.is_over()),
             self.output.flush_due(),
             self.slow.next_tick(),

@@ -150,7 +150,7 @@ impl SessionCore {
         };
         let late: Vec<ClientSlot> = self.clients.slots().into_iter().filter(is_late).collect();
         for slot in late {
-            self.stall_if_queued(slot);
+            self.stall_if_queued(now, slot);
             if self.clients.up_mut(slot).is_some_and(|up| names(up)) {
                 self.lose(now, slot);
             }

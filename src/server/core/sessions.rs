@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -19,11 +20,17 @@ use super::connections::{ConnId, Connection};
 use super::{CoreAction, SessionCore};
 
 impl SessionCore {
-    pub(super) fn add_client(&mut self, now: Time, client: Arc<Client>) {
+    /// `is_start`: this process begins with it, and the client may have known the one before.
+    pub(super) fn add_client(&mut self, now: Time, client: Arc<Client>, is_start: bool) {
         let slot = client.slot;
         let is_enabled = client.may_be_up();
-        self.clients
-            .insert(ClientState::new(client, self.seed, now));
+        let mut state = ClientState::new(client, self.seed, now);
+        if is_start {
+            let restart_time_s = state.client.session.graceful_restart_s;
+            let until = now + Duration::from_secs(restart_time_s.into());
+            state.session.handle_process_start(until);
+        }
+        self.clients.insert(state);
         if is_enabled && let Some(state) = self.clients.get_mut(slot) {
             state.session.handle_start(now);
         }
@@ -152,16 +159,7 @@ impl SessionCore {
                 SessionEvent::Down { reason } => self.take_down(now, slot, &reason),
                 SessionEvent::Failed { reason } => {
                     if let Some(state) = self.clients.get_mut(slot) {
-                        match reason.is_trouble() {
-                            true => tracing::warn!(
-                                client = state.name(),
-                                "session not established: {reason}"
-                            ),
-                            false => tracing::info!(
-                                client = state.name(),
-                                "session not established: {reason}"
-                            ),
-                        }
+                        state.say_end(now, "session not established", &reason);
                         state.history.last_error = Some(reason.to_string());
                     }
                     self.taps.note(now, slot, || TappedWhat::Failed(reason));
@@ -197,7 +195,17 @@ impl SessionCore {
         self.taps
             .note(now, slot, || TappedWhat::Up(session_up.clone()));
         state.up = Some(Up::new(conn, session_up, shard_count, now));
-        tracing::info!(client = state.name(), families = ?negotiated.families, "session established");
+        if let Some(left_out) = state.history.lines.take(now) {
+            tracing::info!(
+                client = state.name(),
+                asn = state.client.asn.0,
+                left_out,
+                families = ?negotiated.families,
+                hold_time_s = negotiated.hold_time_s,
+                router_id = %negotiated.peer_router_id,
+                "session established"
+            );
+        }
         let class = encoding_class(state.session.settings(), &negotiated);
         let up = ClientUp {
             slot,
@@ -219,10 +227,7 @@ impl SessionCore {
         let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
-        match reason.is_trouble() {
-            true => tracing::warn!(client = state.name(), "session down: {reason}"),
-            false => tracing::info!(client = state.name(), "session down: {reason}"),
-        }
+        state.say_end(now, "session down", reason);
         state.history.last_error = Some(reason.to_string());
         state.is_stuck = false;
         let Some(up) = state.up.take() else { return };
@@ -238,7 +243,9 @@ impl SessionCore {
         self.walks.forget(slot);
         self.slow.forget(slot);
         self.reclaims.forget(slot);
-        self.links.push_all(|| ToShard::ClientDown { slot, epoch });
+        if !self.is_restarting {
+            self.links.push_all(|| ToShard::ClientDown { slot, epoch });
+        }
     }
 
     fn take_transmits(&mut self, slot: ClientSlot) {
@@ -300,12 +307,38 @@ impl SessionCore {
             (state.state, state.since) = (present, now);
             self.startup.handle_session_change();
         }
+        if let Some(due) = state.history.lines.due() {
+            self.lines_due = Some(self.lines_due.map_or(due, |before| before.min(due)));
+        }
         // A peer that is kept waiting must not lose its session for it.
         if state.is_stuck
             && let Some(way) = state.session.established_way()
         {
             state.session.handle_paused(now, way, true);
             self.is_resume_due.set(true);
+        }
+    }
+
+    /// Says of whom lines were left out, where no other line has said so.
+    pub(super) fn say_left_out(&mut self, now: Time) {
+        if self.lines_due.is_none_or(|due| due > now) {
+            return;
+        }
+        self.lines_due = None;
+        for slot in self.clients.slots() {
+            let Some(state) = self.clients.get_mut(slot) else {
+                continue;
+            };
+            if let Some(left_out) = state.history.lines.take_due(now) {
+                let client = state.name();
+                tracing::warn!(
+                    client,
+                    left_out,
+                    "more lines than one client may have in a minute"
+                );
+            } else if let Some(due) = state.history.lines.due() {
+                self.lines_due = Some(self.lines_due.map_or(due, |before| before.min(due)));
+            }
         }
     }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::base::{ClientSet, ClientSlot, FamilySet, Time};
+use crate::base::{ClientSet, ClientSlot, FamilySet, ShardId, Time};
 use crate::fanout::{Buffer, Marker};
 use crate::server::exchange::FanoutLimits;
 use crate::server::message::ToShard;
-use crate::session::{Stop, StopHold};
+use crate::session::{Parting, Stop, StopHold};
 use crate::wire::{
     CeaseSubcode, RefreshSubtype, encode_end_of_rib, encode_keepalive, encode_route_refresh,
 };
@@ -88,7 +88,7 @@ impl SessionCore {
         self.tick_pace(now);
         self.tell_queued(now);
         for slot in self.stalled_by_silence(now) {
-            self.stall(slot);
+            self.stall(now, slot);
         }
         for slot in self.beyond_record() {
             match self.clients.up_mut(slot).is_some_and(|up| up.is_paused()) {
@@ -101,7 +101,7 @@ impl SessionCore {
         {
             let waited = now.since(since);
             for slot in self.holding_up(waited) {
-                self.stall(slot);
+                self.stall(now, slot);
             }
             self.begin_over_budget(now);
         }
@@ -206,14 +206,18 @@ impl SessionCore {
                 subcode: CeaseSubcode::OutOfResources,
                 message,
                 hold: StopHold::Backoff,
+                parting: Parting::Final,
             };
             return self.stop(now, slot, stop);
         }
-        tracing::info!(
-            client = state.client.name.as_str(),
-            dirty = up.dirty.count(),
-            "is behind for too long; it gets everything anew when it reads"
-        );
+        if let Some(left_out) = state.history.lines.take(now) {
+            tracing::info!(
+                client = state.client.name.as_str(),
+                left_out,
+                dirty = up.dirty.count(),
+                "is behind for too long; it gets everything anew when it reads"
+            );
+        }
         up.dirty.clear();
         up.is_lost = true;
         self.stats.whole_resyncs += 1;
@@ -235,16 +239,16 @@ impl SessionCore {
     }
 
     /// Drops what is queued for a client, if anything is.
-    pub(super) fn stall_if_queued(&mut self, slot: ClientSlot) {
+    pub(super) fn stall_if_queued(&mut self, now: Time, slot: ClientSlot) {
         let conn = self.clients.up_mut(slot).map(|up| up.conn);
         let connection = conn.and_then(|conn| self.connections.get(conn));
         if connection.is_some_and(|connection| connection.out.portion_octets() > 0) {
-            self.stall(slot);
+            self.stall(now, slot);
         }
     }
 
     /// Drops a client's queue for a dirty record.
-    pub(super) fn stall(&mut self, slot: ClientSlot) {
+    pub(super) fn stall(&mut self, now: Time, slot: ClientSlot) {
         let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
@@ -263,11 +267,14 @@ impl SessionCore {
         let later = std::mem::take(&mut up.owed);
         (dropped.unsent.into_iter().chain(later)).for_each(|marker| up.owe(marker));
         up.is_stalled = true;
-        tracing::info!(
-            client = state.client.name.as_str(),
-            dirty = up.dirty.count(),
-            "reads slowly; its queue is dropped"
-        );
+        if let Some(left_out) = state.history.lines.take(now) {
+            tracing::info!(
+                client = state.client.name.as_str(),
+                left_out,
+                dirty = up.dirty.count(),
+                "reads slowly; its queue is dropped"
+            );
+        }
         // Something must be there to write, so that we see when it reads again.
         let is_empty = connection.out.is_empty();
         self.output.stalled.insert(slot);
@@ -342,7 +349,38 @@ impl SessionCore {
                 self.flush_window(now);
                 self.slow.recovering.remove(slot);
                 self.pay_markers(now, slot);
+                self.say_recovered(now, slot);
             }
+        }
+    }
+
+    /// Asks all shards for nothing: with their answers the client has been sent all that they knew when
+    /// they were asked, and the markers that it is owed are due.
+    pub(super) fn ask_whether_all_is_said(&mut self, slot: ClientSlot) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let epoch = state.epoch;
+        let Some(up) = state.up.as_mut() else { return };
+        for shard in (0..self.links.shard_count()).map(ShardId) {
+            up.resyncs.ask(shard);
+            let dirty = Vec::new();
+            (self.links).push(shard, ToShard::Resync { slot, epoch, dirty });
+        }
+        if !up.is_stalled {
+            self.slow.recovering.insert(slot);
+        }
+    }
+
+    fn say_recovered(&mut self, now: Time, slot: ClientSlot) {
+        let state = self.clients.get_mut(slot);
+        // One that is paced is brought up to date like this all the time.
+        let state = state.filter(|state| state.client.min_advertisement.is_none());
+        if let Some(state) = state
+            && let Some(left_out) = state.history.lines.take(now)
+        {
+            let client = state.name();
+            tracing::info!(client, left_out, "reads again, and has what it missed");
         }
     }
 
@@ -369,7 +407,7 @@ impl SessionCore {
         }
         let mut room = RESYNC_COUNT;
         for _ in 0..links.shard_count() {
-            let shard = crate::base::ShardId(up.resyncs.next_shard);
+            let shard = ShardId(up.resyncs.next_shard);
             let dirty = up.dirty.take(shard, room);
             room -= dirty.len();
             if !dirty.is_empty() {
@@ -386,6 +424,7 @@ impl SessionCore {
 
     /// Sends the markers whose time has come.
     pub(super) fn pay_markers(&mut self, now: Time, slot: ClientSlot) {
+        let are_all_back = self.startup.are_all_back();
         let Some(up) = self
             .clients
             .up_mut(slot)
@@ -394,13 +433,14 @@ impl SessionCore {
             return;
         };
         let is_clean = up.is_clean();
+        let is_early = up.negotiated.keeps_routes && !are_all_back;
         // A BoRR before the End-of-RIB would have to be ignored (RFC 7313 §4).
         let owed = up.owed.clone();
         let is_due = |marker: &Marker| match marker {
-            _ if is_clean => true,
             Marker::RefreshBegin(_) => true,
-            Marker::EndOfRib(family) => owed.contains(&Marker::RefreshBegin(*family)),
-            Marker::RefreshEnd(_) => false,
+            Marker::EndOfRib(family) if owed.contains(&Marker::RefreshBegin(*family)) => true,
+            Marker::EndOfRib(_) => is_clean && !is_early,
+            Marker::RefreshEnd(_) => is_clean,
         };
         let mut due: SmallVec<[Marker; 4]> = owed.iter().copied().filter(is_due).collect();
         due.sort_by_key(|marker| !matches!(marker, Marker::EndOfRib(_)));

@@ -28,6 +28,7 @@ impl SessionCore {
             octets_retained: self.output.gauge.retained() as u64,
             octets_retained_max: self.stats.octets_retained_max,
             refused_connections: self.stats.refused_connections,
+            hijacks: self.hijacks.kept(),
             whole_resyncs: self.stats.whole_resyncs,
             window_us: self.output.window().as_micros() as u64,
             window_prefixes: self.output.gather.prefix_count() as u64,
@@ -78,6 +79,7 @@ impl SessionCore {
             flaps: state.history.flaps,
             treat_as_withdraw_count: state.history.treat_as_withdraw_count,
             attribute_discard_count: state.history.attribute_discard_count,
+            hijack_count: state.history.hijacks.count,
             last_error: state.history.last_error.clone(),
             last_family_refused: None,
         }
