@@ -462,7 +462,7 @@ impl<'p> Feed<'p> {
         let mut due = BTreeMap::new();
         for (slot, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.is_late) {
             let is_old = now.since(peer.up.since) > ALL_SENT;
-            let is_silent = !peer.up.negotiated.sends_end_of_rib && is_old;
+            let is_silent = !peer.up.negotiated.sends_end_of_rib() && is_old;
             let said = match is_silent {
                 true => peer.unfinished,
                 false => peer.said,

@@ -15,6 +15,9 @@ use crate::wire::{
     encode_withdrawals,
 };
 
+/// RFC 4271 §8.1.2.
+const MANUAL_STOP_EVENT: u16 = 2;
+
 /// The name of the table that a Loc-RIB without a name has (RFC 9069 §4.4.1).
 const GLOBAL: &str = "global";
 /// "SendHoldTimer_Expires" (RFC 9687 §4.1).
@@ -109,6 +112,7 @@ impl Peer {
             DownReason::SendHoldTimer { .. } | DownReason::OpenTimer { .. } => {
                 BmpPeerDown::LocalEvent(SEND_HOLD_TIMER_EVENT)
             }
+            DownReason::Restarting => BmpPeerDown::LocalEvent(MANUAL_STOP_EVENT),
         };
         let header = self.header(BmpTable::PrePolicy, at);
         encode_peer_down(out, &header, why);
