@@ -391,6 +391,11 @@ fn sessions_that_end_and_come_back_are_told_with_the_reason() {
             vec![0, 21, 3, 4, 0],
         ),
         (
+            DownReason::Restarting,
+            PeerDownReason::LocalSystemClosedFsmEvenFollows,
+            vec![0, 2],
+        ),
+        (
             DownReason::SendHoldTimer {
                 send_hold_time_s: 480,
             },

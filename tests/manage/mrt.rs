@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use bgpkit_parser::BgpkitParser;
 use bgpkit_parser::models::{BgpElem, ElemType, MrtMessage};
-use rialto::base::{Family, Prefix};
+use rialto::base::{Asn, Family, FamilySet, PathId, Prefix};
 use rialto::policy::RejectReason;
 use rialto::server::query::TappedWhat;
 use rialto::session::DownReason;
 use rialto::wire::testing::SetBuilder;
 use rialto::wire::{
-    AttributeSet, EncodingClass, KeepAll, Variant, encode_announcements, encode_attributes,
-    encode_withdrawals,
+    AttributeSet, EncodingClass, KeepAll, MessageForm, MrtSession, TimeOfDay, Variant,
+    encode_announcements, encode_attributes, encode_mrt_message, encode_withdrawals,
 };
 
 use super::{HEAD, Server, THREE};
@@ -322,8 +322,15 @@ fn updates_and_session_changes_are_streamed_to_files_that_are_cut_by_time() {
             .iter()
             .filter(|line| line.contains("|STATE|"))
             .collect();
-        // It knows nothing of messages that were sent.
-        assert!((2..=3).contains(&announced), "{lines:#?}");
+        assert_eq!(announced, 3, "{lines:#?}");
+        let sent: Vec<_> = lines
+            .iter()
+            .filter(|line| line.contains("_LOCAL|"))
+            .collect();
+        assert!(
+            sent.len() == 1 && sent[0].contains("|192.0.2.3|10003|"),
+            "{sent:?}"
+        );
         assert_eq!((withdrawn, states.len()), (1, 2), "{lines:#?}");
         assert!(
             states[0].ends_with("|6|1") && states[1].ends_with("|5|6"),
@@ -382,5 +389,84 @@ fn wrong_words_about_files_are_told() {
         let text = format!("{HEAD}{section}{THREE}");
         let problems = rialto::config::from_text(Path::new("x.toml"), &text).unwrap_err();
         assert!(problems.to_string().contains(due), "{section}: {problems}");
+    }
+}
+
+#[test]
+fn messages_of_every_form_are_read_back() {
+    let plain = EncodingClass::PLAIN;
+    let session = MrtSession {
+        peer_asn: Asn(10001),
+        local_asn: Asn(64500),
+        peer: v4(1),
+        local: v4(254),
+    };
+    let set = set_of(&[10001, 7], v4(1));
+    for form in 0..8u8 {
+        let form = MessageForm {
+            four_octet: form & 1 > 0,
+            add_path: form & 2 > 0,
+            is_local: form & 4 > 0,
+        };
+        let add_path = if form.add_path {
+            FamilySet::ALL
+        } else {
+            FamilySet::EMPTY
+        };
+        let class = EncodingClass {
+            four_octet: form.four_octet,
+            add_path,
+            ..plain
+        };
+        let mut attributes = Vec::new();
+        encode_attributes(
+            &mut attributes,
+            &set,
+            Variant::default(),
+            Asn(0),
+            &class,
+            &KeepAll,
+        );
+        let prefix: Prefix = "203.0.113.0/24".parse().unwrap();
+        let mut nlri = std::iter::once((prefix, Some(PathId(9))));
+        let mut message = Vec::new();
+        let (next_hop, family) = (set.next_hop(), Family::Ipv4);
+        encode_announcements(
+            &mut message,
+            &class,
+            &attributes,
+            next_hop,
+            family,
+            &mut nlri,
+        );
+        let mut record = Vec::new();
+        let at = TimeOfDay {
+            seconds: 1_700_000_000,
+            micros: 250_000,
+        };
+        encode_mrt_message(&mut record, at, &session, form, &message);
+        let read: Vec<_> = BgpkitParser::from_reader(&record[..]).into_iter().collect();
+        let lines: Vec<_> = read.iter().map(line).collect();
+        let due = "A|192.0.2.1|10001|203.0.113.0/24|10001 7|192.0.2.1";
+        assert_eq!(lines, [due], "{form:?}");
+        assert_eq!(
+            read[0].prefix.path_id,
+            form.add_path.then_some(9),
+            "{form:?}"
+        );
+        assert_eq!(read[0].timestamp, 1_700_000_000.25, "{form:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("one.mrt");
+        std::fs::write(&file, &record).unwrap();
+        if let Some(lines) = bgpdump(&file) {
+            // It shows those with both as if they came from us.
+            let is_shown = form.is_local && !form.add_path;
+            let is_local = |line: &String| line.contains("_LOCAL|") == is_shown;
+            let is_due = |line: &String| is_local(line) && line.contains("203.0.113.0/24");
+            assert!(
+                lines.len() == 1 && lines.iter().all(is_due),
+                "{form:?}: {lines:?}"
+            );
+        }
     }
 }

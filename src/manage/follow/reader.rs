@@ -30,6 +30,8 @@ pub(super) struct Reader {
     /// What was taken last, by shard and by core.
     shards_after: Vec<u64>,
     cores_after: Vec<u64>,
+    /// A thread did not answer in the last round, and in this one.
+    was_troubled: bool,
     is_troubled: bool,
 }
 
@@ -43,6 +45,7 @@ impl Reader {
             cores_after: vec![0; data.core_count().into()],
             data,
             shared,
+            was_troubled: false,
             is_troubled: false,
         }
     }
@@ -57,6 +60,7 @@ impl Reader {
             };
             let asking: Vec<Asking> = subscribers.into_iter().map(ask).collect();
             let has_more = self.round(&wants, &asking).await;
+            self.was_troubled = std::mem::take(&mut self.is_troubled);
             drop(asking);
             if !has_more {
                 sleep(PAUSE).await;
@@ -108,7 +112,6 @@ impl Reader {
                 other => self.complain(format!("shard-{shard}"), other),
             }
         }
-        self.is_troubled &= answers.len() < self.shards_after.len();
         answers
     }
 
@@ -142,7 +145,8 @@ impl Reader {
 
     /// Once until all is well again: it is asked again soon.
     fn complain<T>(&mut self, thread: String, answer: Result<T, Unavailable>) {
-        if !std::mem::replace(&mut self.is_troubled, true) {
+        let is_told = std::mem::replace(&mut self.is_troubled, true) || self.was_troubled;
+        if !is_told {
             let why = answer.map_or_else(|error| error.0, |_| "a wrong answer".to_owned());
             warn!("{thread} does not tell what happens: {why}");
         }
