@@ -204,7 +204,12 @@ impl SessionCore {
         self.taps
             .note(now, slot, || TappedWhat::Up(session_up.clone()));
         state.up = Some(Up::new(conn, session_up, shard_count, now));
-        tracing::info!(client = state.name(), families = ?negotiated.families, "session established");
+        tracing::info!(
+            client = state.name(),
+            families = ?negotiated.families,
+            graceful_restart = graceful_restart(&negotiated),
+            "session established"
+        );
         let class = encoding_class(state.session.settings(), &negotiated);
         let up = ClientUp {
             slot,
@@ -334,6 +339,15 @@ impl SessionCore {
         self.clients
             .get(slot)
             .is_some_and(|state| state.state == State::Established)
+    }
+}
+
+/// By which rules the client keeps our routes over a restart.
+fn graceful_restart(negotiated: &Negotiated) -> &'static str {
+    match (negotiated.keeps_routes, negotiated.hard_resets) {
+        (_, true) => "RFC 8538",
+        (true, false) => "RFC 4724",
+        (false, false) => "none",
     }
 }
 
