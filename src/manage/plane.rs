@@ -188,6 +188,18 @@ impl Plane {
         &self.follow
     }
 
+    /// Whoever runs the server ends it, as on SIGTERM or SIGUSR2.
+    pub fn ask_to_end(&self, end: End) {
+        self.end.send_replace(Some(end));
+    }
+
+    /// Until somebody asked for the end.
+    pub async fn asked_to_end(&self) -> End {
+        let mut asked = self.end.subscribe();
+        let asked = asked.wait_for(Option::is_some).await;
+        asked.ok().and_then(|end| *end).unwrap_or(End::Final)
+    }
+
     pub fn current(&self) -> Arc<Current> {
         self.current
             .read()

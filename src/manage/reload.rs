@@ -10,7 +10,6 @@ use crate::config::{self, Bound, Config, Difference, ReloadLimits};
 use crate::outside::irr::Copying;
 use crate::runtime::wall_clock;
 
-use super::End;
 use super::plane::{ChangeError, Changes, Current, Draft, Plane};
 use super::rehearsal::{RehearsalView, rehearse};
 use super::vrp_files::{VrpFiles, read_vrps};
@@ -349,18 +348,6 @@ impl Plane {
             warn!("{told}");
         }
         Ok(told.to_owned())
-    }
-
-    /// Whoever runs the server ends it, as on SIGTERM or SIGUSR2.
-    pub fn ask_to_end(&self, end: End) {
-        self.end.send_replace(Some(end));
-    }
-
-    /// Until somebody asked for the end.
-    pub async fn asked_to_end(&self) -> End {
-        let mut asked = self.end.subscribe();
-        let asked = asked.wait_for(Option::is_some).await;
-        asked.ok().and_then(|end| *end).unwrap_or(End::Final)
     }
 }
 

@@ -218,6 +218,33 @@ fn a_drained_server_is_ended_as_by_a_signal() {
 }
 
 #[test]
+fn a_server_is_stopped_for_good_or_for_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, bgp) = (free_port(), free_port());
+    let none = format!("{ONE}graceful_restart_s = 0\n");
+    let keeps = "ending; clients that speak graceful restart keep our routes if the server is back, and their \
+                 sessions are, within 120 s\n";
+    let keeps_none = "ending; no client keeps our routes: graceful_restart_s is 0\n";
+    let cases: [(&str, &[&str], &str); 3] = [
+        (ONE, &["stop"], "ending\n"),
+        (ONE, &["stop", "--restart"], keeps),
+        (&none, &["stop", "--restart"], keeps_none),
+    ];
+    for (config, words, expected) in cases {
+        write(folder.path(), api, bgp, config);
+        let mut running = start(folder.path(), api);
+        let output = rialto(&[words, &["--api", &running.api]].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!((output.status.code(), text.as_str()), (Some(0), expected));
+        assert_eq!(running.child.wait().unwrap().code(), Some(0), "{words:?}");
+    }
+    write(folder.path(), api, bgp, ONE);
+    let mut running = start(folder.path(), api);
+    signal(&running.child, "-USR2");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0), "SIGUSR2");
+}
+
+#[test]
 fn a_hang_up_while_a_confirmation_is_awaited_is_refused_and_the_log_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let (api, bgp) = (free_port(), free_port());

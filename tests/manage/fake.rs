@@ -19,7 +19,7 @@ use rialto::server::query::{
     TapQuestion, Tapped, TappedWhat,
 };
 use rialto::session::Negotiated;
-use rialto::wire::{AttributeSet, Capabilities, EncodingClass, Open};
+use rialto::wire::{AttributeSet, Capabilities, EncodingClass, GracefulRestart, Open};
 
 pub const NOW: Time = Time::from_secs(1000);
 
@@ -133,8 +133,8 @@ impl Fake {
             extended_messages: false,
             enhanced_refresh: true,
             route_refresh: true,
-            peer_restart: None,
-            keeps_routes: false,
+            peer_restart: Some(GracefulRestart::default()),
+            keeps_routes: true,
             hard_resets: false,
             hold_time_s: 90,
             peer_router_id: Ipv4Addr::new(192, 0, 2, slot as u8 + 1),

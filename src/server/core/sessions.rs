@@ -203,6 +203,7 @@ impl SessionCore {
                 families = ?negotiated.families,
                 hold_time_s = negotiated.hold_time_s,
                 router_id = %negotiated.peer_router_id,
+                graceful_restart = graceful_restart(&negotiated),
                 "session established"
             );
         }
@@ -358,6 +359,15 @@ impl SessionCore {
         self.clients
             .get(slot)
             .is_some_and(|state| state.state == State::Established)
+    }
+}
+
+/// By which rules the client keeps our routes over a restart.
+fn graceful_restart(negotiated: &Negotiated) -> &'static str {
+    match (negotiated.keeps_routes, negotiated.hard_resets) {
+        (_, true) => "RFC 8538",
+        (true, false) => "RFC 4724",
+        (false, false) => "none",
     }
 }
 

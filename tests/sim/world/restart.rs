@@ -67,6 +67,9 @@ impl World {
                 restart: is_graceful,
             };
             self.posts.push_back(Post::Core(core, shutdown));
+            // A core may be late.
+            let rounds = *self.rng.pick(&[0, 3, 100]);
+            self.run_for_rounds(rounds)?;
         }
         for _ in 0..GOODBYE_ROUNDS {
             let are_all_gone = self.clients.iter().all(|host| host.conn.is_none());
