@@ -18,6 +18,7 @@ mod reloads;
 mod report;
 mod shrink;
 mod taken_back;
+mod terminal;
 mod trace;
 mod vrp_files;
 mod watchdog;
