@@ -69,6 +69,8 @@ pub enum Command {
     Drain(DrainArgs),
     /// Have all routes written to a file (MRT), where [mrt] says
     Dump(Control),
+    /// End the server: for good, or so that clients keep its routes until it is back
+    Stop(StopArgs),
     /// Shut one client, let it back, restart it, ask it for its routes, quarantine it, or trace it
     Client(ClientArgs),
 }
@@ -341,6 +343,15 @@ pub struct DrainArgs {
     /// Drain no longer
     #[arg(long, conflicts_with_all = ["stop", "wait"])]
     pub undo: bool,
+    #[command(flatten)]
+    pub control: Control,
+}
+
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// It will be back soon: clients that speak graceful restart keep its routes (RFC 4724, RFC 8538)
+    #[arg(long)]
+    pub restart: bool,
     #[command(flatten)]
     pub control: Control,
 }

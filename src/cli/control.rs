@@ -1,4 +1,4 @@
-//! `rialto reload`, `rialto dump` and `rialto client …`, over the control socket.
+//! `rialto reload`, `dump`, `stop` and `client …`, over the control socket.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::config;
 use crate::manage::view::SummaryView;
 use crate::manage::{ReloadOptions, Request, Response};
 
-use super::args::{ClientArgs, Control, ReloadArgs, Switch, Verb};
+use super::args::{ClientArgs, Control, ReloadArgs, StopArgs, Switch, Verb};
 use super::fetch::{FetchError, ask, get};
 use super::trace::trace;
 use super::{Outcome, print, rehearsal};
@@ -73,6 +73,14 @@ pub fn client(args: &ClientArgs) -> Result<Outcome, FetchError> {
         ),
     };
     perform(control, &request)
+}
+
+pub fn stop(args: &StopArgs) -> Result<Outcome, FetchError> {
+    let request = match args.restart {
+        true => Request::StopForRestart,
+        false => Request::Stop,
+    };
+    perform(&args.control, &request)
 }
 
 fn perform(control: &Control, request: &Request) -> Result<Outcome, FetchError> {

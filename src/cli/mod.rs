@@ -49,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Reload(args) => told(control::reload(&args)),
         Command::Drain(args) => told(drain::drain(&args)),
         Command::Dump(control) => told(control::dump(&control)),
+        Command::Stop(args) => told(control::stop(&args)),
         Command::Client(args) => told(control::client(&args)),
         Command::Load(args) => loaded("load", crate::load::run(&args)),
         Command::Demo(args) => loaded(

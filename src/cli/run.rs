@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tracing::{error, info, warn};
 
 use crate::config::{self, Config, Inputs, LogFormat, Overrides};
-use crate::manage::{self, Doors, Feeds, ManageError, Plane};
+use crate::manage::{self, Doors, End, Feeds, ManageError, Plane};
 use crate::runtime::{
     Account, PrivilegeError, Runtime, RuntimeError, RuntimeOptions, give_up_privileges,
     keep_memory_small,
@@ -19,6 +19,8 @@ use super::args::{LogFormatArg, RunArgs};
 
 /// What clients are told when the server ends (RFC 9003).
 const GOODBYE: &str = "route server is shutting down";
+/// And when it will be back, where a NOTIFICATION does not end that their routes are kept.
+const BACK_SOON: &str = "route server restarts";
 
 #[derive(Debug, thiserror::Error)]
 enum RunError {
@@ -121,8 +123,10 @@ async fn serve(config: Config, args: &RunArgs) -> Result<bool, RunError> {
     let plane = Plane::new(config, exchange, Arc::new(runtime.handle().clone()));
     let plane = Arc::new(plane.with_feeds(feeds, inputs));
     plane.feeds().keep_copies(irr.copying);
-    manage::serve(plane, doors).await?;
-    Ok(runtime.shutdown(GOODBYE).await)
+    Ok(match manage::serve(plane, doors).await? {
+        End::Final => runtime.shutdown(GOODBYE, false).await,
+        End::Restart => runtime.shutdown(BACK_SOON, true).await,
+    })
 }
 
 /// What root could read, the user that it became may not.

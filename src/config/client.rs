@@ -16,6 +16,8 @@ const HOLD_TIME_S: u16 = 90;
 pub const CONNECT_RETRY_S: u16 = 30;
 pub const IDLE_HOLD_S: u16 = 1;
 pub const IDLE_HOLD_MAX_S: u16 = 60;
+/// A start takes seconds; what takes long is until the last client has connected again.
+pub const GRACEFUL_RESTART_S: u16 = 120;
 
 /// RFC 9003 §2.
 const SHUTDOWN_MESSAGE_LEN_MAX: usize = 255;
@@ -117,6 +119,10 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &ForClients) -> Opti
         idle_hold_s,
         idle_hold_max_s: idle_hold_max_s.max(idle_hold_s),
         send_hold_time_s: own.send_hold_time_s.or(defaults.send_hold_time_s),
+        graceful_restart_s: own
+            .graceful_restart_s
+            .or(defaults.graceful_restart_s)
+            .unwrap_or(GRACEFUL_RESTART_S),
         ttl_security_hops: own.ttl_security.or(defaults.ttl_security).flatten(),
         congestion_control: own
             .congestion_control

@@ -261,6 +261,7 @@ impl<'a> Shared<'a> {
             idle_hold_s: client.idle_hold_s,
             idle_hold_max_s: client.idle_hold_max_s,
             send_hold_time_s: client.send_hold_time_s,
+            graceful_restart_s: client.graceful_restart_s,
             role: match client.role {
                 Role::Off => None,
                 Role::On => Some(RoleSettings { strict: false }),

@@ -275,6 +275,10 @@ fn config_keys(a: &ClientConfig, b: &ClientConfig) -> Vec<&'static str> {
         ("idle_hold", a.idle_hold_s != b.idle_hold_s),
         ("idle_hold_max", a.idle_hold_max_s != b.idle_hold_max_s),
         ("send_hold_time", a.send_hold_time_s != b.send_hold_time_s),
+        (
+            "graceful_restart_s",
+            a.graceful_restart_s != b.graceful_restart_s,
+        ),
         ("password_file", a.password != b.password),
         ("ttl_security", a.ttl_security_hops != b.ttl_security_hops),
         (

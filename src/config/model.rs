@@ -139,6 +139,8 @@ pub struct ClientConfig {
     pub idle_hold_s: u16,
     pub idle_hold_max_s: u16,
     pub send_hold_time_s: Option<u16>,
+    /// RFC 4724: the Restart Time; 0 is none.
+    pub graceful_restart_s: u16,
     pub ttl_security_hops: Option<u8>,
     pub congestion_control: Option<String>,
     pub import: ImportConfig,

@@ -11,7 +11,7 @@ use crate::base::{Asn, Family};
 use crate::rib::MedMode;
 use crate::server::exchange::{LimitAction, PrefixLimits};
 
-use super::client::{CONNECT_RETRY_S, IDLE_HOLD_MAX_S, IDLE_HOLD_S};
+use super::client::{CONNECT_RETRY_S, GRACEFUL_RESTART_S, IDLE_HOLD_MAX_S, IDLE_HOLD_S};
 use super::export::ClientName;
 use super::import::NextHopMode;
 use super::model::{ClientConfig, Config, Role};
@@ -169,6 +169,11 @@ fn session(client: &ClientConfig) -> Vec<String> {
         ("idle_hold", client.idle_hold_s, IDLE_HOLD_S),
         ("idle_hold_max", client.idle_hold_max_s, IDLE_HOLD_MAX_S),
     ];
+    let restart_s = Some(client.graceful_restart_s).filter(|own| *own != GRACEFUL_RESTART_S);
+    let restart = restart_s.map(|own| match own {
+        0 => "no graceful restart".to_owned(),
+        own => format!("graceful_restart_s {own}"),
+    });
     let seconds = seconds.iter().filter(|(_, own, usual)| own != usual);
     let pace = client.min_advertisement;
     let no_extended = (!client.extended_messages).then(|| "no extended_messages".to_owned());
@@ -179,6 +184,7 @@ fn session(client: &ClientConfig) -> Vec<String> {
         .chain(pace.map(|ms| format!("min_advertisement_ms {}", ms.as_millis())))
         .chain(seconds.map(|(key, own, _)| format!("{key} {own} s")))
         .chain(send_hold_time.map(|own| format!("send_hold_time {own} s")))
+        .chain(restart)
         .chain(congestion_control.map(|name| format!("congestion_control {name}")))
         .collect()
 }

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::config::Difference;
 
+use super::End;
 use super::plane::{ChangeError, Plane, Verb};
 use super::rehearsal::RehearsalView;
 use super::reload::{ReloadOptions, Reloaded, TooMuch};
@@ -38,6 +39,8 @@ pub enum Request {
     Dump,
     /// As SIGTERM.
     Stop,
+    /// As SIGUSR2. A server that does not know it must not take it for the final one.
+    StopForRestart,
     Disable {
         client: String,
         #[serde(default)]
@@ -196,12 +199,12 @@ async fn converse(stream: UnixStream, plane: Arc<Plane>) {
         if !matches!(read, Ok(octets) if octets > 0) {
             return;
         }
-        let (response, is_last) = answer(&plane, &line, &asker).await;
+        let (response, end) = answer(&plane, &line, &asker).await;
         let mut text = serde_json::to_string(&response).unwrap_or_default();
         text.push('\n');
         let written = writer.write_all(text.as_bytes()).await;
-        if is_last {
-            plane.ask_to_end();
+        if let Some(end) = end {
+            plane.ask_to_end(end);
         }
         if written.is_err() {
             return;
@@ -222,15 +225,19 @@ fn asker(stream: &UnixStream) -> String {
     }
 }
 
-/// And whether the server ends after it.
-async fn answer(plane: &Arc<Plane>, line: &str, asker: &str) -> (Response, bool) {
+/// And how the server ends after it, if it does.
+async fn answer(plane: &Arc<Plane>, line: &str, asker: &str) -> (Response, Option<End>) {
     let request = match serde_json::from_str::<Request>(line) {
         Ok(request) => request,
         Err(error) => {
-            return (Response::refusal(format!("not understood: {error}")), false);
+            return (Response::refusal(format!("not understood: {error}")), None);
         }
     };
-    let is_last = request == Request::Stop;
+    let end = match request {
+        Request::Stop => Some(End::Final),
+        Request::StopForRestart => Some(End::Restart),
+        _ => None,
+    };
     info!(asker, ?request, "asked over the control socket");
     let response = match perform(plane, request).await {
         Ok(response) => response,
@@ -246,7 +253,7 @@ async fn answer(plane: &Arc<Plane>, line: &str, asker: &str) -> (Response, bool)
         true => info!(asker, ok = true, "{}", response.text),
         false => warn!(asker, ok = false, "{}", response.text),
     }
-    (response, is_last)
+    (response, end)
 }
 
 /// A reload that would do too much: what it would do.
@@ -300,6 +307,22 @@ fn would_be(reloaded: Reloaded) -> Response {
     }
 }
 
+/// What the operator is told who ends the server for a restart.
+fn restarting(plane: &Plane) -> String {
+    let current = plane.current();
+    let clients = current.config.clients.iter();
+    let times = clients
+        .map(|client| client.graceful_restart_s)
+        .filter(|time_s| *time_s > 0);
+    match times.min() {
+        Some(time_s) => format!(
+            "ending; clients that speak graceful restart keep our routes if the server is back, and their sessions \
+             are, within {time_s} s"
+        ),
+        None => "ending; no client keeps our routes: graceful_restart_s is 0".to_owned(),
+    }
+}
+
 async fn perform(plane: &Arc<Plane>, request: Request) -> Result<Response, ChangeError> {
     let (client, verb) = match request {
         Request::Reload => return reload(plane, ReloadOptions::default()).await,
@@ -312,6 +335,7 @@ async fn perform(plane: &Arc<Plane>, request: Request) -> Result<Response, Chang
             return Ok(Response::well(dumped.to_string(), None));
         }
         Request::Stop => return Ok(Response::well("ending".to_owned(), None)),
+        Request::StopForRestart => return Ok(Response::well(restarting(plane), None)),
         Request::Disable { message, .. } | Request::Reset { message, .. }
             if message.len() > MESSAGE_LEN_MAX =>
         {

@@ -5,6 +5,7 @@ mod advertised;
 mod birdseye;
 mod birdwatcher;
 mod census;
+mod confirmation;
 mod control;
 mod data_path;
 mod describe;
@@ -111,25 +112,40 @@ impl Doors {
     }
 }
 
-/// Serves until SIGTERM or SIGINT; SIGHUP reloads. The data path goes on running: ending it is the
-/// caller's.
-pub async fn serve(plane: Arc<Plane>, doors: Doors) -> Result<(), ManageError> {
+/// How the server is to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Clients drop our routes.
+    Final,
+    /// It will be back: clients that can keep our routes (RFC 4724, RFC 8538).
+    Restart,
+}
+
+/// Serves until SIGTERM, SIGINT or SIGUSR2; SIGHUP reloads. The data path goes on running: ending it
+/// is the caller's.
+pub async fn serve(plane: Arc<Plane>, doors: Doors) -> Result<End, ManageError> {
     let catch = |kind| signal(kind).map_err(ManageError::Signals);
     let mut hang_up = catch(SignalKind::hangup())?;
     let mut terminate = catch(SignalKind::terminate())?;
     let mut interrupt = catch(SignalKind::interrupt())?;
+    let mut restart = catch(SignalKind::user_defined2())?;
     let _servers = start_servers(&plane, doors);
     notify_ready();
-    loop {
+    let (end, why) = loop {
         tokio::select! {
             _ = hang_up.recv() => drop(tokio::spawn(reload_by_signal(plane.clone()))),
-            _ = terminate.recv() => break info!("SIGTERM: ending"),
-            _ = interrupt.recv() => break info!("SIGINT: ending"),
-            () = plane.asked_to_end() => break info!("asked over the control socket: ending"),
+            _ = terminate.recv() => break (End::Final, "SIGTERM"),
+            _ = interrupt.recv() => break (End::Final, "SIGINT"),
+            _ = restart.recv() => break (End::Restart, "SIGUSR2"),
+            end = plane.asked_to_end() => break (end, "asked over the control socket"),
         }
+    };
+    match end {
+        End::Final => info!("{why}: ending"),
+        End::Restart => info!("{why}: ending for a restart; clients that can keep our routes"),
     }
     notify(&[NotifyState::Stopping]);
-    Ok(())
+    Ok(end)
 }
 
 /// The servers without signals, for those who have their own end (`rialto demo`, tests). They end

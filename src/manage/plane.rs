@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use crate::base::Time;
@@ -14,14 +14,16 @@ use crate::policy::Outside;
 use crate::server::exchange::{Client, Exchange, VrpChanges};
 use crate::server::query::{CoreCommand, CoreReply};
 
+use super::End;
 use super::advertised::Advertised;
 use super::census::{Census, within};
+use super::confirmation::Unconfirmed;
 use super::data_path::{DataPath, Unavailable};
 use super::feeds::Feeds;
 use super::follow::Follow;
 use super::glass::Glass;
 use super::named::{NoClient, named};
-use super::reload::{TooMuch, Unconfirmed};
+use super::reload::TooMuch;
 use super::reload_log::ReloadLog;
 use super::vrp_files::VrpFiles;
 
@@ -42,7 +44,8 @@ pub struct Plane {
     pub(super) unconfirmed: Unconfirmed,
     reloads: Arc<ReloadLog>,
     /// Whoever runs the server is to end it.
-    pub(super) end: Notify,
+    /// Set once somebody has asked for the end.
+    pub(super) end: watch::Sender<Option<End>>,
     feeds: Arc<Feeds>,
     glass: Glass,
     advertised: Advertised,
@@ -146,7 +149,7 @@ impl Plane {
             changes: Mutex::default(),
             unconfirmed: Unconfirmed::default(),
             reloads: Arc::default(),
-            end: Notify::new(),
+            end: watch::Sender::new(None),
             feeds: Arc::default(),
             glass: Glass::default(),
             advertised: Advertised::default(),

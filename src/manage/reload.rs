@@ -1,24 +1,20 @@
-//! Reloads: rehearsed first where bounds are set, for the time being until they are confirmed where that
-//! was asked for. And draining, before the server stops (RFC 8326).
+//! Reloads: rehearsed first where bounds are set. And draining, before the server stops (RFC 8326).
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tracing::{error, info, warn};
+use tracing::warn;
 
-use crate::base::{Generation, Time};
-use crate::config::{self, Bound, Config, Difference, Inputs, ReloadLimits};
+use crate::config::{self, Bound, Config, Difference, ReloadLimits};
 use crate::outside::irr::Copying;
 use crate::runtime::wall_clock;
 
+use super::End;
 use super::plane::{ChangeError, Changes, Current, Draft, Plane};
 use super::rehearsal::{RehearsalView, rehearse};
 use super::vrp_files::{VrpFiles, read_vrps};
 
-/// Pause before a rollback that could not be is tried again.
-const ROLL_BACK_AGAIN: Duration = Duration::from_secs(1);
 /// Nobody waits longer for a confirmation.
 const CONFIRM_S_MAX: u32 = 86_400;
 
@@ -60,24 +56,6 @@ pub struct TooMuch {
     pub rehearsal: RehearsalView,
 }
 
-/// The reload that awaits its confirmation, if one does.
-#[derive(Default)]
-pub struct Unconfirmed {
-    before: Mutex<Option<Before>>,
-    /// The last reload was rolled back: the files still hold what was taken back.
-    is_rolled_back: AtomicBool,
-}
-
-/// What was in force before it.
-struct Before {
-    /// The generation that it made.
-    generation: Generation,
-    config: Arc<Config>,
-    inputs: Inputs,
-    files: VrpFiles,
-    deadline: Time,
-}
-
 /// A configuration with its data, read and not in force.
 struct Read {
     config: Arc<Config>,
@@ -85,12 +63,6 @@ struct Read {
     files: VrpFiles,
     copying: Copying,
     warnings: Vec<String>,
-}
-
-impl Unconfirmed {
-    fn lock(&self) -> MutexGuard<'_, Option<Before>> {
-        self.before.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Plane {
@@ -345,106 +317,6 @@ impl Plane {
         limits
     }
 
-    fn await_confirmation(
-        self: &Arc<Plane>,
-        config: &Arc<Config>,
-        inputs: Inputs,
-        files: VrpFiles,
-        wait: Duration,
-    ) {
-        let generation = self.current().exchange.generation;
-        *self.unconfirmed.lock() = Some(Before {
-            generation,
-            config: config.clone(),
-            inputs,
-            files,
-            deadline: self.data().now() + wait,
-        });
-        info!("rolled back in {} s unless it is confirmed", wait.as_secs());
-        let plane = Arc::downgrade(self);
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            while let Some(plane) = plane.upgrade() {
-                if plane.roll_back(generation).await {
-                    return;
-                }
-                tokio::time::sleep(ROLL_BACK_AGAIN).await;
-            }
-        });
-    }
-
-    /// How long a reload still awaits its confirmation.
-    pub fn confirmation_left(&self) -> Option<Duration> {
-        let unconfirmed = self.unconfirmed.lock();
-        let deadline = unconfirmed.as_ref()?.deadline;
-        Some(deadline.since(self.data().now()))
-    }
-
-    /// The last reload stays.
-    pub async fn confirm(&self) -> Result<String, ChangeError> {
-        let mut changes = self.changes.lock().await;
-        if self.unconfirmed.lock().take().is_none() {
-            return Err(ChangeError::Refused(
-                "no reload awaits a confirmation: it is confirmed, or rolled back, or was never asked to wait \
-                 for one"
-                    .to_owned(),
-            ));
-        }
-        changes.forget_who_is_gone(&self.current().config);
-        Ok("confirmed: the reload stays in force".to_owned())
-    }
-
-    /// Brings back what was before the reload that made this generation, unless it was confirmed. False:
-    /// it could not be done now. What came since by hand and over RTR stays.
-    async fn roll_back(self: &Arc<Plane>, generation: Generation) -> bool {
-        let mut changes = self.changes.lock().await;
-        let (config, irr, files) = match &*self.unconfirmed.lock() {
-            Some(before) if before.generation == generation => (
-                before.config.clone(),
-                before.inputs.irr.clone(),
-                before.files.clone(),
-            ),
-            _ => return true,
-        };
-        let (mut newest, _) = read_vrps(&config.rpki, &files, wall_clock());
-        take_back(&mut newest, &self.feeds().files(), &files);
-        let files = newest;
-        let mut kept = changes.clone();
-        kept.inputs.irr = irr;
-        let before = &changes.inputs.outside;
-        kept.inputs.outside = self.outside_with(&config, &files, before).await;
-        match self.change_to(config, &mut kept).await {
-            Ok(difference) => {
-                *changes = kept;
-                *self.unconfirmed.lock() = None;
-                self.note_rolled_back(true);
-                self.feeds().keep_files(files);
-                self.follow_rtr();
-                error!(
-                    "the reload was not confirmed in time and is rolled back: {difference}; the files still hold \
-                     what was taken back, and the next reload or start brings it again: correct them first"
-                );
-                true
-            }
-            Err(error) => {
-                error!(
-                    "the reload was not confirmed in time; it cannot be rolled back yet: {error}"
-                );
-                false
-            }
-        }
-    }
-
-    fn note_rolled_back(&self, is_so: bool) {
-        let noted = &self.unconfirmed.is_rolled_back;
-        noted.store(is_so, Ordering::Relaxed);
-    }
-
-    /// Whether files are left alone until the next reload, as they hold what was taken back.
-    pub(super) fn is_rolled_back(&self) -> bool {
-        self.unconfirmed.is_rolled_back.load(Ordering::Relaxed)
-    }
-
     /// What is doubtful about what is in force, in sentences.
     pub fn warnings(&self) -> Vec<String> {
         let current = self.current();
@@ -479,19 +351,21 @@ impl Plane {
         Ok(told.to_owned())
     }
 
-    /// Whoever runs the server ends it as on SIGTERM.
-    pub fn ask_to_end(&self) {
-        self.end.notify_one();
+    /// Whoever runs the server ends it, as on SIGTERM or SIGUSR2.
+    pub fn ask_to_end(&self, end: End) {
+        self.end.send_replace(Some(end));
     }
 
     /// Until somebody asked for the end.
-    pub async fn asked_to_end(&self) {
-        self.end.notified().await;
+    pub async fn asked_to_end(&self) -> End {
+        let mut asked = self.end.subscribe();
+        let asked = asked.wait_for(Option::is_some).await;
+        asked.ok().and_then(|end| *end).unwrap_or(End::Final)
     }
 }
 
 impl Changes {
-    fn forget_who_is_gone(&mut self, config: &Config) {
+    pub(super) fn forget_who_is_gone(&mut self, config: &Config) {
         let is_there = |address| {
             config
                 .clients
@@ -499,16 +373,6 @@ impl Changes {
                 .any(|client| client.address == address)
         };
         self.overrides.retain(is_there);
-    }
-}
-
-/// A file that says what it said when the reload read it says again what it said before.
-fn take_back(newest: &mut VrpFiles, in_force: &VrpFiles, before: &VrpFiles) {
-    for (name, said) in newest {
-        let is_of_reload = in_force.get(name) == Some(&*said);
-        if let Some(before) = before.get(name).filter(|_| is_of_reload) {
-            *said = before.clone();
-        }
     }
 }
 

@@ -161,10 +161,10 @@ impl Runtime {
         &self.handle
     }
 
-    /// Ends every session with Cease / Administrative Shutdown, then the threads: within the time that the
-    /// options give.
+    /// Ends every session, for good or (`restart`) so that clients keep our routes, then the threads: within
+    /// the time that the options give.
     /// `false`: some sessions had to be cut off.
-    pub async fn shutdown(mut self, message: &str) -> bool {
+    pub async fn shutdown(mut self, message: &str, restart: bool) -> bool {
         let (handle, message) = (self.handle.clone(), message.to_owned());
         let goodbye = async {
             let mut commands = JoinSet::new();
@@ -173,7 +173,7 @@ impl Runtime {
                 // One that has stopped needs no goodbye.
                 commands.spawn(async move {
                     handle
-                        .core_command(CoreId(core), CoreCommand::Shutdown { message })
+                        .core_command(CoreId(core), CoreCommand::Shutdown { message, restart })
                         .await
                 });
             }

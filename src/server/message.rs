@@ -209,6 +209,8 @@ pub enum CoreNotice {
     Startup(StartupReport),
     /// From core 0: advertise.
     StartupOver,
+    /// From core 0, after that: clients that kept our routes over a restart may have End-of-RIB.
+    AllBack,
 }
 
 /// How far the sessions of one core are after a start.
@@ -220,6 +222,8 @@ pub struct StartupReport {
     pub absent: u32,
     /// Established ones that owe an End-of-RIB, and sessions that are half open.
     pub waiting: u32,
+    /// Established ones of whose UPDATEs shards have yet to say what they did.
+    pub unanswered: u32,
     /// When a session first came up.
     pub first_up: Option<Time>,
     /// When a session last came up.

@@ -366,9 +366,11 @@ pub enum CoreCommand {
     Refresh {
         slot: ClientSlot,
     },
-    /// End every session with Cease / Administrative Shutdown, take no more.
+    /// End every session, take no more: with Cease / Administrative Shutdown, or so that clients keep
+    /// our routes until this server is back.
     Shutdown {
         message: String,
+        restart: bool,
     },
     Stats,
     /// Which one it runs.

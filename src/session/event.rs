@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::base::{Asn, Family, FamilySet};
-use crate::wire::{CeaseSubcode, RefreshSubtype};
+use crate::wire::{CeaseSubcode, GracefulRestart, RefreshSubtype};
 
 use super::DownReason;
 
@@ -73,14 +73,36 @@ pub struct Negotiated {
     pub enhanced_refresh: bool,
     /// The peer can be asked for its routes again (RFC 2918).
     pub route_refresh: bool,
-    /// The peer announced Graceful Restart, so it will send End-of-RIB (RFC 4724 §2).
-    pub sends_end_of_rib: bool,
+    /// What the peer said of its restarts (RFC 4724 §3). Whoever says anything will send End-of-RIB (§2).
+    pub peer_restart: Option<GracefulRestart>,
+    /// The peer keeps our routes when TCP ends without a NOTIFICATION: both announced Graceful Restart,
+    /// and we did so with families.
+    pub keeps_routes: bool,
+    /// Then it keeps them after a NOTIFICATION too, unless that is a Hard Reset (RFC 8538).
+    pub hard_resets: bool,
     /// The smaller of both; 0 is none.
     pub hold_time_s: u16,
     pub peer_router_id: Ipv4Addr,
     pub peer_asn: Asn,
     /// What the peer says it is to us (RFC 9234), whether we heed it or not.
     pub peer_role: Option<u8>,
+}
+
+impl Negotiated {
+    pub const fn sends_end_of_rib(&self) -> bool {
+        self.peer_restart.is_some()
+    }
+
+    /// The peer says that it restarted: nobody waits for its End-of-RIB (RFC 4724 §3).
+    pub const fn has_peer_restarted(&self) -> bool {
+        matches!(
+            self.peer_restart,
+            Some(GracefulRestart {
+                restarting: true,
+                ..
+            })
+        )
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -121,6 +143,19 @@ pub struct Stop {
     /// For the peer's operator where the subcode carries text (RFC 9003), for ours always.
     pub message: String,
     pub hold: StopHold,
+    pub parting: Parting,
+}
+
+/// What becomes of our routes at a peer whose session we end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Parting {
+    /// It is to drop them at once, whatever was negotiated.
+    Final,
+    /// The session comes back: where RFC 8538 was negotiated it keeps them meanwhile.
+    Brief,
+    /// The server comes back: it keeps them wherever it can. A NOTIFICATION would end that under
+    /// RFC 4724 alone, so TCP is closed without one.
+    Restart,
 }
 
 /// When a stopped session may come back.

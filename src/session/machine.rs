@@ -19,8 +19,8 @@ use super::connection::{Connection, Expiry, OPEN_WAIT_S, seconds, send_hold_time
 use super::jitter::Jitter;
 use super::negotiate::local_open;
 use super::{
-    DownReason, Message, Negotiated, SessionAction, SessionEvent, SessionSettings, State, Stop,
-    StopHold, Way,
+    DownReason, Message, Negotiated, Parting, SessionAction, SessionEvent, SessionSettings, State,
+    Stop, StopHold, Way,
 };
 
 /// An established session of this length wipes out the back-off of earlier failures.
@@ -29,6 +29,9 @@ const STABLE: Duration = Duration::from_secs(60);
 /// So many shorter ones in a row the peer may end before it is held off as after a failure
 /// (DampPeerOscillations, RFC 4271 §8.1.1): each makes the server compute a full table for it.
 const SHORT_MAX: u32 = 3;
+
+/// After a restart: how long we wait for the peer before we connect in spite of `passive`.
+const RETURN_PAUSE_S: u16 = 5;
 
 /// One client's session.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub struct Session {
     /// Sessions that the peer ended one after another before they were stable.
     short_sessions: u32,
     established_at: Time,
+    /// Until then, or the first session, the peer may have routes of the process before this one.
+    restarting_until: Time,
     jitter: Jitter,
     transmits: VecDeque<(Way, Vec<u8>)>,
     actions: VecDeque<SessionAction>,
@@ -80,11 +85,18 @@ impl Session {
             failures: 0,
             short_sessions: 0,
             established_at: Time::ZERO,
+            restarting_until: Time::ZERO,
             jitter: Jitter::new(jitter_seed),
             transmits: VecDeque::new(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
         }
+    }
+
+    /// This process has just started, and the peer may have had a session with the one before: the first
+    /// session says so (the R bit of RFC 4724 §3), if it comes before that time. Comes before `handle_start`.
+    pub fn handle_process_start(&mut self, until: Time) {
+        self.restarting_until = until;
     }
 
     pub fn settings(&self) -> &SessionSettings {
@@ -100,14 +112,19 @@ impl Session {
         self.connect_retry = Time::NEVER;
         if !self.settings.passive {
             self.connect(now);
+        } else if !self.waits_for_peer(now) {
+            self.retry_after(now, RETURN_PAUSE_S);
         }
     }
 
     /// Ends the session with Cease and says when it may come back.
     pub fn handle_stop(&mut self, now: Time, stop: Stop) {
         let was = std::mem::replace(&mut self.phase, Phase::Stopped);
-        let notification = Notification::cease(stop.subcode, &stop.message);
         for way in Way::BOTH {
+            let Some(notification) = self.parting_word(way, &stop) else {
+                self.end(now, way, None, DownReason::Restarting, Next::Retry);
+                continue;
+            };
             let reason = DownReason::Stopped {
                 notification: notification.clone(),
                 message: stop.message.clone(),
@@ -116,6 +133,29 @@ impl Session {
         }
         if was != Phase::Stopped {
             self.hold_down(now, stop.hold);
+        }
+    }
+
+    /// What the peer is told at the end of a connection; `None`: nothing, so that it keeps our routes.
+    fn parting_word(&self, way: Way, stop: &Stop) -> Option<Notification> {
+        let notification = Notification::cease(stop.subcode, &stop.message);
+        let negotiated = self.connection(way).and_then(Connection::negotiated);
+        let (keeps_routes, hard_resets) = negotiated
+            .map(|negotiated| (negotiated.keeps_routes, negotiated.hard_resets))
+            .unwrap_or_default();
+        match stop.parting {
+            Parting::Final => Some(self.made_final(way, notification)),
+            Parting::Restart if keeps_routes && !hard_resets => None,
+            Parting::Brief | Parting::Restart => Some(notification),
+        }
+    }
+
+    /// A Hard Reset around it, where the peer would keep our routes otherwise (RFC 8538 §3.1).
+    fn made_final(&self, way: Way, notification: Notification) -> Notification {
+        let negotiated = self.connection(way).and_then(Connection::negotiated);
+        match negotiated {
+            Some(negotiated) if negotiated.hard_resets => notification.into_hard_reset(),
+            _ => notification,
         }
     }
 
@@ -132,6 +172,7 @@ impl Session {
                     subcode,
                     message: String::new(),
                     hold: StopHold::For(Duration::ZERO),
+                    parting: Parting::Brief,
                 },
             );
         }
@@ -339,7 +380,7 @@ impl Session {
     /// TCP is up: OpenSent.
     fn open(&mut self, now: Time, way: Way) {
         let mut octets = Vec::new();
-        local_open(&self.settings).encode(&mut octets);
+        local_open(&self.settings, now < self.restarting_until).encode(&mut octets);
         if let Some(place) = self.connections.get_mut(way.index()) {
             let extended = self.settings.extended_messages;
             *place = Some(Connection::new(now, extended, octets.clone()));
@@ -350,7 +391,7 @@ impl Session {
     /// Connects unless a connection is there already, and sets the ConnectRetryTimer.
     fn connect(&mut self, now: Time) {
         self.connect_retry = Time::NEVER;
-        if self.phase != Phase::Running || self.settings.passive {
+        if self.phase != Phase::Running || self.waits_for_peer(now) {
             return;
         }
         if self.connections.iter().all(Option::is_none) {
@@ -358,6 +399,12 @@ impl Session {
             self.actions.push_back(SessionAction::Connect);
         }
         self.retry_after(now, self.settings.connect_retry_s);
+    }
+
+    /// Passive, but for the time after a restart: a peer that keeps our routes may wait for us to
+    /// connect, as FRR does.
+    fn waits_for_peer(&self, now: Time) -> bool {
+        self.settings.passive && now >= self.restarting_until
     }
 
     fn retry_after(&mut self, now: Time, pause_s: u16) {
@@ -387,10 +434,15 @@ impl Session {
                 )
             }
         };
+        let mut notification = Notification::new(code, 0, []);
+        if expiry == Expiry::SendHold {
+            // What it has of us is old already.
+            notification = self.made_final(way, notification);
+        }
         self.end(
             now,
             way,
-            Some(&Notification::new(code, 0, [])),
+            Some(&notification),
             reason,
             Next::Hold(StopHold::Backoff),
         );
@@ -430,6 +482,7 @@ impl Session {
     }
 
     fn fault(&mut self, now: Time, way: Way, notification: Notification, what: String) {
+        let notification = self.made_final(way, notification);
         let reason = DownReason::Fault {
             notification: notification.clone(),
             what,
@@ -513,7 +566,7 @@ impl Session {
     fn move_on(&mut self, now: Time, next: Next) {
         match next {
             Next::Hold(hold) => self.hold_down(now, hold),
-            Next::Retry if self.settings.passive => {}
+            Next::Retry if self.waits_for_peer(now) => {}
             Next::Retry => self.retry_after(
                 now,
                 self.settings.connect_retry_s.min(self.settings.idle_hold_s),

@@ -18,7 +18,9 @@ mod negotiate;
 mod reason;
 mod settings;
 
-pub use event::{Message, Negotiated, SessionAction, SessionEvent, State, Stop, StopHold, Way};
+pub use event::{
+    Message, Negotiated, Parting, SessionAction, SessionEvent, State, Stop, StopHold, Way,
+};
 pub use machine::Session;
 pub use reason::DownReason;
 pub use settings::{RoleSettings, SessionSettings};

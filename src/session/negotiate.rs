@@ -7,12 +7,8 @@ use crate::wire::{
 
 use super::{Negotiated, SessionSettings, Way};
 
-/// The OPEN we send.
-///
-/// Graceful Restart is announced without families: that says End-of-RIB will be sent, and makes
-/// peers send theirs, on which the cold start waits (RFC 4724 §2). No forwarding state is claimed,
-/// since a route server forwards nothing; paths of a restarting peer are not retained.
-pub(super) fn local_open(settings: &SessionSettings) -> Open {
+/// The OPEN we send; `restarting`: we restarted since the last session with this peer, for all it knows.
+pub(super) fn local_open(settings: &SessionSettings, restarting: bool) -> Open {
     Open {
         asn: settings.local_asn,
         hold_time_s: settings.hold_time_s,
@@ -23,11 +19,27 @@ pub(super) fn local_open(settings: &SessionSettings) -> Open {
             ipv6_next_hops: settings.ipv6_next_hops && settings.families.contains(Family::Ipv4),
             extended_messages: settings.extended_messages,
             roles: settings.role.iter().map(|_| role::RS).collect(),
-            graceful_restart: Some(GracefulRestart::default()),
+            graceful_restart: Some(graceful_restart(settings, restarting)),
             four_octet_asn: Some(settings.local_asn),
             add_path_send: settings.add_path_send.intersection(settings.families),
             enhanced_refresh: true,
             ..Capabilities::default()
+        },
+    }
+}
+
+/// Without families it says that End-of-RIB will be sent, and makes peers send theirs, on which the cold
+/// start waits (RFC 4724 §2). With them the F bit is always set: what members forward by our routes goes
+/// from one to the other, and no restart of ours ends it.
+fn graceful_restart(settings: &SessionSettings, restarting: bool) -> GracefulRestart {
+    match settings.graceful_restart_s {
+        0 => GracefulRestart::default(),
+        restart_time_s => GracefulRestart {
+            restarting,
+            notifications: true,
+            restart_time_s,
+            families: settings.families,
+            forwarding: settings.families,
         },
     }
 }
@@ -76,7 +88,11 @@ pub(super) fn negotiate(
         extended_messages: peer.capabilities.extended_messages,
         enhanced_refresh: peer.capabilities.enhanced_refresh,
         route_refresh: peer.capabilities.route_refresh,
-        sends_end_of_rib: peer.capabilities.graceful_restart.is_some(),
+        peer_restart: peer.capabilities.graceful_restart,
+        keeps_routes: settings.graceful_restart_s != 0
+            && peer.capabilities.graceful_restart.is_some(),
+        hard_resets: settings.graceful_restart_s != 0
+            && (peer.capabilities.graceful_restart).is_some_and(|restart| restart.notifications),
         hold_time_s: settings.hold_time_s.min(peer.hold_time_s),
         peer_router_id: peer.router_id,
         peer_asn: peer.asn,

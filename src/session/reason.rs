@@ -11,6 +11,8 @@ pub enum DownReason {
         notification: Notification,
         message: String,
     },
+    /// We closed TCP without a NOTIFICATION, so that the peer keeps our routes (RFC 4724).
+    Restarting,
     /// The peer ended it.
     PeerNotification(Notification),
     /// TCP ended without a NOTIFICATION.
@@ -45,9 +47,10 @@ impl DownReason {
         match self {
             DownReason::Stopped { notification, .. }
             | DownReason::PeerNotification(notification) => {
+                let notification = notification.meant();
                 notification.code != CEASE || !WANTED.contains(&notification.subcode)
             }
-            DownReason::PeerClosed => false,
+            DownReason::PeerClosed | DownReason::Restarting => false,
             _ => true,
         }
     }
@@ -73,10 +76,13 @@ impl fmt::Display for DownReason {
                 write!(f, "sent {notification}")?;
                 match message.as_str() {
                     "" => Ok(()),
-                    _ if notification.text().is_some() => Ok(()),
+                    _ if notification.meant().text().is_some() => Ok(()),
                     message => write!(f, ": {message}"),
                 }
             }
+            DownReason::Restarting => f.write_str(
+                "closed without a NOTIFICATION, for a restart of this server: the peer keeps its routes (RFC 4724)",
+            ),
             DownReason::PeerNotification(notification) => write!(f, "peer sent {notification}"),
             DownReason::PeerClosed => {
                 f.write_str("peer closed the TCP connection without a NOTIFICATION")
@@ -115,6 +121,20 @@ mod tests {
             ("the operator shut it down", sent(6, 2), false),
             ("it was reset", sent(6, 4), false),
             ("a limit was passed", sent(6, 1), true),
+            (
+                "the operator shut it down, by a Hard Reset",
+                DownReason::Stopped {
+                    notification: notification(6, 2).into_hard_reset(),
+                    message: String::new(),
+                },
+                false,
+            ),
+            (
+                "a limit was passed, and a Hard Reset sent",
+                DownReason::PeerNotification(notification(6, 1).into_hard_reset()),
+                true,
+            ),
+            ("this server restarts", DownReason::Restarting, false),
             (
                 "the peer shut it down",
                 DownReason::PeerNotification(notification(6, 2)),

@@ -32,6 +32,9 @@ pub struct SessionSettings {
     pub prepend_rs_as: bool,
     /// Offer to take and to send IPv4 prefixes with IPv6 next hops (RFC 8950).
     pub ipv6_next_hops: bool,
+    /// Restart Time that we announce (RFC 4724 §3), at most 4,095; 0: nobody is asked to keep our routes
+    /// while we restart. A change is told with the next OPEN.
+    pub graceful_restart_s: u16,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -49,6 +52,7 @@ impl SessionSettings {
             idle_hold_s: 0,
             idle_hold_max_s: 0,
             send_hold_time_s: None,
+            graceful_restart_s: 0,
             ..settings.clone()
         };
         told(self) != told(before)

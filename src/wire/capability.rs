@@ -40,7 +40,10 @@ const ADD_PATH_SEND: u8 = 2;
 /// NLRI AFI, NLRI SAFI, next hop AFI, two octets each (RFC 8950 §4).
 const IPV4_WITH_IPV6_NEXT_HOP: [u8; 6] = [0, 1, 0, 1, 0, 2];
 const RESTART_STATE: u16 = 0x8000;
+/// RFC 8538 §2.
+const GRACEFUL_NOTIFICATION: u16 = 0x4000;
 const RESTART_TIME: u16 = 0x0fff;
+const FORWARDING_STATE: u8 = 0x80;
 
 /// What a speaker says it can do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -75,11 +78,15 @@ pub struct Capabilities {
 /// will be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct GracefulRestart {
-    /// Restart State: this speaker restarted and need not be waited for.
+    /// Restart State, the R bit: this speaker restarted and need not be waited for.
     pub restarting: bool,
+    /// The N bit (RFC 8538 §2): a NOTIFICATION other than a Hard Reset ends no graceful restart.
+    pub notifications: bool,
     /// At most 4,095.
     pub restart_time_s: u16,
     pub families: FamilySet,
+    /// Those of them with the F bit: what was forwarded before the session, still is.
+    pub forwarding: FamilySet,
 }
 
 /// A capability that is recognised but malformed (RFC 4271 §6.2).
@@ -217,24 +224,34 @@ impl Capabilities {
 impl GracefulRestart {
     fn from_wire(word: u16, tuples: &[u8]) -> GracefulRestart {
         let (tuples, _) = tuples.as_chunks::<4>();
+        let families = |flags_wanted: u8| {
+            let wanted = tuples
+                .iter()
+                .filter(move |[.., flags]| flags & flags_wanted == flags_wanted);
+            wanted
+                .filter_map(|[a, b, safi, _]| family_of([*a, *b], *safi))
+                .collect()
+        };
         GracefulRestart {
             restarting: word & RESTART_STATE != 0,
+            notifications: word & GRACEFUL_NOTIFICATION != 0,
             restart_time_s: word & RESTART_TIME,
-            families: tuples
-                .iter()
-                .filter_map(|[a, b, safi, _]| family_of([*a, *b], *safi))
-                .collect(),
+            families: families(0),
+            forwarding: families(FORWARDING_STATE),
         }
     }
 
     fn to_wire(self) -> Vec<u8> {
-        let state = if self.restarting { RESTART_STATE } else { 0 };
-        let mut value = (state | self.restart_time_s & RESTART_TIME)
+        let flag = |is_set: bool, flag: u16| if is_set { flag } else { 0 };
+        let flags =
+            flag(self.restarting, RESTART_STATE) | flag(self.notifications, GRACEFUL_NOTIFICATION);
+        let mut value = (flags | self.restart_time_s & RESTART_TIME)
             .to_be_bytes()
             .to_vec();
         for family in self.families.iter() {
+            let forwarding = u8::from(self.forwarding.contains(family)) * FORWARDING_STATE;
             value.extend_from_slice(&family.afi().to_be_bytes());
-            value.extend_from_slice(&[family.safi(), 0]);
+            value.extend_from_slice(&[family.safi(), forwarding]);
         }
         value
     }

@@ -1,5 +1,6 @@
 //! NOTIFICATION messages (RFC 4271 §4.5): why a session ends, in octets and in words.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::base::Family;
@@ -121,6 +122,21 @@ impl Notification {
             data.extend_from_slice(text.as_bytes());
         }
         Notification::new(CEASE, subcode as u8, data)
+    }
+
+    /// This one inside a Hard Reset (RFC 8538 §3.1): whoever gets it keeps no routes.
+    pub fn into_hard_reset(self) -> Notification {
+        let mut data = vec![self.code, self.subcode];
+        data.extend(self.data);
+        Notification::new(CEASE, CeaseSubcode::HardReset as u8, data)
+    }
+
+    /// What it says, without a Hard Reset around it.
+    pub fn meant(&self) -> Cow<'_, Notification> {
+        match self.hard_reset_reason() {
+            Some(inner) => Cow::Owned(inner),
+            None => Cow::Borrowed(self),
+        }
     }
 
     /// From the message without its header. Lenient: there is no way to answer a bad one (RFC 4271 §6.4).

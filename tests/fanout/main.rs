@@ -420,6 +420,7 @@ fn shutdown_tells_everyone_and_then_it_is_over() {
         world.now,
         CoreCommand::Shutdown {
             message: "good night".into(),
+            restart: false,
         },
     );
     assert!(!world.cores[0].is_over());

@@ -272,7 +272,7 @@ impl Lan {
             );
         }
         assert!(
-            wait_for(self.runtime.shutdown("test over")),
+            wait_for(self.runtime.shutdown("test over", false)),
             "sessions and threads end in time"
         );
     }

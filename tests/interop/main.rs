@@ -14,6 +14,7 @@ mod mrt;
 mod next_hops;
 mod program;
 mod reload;
+mod restart;
 mod roles;
 mod routers;
 mod rpki;

@@ -58,9 +58,21 @@ impl Program {
 
     /// SIGTERM, then a wait; says whether it ended with status 0 in time.
     pub fn terminate(&mut self, within: Duration) -> bool {
+        self.signal("-TERM");
+        self.ends(within)
+    }
+
+    pub fn signal(&mut self, signal: &str) {
+        if self.has_ended() {
+            return;
+        }
         let _ = Command::new("kill")
-            .args(["-15", &self.id().to_string()])
+            .args([signal, &self.id().to_string()])
             .status();
+    }
+
+    /// Waits; says whether it ended with status 0 in time.
+    pub fn ends(&mut self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {

@@ -72,12 +72,17 @@ impl Server {
             place,
             members: members.iter().copied().cloned().collect(),
         };
-        let namespace = server.place.namespace.clone();
+        server.wait_until_it_listens();
+        server
+    }
+
+    fn wait_until_it_listens(&mut self) {
+        let namespace = self.place.namespace.clone();
         wait_for(
             "the route server to listen",
             Duration::from_secs(20),
             || {
-                if server.program.has_ended() {
+                if self.program.has_ended() {
                     return Err("it has ended".to_owned());
                 }
                 let sockets = run_in(&namespace, &["ss", "-Hltn", "sport", "=", ":179"])?;
@@ -88,7 +93,13 @@ impl Server {
                 }
             },
         );
-        server
+    }
+
+    /// Rialto again, after it ended.
+    pub fn start_again(&mut self, settings: &Settings) {
+        let members: Vec<&Member> = self.members.iter().collect();
+        self.program = start_rialto(&self.place, &members, settings);
+        self.wait_until_it_listens();
     }
 
     /// Resets all sessions, and waits until they are up again.

@@ -60,7 +60,7 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
 
 fn shut_down(runtime: Runtime) {
     assert!(
-        wait_for(runtime.shutdown("test over")),
+        wait_for(runtime.shutdown("test over", false)),
         "sessions and threads end in time"
     );
 }

@@ -105,7 +105,7 @@ fn an_established_session_ends_with_administrative_shutdown_and_its_words() {
     stream.write_all(&keepalive).unwrap();
     // The answer: OPEN, KEEPALIVE.
     assert_eq!([message(&mut stream)[0], message(&mut stream)[0]], [1, 4]);
-    assert!(wait_for(runtime.shutdown("back at six")));
+    assert!(wait_for(runtime.shutdown("back at six", false)));
     let last = std::iter::repeat_with(|| message(&mut stream))
         .find(|message| message[0] == 3)
         .unwrap();

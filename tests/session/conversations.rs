@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use rialto::base::{Asn, FamilySet};
-use rialto::session::{Session, SessionAction, SessionEvent, SessionSettings, Stop, StopHold, Way};
+use rialto::session::{
+    Parting, Session, SessionAction, SessionEvent, SessionSettings, Stop, StopHold, Way,
+};
 use rialto::wire::{Capabilities, CeaseSubcode, Notification, Open, UpdateError};
 
 use super::script::{
@@ -16,6 +18,7 @@ fn stop(subcode: CeaseSubcode, message: &str, hold: StopHold) -> Stop {
         subcode,
         message: message.to_owned(),
         hold,
+        parting: Parting::Final,
     }
 }
 
@@ -150,7 +153,7 @@ fn what_was_negotiated_is_what_both_said() {
     );
     assert!(negotiated.extended_messages && !negotiated.four_octet);
     assert!(
-        !negotiated.enhanced_refresh && !negotiated.route_refresh && !negotiated.sends_end_of_rib
+        !negotiated.enhanced_refresh && !negotiated.route_refresh && !negotiated.sends_end_of_rib()
     );
 }
 

@@ -7,6 +7,7 @@ mod errors;
 mod extended;
 mod next_hops;
 mod properties;
+mod restarts;
 mod roles;
 mod script;
 mod timers;

@@ -157,8 +157,10 @@ fn any_open() -> impl Strategy<Value = Open> {
             });
             let graceful_restart = restarting.then_some(GracefulRestart {
                 restarting,
+                notifications: route_refresh,
                 restart_time_s: hold_time_s & 0xfff,
                 families: restart,
+                forwarding: restart.intersection(families),
             });
             Open {
                 asn,

@@ -26,14 +26,14 @@ fn our_open_is_this_to_the_octet() {
         ..settings()
     });
     script.accept();
-    let golden = hex("ffffffffffffffffffffffffffffffff 0041 01
-         04 fbf4 005a 0a4dfffe 24
-         02 22
+    let golden = hex("ffffffffffffffffffffffffffffffff 0049 01
+         04 fbf4 005a 0a4dfffe 2c
+         02 2a
          01 04 0001 00 01
          01 04 0002 00 01
          02 00
          06 00
-         40 02 0000
+         40 0a 4078 0001 01 80 0002 01 80
          41 04 0000fbf4
          45 04 0001 01 02
          46 00");
@@ -50,16 +50,16 @@ fn our_open_with_all_that_can_be_configured_is_this_to_the_octet() {
         ..settings()
     });
     script.accept();
-    let golden = hex("ffffffffffffffffffffffffffffffff 0046 01
-         04 fbf4 005a 0a4dfffe 29
-         02 27
+    let golden = hex("ffffffffffffffffffffffffffffffff 004e 01
+         04 fbf4 005a 0a4dfffe 31
+         02 2f
          01 04 0001 00 01
          01 04 0002 00 01
          02 00
          05 06 0001 0001 0002
          06 00
          09 01 01
-         40 02 0000
+         40 0a 4078 0001 01 80 0002 01 80
          41 04 0000fbf4
          46 00");
     assert_eq!(script.said.transmits[0].1, golden);
@@ -114,10 +114,12 @@ fn opens_of_others_are_understood() {
                     roles: vec![2],
                     graceful_restart: Some(GracefulRestart {
                         restarting: true,
+                        notifications: false,
                         restart_time_s: 120,
                         families: FamilySet::ALL
                             .without(Family::Ipv4)
                             .union(only(Family::Ipv4)),
+                        forwarding: only(Family::Ipv4),
                     }),
                     four_octet_asn: Some(Asn(4_200_000_001)),
                     add_path_receive: only(Family::Ipv4),

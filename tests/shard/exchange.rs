@@ -103,6 +103,7 @@ fn client(slot: ClientSlot) -> Client {
             idle_hold_s: 5,
             idle_hold_max_s: 60,
             send_hold_time_s: None,
+            graceful_restart_s: 120,
             role: None,
             prepend_rs_as: false,
             ipv6_next_hops: false,

@@ -116,6 +116,11 @@ impl Counts {
         breach
     }
 
+    /// Shards have not said yet what all UPDATEs did.
+    pub fn are_awaited(&self) -> bool {
+        !self.awaited.is_empty()
+    }
+
     /// The limit that the present counts pass; the one with the greatest consequence comes first.
     pub fn breach(&self, limits: &[PrefixLimits; 2]) -> Option<Breach> {
         let over = |count: i64, max: Option<u32>| max.is_some_and(|max| count > i64::from(max));

@@ -159,7 +159,7 @@ impl SessionCore {
         let epoch = state.epoch;
         let Some(up) = &mut state.up else { return };
         // RFC 7313 §4: such a BoRR is ignored, and with it the EoRR that follows.
-        let is_early = up.negotiated.sends_end_of_rib && !up.end_of_rib.contains(family);
+        let is_early = up.negotiated.sends_end_of_rib() && !up.end_of_rib.contains(family);
         if !is_end && (is_early || !up.marks.take(now)) {
             if !std::mem::replace(&mut up.marks.has_warned, true)
                 && let Some(left_out) = state.history.lines.take(now)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::base::{ClientSlot, Family, Generation, SessionEpoch, ShardId, Time};
 use crate::server::exchange::LimitAction;
 use crate::server::message::{CountChange, ToShard};
-use crate::session::{Stop, StopHold};
+use crate::session::{Parting, Stop, StopHold};
 use crate::wire::CeaseSubcode;
 
 use super::SessionCore;
@@ -148,6 +148,7 @@ impl SessionCore {
                 subcode: CeaseSubcode::MaximumPrefixes,
                 message,
                 hold,
+                parting: Parting::Final,
             },
         );
     }
@@ -178,6 +179,7 @@ impl SessionCore {
             subcode: CeaseSubcode::OutOfResources,
             message,
             hold,
+            parting: Parting::Final,
         };
         self.stop(now, slot, stop);
     }

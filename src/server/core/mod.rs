@@ -104,6 +104,9 @@ pub struct SessionCore {
     /// Shards have room again, and sessions wait for it.
     is_resume_due: Cell<bool>,
     is_shutting_down: bool,
+    /// And will be back: shards are told of no session that ends, so that clients of other cores, whose
+    /// turn has not come yet, are sent no withdrawals.
+    is_restarting: bool,
     /// Some clients here have `min_advertisement_ms`.
     is_pacing: bool,
 }
@@ -139,7 +142,7 @@ impl SessionCore {
             walks: Walks::default(),
             slow: Slow::default(),
             reclaims: Reclaims::default(),
-            startup: StartupWait::new(core, exchange.core_count, &exchange.startup, now),
+            startup: StartupWait::new(core, &exchange, now),
             taps: Taps::default(),
             hijacks: Hijacks::default(),
             actions: VecDeque::new(),
@@ -152,11 +155,12 @@ impl SessionCore {
             work_due: None,
             is_resume_due: Cell::new(false),
             is_shutting_down: false,
+            is_restarting: false,
             is_pacing: false,
             exchange: exchange.clone(),
         };
         for client in exchange.clients().filter(|client| client.core == core) {
-            new.add_client(now, client.clone());
+            new.add_client(now, client.clone(), true);
         }
         new.note_pacing();
         new.pump(now);
@@ -256,6 +260,7 @@ impl SessionCore {
     pub fn handle_core(&mut self, now: Time, from: CoreId, notice: CoreNotice) {
         match notice {
             CoreNotice::StartupOver => self.finish_startup(now),
+            CoreNotice::AllBack => self.finish_return(),
             CoreNotice::Startup(report) => self.startup.handle_report(from, report),
         }
         self.pump(now);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::{ClientSlot, FamilySet, Time};
 use crate::server::exchange::{Client, Exchange};
 use crate::server::query::{CoreCommand, CoreReply};
-use crate::session::{State, Stop, StopHold};
+use crate::session::{Parting, State, Stop, StopHold};
 use crate::wire::{CeaseSubcode, RefreshSubtype, encode_route_refresh};
 
 use super::SessionCore;
@@ -23,14 +23,15 @@ impl SessionCore {
                     subcode: CeaseSubcode::AdministrativeReset,
                     message,
                     hold: StopHold::For(Duration::ZERO),
+                    parting: Parting::Final,
                 };
                 self.stop(now, slot, stop);
                 self.let_back(now, slot);
                 CoreReply::Done
             }
             CoreCommand::Refresh { slot } => self.request_refresh(slot, FamilySet::ALL),
-            CoreCommand::Shutdown { message } => {
-                self.shut_down(now, &message);
+            CoreCommand::Shutdown { message, restart } => {
+                self.shut_down(now, &message, restart);
                 CoreReply::Done
             }
             CoreCommand::Generation => CoreReply::Generation(self.exchange.generation),
@@ -91,10 +92,18 @@ impl SessionCore {
         }
     }
 
-    fn shut_down(&mut self, now: Time, message: &str) {
-        self.is_shutting_down = true;
+    fn shut_down(&mut self, now: Time, message: &str, restart: bool) {
+        (self.is_shutting_down, self.is_restarting) = (true, restart);
         for slot in self.clients.slots() {
-            self.stop(now, slot, shutdown(message));
+            let stop = match restart {
+                true => Stop {
+                    subcode: CeaseSubcode::AdministrativeReset,
+                    parting: Parting::Restart,
+                    ..shutdown(message)
+                },
+                false => shutdown(message),
+            };
+            self.stop(now, slot, stop);
         }
     }
 
@@ -119,7 +128,7 @@ impl SessionCore {
         let core = self.core;
         for client in exchange.clients().filter(|client| client.core == core) {
             if self.clients.get(client.slot).is_none() && !self.is_shutting_down {
-                self.add_client(now, client.clone());
+                self.add_client(now, client.clone(), false);
             }
         }
         self.note_pacing();
@@ -131,6 +140,7 @@ impl SessionCore {
             subcode: CeaseSubcode::PeerDeconfigured,
             message: String::new(),
             hold: StopHold::UntilStart,
+            parting: Parting::Final,
         };
         self.stop(now, slot, stop);
         self.clients.remove(slot);
@@ -155,6 +165,7 @@ impl SessionCore {
                 subcode: CeaseSubcode::OtherConfigurationChange,
                 message: String::new(),
                 hold: StopHold::For(Duration::ZERO),
+                parting: Parting::Brief,
             };
             self.stop(now, slot, stop);
         }
@@ -181,5 +192,6 @@ fn shutdown(message: &str) -> Stop {
         subcode: CeaseSubcode::AdministrativeShutdown,
         message: message.to_owned(),
         hold: StopHold::UntilStart,
+        parting: Parting::Final,
     }
 }

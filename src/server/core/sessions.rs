@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -19,11 +20,17 @@ use super::connections::{ConnId, Connection};
 use super::{CoreAction, SessionCore};
 
 impl SessionCore {
-    pub(super) fn add_client(&mut self, now: Time, client: Arc<Client>) {
+    /// `is_start`: this process begins with it, and the client may have known the one before.
+    pub(super) fn add_client(&mut self, now: Time, client: Arc<Client>, is_start: bool) {
         let slot = client.slot;
         let is_enabled = client.may_be_up();
-        self.clients
-            .insert(ClientState::new(client, self.seed, now));
+        let mut state = ClientState::new(client, self.seed, now);
+        if is_start {
+            let restart_time_s = state.client.session.graceful_restart_s;
+            let until = now + Duration::from_secs(restart_time_s.into());
+            state.session.handle_process_start(until);
+        }
+        self.clients.insert(state);
         if is_enabled && let Some(state) = self.clients.get_mut(slot) {
             state.session.handle_start(now);
         }
@@ -223,6 +230,7 @@ impl SessionCore {
         state.say_end(now, "session down", reason);
         state.history.last_error = Some(reason.to_string());
         state.is_stuck = false;
+        state.history.is_told_slow = false;
         let Some(up) = state.up.take() else { return };
         self.taps
             .note(now, slot, || TappedWhat::Down(reason.clone()));
@@ -236,7 +244,9 @@ impl SessionCore {
         self.walks.forget(slot);
         self.slow.forget(slot);
         self.reclaims.forget(slot);
-        self.links.push_all(|| ToShard::ClientDown { slot, epoch });
+        if !self.is_restarting {
+            self.links.push_all(|| ToShard::ClientDown { slot, epoch });
+        }
     }
 
     fn take_transmits(&mut self, slot: ClientSlot) {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::base::{ClientSet, ClientSlot, FamilySet, Time};
+use crate::base::{ClientSet, ClientSlot, FamilySet, ShardId, Time};
 use crate::fanout::{Buffer, Marker};
 use crate::server::exchange::FanoutLimits;
 use crate::server::message::ToShard;
-use crate::session::{Stop, StopHold};
+use crate::session::{Parting, Stop, StopHold};
 use crate::wire::{
     CeaseSubcode, RefreshSubtype, encode_end_of_rib, encode_keepalive, encode_route_refresh,
 };
@@ -206,6 +206,7 @@ impl SessionCore {
                 subcode: CeaseSubcode::OutOfResources,
                 message,
                 hold: StopHold::Backoff,
+                parting: Parting::Final,
             };
             return self.stop(now, slot, stop);
         }
@@ -266,6 +267,7 @@ impl SessionCore {
         let later = std::mem::take(&mut up.owed);
         (dropped.unsent.into_iter().chain(later)).for_each(|marker| up.owe(marker));
         up.is_stalled = true;
+        state.history.is_told_slow = true;
         if let Some(left_out) = state.history.lines.take(now) {
             tracing::info!(
                 client = state.client.name.as_str(),
@@ -354,14 +356,31 @@ impl SessionCore {
     }
 
     fn say_recovered(&mut self, now: Time, slot: ClientSlot) {
-        let state = self.clients.get_mut(slot);
-        // One that is paced is brought up to date like this all the time.
-        let state = state.filter(|state| state.client.min_advertisement.is_none());
-        if let Some(state) = state
+        // Others are brought up to date like this, too: who is paced, who comes back after a restart.
+        if let Some(state) = self.clients.get_mut(slot)
+            && std::mem::take(&mut state.history.is_told_slow)
             && let Some(left_out) = state.history.lines.take(now)
         {
             let client = state.name();
             tracing::info!(client, left_out, "reads again, and has what it missed");
+        }
+    }
+
+    /// Asks all shards for nothing: with their answers the client has been sent all that they knew when
+    /// they were asked, and the markers that it is owed are due.
+    pub(super) fn ask_whether_all_is_said(&mut self, slot: ClientSlot) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        let epoch = state.epoch;
+        let Some(up) = state.up.as_mut() else { return };
+        for shard in (0..self.links.shard_count()).map(ShardId) {
+            up.resyncs.ask(shard);
+            let dirty = Vec::new();
+            (self.links).push(shard, ToShard::Resync { slot, epoch, dirty });
+        }
+        if !up.is_stalled {
+            self.slow.recovering.insert(slot);
         }
     }
 
@@ -388,7 +407,7 @@ impl SessionCore {
         }
         let mut room = RESYNC_COUNT;
         for _ in 0..links.shard_count() {
-            let shard = crate::base::ShardId(up.resyncs.next_shard);
+            let shard = ShardId(up.resyncs.next_shard);
             let dirty = up.dirty.take(shard, room);
             room -= dirty.len();
             if !dirty.is_empty() {
@@ -405,6 +424,7 @@ impl SessionCore {
 
     /// Sends the markers whose time has come.
     pub(super) fn pay_markers(&mut self, now: Time, slot: ClientSlot) {
+        let are_all_back = self.startup.are_all_back();
         let Some(up) = self
             .clients
             .up_mut(slot)
@@ -413,13 +433,14 @@ impl SessionCore {
             return;
         };
         let is_clean = up.is_clean();
+        let is_early = up.negotiated.keeps_routes && !are_all_back;
         // A BoRR before the End-of-RIB would have to be ignored (RFC 7313 §4).
         let owed = up.owed.clone();
         let is_due = |marker: &Marker| match marker {
-            _ if is_clean => true,
             Marker::RefreshBegin(_) => true,
-            Marker::EndOfRib(family) => owed.contains(&Marker::RefreshBegin(*family)),
-            Marker::RefreshEnd(_) => false,
+            Marker::EndOfRib(family) if owed.contains(&Marker::RefreshBegin(*family)) => true,
+            Marker::EndOfRib(_) => is_clean && !is_early,
+            Marker::RefreshEnd(_) => is_clean,
         };
         let mut due: SmallVec<[Marker; 4]> = owed.iter().copied().filter(is_due).collect();
         due.sort_by_key(|marker| !matches!(marker, Marker::EndOfRib(_)));

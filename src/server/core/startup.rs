@@ -1,10 +1,12 @@
 //! The start-up wait: nothing is advertised until the clients have said what they have, so that a
-//! restart does not give every client every prefix two or three times.
+//! restart does not give every client every prefix two or three times. After it, the wait for those who
+//! are not back yet: clients that kept our routes get no End-of-RIB before, or they would drop those of
+//! the missing (RFC 4724 §4.2).
 
 use std::time::Duration;
 
 use crate::base::{CoreId, Time};
-use crate::server::exchange::Startup;
+use crate::server::exchange::{Exchange, Startup};
 use crate::server::message::{CoreNotice, StartupReport};
 use crate::session::State;
 
@@ -13,6 +15,7 @@ use super::SessionCore;
 /// When everyone who is configured is up, the last may have come this long ago before all is said.
 const ALL_UP: Duration = Duration::from_millis(10);
 const TICK: Duration = Duration::from_millis(10);
+const RETURN_TICK: Duration = Duration::from_millis(100);
 
 /// Waits once in the life of a server. Core 0 decides for all.
 pub(super) struct StartupWait {
@@ -20,6 +23,9 @@ pub(super) struct StartupWait {
     settings: Startup,
     began: Time,
     over_at: Option<Time>,
+    /// End-of-RIB goes to everybody: at the latest when no client keeps our routes any longer.
+    are_all_back: bool,
+    return_max: Duration,
     next_tick: Time,
     /// The others have heard of this core's clients.
     has_ticked: bool,
@@ -31,17 +37,25 @@ pub(super) struct StartupWait {
 }
 
 impl StartupWait {
-    pub fn new(core: CoreId, core_count: u16, settings: &Startup, now: Time) -> StartupWait {
+    pub fn new(core: CoreId, exchange: &Exchange, now: Time) -> StartupWait {
         let others = if core.0 == 0 {
-            core_count.saturating_sub(1)
+            exchange.core_count.saturating_sub(1)
         } else {
             0
         };
+        let settings = &exchange.startup;
+        let clients = exchange.clients();
+        let return_max_s = clients
+            .map(|client| client.session.graceful_restart_s)
+            .max();
+        let return_max_s = return_max_s.unwrap_or_default();
         StartupWait {
             core,
             settings: *settings,
             began: now,
             over_at: (!settings.wait).then_some(now),
+            are_all_back: !settings.wait || return_max_s == 0,
+            return_max: Duration::from_secs(return_max_s.into()),
             next_tick: now + TICK,
             has_ticked: false,
             report: StartupReport::default(),
@@ -54,6 +68,11 @@ impl StartupWait {
         self.over_at.is_some()
     }
 
+    /// Whether End-of-RIB may go to clients that keep our routes over a restart.
+    pub fn are_all_back(&self) -> bool {
+        self.are_all_back
+    }
+
     /// How long it took, once it is over.
     pub fn waited(&self) -> Option<Duration> {
         Some(self.over_at?.since(self.began))
@@ -64,7 +83,7 @@ impl StartupWait {
         let others = self.others.iter().flatten();
         let mut reports = others.chain([&self.report]);
         let is_worth_it = !self.has_ticked || reports.any(|report| report.first_up.is_some());
-        (!self.is_over() && is_worth_it).then_some(self.next_tick)
+        (!self.has_nothing_to_do() && is_worth_it).then_some(self.next_tick)
     }
 
     pub fn handle_up(&mut self, now: Time) {
@@ -93,21 +112,29 @@ impl StartupWait {
         }
     }
 
-    /// On core 0: whether all cores together have waited enough.
-    fn is_enough(&self, now: Time) -> bool {
-        let Some(others) = self.others.iter().copied().collect::<Option<Vec<_>>>() else {
-            return false;
-        };
-        let all = others
+    fn has_nothing_to_do(&self) -> bool {
+        self.is_over() && self.are_all_back
+    }
+
+    /// On core 0: the reports of all cores, once they are there.
+    fn all_reports(&self) -> Option<StartupReport> {
+        let others = self.others.iter().copied().collect::<Option<Vec<_>>>()?;
+        let sum = others
             .iter()
             .fold(self.report, |sum, report| StartupReport {
                 up: sum.up + report.up,
                 absent: sum.absent + report.absent,
                 waiting: sum.waiting + report.waiting,
+                unanswered: sum.unanswered + report.unanswered,
                 first_up: earliest(sum.first_up, report.first_up),
                 last_up: sum.last_up.max(report.last_up),
                 last_heard: sum.last_heard.max(report.last_heard),
             });
+        Some(sum)
+    }
+
+    /// Whether all cores together have waited enough.
+    fn is_enough(&self, now: Time, all: &StartupReport) -> bool {
         let Some(first_up) = all.first_up else {
             return false;
         };
@@ -120,38 +147,61 @@ impl StartupWait {
         let have_all_said = all.waiting == 0 && now >= all.last_up + apart;
         have_all_said || now >= all.last_heard + quiet || now >= first_up + self.settings.wait_max
     }
+
+    /// Whether everybody is back, or has been waited for long enough.
+    fn is_return_over(&self, now: Time, all: &StartupReport) -> bool {
+        let are_back = all.absent == 0 && all.waiting == 0 && all.unanswered == 0;
+        are_back || now >= self.began + self.return_max
+    }
 }
 
 impl SessionCore {
     pub(super) fn pump_startup(&mut self, now: Time) {
-        if self.startup.is_over() || now < self.startup.next_tick {
+        if self.startup.has_nothing_to_do() || now < self.startup.next_tick {
             return;
         }
-        self.startup.next_tick = now + TICK;
+        let tick = match self.startup.is_over() {
+            false => TICK,
+            true => RETURN_TICK,
+        };
+        self.startup.next_tick = now + tick;
         self.startup.has_ticked = true;
-        if std::mem::take(&mut self.startup.is_stale) {
+        if std::mem::take(&mut self.startup.is_stale) || self.startup.is_over() {
             self.count_waiting();
         }
         if self.startup.core.0 != 0 {
             // The time of the last UPDATE changes always: what the others see of it may lag.
             self.notices
                 .push_back((CoreId(0), CoreNotice::Startup(self.startup.report)));
-        } else if self.startup.is_enough(now) {
-            for core in 1..self.exchange.core_count {
-                self.notices
-                    .push_back((CoreId(core), CoreNotice::StartupOver));
+        } else if let Some(all) = self.startup.all_reports() {
+            if !self.startup.is_over() && self.startup.is_enough(now, &all) {
+                self.tell_cores(CoreNotice::StartupOver);
+                self.finish_startup(now);
             }
-            self.finish_startup(now);
+            if self.startup.is_over() && self.startup.is_return_over(now, &all) {
+                self.tell_cores(CoreNotice::AllBack);
+                self.finish_return();
+            }
         }
     }
 
+    fn tell_cores(&mut self, notice: CoreNotice) {
+        let others = 1..self.exchange.core_count;
+        self.notices
+            .extend(others.map(|core| (CoreId(core), notice)));
+    }
+
     fn count_waiting(&mut self) {
-        let (mut up, mut absent, mut waiting) = (0, 0, 0);
+        let (mut up, mut absent, mut waiting, mut unanswered) = (0, 0, 0, 0);
         for state in self.clients.iter() {
             match &state.up {
                 Some(session) => {
                     up += 1;
-                    waiting += u32::from(session.end_of_rib != session.negotiated.families);
+                    // Who restarted itself may be waiting for us (RFC 4724 §4.1).
+                    let owes = session.end_of_rib != session.negotiated.families
+                        && !session.negotiated.has_peer_restarted();
+                    waiting += u32::from(owes);
+                    unanswered += u32::from(session.counts.are_awaited());
                 }
                 None => {
                     absent += u32::from(state.client.disabled.is_none());
@@ -161,6 +211,7 @@ impl SessionCore {
         }
         let report = &mut self.startup.report;
         (report.up, report.absent, report.waiting) = (up, absent, waiting);
+        report.unanswered = unanswered;
     }
 
     pub(super) fn finish_startup(&mut self, now: Time) {
@@ -174,6 +225,21 @@ impl SessionCore {
             "start-up wait is over; advertising"
         );
         self.start_joint_walk();
+    }
+
+    /// Clients that kept our routes may drop what they have not got again, once they have got what the
+    /// last ones brought.
+    pub(super) fn finish_return(&mut self) {
+        self.startup.are_all_back = true;
+        for slot in self.clients.slots() {
+            if self
+                .clients
+                .up_mut(slot)
+                .is_some_and(|up| !up.owed.is_empty())
+            {
+                self.ask_whether_all_is_said(slot);
+            }
+        }
     }
 }
 

@@ -66,8 +66,9 @@ impl Session {
 
     /// Never answered (RFC 4271 §6.4). Cease and a version that differs do not count as failures.
     fn handle_notification(&mut self, now: Time, way: Way, notification: Notification) {
+        let meant = notification.meant();
         let orderly = matches!(
-            (notification.code, notification.subcode),
+            (meant.code, meant.subcode),
             (CEASE, _) | (open_error::CODE, open_error::UNSUPPORTED_VERSION)
         );
         let next = if orderly {
@@ -119,6 +120,7 @@ impl Session {
             return;
         };
         self.established_at = now;
+        self.restarting_until = Time::ZERO;
         self.connect_retry = Time::NEVER;
         self.events.push_back(SessionEvent::Established(negotiated));
     }
