@@ -4,6 +4,7 @@
 mod advertised;
 mod birdseye;
 mod birdwatcher;
+mod bmp;
 mod census;
 mod confirmation;
 mod control;
@@ -167,6 +168,7 @@ pub fn start_servers(plane: &Arc<Plane>, doors: Doors) -> JoinSet<()> {
     servers.spawn(count_advertised(plane.clone()));
     servers.spawn(mrt::write_dumps(plane.clone()));
     servers.spawn(mrt::write_updates(plane.clone()));
+    servers.spawn(bmp::tell_collectors(plane.clone()));
     let (control, plane) = (doors.control, plane.clone());
     servers.spawn(async move { control.serve(plane).await });
     servers

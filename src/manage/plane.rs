@@ -43,8 +43,7 @@ pub struct Plane {
     pub(super) changes: Mutex<Changes>,
     pub(super) unconfirmed: Unconfirmed,
     reloads: Arc<ReloadLog>,
-    /// Whoever runs the server is to end it.
-    /// Set once somebody has asked for the end.
+    /// How whoever runs the server is to end it, once somebody has asked for that.
     pub(super) end: watch::Sender<Option<End>>,
     feeds: Arc<Feeds>,
     glass: Glass,

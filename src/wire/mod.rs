@@ -16,6 +16,7 @@ mod as_path;
 mod attribute;
 mod attribute_block;
 mod attribute_set;
+mod bmp;
 mod capability;
 mod community;
 mod encode;
@@ -36,6 +37,10 @@ mod variant;
 
 pub use attribute::flag;
 pub use attribute_set::{AttributeSet, Facts, NextHop, Origin, RawAttribute, code, segment};
+pub use bmp::{
+    BmpEnds, BmpPeer, BmpPeerDown, BmpStatistic, BmpTable, encode_initiation, encode_peer_down,
+    encode_peer_up, encode_route_monitoring, encode_statistics, encode_termination,
+};
 pub use capability::{
     Capabilities, CapabilityError, GracefulRestart, capability_code, encode_multiprotocol, role,
 };

@@ -259,6 +259,15 @@ fn what_is_special_about_a_session_is_listed() {
         ("", "ipv4, hold 90 s, passive"),
         ("connect_retry = 30", "ipv4, hold 90 s, passive"),
         ("min_advertisement_ms = 0", "ipv4, hold 90 s, passive"),
+        ("graceful_restart_s = 120", "ipv4, hold 90 s, passive"),
+        (
+            "graceful_restart_s = 0",
+            "ipv4, hold 90 s, passive, no graceful restart",
+        ),
+        (
+            "graceful_restart_s = 60",
+            "ipv4, hold 90 s, passive, graceful_restart_s 60",
+        ),
         (
             "min_advertisement_ms = 5000\nextended_messages = false\nconnect_retry = 5\nidle_hold = 2\n\
              idle_hold_max = 10\nsend_hold_time = 480",

@@ -12,6 +12,7 @@ mod limits;
 mod member;
 mod mrt;
 mod next_hops;
+mod pmacct;
 mod program;
 mod reload;
 mod restart;

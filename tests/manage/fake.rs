@@ -42,6 +42,9 @@ pub struct State {
     /// What happened to sessions, oldest first; as if nothing were ever forgotten.
     pub tapped: Vec<Tapped>,
     is_tapped: bool,
+    /// On the clock of the data path.
+    pub now: Time,
+    of_shards: Time,
     /// Questions for what happens, to shards and to the session core.
     pub questions: usize,
     pub sessions: Vec<(ClientSlot, Arc<SessionUp>)>,
@@ -73,6 +76,8 @@ impl Fake {
             is_silent: false,
             tapped: Vec::new(),
             is_tapped: false,
+            now: NOW,
+            of_shards: NOW,
             questions: 0,
             sessions: Vec::new(),
         }))
@@ -167,11 +172,8 @@ impl Fake {
     pub fn tap(&self, slot: u16, what: TappedWhat) {
         let slot = ClientSlot(slot);
         self.with(|state| {
-            state.tapped.push(Tapped {
-                at: NOW,
-                slot,
-                what,
-            })
+            let at = state.now;
+            state.tapped.push(Tapped { at, slot, what });
         });
     }
 
@@ -233,8 +235,11 @@ impl Fake {
 impl State {
     fn step(&mut self, shard: usize, message: ToShard) {
         let shard = &mut self.shards[shard];
-        shard.handle(NOW, message);
-        while shard.turn(NOW) {
+        // Flushes are some time apart.
+        self.of_shards = self.of_shards + Duration::from_micros(20);
+        let now = self.of_shards;
+        shard.handle(now, message);
+        while shard.turn(now) {
             while shard.poll_to_core().is_some() {}
         }
         while shard.poll_to_core().is_some() {}
@@ -300,7 +305,7 @@ impl DataPath for Fake {
     }
 
     fn now(&self) -> Time {
-        NOW
+        self.with(|state| state.now)
     }
 
     fn shard_query(&self, shard: ShardId, query: ShardQuery) -> Answer<ShardReply> {

@@ -3,6 +3,7 @@
 
 mod advertised;
 mod api;
+mod bmp;
 mod changes;
 mod counts;
 mod diff;

@@ -58,7 +58,7 @@ fn a_table_fits_its_terminal_and_has_colours_there() {
         state.core.clients[1].last_error =
             Some("peer closed the TCP connection without a word".to_owned());
     });
-    for columns in [140, 80, 60, 40, 20] {
+    for columns in [140, 110, 80, 60, 40, 20] {
         let (is_well, text) = shown(&server, columns, "show clients", "");
         assert!(is_well, "{text}");
         let plain = without_colours(&text);
@@ -71,7 +71,7 @@ fn a_table_fits_its_terminal_and_has_colours_there() {
         }
         assert!(table[1].starts_with("AS10001-1"), "{columns}: {plain}");
         let has_address = plain.contains("192.0.2.1");
-        assert_eq!(has_address, columns >= 80, "{columns}: {plain}");
+        assert_eq!(has_address, columns >= 100, "{columns}: {plain}");
         assert!(text.contains("\x1b[32mEs"), "up is green: {text:?}");
     }
     let (_, text) = shown(&server, 80, "show clients --json", "");

@@ -23,6 +23,16 @@ pub struct Agreed {
     pub enhanced_refresh: bool,
     /// IPv4 prefixes may have IPv6 next hops (RFC 8950).
     pub v6_next_hops: bool,
+    pub restart: Restart,
+}
+
+/// What the server says of its restarts (RFC 4724, RFC 8538).
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Restart {
+    pub notifications: bool,
+    pub time_s: u16,
+    pub families: [bool; 2],
+    pub forwarding: [bool; 2],
 }
 
 impl Agreed {
@@ -43,6 +53,8 @@ pub struct Hello {
     pub silent_about_ipv4: bool,
     /// Says that it will send End-of-RIB (RFC 4724, without families).
     pub graceful: bool,
+    /// And keeps routes after a NOTIFICATION that is no Hard Reset (RFC 8538).
+    pub notifications: bool,
     /// Announces the role RS-Client (RFC 9234).
     pub has_role: bool,
 }
@@ -56,6 +68,8 @@ pub enum Message {
     Notification {
         code: u8,
         subcode: u8,
+        /// Code and subcode inside a Hard Reset.
+        inner: Option<(u8, u8)>,
     },
     /// Family (0 IPv4, 1 IPv6) and RFC 7313 subtype.
     Refresh(usize, u8),
@@ -107,7 +121,7 @@ pub fn encode_open(hello: &Hello) -> Vec<u8> {
         capability(70, &[]);
     }
     if hello.graceful {
-        capability(64, &[0, 0]);
+        capability(64, &[u8::from(hello.notifications) * 0x40, 0]);
     }
     if hello.agreed.v6_next_hops {
         capability(5, &[0, 1, 0, 1, 0, 2]);

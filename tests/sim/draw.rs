@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rialto::server::exchange::FanoutLimits;
 
-use super::codec::{Agreed, Hello};
+use super::codec::{Agreed, Hello, Restart};
 use super::exchange::{
     AT_REST, Import, Member, Plan, Registration, SERVER_ASN, VrpNews, addresses, tight_fanout,
 };
@@ -100,6 +100,7 @@ impl Draw {
             communities: Communities::new(SERVER_ASN),
             interpret_well_known: rng.percent(20),
             startup_wait: rng.percent(60),
+            graceful_restart_s: *rng.pick(&[0, 1, 3, 3]),
             is_close: rng.percent(30),
             fanout: match rng.below(3) {
                 0 => FanoutLimits {
@@ -223,9 +224,11 @@ fn random_member(rng: &mut Rng, number: usize) -> Member {
             extended_out: false,
             enhanced_refresh: rng.percent(60),
             v6_next_hops: false,
+            restart: Restart::default(),
         },
         silent_about_ipv4: false,
         graceful: number % 7 != 3 && rng.percent(60),
+        notifications: number % 2 == 0,
         has_role: false,
     };
     Member {

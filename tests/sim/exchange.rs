@@ -40,6 +40,7 @@ pub struct Plan {
     pub communities: Communities,
     pub interpret_well_known: bool,
     pub startup_wait: bool,
+    pub graceful_restart_s: u16,
     pub fanout: FanoutLimits,
     /// Paths are much alike: MED and identifiers decide.
     pub is_close: bool,

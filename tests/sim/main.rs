@@ -7,6 +7,7 @@ mod codec;
 mod draw;
 mod exchange;
 mod oracle;
+mod restarts;
 mod rng;
 mod scenario;
 mod speaker;
@@ -88,6 +89,18 @@ fn clients_that_are_brought_up_to_date_as_a_whole_hold_what_the_oracle_says() {
     let seeds = seeds(8);
     let count: u64 = seeds.iter().copied().map(drown_all).sum();
     assert!(count > 0 || seeds.len() == 1, "none was so far behind");
+}
+
+#[test]
+fn a_graceful_restart_costs_a_client_that_keeps_routes_none_of_them() {
+    let kept: u64 = seeds(24)
+        .into_iter()
+        .map(|seed| {
+            let (cores, shards) = numbers_of_cores(seed);
+            Scenario::new(seed, cores, shards, SIZE).restart_calmly(SIZE)
+        })
+        .sum();
+    assert!(kept > 0, "no client kept a route");
 }
 
 #[test]

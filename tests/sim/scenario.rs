@@ -1,6 +1,7 @@
 //! Random exchanges and random days in their lives. What happens depends on the seed alone; when it
 //! happens, between which octets, is the world's dice.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rialto::server::query::CoreCommand;
@@ -9,6 +10,7 @@ use super::codec::family_of;
 use super::draw::Draw;
 use super::exchange::{Plan, canonical_dump};
 use super::oracle::{AS_SEQUENCE, Attributes, Net};
+use super::restarts::Restarts;
 use super::rng::Rng;
 use super::speaker::Speaker;
 use super::tally::Tally;
@@ -87,7 +89,16 @@ impl Scenario {
 
     fn check(&mut self) -> Result<(), String> {
         self.plan.check(&mut self.world, &mut self.tally)?;
+        let sum = |count: fn(&Restarts) -> u64| {
+            let clients = self.world.clients.iter();
+            clients.map(|host| count(&host.speaker.restarts)).sum()
+        };
         let told = [
+            ("Hard Resets", sum(|restarts| restarts.hard_resets)),
+            (
+                "routes kept over a restart",
+                sum(|restarts| restarts.kept_count),
+            ),
             ("changes told to a mirror", self.world.check_mirrors()?),
             ("UPDATEs told to a tap", self.world.check_taps()?),
         ];
@@ -153,6 +164,7 @@ impl Scenario {
             80..82 => self.command(client),
             82..85 => self.refresh_without(client),
             85..87 => return self.drown(client),
+            87 => return self.restart(),
             _ => self.reload(client),
         }
         Ok(())
@@ -207,6 +219,55 @@ impl Scenario {
         if !nets.is_empty() {
             self.world.clients[client].speaker.withdraw(&nets);
         }
+    }
+
+    /// The server restarts, in one way or the other; what it is configured with stays.
+    fn restart(&mut self) -> Result<(), String> {
+        let is_graceful = self.rng.percent(60);
+        self.world.restart(self.plan.compile(None), is_graceful)
+    }
+
+    /// Nothing happens but a graceful restart: whoever keeps routes must not miss one for a moment. Left out
+    /// is what several announce: while a client is walked to, what changes is sent as it is, and that may
+    /// be a withdrawal until the other is back. How many were kept.
+    pub fn restart_calmly(mut self, size: Size) -> u64 {
+        let outcome = self.phase(0, Size { events: 0, ..size });
+        let outcome = outcome.and_then(|()| {
+            self.plan.graceful_restart_s = 40;
+            let exchange = self.plan.compile(Some(&self.world.exchange));
+            self.world.reload(exchange);
+            self.world.run_until_quiet()?;
+            // The new time is told with the next OPEN.
+            self.world.restart(self.plan.compile(None), true)?;
+            self.world.run_until_quiet()?;
+            let clients = self.world.clients.iter();
+            let mut announcers: BTreeMap<Net, u32> = BTreeMap::new();
+            for net in clients.flat_map(|host| host.speaker.announced.keys()) {
+                *announcers.entry(*net).or_default() += 1;
+            }
+            for host in &mut self.world.clients {
+                let speaker = &mut host.speaker;
+                if speaker.hello.graceful {
+                    let nets = speaker.table.keys().map(|(net, _)| *net);
+                    let nets = nets.filter(|net| announcers.get(net) == Some(&1));
+                    speaker.restarts.must_have = nets.collect();
+                }
+            }
+            self.world.restart(self.plan.compile(None), true)?;
+            self.world.run_until_quiet()?;
+            let clients = self.world.clients.iter().enumerate();
+            clients
+                .map(|(index, host)| {
+                    let checked = host.speaker.restarts.check(&host.speaker.table);
+                    checked.map_err(|fault| format!("client {index}: {fault}"))
+                })
+                .collect()
+        });
+        if let Err(fault) = outcome.and_then(|()| self.check()) {
+            panic!("RIALTO_SEED={}, a calm restart: {fault}", self.seed);
+        }
+        let clients = self.world.clients.iter();
+        clients.map(|host| host.speaker.restarts.kept_count).sum()
     }
 
     /// A client reads nothing while everything that it has heard of ends.

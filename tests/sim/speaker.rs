@@ -7,6 +7,7 @@ use rialto::base::Time;
 
 use super::codec::{self, Agreed, Hello, Message, Style, Update};
 use super::oracle::{Attributes, Net, Table};
+use super::restarts::Restarts;
 use super::rng::Rng;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +44,7 @@ pub struct Speaker {
     pub sends_end_of_rib: bool,
     /// Notifications that it was sent: (code, subcode).
     pub notified: Vec<(u8, u8)>,
+    pub restarts: Restarts,
 }
 
 /// How often it says that it is still there.
@@ -68,11 +70,13 @@ impl Speaker {
             heard_in_session: 0,
             sends_end_of_rib: true,
             notified: Vec::new(),
+            restarts: Restarts::default(),
         }
     }
 
     pub fn handle_connected(&mut self, now: Time) {
         self.state = State::OpenSent;
+        self.restarts.begin_session();
         self.heard_in_session = 0;
         self.inbox.clear();
         self.outbox.clear();
@@ -81,11 +85,54 @@ impl Speaker {
         self.outbox.extend(codec::encode_open(&self.hello));
     }
 
-    /// The connection is gone, whoever ended it.
+    /// The server ended the connection: perhaps its routes are kept (RFC 4724 §4.2).
+    pub fn handle_ended(&mut self, now: Time) {
+        let (is_asked, keeps) = (self.is_asked_to_keep(), self.keeps_routes());
+        let (agreed, table) = (self.agreed, std::mem::take(&mut self.table));
+        let was_up = self.state == State::Established;
+        let kept = self.restarts.kept.clone();
+        self.handle_closed();
+        match (was_up, keeps) {
+            (true, true) => {
+                self.table = table;
+                let is_kept = |key: &(Net, u32)| agreed.restart.families[codec::family_of(&key.0)];
+                self.table.retain(|key, _| is_kept(key));
+                let keys = self.table.keys().copied().collect();
+                let until = now + Duration::from_secs(agreed.restart.time_s.into());
+                self.restarts.keep(keys, until);
+            }
+            // A connection that came to nothing changes nothing.
+            (false, _) => (self.table, self.restarts.kept) = (table, kept),
+            (true, false) => {}
+        }
+        if was_up {
+            self.restarts.kept_at_end = Some((is_asked, keeps));
+        }
+    }
+
+    fn keeps_routes(&self) -> bool {
+        let both = self.both_keep_after_notifications();
+        self.is_asked_to_keep()
+            && match self.restarts.last_word {
+                None => true,
+                Some(word) => both && word != (6, 9),
+            }
+    }
+
+    fn is_asked_to_keep(&self) -> bool {
+        self.hello.graceful && self.agreed.restart.families != [false; 2]
+    }
+
+    fn both_keep_after_notifications(&self) -> bool {
+        self.hello.graceful && self.hello.notifications && self.agreed.restart.notifications
+    }
+
+    /// The client itself ended it.
     pub fn handle_closed(&mut self) {
         self.state = State::Idle;
         self.agreed = Agreed::default();
         self.table.clear();
+        self.restarts.kept.clear();
         self.end_of_rib = [false; 2];
         self.stale = [None, None];
         self.ignores = [false; 2];
@@ -96,10 +143,22 @@ impl Speaker {
     }
 
     pub fn poll_timeout(&self) -> Time {
-        self.keepalive_at
+        self.keepalive_at.min(self.kept_until())
+    }
+
+    /// When it gives up waiting for the server.
+    fn kept_until(&self) -> Time {
+        match self.state {
+            State::Established => Time::NEVER,
+            _ if self.restarts.kept.is_empty() => Time::NEVER,
+            _ => self.restarts.until,
+        }
     }
 
     pub fn handle_timeout(&mut self, now: Time) {
+        if self.kept_until() <= now {
+            self.drop_kept(|_| true);
+        }
         if self.keepalive_at <= now {
             self.keepalive_at = now + KEEPALIVE;
             if matches!(self.state, State::OpenConfirm | State::Established) {
@@ -122,14 +181,24 @@ impl Speaker {
 
     fn handle(&mut self, message: Message) -> Result<(), String> {
         match (self.state, message) {
-            (_, Message::Notification { code, subcode }) => {
+            (
+                state,
+                Message::Notification {
+                    code,
+                    subcode,
+                    inner,
+                },
+            ) => {
                 self.notified.push((code, subcode));
+                self.restarts.last_word = Some((code, subcode));
                 self.is_closing = true;
+                if state == State::Established {
+                    self.judge_end((code, subcode), inner.is_some())?;
+                }
                 // Nothing but Cease is ever the fault of the server's operator.
-                if code == 6 {
-                    Ok(())
-                } else {
-                    Err(format!("NOTIFICATION {code}/{subcode}"))
+                match inner.unwrap_or((code, subcode)) {
+                    (6, _) => Ok(()),
+                    (code, subcode) => Err(format!("NOTIFICATION {code}/{subcode}")),
                 }
             }
             (State::OpenSent, Message::Open(said)) => {
@@ -140,6 +209,8 @@ impl Speaker {
             }
             (State::OpenConfirm, Message::Keepalive) => {
                 self.state = State::Established;
+                let forwarding = self.agreed.restart.forwarding;
+                self.drop_kept(|key| !forwarding[codec::family_of(&key.0)]);
                 self.announce_all();
                 Ok(())
             }
@@ -167,6 +238,7 @@ impl Speaker {
             extended_out: said.extended_out,
             enhanced_refresh: own.enhanced_refresh && said.enhanced_refresh,
             v6_next_hops: own.v6_next_hops && said.v6_next_hops,
+            restart: said.restart,
         };
     }
 
@@ -187,11 +259,34 @@ impl Speaker {
         }
         if let Some(family) = update.end_of_rib {
             self.end_of_rib[family] = true;
+            self.drop_kept(|key| codec::family_of(&key.0) == family);
         }
+        self.restarts.note_lost(&self.table);
         Ok(())
     }
 
+    fn drop_kept(&mut self, is_meant: impl Fn(&(Net, u32)) -> bool) {
+        for key in self.restarts.kept.extract_if(.., |key| is_meant(key)) {
+            self.table.remove(&key);
+        }
+    }
+
+    /// What ends a session is hard or graceful as the server means it (RFC 8538).
+    fn judge_end(&mut self, word: (u8, u8), is_hard: bool) -> Result<(), String> {
+        let both = self.both_keep_after_notifications();
+        // New settings, a collision, silence, and a server that restarts.
+        let is_brief = matches!(word, (6, 6) | (6, 7) | (4, 0))
+            || (self.restarts.is_server_restarting && word == (6, 4));
+        self.restarts.hard_resets += u64::from(is_hard);
+        match (both, is_hard, is_brief) {
+            (false, true, _) => Err("a Hard Reset without the N bit".to_owned()),
+            (true, false, false) => Err(format!("{word:?} is no Hard Reset")),
+            _ => Ok(()),
+        }
+    }
+
     fn fresh(&mut self, key: &(Net, u32)) {
+        self.restarts.kept.remove(key);
         if let Some(stale) = &mut self.stale[codec::family_of(&key.0)] {
             stale.remove(key);
         }

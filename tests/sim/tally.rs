@@ -8,7 +8,9 @@ use super::oracle::REASONS;
 pub type Tally = BTreeMap<String, u64>;
 
 /// Words of the oracle, beside reasons.
-const EXPECTED: [&str; 47] = [
+const EXPECTED: [&str; 49] = [
+    "Hard Resets",
+    "routes kept over a restart",
     "GRACEFUL_SHUTDOWN added",
     "IPv6 next hop of an IPv4 prefix",
     "IRR, origin: not_present",

@@ -3,6 +3,7 @@
 
 mod lines;
 mod mirror;
+mod restart;
 mod tap;
 
 use std::collections::{HashMap, VecDeque};
@@ -99,27 +100,7 @@ impl World {
     pub fn new(exchange: Arc<Exchange>, mut rng: Rng) -> World {
         let now = Time::from_millis(1);
         let server_seed = rng.next();
-        let cores = (0..exchange.core_count)
-            .map(|number| Core {
-                core: SessionCore::new(CoreId(number), exchange.clone(), server_seed, now),
-                mail: VecDeque::new(),
-                mail_max: *rng.pick(&[1, 2, 8, 64, 1024]),
-                notices: VecDeque::new(),
-                commands: VecDeque::new(),
-                refused_by: vec![false; usize::from(exchange.shard_count)],
-                conns: HashMap::new(),
-                tap: Tap::default(),
-            })
-            .collect();
-        let shards = (0..exchange.shard_count)
-            .map(|number| ShardHost {
-                shard: Shard::new(ShardId(number), exchange.clone(), server_seed),
-                mail: VecDeque::new(),
-                mail_max: *rng.pick(&[1, 2, 8, 64, 1024]),
-                wants_turn: true,
-                mirror: Mirror::default(),
-            })
-            .collect();
+        let (cores, shards) = restart::hosts(&exchange, &mut rng, server_seed, now);
         World {
             now,
             rng,
@@ -301,6 +282,7 @@ impl World {
                 |family: usize| speaker.agreed.families[family] && !speaker.end_of_rib[family];
             let is_coming = client.is_on && is_allowed && speaker.state != State::Established;
             is_coming
+                || !speaker.restarts.kept.is_empty()
                 || lacks(0)
                 || lacks(1)
                 || (client.conn.is_some() && client.deaf_until > self.now)
@@ -469,7 +451,12 @@ impl World {
                 CoreAction::Write { conn } => (conn, false),
                 CoreAction::Close { conn } => (conn, true),
                 CoreAction::Read { .. } => continue,
-                CoreAction::Connect { slot, .. } => panic!("{slot:?} is passive"),
+                CoreAction::Connect { slot, .. } => {
+                    let now = self.now;
+                    let core = &mut self.cores[index].core;
+                    core.handle_connect_failed(now, slot, "clients connect");
+                    continue;
+                }
             };
             let Some(client) = self.cores[index].conns.get(&conn) else {
                 continue;

@@ -204,28 +204,59 @@ impl Progress {
     }
 }
 
-/// Dumps on schedule, for ever: at multiples of the interval, counted from midnight UTC.
+/// When dumps are due: at multiples of the interval, counted from midnight UTC.
+#[derive(Default)]
+struct Schedule {
+    /// The interval, and the last multiple of it.
+    last: Option<(u64, u64)>,
+}
+
+impl Schedule {
+    /// The time that a dump is named for, if one is due. Another interval begins with its next multiple.
+    fn due(&mut self, interval_s: Option<u64>, now_s: u64) -> Option<u64> {
+        let multiple = interval_s.map(|interval_s| (interval_s, now_s / interval_s * interval_s));
+        let (interval_s, at_s) = std::mem::replace(&mut self.last, multiple)?;
+        let (present_s, due_s) = multiple?;
+        (interval_s == present_s && at_s != due_s).then_some(due_s)
+    }
+}
+
+/// Dumps on schedule, for ever.
 pub(in crate::manage) async fn write_dumps(plane: Arc<Plane>) {
-    let interval = |plane: &Plane| {
-        let interval = plane.current().config.mrt.as_ref()?.interval?;
-        Some(interval.as_secs())
-    };
-    let mut schedule = None;
+    let mut schedule = Schedule::default();
     loop {
-        let due =
-            interval(&plane).map(|interval_s| (interval_s, now_s() / interval_s * interval_s));
-        match (schedule, due) {
-            (Some((before, last)), Some((interval_s, due_s)))
-                if before == interval_s && last != due_s =>
-            {
-                match plane.dump(due_s).await {
-                    Ok(dumped) => info!("table dump {dumped}"),
-                    Err(error) => error!("{error}"),
-                }
+        let mrt = plane.current().config.mrt.clone();
+        let interval_s = mrt.and_then(|mrt| mrt.interval).map(|it| it.as_secs());
+        if let Some(due_s) = schedule.due(interval_s, now_s()) {
+            match plane.dump(due_s).await {
+                Ok(dumped) => info!("table dump {dumped}"),
+                Err(error) => error!("{error}"),
             }
-            _ => {}
         }
-        schedule = due;
         sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dumps_are_due_once_at_each_multiple_of_the_interval() {
+        let cases = [
+            ("the server starts", Some(60), 119, None),
+            ("still before it", Some(60), 119, None),
+            ("the minute is over", Some(60), 120, Some(120)),
+            ("written already", Some(60), 121, None),
+            ("looked at too late", Some(60), 243, Some(240)),
+            ("another interval", Some(100), 301, None),
+            ("its next multiple", Some(100), 400, Some(400)),
+            ("switched off", None, 500, None),
+            ("and on again", Some(100), 600, None),
+        ];
+        let mut schedule = Schedule::default();
+        for (case, interval_s, now_s, due) in cases {
+            assert_eq!(schedule.due(interval_s, now_s), due, "{case}");
+        }
     }
 }

@@ -54,7 +54,7 @@ impl StartupWait {
             settings: *settings,
             began: now,
             over_at: (!settings.wait).then_some(now),
-            are_all_back: !settings.wait || return_max_s == 0,
+            are_all_back: return_max_s == 0,
             return_max: Duration::from_secs(return_max_s.into()),
             next_tick: now + TICK,
             has_ticked: false,

@@ -33,10 +33,18 @@ pub fn decode(octets: &[u8], agreed: &Agreed) -> Result<Option<(Message, usize)>
     let message = match header[18] {
         1 => Message::Open(decode_open(&mut body)?),
         2 => Message::Update(decode_update(&mut body, agreed)?),
-        3 => Message::Notification {
-            code: body.u8()?,
-            subcode: body.u8()?,
-        },
+        3 => {
+            let (code, subcode) = (body.u8()?, body.u8()?);
+            let inner = match (code, subcode) {
+                (6, 9) => Some((body.u8()?, body.u8()?)),
+                _ => None,
+            };
+            Message::Notification {
+                code,
+                subcode,
+                inner,
+            }
+        }
         4 => Message::Keepalive,
         5 => {
             let (afi, subtype) = (body.u16()?, body.u8()?);
@@ -106,6 +114,17 @@ fn decode_open(body: &mut Reader<'_>) -> Result<Agreed, String> {
                     }
                 }
                 70 => said.enhanced_refresh = true,
+                64 => {
+                    let word = value.u16()?;
+                    said.restart.notifications = word & 0x4000 != 0;
+                    said.restart.time_s = word & 0xfff;
+                    while !value.0.is_empty() {
+                        let (afi, _, flags) = (value.u16()?, value.u8()?, value.u8()?);
+                        let family = usize::from(afi) - 1;
+                        said.restart.families[family] = true;
+                        said.restart.forwarding[family] = flags & 0x80 != 0;
+                    }
+                }
                 _ => {}
             }
         }

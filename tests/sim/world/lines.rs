@@ -9,14 +9,14 @@ use super::{Conn, World};
 impl World {
     pub(super) fn step_client(&mut self, index: usize) -> Result<bool, String> {
         let now = self.now;
-        if self.clients[index].conn.is_none() {
-            return Ok(self.connect(index));
-        }
-        let mut progressed = false;
         let host = &mut self.clients[index];
         if host.speaker.poll_timeout() <= now {
             host.speaker.handle_timeout(now);
         }
+        if host.conn.is_none() {
+            return Ok(self.connect(index));
+        }
+        let mut progressed = false;
         let conn = host.conn.as_mut().expect("checked above");
         if !conn.client_done {
             let sent: Vec<u8> = host.speaker.outbox.drain(..).collect();
@@ -163,7 +163,7 @@ impl World {
         let conn = host.conn.as_mut().expect("there is a connection");
         // The rest of what the server sent is read before the end of the stream is seen.
         if conn.server_done && (conn.client_done || conn.to_client.is_empty()) {
-            host.speaker.handle_closed();
+            host.speaker.handle_ended(now);
             host.conn = None;
             self.moves += 1;
             self.pause(index);
