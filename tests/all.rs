@@ -1,6 +1,7 @@
 //! Integration tests that go through public doors, in one binary.
 
 mod adopt;
+mod browser;
 mod cli;
 mod config;
 mod manage;

@@ -353,7 +353,7 @@ fn serve(place: &Place, swarm: &mut Swarm, server: &Server, json: bool) -> Resul
     // Standard output is one JSON document then.
     let tell = if json { output::tell } else { output::print };
     tell(&format!(
-        "\nIt keeps running; Ctrl-C ends it. In another terminal:\n  \
+        "\nIt keeps running; Ctrl-C ends it. Its looking glass is at http://{api}/\nIn another terminal:\n  \
          rialto show summary --api {api}\n  rialto show client AS10000-1 --api {api}\n  \
          rialto explain {} --to AS10001-1 --api {api}\n  curl http://{api}/metrics\n",
         swarm.plan.prefixes[0],

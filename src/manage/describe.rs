@@ -57,7 +57,7 @@ pub fn path(exchange: &Exchange, row: &PathRow, side: Side) -> PathView {
     }
 }
 
-fn reject(exchange: &Exchange, reason: RejectReason) -> RejectView {
+pub fn reject(exchange: &Exchange, reason: RejectReason) -> RejectView {
     RejectView {
         code: reason.code(),
         name: reason.name().to_owned(),

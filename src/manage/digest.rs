@@ -18,7 +18,7 @@ use crate::wire::{AttributeSet, Variant};
 
 use super::census::within;
 use super::describe;
-use super::http::{ApiError, which_of, wrong_answer};
+use super::http::{ApiError, wrong_answer};
 use super::named::named;
 use super::plane::Plane;
 use super::view::AttributesView;
@@ -56,6 +56,18 @@ pub(super) fn routes() -> Router<Arc<Plane>> {
 struct DigestQuery {
     client: String,
     which: String,
+}
+
+fn which_of(text: &str) -> Result<Which, ApiError> {
+    match text {
+        "received" => Ok(Which::Received),
+        "accepted" => Ok(Which::Accepted),
+        "rejected" => Ok(Which::Rejected),
+        "advertised" => Ok(Which::Advertised),
+        other => Err(ApiError::Words(format!(
+            "'{other}' is none of received, accepted, rejected, advertised"
+        ))),
+    }
 }
 
 async fn digest(

@@ -4,38 +4,43 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Family, Prefix, PrefixSlot, ShardId, shard_of};
+use crate::base::{Family, Prefix, shard_of};
 use crate::config::{ClientSummary, Summary};
+use crate::policy::RejectReason;
 use crate::server::exchange::Client;
-use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
+use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply};
 
 use super::birdseye;
 use super::birdwatcher;
 use super::census::{Census, within};
 use super::data_path::Unavailable;
 use super::describe::{self, Side};
+use super::events;
 use super::fates;
 use super::feeds_view;
+use super::lg;
 use super::metrics;
 use super::named::{NoClient, named};
+use super::onlookers;
+use super::openapi;
+use super::outgoing;
 use super::plane::Plane;
+use super::search;
 use super::view::{
-    ClientsView, CoreView, CoresView, ErrorView, FeedsView, HealthView, ReadyView, RouteView,
-    RoutesView, ShardView, SummaryView, ThreadView,
+    ClientsView, CoreView, CoresView, ErrorView, FeedsView, HealthView, ReadyView, ReasonsView,
+    RouteView, ShardView, SummaryView, ThreadView,
 };
 
-/// Table entries that a shard looks at for one question.
-const ENTRIES_PER_QUESTION: u32 = 2_000;
-const ROUTES_PER_PAGE: usize = 1_000;
-const ROUTES_PER_PAGE_MAX: usize = 10_000;
-
-type Shared = State<Arc<Plane>>;
+pub(super) type Shared = State<Arc<Plane>>;
 
 pub fn router(plane: Arc<Plane>) -> Router {
     Router::new()
@@ -46,7 +51,10 @@ pub fn router(plane: Arc<Plane>) -> Router {
         .route("/api/v1/clients", get(clients))
         .route("/api/v1/clients/{name}", get(client))
         .route("/api/v1/route", get(route))
-        .route("/api/v1/routes", get(routes))
+        .route("/api/v1/routes", get(search::routes))
+        .route("/api/v1/search", get(search::search))
+        .route("/api/v1/reasons", get(reasons))
+        .route("/api/v1/rates", get(onlookers::rates))
         .route("/api/v1/explain", get(explain))
         .route("/api/v1/cores", get(cores))
         .route("/api/v1/feeds", get(feeds))
@@ -55,9 +63,13 @@ pub fn router(plane: Arc<Plane>) -> Router {
         .merge(super::report::routes())
         .merge(super::hijacks::routes())
         .merge(super::digest::routes())
+        .route("/api/v1/events", get(events::events))
+        .route("/api/v1/openapi.json", get(openapi::document))
+        .merge(lg::pages())
         .merge(birdwatcher::router())
         .nest("/api", birdseye::router())
         .fallback(|| async { ApiError::NotFound("there is nothing at this address".to_owned()) })
+        .layer(middleware::from_fn(outgoing::finish))
         .with_state(plane)
 }
 
@@ -94,7 +106,20 @@ impl IntoResponse for ApiError {
     }
 }
 
-type Reply<T> = Result<Json<T>, ApiError>;
+pub(super) type Reply<T> = Result<Json<T>, ApiError>;
+
+/// Query parameters; what is wrong with them is told like everything else.
+pub(super) struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Asked<T>, ApiError> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        let query = query.map_err(|error| ApiError::Words(error.body_text()))?;
+        Ok(Asked(query.0))
+    }
+}
 
 async fn healthz(State(plane): Shared) -> Response {
     let silent = plane.census().await.silent;
@@ -279,7 +304,7 @@ struct RouteQuery {
     prefix: String,
 }
 
-async fn route(State(plane): Shared, Query(query): Query<RouteQuery>) -> Reply<RouteView> {
+async fn route(State(plane): Shared, Asked(query): Asked<RouteQuery>) -> Reply<RouteView> {
     let found = find(&plane, &query.prefix).await?;
     let exchange = plane.current().exchange.clone();
     let Some((prefix, rows)) = found else {
@@ -346,75 +371,6 @@ pub(super) fn wrong_answer(reply: &ShardReply) -> ApiError {
 }
 
 #[derive(Deserialize)]
-struct RoutesQuery {
-    client: String,
-    which: String,
-    cursor: Option<String>,
-    limit: Option<usize>,
-}
-
-async fn routes(State(plane): Shared, Query(query): Query<RoutesQuery>) -> Reply<RoutesView> {
-    let exchange = plane.current().exchange.clone();
-    let client = named(&exchange, &query.client)?;
-    let which = which_of(&query.which)?;
-    let side = if which == Which::Advertised {
-        Side::Sent
-    } else {
-        Side::Heard
-    };
-    let (mut shard, mut cursor) = query.cursor.as_deref().map_or(Ok((0, 0)), parse_cursor)?;
-    let limit = query
-        .limit
-        .unwrap_or(ROUTES_PER_PAGE)
-        .clamp(1, ROUTES_PER_PAGE_MAX);
-    let mut routes = Vec::new();
-    while shard < plane.data().shard_count() && routes.len() < limit {
-        let left = (limit - routes.len()).min(ENTRIES_PER_QUESTION as usize) as u32;
-        let question = ShardQuery::Routes {
-            slot: client.slot,
-            which,
-            cursor: PrefixSlot(cursor),
-            limit: left,
-        };
-        match within(plane.data().shard_query(ShardId(shard), question)).await? {
-            ShardReply::Routes { rows, next } => {
-                routes.extend(rows.iter().map(|row| describe::path(&exchange, row, side)));
-                (shard, cursor) = next.map_or((shard + 1, 0), |next| (shard, next.0));
-            }
-            other => return Err(wrong_answer(&other)),
-        }
-    }
-    let next = (shard < plane.data().shard_count()).then(|| format!("{shard}-{cursor}"));
-    Ok(Json(RoutesView {
-        client: client.name.clone(),
-        which: query.which,
-        routes,
-        next,
-    }))
-}
-
-pub(super) fn which_of(text: &str) -> Result<Which, ApiError> {
-    match text {
-        "received" => Ok(Which::Received),
-        "accepted" => Ok(Which::Accepted),
-        "rejected" => Ok(Which::Rejected),
-        "advertised" => Ok(Which::Advertised),
-        other => Err(ApiError::Words(format!(
-            "'{other}' is none of received, accepted, rejected, advertised"
-        ))),
-    }
-}
-
-fn parse_cursor(text: &str) -> Result<(u16, u32), ApiError> {
-    let wrong = || ApiError::Words(format!("'{text}' is no cursor"));
-    let (shard, slot) = text.split_once('-').ok_or_else(wrong)?;
-    Ok((
-        shard.parse().map_err(|_| wrong())?,
-        slot.parse().map_err(|_| wrong())?,
-    ))
-}
-
-#[derive(Deserialize)]
 struct ExplainQuery {
     prefix: String,
     to: String,
@@ -422,7 +378,7 @@ struct ExplainQuery {
 
 async fn explain(
     State(plane): Shared,
-    Query(query): Query<ExplainQuery>,
+    Asked(query): Asked<ExplainQuery>,
 ) -> Reply<super::view::ExplainView> {
     let exchange = plane.current().exchange.clone();
     let to = named(&exchange, &query.to)?;
@@ -447,6 +403,16 @@ async fn explain(
         ))),
         other => Err(wrong_answer(&other)),
     }
+}
+
+async fn reasons(State(plane): Shared) -> Json<ReasonsView> {
+    let exchange = plane.current().exchange.clone();
+    let reasons = RejectReason::ALL.into_iter();
+    Json(ReasonsView {
+        reasons: reasons
+            .map(|reason| describe::reject(&exchange, reason))
+            .collect(),
+    })
 }
 
 async fn cores(State(plane): Shared) -> Json<CoresView> {

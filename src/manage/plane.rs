@@ -23,6 +23,7 @@ use super::feeds::Feeds;
 use super::follow::Follow;
 use super::glass::Glass;
 use super::named::{NoClient, named};
+use super::onlookers::Onlookers;
 use super::reload::TooMuch;
 use super::reload_log::ReloadLog;
 use super::vrp_files::VrpFiles;
@@ -46,6 +47,7 @@ pub struct Plane {
     /// How whoever runs the server is to end it, once somebody has asked for that.
     pub(super) end: watch::Sender<Option<End>>,
     feeds: Arc<Feeds>,
+    onlookers: Onlookers,
     glass: Glass,
     advertised: Advertised,
     follow: Follow,
@@ -150,6 +152,7 @@ impl Plane {
             reloads: Arc::default(),
             end: watch::Sender::new(None),
             feeds: Arc::default(),
+            onlookers: Onlookers::default(),
             glass: Glass::default(),
             advertised: Advertised::default(),
         }
@@ -201,10 +204,16 @@ impl Plane {
     }
 
     pub async fn census(&self) -> Census {
-        Census {
+        let census = Census {
             advertised: self.advertised.counts(),
             ..Census::take(self.data()).await
-        }
+        };
+        self.onlookers.note(&census, self.data.now());
+        census
+    }
+
+    pub(super) fn onlookers(&self) -> &Onlookers {
+        &self.onlookers
     }
 
     /// For somebody who wants to see how much is advertised: that is counted now and then from now on.

@@ -263,6 +263,69 @@ pub struct RoutesView {
     pub next: Option<String>,
 }
 
+/// `/api/v1/search`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SearchView {
+    /// May be fewer than `limit`, or none, though there is a next page.
+    pub routes: Vec<PathView>,
+    /// Prefixes and paths that were looked at for this page.
+    pub looked_at: u64,
+    /// `cursor` of the next page.
+    pub next: Option<String>,
+}
+
+/// `/api/v1/reasons`: why a route may be rejected, in the order of the codes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReasonsView {
+    pub reasons: Vec<RejectView>,
+}
+
+/// `/api/v1/rates`
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct RatesView {
+    /// Between the two counts that are compared; 0 where there is only one yet: ask again.
+    pub over_s: f64,
+    pub total: Option<RateView>,
+    /// Those of whom anything came or went.
+    pub clients: Vec<ClientRateView>,
+}
+
+/// For each second.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct RateView {
+    pub updates_in: f64,
+    pub updates_out: f64,
+    pub octets_in: f64,
+    pub octets_out: f64,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ClientRateView {
+    pub name: String,
+    #[serde(flatten)]
+    pub rate: RateView,
+}
+
+/// `/api/v1/events`: what follows `data:`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EventView {
+    /// up, down, failed, announced, withdrawn, best, no_best, sent, unsent, missed.
+    pub event: String,
+    /// Milliseconds since 1970.
+    pub time_ms: u64,
+    /// Whose session it is, who announces, or who is sent something.
+    pub client: Option<String>,
+    pub prefix: Option<String>,
+    /// With `announced`.
+    pub accepted: Option<bool>,
+    /// The name of what is wrong with the route.
+    pub reason: Option<String>,
+    /// Why, in words.
+    pub text: Option<String>,
+    /// Of the route as it is now.
+    pub attributes: Option<AttributesView>,
+}
+
 /// `/api/v1/explain`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ExplainView {

@@ -8,6 +8,7 @@ pub mod message;
 pub mod query;
 pub mod reach;
 mod ring;
+pub mod search;
 mod shard;
 
 pub use self::core::{ConnId, CoreAction, SessionCore};

@@ -20,6 +20,7 @@ use crate::wire::{AttributeSet, Variant};
 use super::exchange::Exchange;
 use super::latency::Latencies;
 use super::reach::Reach;
+use super::search::RouteFilter;
 
 /// To a shard.
 #[derive(Clone, Debug)]
@@ -34,6 +35,14 @@ pub enum ShardQuery {
         which: Which,
         cursor: PrefixSlot,
         limit: u32,
+    },
+    /// Paths that pass a filter. `limit` bounds what is looked at: prefixes, and paths of those that
+    /// pass. What is found is bounded by `rows_max`, but for the last prefix, which is told whole.
+    Search {
+        filter: RouteFilter,
+        cursor: PrefixSlot,
+        limit: u32,
+        rows_max: u32,
     },
     /// Paths of all, one prefix after the other, each's best first and rejected ones last: those of
     /// `limit` table entries, or fewer. Answered as `Routes` is.
@@ -178,12 +187,22 @@ pub enum ShardReply {
         rows: Vec<PathRow>,
         next: Option<PrefixSlot>,
     },
+    Found(Found),
     Explain(Explanation),
     Stats(Box<ShardStats>),
     Generation(Generation),
     Watched(WatchAnswer),
     Served(Served),
     Rehearsed(Box<Rehearsed>),
+}
+
+/// What a piece of a search came to.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    pub rows: Vec<PathRow>,
+    pub looked_at: u32,
+    /// As in [`ShardReply::Routes`].
+    pub next: Option<PrefixSlot>,
 }
 
 /// What a piece of the table would be under another generation.

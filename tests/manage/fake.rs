@@ -39,11 +39,11 @@ pub struct State {
     /// The answer to the next command.
     pub refusal: Option<String>,
     pub is_silent: bool,
+    /// What the clock says.
+    pub now: Time,
     /// What happened to sessions, oldest first; as if nothing were ever forgotten.
     pub tapped: Vec<Tapped>,
     is_tapped: bool,
-    /// On the clock of the data path.
-    pub now: Time,
     of_shards: Time,
     /// Questions for what happens, to shards and to the session core.
     pub questions: usize,
@@ -74,9 +74,9 @@ impl Fake {
             stats_count: 0,
             refusal: None,
             is_silent: false,
+            now: NOW,
             tapped: Vec::new(),
             is_tapped: false,
-            now: NOW,
             of_shards: NOW,
             questions: 0,
             sessions: Vec::new(),
@@ -201,6 +201,11 @@ impl Fake {
         });
     }
 
+    /// A client announces a prefix no more.
+    pub fn withdraw(&self, slot: u16, prefix: &str) {
+        self.hear(slot, prefix, None, PrefixClass::ACCEPTED);
+    }
+
     /// A client announces a prefix, and import says this of it.
     pub fn announce(
         &self,
@@ -209,6 +214,11 @@ impl Fake {
         set: &Arc<AttributeSet>,
         rejected: Option<RejectReason>,
     ) {
+        let class = rejected.map_or(PrefixClass::ACCEPTED, PrefixClass::rejected);
+        self.hear(slot, prefix, Some(set), class);
+    }
+
+    fn hear(&self, slot: u16, prefix: &str, set: Option<&Arc<AttributeSet>>, class: PrefixClass) {
         let prefix: Prefix = prefix.parse().unwrap();
         self.with(|state| {
             let batch = RouteBatch {
@@ -218,13 +228,10 @@ impl Fake {
                 heard: NOW,
                 updates: vec![RouteUpdate {
                     seq: 1,
-                    set: Some(set.clone()),
+                    set: set.cloned(),
                     prefixes: 0..1,
                 }],
-                prefixes: vec![(
-                    prefix,
-                    rejected.map_or(PrefixClass::ACCEPTED, PrefixClass::rejected),
-                )],
+                prefixes: vec![(prefix, class)],
             };
             let shard = shard_of(&prefix, state.exchange.shard_count).index();
             state.step(shard, ToShard::Routes(batch));

@@ -7,6 +7,7 @@ mod bmp;
 mod changes;
 mod counts;
 mod diff;
+mod events;
 mod exchange;
 mod fake;
 mod follow;
@@ -14,9 +15,12 @@ mod glass;
 mod golden;
 mod monitoring;
 mod mrt;
+mod openapi;
+mod pages;
 mod refused;
 mod reloads;
 mod report;
+mod search;
 mod shrink;
 mod taken_back;
 mod terminal;
@@ -104,10 +108,38 @@ impl Server {
         std::fs::write(self.file(), format!("{HEAD}{clients}")).unwrap();
     }
 
-    /// Status and body.
+    /// Status and body, which must be what the OpenAPI document says.
     pub fn get(&self, path: &str) -> (u16, String) {
-        let (head, body) = self.get_with(path, "");
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+        let (status, head, body) = self.ask_with(path, "");
+        let body = String::from_utf8(body).unwrap();
+        openapi::check(path, status, &head, &body);
+        (status, body)
+    }
+
+    /// The status alone, for answers that do not end.
+    pub fn ask_head(&self, path: &str) -> u16 {
+        let mut stream = TcpStream::connect(self.api).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).unwrap();
+        String::from_utf8_lossy(&start[9..]).parse().unwrap()
+    }
+
+    /// Status, head in lower case, body. `fields` are lines of the request's head.
+    pub fn ask_with(&self, path: &str, fields: &str) -> (u16, String, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.api).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n"
+        )
+        .unwrap();
+        let mut octets = Vec::new();
+        stream.read_to_end(&mut octets).unwrap();
+        let end = octets.windows(4).position(|four| four == b"\r\n\r\n");
+        let body = octets.split_off(end.unwrap() + 4);
+        let head = String::from_utf8(octets).unwrap().to_ascii_lowercase();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head, body)
     }
 
     /// Head and body; `headers` are whole lines.

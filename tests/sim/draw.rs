@@ -228,7 +228,7 @@ fn random_member(rng: &mut Rng, number: usize) -> Member {
         },
         silent_about_ipv4: false,
         graceful: number % 7 != 3 && rng.percent(60),
-        notifications: number % 2 == 0,
+        notifications: number.is_multiple_of(2),
         has_role: false,
     };
     Member {

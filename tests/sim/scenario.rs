@@ -255,13 +255,11 @@ impl Scenario {
             }
             self.world.restart(self.plan.compile(None), true)?;
             self.world.run_until_quiet()?;
-            let clients = self.world.clients.iter().enumerate();
-            clients
-                .map(|(index, host)| {
-                    let checked = host.speaker.restarts.check(&host.speaker.table);
-                    checked.map_err(|fault| format!("client {index}: {fault}"))
-                })
-                .collect()
+            let mut clients = self.world.clients.iter().enumerate();
+            clients.try_for_each(|(index, host)| {
+                let checked = host.speaker.restarts.check(&host.speaker.table);
+                checked.map_err(|fault| format!("client {index}: {fault}"))
+            })
         });
         if let Err(fault) = outcome.and_then(|()| self.check()) {
             panic!("RIALTO_SEED={}, a calm restart: {fault}", self.seed);

@@ -10,6 +10,7 @@ mod query;
 mod refresh;
 mod rehearse;
 mod routes;
+mod search;
 mod served;
 mod sweep;
 mod walk;

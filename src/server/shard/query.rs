@@ -22,6 +22,12 @@ impl Shard {
                 cursor,
                 limit,
             } => self.routes(*slot, *which, *cursor, *limit),
+            ShardQuery::Search {
+                filter,
+                cursor,
+                limit,
+                rows_max,
+            } => ShardReply::Found(self.search(filter, *cursor, *limit, *rows_max)),
             ShardQuery::Paths { cursor, limit } => self.all_paths(*cursor, *limit),
             ShardQuery::Explain { prefix, to } => ShardReply::Explain(self.explain(prefix, *to)),
             ShardQuery::Stats => ShardReply::Stats(Box::new(self.statistics())),
@@ -294,7 +300,7 @@ impl Shard {
         tables!(self).assign(&entry.paths, entry.family(), med, scope)
     }
 
-    fn row(&self, slot: PrefixSlot, path: &Path) -> PathRow {
+    pub(super) fn row(&self, slot: PrefixSlot, path: &Path) -> PathRow {
         PathRow {
             prefix: self.table.prefix(slot),
             announcer: path.announcer,
