@@ -23,8 +23,9 @@ use super::named::named;
 use super::plane::Plane;
 use super::view::AttributesView;
 
-/// Table entries that a shard looks at for one question.
+/// Table entries that a shard looks at for one question. What a client is sent is worked out for each.
 const ENTRIES_PER_QUESTION: u32 = 2_000;
+const ENTRIES_SENT_PER_QUESTION: u32 = 250;
 const ASK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -79,6 +80,10 @@ async fn digest(
     let which = which_of(&query.which)?;
     let _turn = turn.lock().await;
     let mut digests = [Digest::default(); 2];
+    let limit = match which {
+        Which::Advertised => ENTRIES_SENT_PER_QUESTION,
+        _ => ENTRIES_PER_QUESTION,
+    };
     for shard in (0..plane.data().shard_count()).map(ShardId) {
         let mut cursor = Some(PrefixSlot(0));
         while let Some(at) = cursor {
@@ -86,7 +91,7 @@ async fn digest(
                 slot: client.slot,
                 which,
                 cursor: at,
-                limit: ENTRIES_PER_QUESTION,
+                limit,
             };
             match within(plane.data().shard_query(shard, question)).await? {
                 ShardReply::Routes { rows, next } => {

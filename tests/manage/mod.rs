@@ -23,6 +23,7 @@ mod report;
 mod search;
 mod shrink;
 mod taken_back;
+mod terminal;
 mod trace;
 mod vrp_files;
 mod watchdog;

@@ -52,6 +52,8 @@ pub(super) struct History {
     pub fault_log: FaultLog,
     pub hijacks: HijackHistory,
     pub lines: LogLines,
+    /// The log has it that it reads slowly.
+    pub is_told_slow: bool,
 }
 
 /// An established session.

@@ -231,6 +231,7 @@ impl SessionCore {
         state.say_end(now, "session down", reason);
         state.history.last_error = Some(reason.to_string());
         state.is_stuck = false;
+        state.history.is_told_slow = false;
         let Some(up) = state.up.take() else { return };
         self.taps
             .note(now, slot, || TappedWhat::Down(reason.clone()));

@@ -267,6 +267,7 @@ impl SessionCore {
         let later = std::mem::take(&mut up.owed);
         (dropped.unsent.into_iter().chain(later)).for_each(|marker| up.owe(marker));
         up.is_stalled = true;
+        state.history.is_told_slow = true;
         if let Some(left_out) = state.history.lines.take(now) {
             tracing::info!(
                 client = state.client.name.as_str(),
@@ -354,6 +355,17 @@ impl SessionCore {
         }
     }
 
+    fn say_recovered(&mut self, now: Time, slot: ClientSlot) {
+        // Others are brought up to date like this, too: who is paced, who comes back after a restart.
+        if let Some(state) = self.clients.get_mut(slot)
+            && std::mem::take(&mut state.history.is_told_slow)
+            && let Some(left_out) = state.history.lines.take(now)
+        {
+            let client = state.name();
+            tracing::info!(client, left_out, "reads again, and has what it missed");
+        }
+    }
+
     /// Asks all shards for nothing: with their answers the client has been sent all that they knew when
     /// they were asked, and the markers that it is owed are due.
     pub(super) fn ask_whether_all_is_said(&mut self, slot: ClientSlot) {
@@ -369,18 +381,6 @@ impl SessionCore {
         }
         if !up.is_stalled {
             self.slow.recovering.insert(slot);
-        }
-    }
-
-    fn say_recovered(&mut self, now: Time, slot: ClientSlot) {
-        let state = self.clients.get_mut(slot);
-        // One that is paced is brought up to date like this all the time.
-        let state = state.filter(|state| state.client.min_advertisement.is_none());
-        if let Some(state) = state
-            && let Some(left_out) = state.history.lines.take(now)
-        {
-            let client = state.name();
-            tracing::info!(client, left_out, "reads again, and has what it missed");
         }
     }
 
