@@ -1,6 +1,6 @@
 //! The looking glass in a real browser: what is seen, clicked and typed. Runs where Chromium is
 //! installed (`scripts/test` installs it); with `CI=true` it must be. `RIALTO_SCREENSHOTS=FOLDER`
-//! has the pictures of the README written there.
+//! has the pictures of the README written there; `pngquant 48` makes them small.
 
 mod chromium;
 mod events;
