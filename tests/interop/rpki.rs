@@ -107,6 +107,30 @@ fn counts(server: &Server) -> Vec<(String, u32, u64)> {
         .collect()
 }
 
+/// The same once every session has said all that it has to say at first.
+fn settled_counts(server: &Server) -> Vec<(String, u32, u64)> {
+    let has_said_all = |server: &Server| {
+        let shown = server.all_clients()?;
+        let late = shown
+            .into_values()
+            .find(|client| !client.is_established() || client.end_of_rib != client.families);
+        late.map_or(Ok(()), |client| {
+            Err(format!("{} owes End-of-RIB", client.name))
+        })
+    };
+    wait_for("End-of-RIB of all", PATIENCE, || has_said_all(server));
+    let mut last = counts(server);
+    wait_for("silence", PATIENCE, || {
+        std::thread::sleep(Duration::from_secs(2));
+        let before = std::mem::replace(&mut last, counts(server));
+        match before == last {
+            true => Ok(()),
+            false => Err(format!("{last:?} after {before:?}")),
+        }
+    });
+    last
+}
+
 const VALID: u32 = 1;
 const UNKNOWN: u32 = 2;
 const NOT_CHECKED: u32 = 3;
@@ -227,7 +251,7 @@ fn what_a_cache_says_comes_into_force_over_sessions_that_are_up() {
     server.expect_rejected("bird1-4", &[("21.0.1.0/24", "rpki_invalid")]);
     server.expect_rejected("bird1-6", &[("2a10:1:1::/48", "rpki_invalid")]);
     server.expect_rejected("frr2-4", &[]);
-    let before = counts(&server);
+    let before = settled_counts(&server);
 
     // What was Invalid becomes Valid, what was Valid Invalid, what was not covered Valid, and back.
     let changed = [
@@ -278,7 +302,7 @@ fn what_a_cache_says_comes_into_force_over_sessions_that_are_up() {
         .withdraw(&late.prefixes)
         .expect("BIRD withdraws");
     server.expect_rejected("bird1-4", &due[..1]);
-    let before = counts(&server);
+    let before = settled_counts(&server);
 
     // Another one takes its place, with other data.
     cache.says(&FIRST);
@@ -322,7 +346,7 @@ fn sessions_wait_for_a_cache_no_longer_than_they_may() {
     server.expect_rejected("bird1-4", &missing);
     let of_openbgpd = [tagged(openbgpd, NOT_CHECKED, &["23.0.0.0/24"])];
     expect(&mut clients, [&[], &[], &of_openbgpd]);
-    let before = counts(&server);
+    let before = settled_counts(&server);
 
     let _stayrtr = cache.start();
     let of_bird = [
