@@ -222,8 +222,8 @@ pub struct StartupReport {
     pub absent: u32,
     /// Established ones that owe an End-of-RIB, and sessions that are half open.
     pub waiting: u32,
-    /// Established ones of whose UPDATEs shards have yet to say what they did.
-    pub unanswered: u32,
+    /// Sessions that are half open, or that have not brought all their routes to the shards yet.
+    pub unsettled: u32,
     /// When a session first came up.
     pub first_up: Option<Time>,
     /// When a session last came up.

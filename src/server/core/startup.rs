@@ -11,6 +11,7 @@ use crate::server::message::{CoreNotice, StartupReport};
 use crate::session::State;
 
 use super::SessionCore;
+use super::clients::Up;
 
 /// When everyone who is configured is up, the last may have come this long ago before all is said.
 const ALL_UP: Duration = Duration::from_millis(10);
@@ -125,7 +126,7 @@ impl StartupWait {
                 up: sum.up + report.up,
                 absent: sum.absent + report.absent,
                 waiting: sum.waiting + report.waiting,
-                unanswered: sum.unanswered + report.unanswered,
+                unsettled: sum.unsettled + report.unsettled,
                 first_up: earliest(sum.first_up, report.first_up),
                 last_up: sum.last_up.max(report.last_up),
                 last_heard: sum.last_heard.max(report.last_heard),
@@ -150,8 +151,23 @@ impl StartupWait {
 
     /// Whether everybody is back, or has been waited for long enough.
     fn is_return_over(&self, now: Time, all: &StartupReport) -> bool {
-        let are_back = all.absent == 0 && all.waiting == 0 && all.unanswered == 0;
+        let are_back = all.absent == 0 && all.unsettled == 0;
         are_back || now >= self.began + self.return_max
+    }
+}
+
+/// Who sends no End-of-RIB has said all that it has by then.
+const UNMARKED: Duration = Duration::from_secs(5);
+
+impl Up {
+    /// What it has may still be on its way to the others. Also of a client that says it restarted: by our
+    /// R bit it does not wait for our End-of-RIB (RFC 4724 §3), and FRR says so for two minutes after its start.
+    fn is_bringing_routes(&self, now: Time) -> bool {
+        let owes = match self.negotiated.sends_end_of_rib() {
+            true => self.end_of_rib != self.negotiated.families,
+            false => now < self.session.since + UNMARKED,
+        };
+        owes || self.counts.are_awaited()
     }
 }
 
@@ -167,7 +183,7 @@ impl SessionCore {
         self.startup.next_tick = now + tick;
         self.startup.has_ticked = true;
         if std::mem::take(&mut self.startup.is_stale) || self.startup.is_over() {
-            self.count_waiting();
+            self.count_waiting(now);
         }
         if self.startup.core.0 != 0 {
             // The time of the last UPDATE changes always: what the others see of it may lag.
@@ -191,8 +207,8 @@ impl SessionCore {
             .extend(others.map(|core| (CoreId(core), notice)));
     }
 
-    fn count_waiting(&mut self) {
-        let (mut up, mut absent, mut waiting, mut unanswered) = (0, 0, 0, 0);
+    fn count_waiting(&mut self, now: Time) {
+        let (mut up, mut absent, mut waiting, mut unsettled) = (0, 0, 0, 0);
         for state in self.clients.iter() {
             match &state.up {
                 Some(session) => {
@@ -201,17 +217,18 @@ impl SessionCore {
                     let owes = session.end_of_rib != session.negotiated.families
                         && !session.negotiated.has_peer_restarted();
                     waiting += u32::from(owes);
-                    unanswered += u32::from(session.counts.are_awaited());
+                    unsettled += u32::from(session.is_bringing_routes(now));
                 }
                 None => {
                     absent += u32::from(state.client.disabled.is_none());
                     waiting += u32::from(state.state > State::Active);
+                    unsettled += u32::from(state.state > State::Active);
                 }
             }
         }
         let report = &mut self.startup.report;
         (report.up, report.absent, report.waiting) = (up, absent, waiting);
-        report.unanswered = unanswered;
+        report.unsettled = unsettled;
     }
 
     pub(super) fn finish_startup(&mut self, now: Time) {
