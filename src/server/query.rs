@@ -158,6 +158,11 @@ impl TableChange {
             _ => None,
         }
     }
+
+    /// Of its attribute set, counted for every change that has it.
+    pub fn octets(&self) -> usize {
+        self.set().map_or(0, |set| set.octets().len())
+    }
 }
 
 /// A generation that is not in force, and how it differs from the one that is.
@@ -430,6 +435,17 @@ pub struct Tapped {
     pub at: Time,
     pub slot: ClientSlot,
     pub what: TappedWhat,
+}
+
+impl Tapped {
+    /// Of its messages.
+    pub fn octets(&self) -> usize {
+        match &self.what {
+            TappedWhat::Received(octets) | TappedWhat::Sent(octets) => octets.len(),
+            TappedWhat::Up(up) => up.sent_open.len() + up.received_open.len(),
+            TappedWhat::Down(_) | TappedWhat::Failed(_) => 0,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -2,11 +2,17 @@
 //! does not fit is lost, and the reader is told so.
 
 use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::base::Time;
 
 /// Entries that are kept, at most.
 const ENTRIES_MAX: usize = 65_536;
 /// Octets that what hangs on them takes, at most.
 const OCTETS_MAX: usize = 32 << 20;
+
+/// A reader who does not ask for so long is gone.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What hangs on an entry beside its own few octets.
 pub(super) trait Weighed: Clone {
@@ -19,6 +25,7 @@ pub(super) struct Ring<T> {
     octets: usize,
     /// The number of the first of `entries`.
     first: u64,
+    asked_at: Time,
 }
 
 /// What a reader is given.
@@ -33,12 +40,18 @@ pub(super) struct Piece<T> {
 
 impl<T: Weighed> Ring<T> {
     /// Begins with what follows `after`.
-    pub fn new(after: u64) -> Ring<T> {
+    pub fn new(now: Time, after: u64) -> Ring<T> {
         Ring {
             entries: VecDeque::new(),
             octets: 0,
             first: after + 1,
+            asked_at: now,
         }
+    }
+
+    /// Whether the reader has not asked for too long.
+    pub fn is_left(&self, now: Time) -> bool {
+        now > self.asked_at + PATIENCE
     }
 
     pub fn push(&mut self, entry: T) {
@@ -47,17 +60,13 @@ impl<T: Weighed> Ring<T> {
         while (self.entries.len() > ENTRIES_MAX || self.octets > OCTETS_MAX) && self.drop_first() {}
     }
 
-    /// Forgets all of them, as if they had not fitted.
-    pub fn clear(&mut self) {
-        while self.drop_first() {}
-    }
-
     /// Some of those after `after`, which itself and what came before it is forgotten: it was taken. All
     /// of them are forgotten where some between are lost.
-    pub fn take(&mut self, after: u64, limit: u32) -> Piece<T> {
+    pub fn take(&mut self, now: Time, after: u64, limit: u32) -> Piece<T> {
+        self.asked_at = now;
         let has_missed = after + 1 < self.first;
         if has_missed {
-            self.clear();
+            while self.drop_first() {}
         }
         while self.first <= after && self.drop_first() {}
         let count = self.entries.len().min(limit as usize);
@@ -107,12 +116,12 @@ mod tests {
             ("much after little", &[(5, 1), (1, OCTETS_MAX)], None),
         ];
         for (case, loads, kept) in cases {
-            let mut ring = Ring::new(7);
+            let mut ring = Ring::new(Time::ZERO, 7);
             let octets = loads
                 .iter()
                 .flat_map(|(count, octets)| vec![*octets; *count]);
             octets.for_each(|octets| ring.push(Load(octets)));
-            let piece = ring.take(7, u32::MAX);
+            let piece = ring.take(Time::ZERO, 7, u32::MAX);
             assert_eq!(piece.has_missed, kept.is_none(), "{case}");
             assert_eq!(piece.entries.len(), kept.unwrap_or(0), "{case}");
             assert_eq!(

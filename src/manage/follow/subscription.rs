@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::base::{CoreId, ShardId};
-use crate::server::query::{TableChange, Tapped, TappedWhat};
+use crate::server::query::{TableChange, Tapped};
 
 use super::{News, Wants};
 
@@ -118,8 +118,7 @@ impl Subscriber {
         }
         for change in changes {
             if state.wants.includes_change(change) {
-                let octets = change.set().map_or(0, |set| set.octets().len());
-                let change = change.clone();
+                let (octets, change) = (change.octets(), change.clone());
                 if !self.push(&mut state, octets, News::Changed { shard, change }) {
                     break;
                 }
@@ -149,12 +148,7 @@ impl Subscriber {
         }
         for entry in entries {
             if state.wants.includes_entry(entry) {
-                let octets = match &entry.what {
-                    TappedWhat::Received(octets) | TappedWhat::Sent(octets) => octets.len(),
-                    TappedWhat::Up(up) => up.sent_open.len() + up.received_open.len(),
-                    TappedWhat::Down(_) | TappedWhat::Failed(_) => 0,
-                };
-                let entry = entry.clone();
+                let (octets, entry) = (entry.octets(), entry.clone());
                 if !self.push(&mut state, octets, News::Tapped { core, entry }) {
                     break;
                 }

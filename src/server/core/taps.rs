@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::io::IoSlice;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -15,16 +14,12 @@ use crate::wire::{HEADER_LEN, MARKER, MessageType, encode_message};
 
 use super::connections::ConnId;
 
-/// Who does not ask for so long is gone.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 #[derive(Default)]
 pub(super) struct Taps {
     kept: Option<Kept>,
 }
 
 struct Kept {
-    asked_at: Time,
     received: ClientSet,
     sent: ClientSet,
     entries: Ring<Tapped>,
@@ -43,24 +38,21 @@ struct Stream {
 impl Taps {
     /// Forgets everything when nobody has asked for a while.
     pub fn let_go(&mut self, now: Time) {
-        let is_over = |kept: &mut Kept| now > kept.asked_at + PATIENCE;
-        drop(self.kept.take_if(is_over));
+        drop(self.kept.take_if(|kept| kept.entries.is_left(now)));
     }
 
     pub fn answer(&mut self, now: Time, question: &TapQuestion) -> TapAnswer {
         let is_new = self.kept.is_none();
         let kept = self.kept.get_or_insert_with(|| Kept {
-            asked_at: now,
             received: ClientSet::default(),
             sent: ClientSet::default(),
-            entries: Ring::new(question.after),
+            entries: Ring::new(now, question.after),
             streams: HashMap::new(),
         });
-        kept.asked_at = now;
         kept.received = (*question.received).clone();
         kept.sent = (*question.sent).clone();
         kept.streams.retain(|slot, _| kept.sent.contains(*slot));
-        let piece = kept.entries.take(question.after, question.limit);
+        let piece = kept.entries.take(now, question.after, question.limit);
         TapAnswer {
             entries: piece.entries,
             last: piece.last,
@@ -182,11 +174,7 @@ impl Stream {
 
 impl Weighed for Tapped {
     fn octets(&self) -> usize {
-        match &self.what {
-            TappedWhat::Received(octets) | TappedWhat::Sent(octets) => octets.len(),
-            TappedWhat::Up(up) => up.sent_open.len() + up.received_open.len(),
-            TappedWhat::Down(_) | TappedWhat::Failed(_) => 0,
-        }
+        Tapped::octets(self)
     }
 }
 

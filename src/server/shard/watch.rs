@@ -1,8 +1,6 @@
 //! What changes in the table, told to the management plane when it asks (BMP, the stream of events).
 //! While nobody asks, nothing is kept.
 
-use std::time::Duration;
-
 use crate::base::{ClientSet, ClientSlot, Prefix, PrefixSlot, Time};
 use crate::rib::{Changes, Form, Path};
 use crate::server::query::{TableChange, WatchAnswer, WatchQuestion};
@@ -10,16 +8,12 @@ use crate::server::ring::{Ring, Weighed};
 
 use super::{PreImage, Shard};
 
-/// Who does not ask for so long is gone.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 #[derive(Default)]
 pub(super) struct Watch {
     kept: Option<Kept>,
 }
 
 struct Kept {
-    asked_at: Time,
     /// Whose Adj-RIB-Out is asked for.
     named: ClientSet,
     changes: Ring<TableChange>,
@@ -32,18 +26,15 @@ impl Watch {
 
     /// Forgets everything when nobody has asked for a while.
     pub fn let_go(&mut self, now: Time) {
-        let is_over = |kept: &mut Kept| now > kept.asked_at + PATIENCE;
-        drop(self.kept.take_if(is_over));
+        drop(self.kept.take_if(|kept| kept.changes.is_left(now)));
     }
 
     pub fn answer(&mut self, now: Time, question: &WatchQuestion) -> WatchAnswer {
         let is_new = self.kept.is_none();
         let kept = self.kept.get_or_insert_with(|| Kept {
-            asked_at: now,
             named: (*question.named).clone(),
-            changes: Ring::new(question.after),
+            changes: Ring::new(now, question.after),
         });
-        kept.asked_at = now;
         if kept.named != *question.named {
             // Of those who are new only the table says what there is.
             for client in question.named.difference(&kept.named).iter() {
@@ -51,7 +42,7 @@ impl Watch {
             }
             kept.named = (*question.named).clone();
         }
-        let piece = kept.changes.take(question.after, question.limit);
+        let piece = kept.changes.take(now, question.after, question.limit);
         WatchAnswer {
             changes: piece.entries,
             last: piece.last,
@@ -62,9 +53,8 @@ impl Watch {
 }
 
 impl Weighed for TableChange {
-    /// Each set is counted for every change that has it.
     fn octets(&self) -> usize {
-        self.set().map_or(0, |set| set.octets().len())
+        TableChange::octets(self)
     }
 }
 
