@@ -9,7 +9,7 @@ use crate::base::{ClientSlot, FamilySet, SessionEpoch, ShardId, Time};
 use crate::fanout::{DirtyRecord, Marker};
 use crate::server::exchange::Client;
 use crate::server::query::SessionUp;
-use crate::session::{DownReason, Negotiated, Session, State, Way};
+use crate::session::{DownReason, Session, State, Way};
 
 use super::connections::ConnId;
 use super::counts::{Block, Counts};
@@ -59,7 +59,6 @@ pub(super) struct History {
 /// An established session.
 pub(super) struct Up {
     pub conn: ConnId,
-    pub negotiated: Negotiated,
     pub session: Arc<SessionUp>,
     pub counts: Counts,
     pub blocks: [Block; 2],
@@ -193,7 +192,6 @@ impl Up {
         let shard_count = usize::from(shard_count);
         Up {
             conn,
-            negotiated: session.negotiated,
             session,
             counts: Counts::default(),
             blocks: Default::default(),

@@ -64,9 +64,9 @@ impl SessionCore {
                     rests_due = up.budget.rests_until;
                 }
                 let context = DecodeContext {
-                    four_octet: up.negotiated.four_octet,
-                    families: up.negotiated.families,
-                    v6_next_hops: up.negotiated.ipv6_next_hops,
+                    four_octet: up.session.negotiated.four_octet,
+                    families: up.session.negotiated.families,
+                    v6_next_hops: up.session.negotiated.ipv6_next_hops,
                     discard: &client.discard,
                     treat_as_withdraw: &client.treat_as_withdraw,
                     scrub: exchange.scheme.import_scrub(),
@@ -159,7 +159,7 @@ impl SessionCore {
         let epoch = state.epoch;
         let Some(up) = &mut state.up else { return };
         // RFC 7313 §4: such a BoRR is ignored, and with it the EoRR that follows.
-        let is_early = up.negotiated.sends_end_of_rib() && !up.end_of_rib.contains(family);
+        let is_early = up.session.negotiated.sends_end_of_rib() && !up.end_of_rib.contains(family);
         if !is_end && (is_early || !up.marks.take(now)) {
             if !std::mem::replace(&mut up.marks.has_warned, true)
                 && let Some(left_out) = state.history.lines.take(now)

@@ -58,13 +58,13 @@ impl SessionCore {
         let Some(up) = self.clients.up_mut(slot) else {
             return CoreReply::Refused("the session is not established".to_owned());
         };
-        if !up.negotiated.route_refresh {
+        if !up.session.negotiated.route_refresh {
             return CoreReply::Refused(
                 "the client did not announce route refresh (RFC 2918)".to_owned(),
             );
         }
         let conn = up.conn;
-        let families = families.intersection(up.negotiated.families);
+        let families = families.intersection(up.session.negotiated.families);
         families.iter().for_each(|_| up.marks.grant());
         for family in families.iter() {
             let mut octets = Vec::new();

@@ -200,7 +200,7 @@ impl SessionCore {
             return;
         };
         let Some(up) = &mut state.up else { return };
-        if !up.negotiated.enhanced_refresh {
+        if !up.session.negotiated.enhanced_refresh {
             let message = "too much to note for a client that does not read".to_owned();
             let stop = Stop {
                 subcode: CeaseSubcode::OutOfResources,
@@ -232,7 +232,7 @@ impl SessionCore {
 
     fn refresh_all(&mut self, slot: ClientSlot) {
         let up = self.clients.up_mut(slot);
-        let families = up.map_or(FamilySet::EMPTY, |up| up.negotiated.families);
+        let families = up.map_or(FamilySet::EMPTY, |up| up.session.negotiated.families);
         for family in families.iter() {
             self.ask_refresh(slot, family);
         }
@@ -433,7 +433,7 @@ impl SessionCore {
             return;
         };
         let is_clean = up.is_clean();
-        let is_early = up.negotiated.keeps_routes && !are_all_back;
+        let is_early = up.session.negotiated.keeps_routes && !are_all_back;
         // A BoRR before the End-of-RIB would have to be ignored (RFC 7313 §4).
         let owed = up.owed.clone();
         let is_due = |marker: &Marker| match marker {

@@ -163,8 +163,8 @@ impl Up {
     /// What it has may still be on its way to the others. Also of a client that says it restarted: by our
     /// R bit it does not wait for our End-of-RIB (RFC 4724 §3), and FRR says so for two minutes after its start.
     fn is_bringing_routes(&self, now: Time) -> bool {
-        let owes = match self.negotiated.sends_end_of_rib() {
-            true => self.end_of_rib != self.negotiated.families,
+        let owes = match self.session.negotiated.sends_end_of_rib() {
+            true => self.end_of_rib != self.session.negotiated.families,
             false => now < self.session.since + UNMARKED,
         };
         owes || self.counts.are_awaited()
@@ -211,13 +211,13 @@ impl SessionCore {
         let (mut up, mut absent, mut waiting, mut unsettled) = (0, 0, 0, 0);
         for state in self.clients.iter() {
             match &state.up {
-                Some(session) => {
+                Some(own) => {
                     up += 1;
                     // Who restarted itself may be waiting for us (RFC 4724 §4.1).
-                    let owes = session.end_of_rib != session.negotiated.families
-                        && !session.negotiated.has_peer_restarted();
+                    let owes = own.end_of_rib != own.session.negotiated.families
+                        && !own.session.negotiated.has_peer_restarted();
                     waiting += u32::from(owes);
-                    unsettled += u32::from(session.is_bringing_routes(now));
+                    unsettled += u32::from(own.is_bringing_routes(now));
                 }
                 None => {
                     absent += u32::from(state.client.disabled.is_none());

@@ -50,7 +50,7 @@ impl SessionCore {
 
     fn status(&self, state: &ClientState) -> ClientStatus {
         let up = state.up.as_ref();
-        let negotiated = up.map(|up| &up.negotiated);
+        let negotiated = up.map(|up| &up.session.negotiated);
         let connection = up.and_then(|up| self.connections.get(up.conn));
         let counts = |counts: [i64; 2]| counts.map(|count| count.max(0) as u32);
         ClientStatus {

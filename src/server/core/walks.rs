@@ -250,7 +250,7 @@ impl SessionCore {
             if let Some(up) = self.clients.up_mut(slot) {
                 up.is_walking = true;
                 // A walk of some families does not bring back who lacks everything.
-                let spoken = up.negotiated.families;
+                let spoken = up.session.negotiated.families;
                 up.is_lost &= walk.families.intersection(spoken) != spoken;
             }
         }
@@ -343,11 +343,15 @@ impl SessionCore {
             let Some(up) = self.clients.up_mut(slot) else {
                 continue;
             };
-            let families = walk.families.intersection(up.negotiated.families);
+            let families = walk.families.intersection(up.session.negotiated.families);
             let is_wanted = match marker(Family::Ipv4) {
                 Marker::EndOfRib(_) => true,
                 // One that is lost in the middle gets another refresh, with its own markers.
-                _ => walk.kind == Kind::Refresh && up.negotiated.enhanced_refresh && !up.is_lost,
+                _ => {
+                    walk.kind == Kind::Refresh
+                        && up.session.negotiated.enhanced_refresh
+                        && !up.is_lost
+                }
             };
             if is_wanted {
                 families.iter().for_each(|family| up.owe(marker(family)));
