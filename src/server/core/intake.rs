@@ -11,6 +11,7 @@ use crate::wire::{DecodeContext, Nlri, RefreshSubtype, Update, UpdateError, deco
 use super::clients::ClientState;
 use super::fault_log::FaultLog;
 use super::links::{Links, Source};
+use super::timers::earliest;
 use super::{CoreAction, SessionCore};
 
 /// What one message came to, once it is done with.
@@ -131,7 +132,7 @@ impl SessionCore {
             (Some(_), _) => Outcome::Nothing,
         };
         if let Some(until) = rests_due {
-            self.rests_due = Some(self.rests_due.map_or(until, |due| due.min(until)));
+            self.rests_due = earliest(self.rests_due, until);
         }
         match outcome {
             Outcome::Nothing => {}

@@ -11,6 +11,7 @@ use crate::wire::CeaseSubcode;
 use super::SessionCore;
 use super::counts::{Asking, Breach};
 use super::rejection::Rejection;
+use super::timers::earliest;
 
 /// Each question for hashes makes shards look at their whole tables: how far apart they are for one
 /// client and family.
@@ -351,10 +352,6 @@ impl SessionCore {
             self.review_block(now, slot, family);
         }
     }
-}
-
-fn earliest(a: Option<Time>, b: Time) -> Option<Time> {
-    Some(a.map_or(b, |a| a.min(b)))
 }
 
 /// How long a limit keeps a session down, and the same in words.

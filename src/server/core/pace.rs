@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::base::{ClientSlot, Time};
 
 use super::clients::ClientState;
+use super::timers::earliest;
 use super::{CoreAction, SessionCore};
 
 /// A client gets what changed at once, and then nothing for a while but what it is noted to lack.
@@ -112,7 +113,7 @@ impl SessionCore {
                 continue;
             };
             if until > now {
-                self.rests_due = Some(self.rests_due.map_or(until, |due| due.min(until)));
+                self.rests_due = earliest(self.rests_due, until);
                 continue;
             }
             up.budget.rests_until = None;

@@ -17,6 +17,7 @@ use crate::wire::{EXTENDED_MESSAGE_MAX, EncodingClass, MESSAGE_MAX};
 
 use super::clients::{ClientState, Up};
 use super::connections::{ConnId, Connection};
+use super::timers::earliest;
 use super::{CoreAction, SessionCore};
 
 impl SessionCore {
@@ -310,7 +311,7 @@ impl SessionCore {
             self.startup.handle_session_change();
         }
         if let Some(due) = state.history.lines.due() {
-            self.lines_due = Some(self.lines_due.map_or(due, |before| before.min(due)));
+            self.lines_due = earliest(self.lines_due, due);
         }
         // A peer that is kept waiting must not lose its session for it.
         if state.is_stuck
@@ -339,7 +340,7 @@ impl SessionCore {
                     "more lines than one client may have in a minute"
                 );
             } else if let Some(due) = state.history.lines.due() {
-                self.lines_due = Some(self.lines_due.map_or(due, |before| before.min(due)));
+                self.lines_due = earliest(self.lines_due, due);
             }
         }
     }

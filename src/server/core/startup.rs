@@ -12,6 +12,7 @@ use crate::session::State;
 
 use super::SessionCore;
 use super::clients::Up;
+use super::timers::earliest;
 
 /// When everyone who is configured is up, the last may have come this long ago before all is said.
 const ALL_UP: Duration = Duration::from_millis(10);
@@ -258,8 +259,4 @@ impl SessionCore {
             }
         }
     }
-}
-
-fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
-    a.into_iter().chain(b).min()
 }

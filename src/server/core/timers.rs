@@ -33,3 +33,8 @@ impl Timers {
         self.heap.pop().map(|Reverse(entry)| entry)
     }
 }
+
+/// Of two moments that may be due.
+pub(super) fn earliest(a: Option<Time>, b: impl Into<Option<Time>>) -> Option<Time> {
+    a.into_iter().chain(b.into()).min()
+}
