@@ -168,6 +168,14 @@ impl Verdict {
             Verdict::Rejected(reason) => Some(reason),
         }
     }
+
+    /// Accepted, or held back by quarantine alone: import would accept it.
+    pub const fn passes_import(self) -> bool {
+        matches!(
+            self,
+            Verdict::Accepted | Verdict::Rejected(RejectReason::Quarantined)
+        )
+    }
 }
 
 #[cfg(test)]

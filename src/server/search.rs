@@ -62,13 +62,12 @@ impl RouteFilter {
     }
 
     pub fn passes_class(&self, class: PrefixClass) -> bool {
-        let reason = class.reason().filter(|_| !class.is_accepted());
-        let passes = reason.is_none_or(|reason| reason == RejectReason::Quarantined);
+        let verdict = class.verdict();
         match self.verdict {
             None => true,
-            Some(VerdictMatch::Accepted) => passes,
-            Some(VerdictMatch::Rejected) => !passes,
-            Some(VerdictMatch::RejectedFor(wanted)) => reason == Some(wanted),
+            Some(VerdictMatch::Accepted) => verdict.passes_import(),
+            Some(VerdictMatch::Rejected) => !verdict.passes_import(),
+            Some(VerdictMatch::RejectedFor(wanted)) => verdict.reason() == Some(wanted),
         }
     }
 

@@ -9,7 +9,6 @@ use crate::server::query::{
 use crate::wire::{NextHop, Variant};
 
 use super::refresh::Phases;
-use super::routes::is_quarantined;
 use super::{Shard, tables};
 
 impl Shard {
@@ -338,7 +337,7 @@ impl Shard {
 
 /// What quarantine alone holds back is shown with the accepted ones: import would accept it.
 fn is_wanted(path: &Path, which: Which) -> bool {
-    let passes = path.verdict.is_accepted() || is_quarantined(path.verdict);
+    let passes = path.verdict.passes_import();
     match which {
         Which::Received => true,
         Which::Accepted => passes,

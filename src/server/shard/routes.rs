@@ -441,11 +441,6 @@ pub(super) fn is_blocked(verdict: Verdict) -> bool {
     verdict == Verdict::Rejected(RejectReason::AcceptedLimit)
 }
 
-/// Would be accepted, were its client not quarantined.
-pub(super) fn is_quarantined(verdict: Verdict) -> bool {
-    verdict == Verdict::Rejected(RejectReason::Quarantined)
-}
-
 /// Accepted by import, whether or not "block" lets it through.
 pub(super) fn is_acceptable(verdict: Verdict) -> bool {
     verdict.is_accepted() || is_blocked(verdict)
