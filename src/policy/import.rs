@@ -332,10 +332,9 @@ impl ImportPolicy {
         self.next_hops.as_ref().map(|_| &self.link_locals[..])
     }
 
-    /// Whether the client may announce this next hop; no where none is checked.
-    pub fn allows_next_hop(&self, address: IpAddr) -> bool {
-        let allowed = self.next_hops.as_ref();
-        allowed.is_some_and(|allowed| allowed.contains(&address))
+    /// The next hops that the client may announce; none where they are not checked.
+    pub fn next_hops(&self) -> &[IpAddr] {
+        self.next_hops.as_deref().unwrap_or_default()
     }
 
     /// The class of a prefix that comes with attributes of this judgement.

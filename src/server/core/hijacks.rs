@@ -1,9 +1,12 @@
 //! Routes whose next hop is the address of another client (RFC 7948 §4.8): traffic would go to somebody
 //! who never asked for it. Each pair of client and next hop is kept once, with the last of its routes.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use crate::base::{ClientSlot, Prefix, Time};
 use crate::server::exchange::{Client, Exchange};
@@ -19,10 +22,13 @@ const KEPT_OF_ONE_MAX: usize = 16;
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
 /// The last ones; the least recent goes first.
-#[derive(Default)]
 pub(super) struct Hijacks {
     kept: Vec<Hijack>,
+    owners: Owners,
 }
+
+/// Whose next hops addresses are. Looked up for each such announcement: a client may send many.
+type Owners = HashMap<IpAddr, SmallVec<[ClientSlot; 2]>>;
 
 /// What a client did so far.
 #[derive(Default)]
@@ -34,6 +40,13 @@ pub(super) struct HijackHistory {
 }
 
 impl Hijacks {
+    pub fn new(exchange: &Exchange) -> Hijacks {
+        Hijacks {
+            kept: Vec::new(),
+            owners: owners(exchange),
+        }
+    }
+
     /// A client announced these with a next hop that is none of its own.
     pub fn note(
         &mut self,
@@ -44,7 +57,7 @@ impl Hijacks {
         (set, nlri): (&Arc<AttributeSet>, &Nlri<'_>),
     ) {
         let (Some((next_hop, owner)), Some(prefix)) =
-            (victim(exchange, client, set), nlri.iter().last())
+            (self.victim(exchange, client, set), nlri.iter().last())
         else {
             return;
         };
@@ -70,12 +83,36 @@ impl Hijacks {
 
     /// Forgets those of slots that mean somebody else in a new generation.
     pub fn handle_reload(&mut self, old: &Exchange, new: &Exchange) {
+        self.owners = owners(new);
         let is_same = |slot: ClientSlot| match (old.client(slot), new.client(slot)) {
             (Some(before), Some(after)) => before.is_same_peer(after),
             _ => false,
         };
         self.kept
             .retain(|hijack| is_same(hijack.slot) && is_same(hijack.of));
+    }
+
+    /// The address, and the client of another ASN that it belongs to.
+    fn victim<'e>(
+        &self,
+        exchange: &'e Exchange,
+        client: &Client,
+        set: &AttributeSet,
+    ) -> Option<(IpAddr, &'e Arc<Client>)> {
+        let addresses: [Option<IpAddr>; 2] = match set.next_hop() {
+            NextHop::V4(address) => [Some(address.into()), None],
+            NextHop::V6(address) => [Some(address.into()), None],
+            NextHop::V6LinkLocal(address, link_local) => {
+                [Some(address.into()), Some(link_local.into())]
+            }
+        };
+        let is_other = |other: &&Arc<Client>| other.asn != client.asn;
+        addresses.into_iter().flatten().find_map(|address| {
+            let by_session = exchange.client_at(address).filter(is_other);
+            let listed = self.owners.get(&address).into_iter().flatten();
+            let mut listed = listed.filter_map(|slot| exchange.client(*slot));
+            Some((address, by_session.or_else(|| listed.find(is_other))?))
+        })
     }
 
     fn keep(&mut self, mut new: Hijack) {
@@ -129,24 +166,12 @@ impl HijackHistory {
     }
 }
 
-/// The address, and the client of another ASN that it belongs to.
-fn victim<'e>(
-    exchange: &'e Exchange,
-    client: &Client,
-    set: &AttributeSet,
-) -> Option<(IpAddr, &'e Arc<Client>)> {
-    let addresses: [Option<IpAddr>; 2] = match set.next_hop() {
-        NextHop::V4(address) => [Some(address.into()), None],
-        NextHop::V6(address) => [Some(address.into()), None],
-        NextHop::V6LinkLocal(address, link_local) => {
-            [Some(address.into()), Some(link_local.into())]
+fn owners(exchange: &Exchange) -> Owners {
+    let mut owners = Owners::default();
+    for client in exchange.clients() {
+        for address in client.import.next_hops() {
+            owners.entry(*address).or_default().push(client.slot);
         }
-    };
-    let is_other = |other: &&Arc<Client>| other.asn != client.asn;
-    addresses.into_iter().flatten().find_map(|address| {
-        let by_session = exchange.client_at(address).filter(is_other);
-        let may_use = |other: &&Arc<Client>| other.import.allows_next_hop(address);
-        let owner = by_session.or_else(|| exchange.clients().filter(is_other).find(may_use))?;
-        Some((address, owner))
-    })
+    }
+    owners
 }

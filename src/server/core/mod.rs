@@ -144,7 +144,7 @@ impl SessionCore {
             reclaims: Reclaims::default(),
             startup: StartupWait::new(core, &exchange, now),
             taps: Taps::default(),
-            hijacks: Hijacks::default(),
+            hijacks: Hijacks::new(&exchange),
             actions: VecDeque::new(),
             notices: VecDeque::new(),
             stats: Stats::default(),
