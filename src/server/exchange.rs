@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::base::{Asn, ClientSlot, CoreId, Family, FamilySet, Generation};
 use crate::policy::{ControlScheme, Directory, ImportPolicy, Outside, PrefixBlocks, PrefixList};
 use crate::rib::MedMode;
-use crate::session::SessionSettings;
-use crate::wire::TypeCodes;
+use crate::session::{Negotiated, SessionSettings};
+use crate::wire::{DecodeContext, TypeCodes};
 
 /// Everything a session core or a shard asks of the configuration.
 #[derive(Debug)]
@@ -230,6 +230,25 @@ impl Client {
     /// Whether its session may come up.
     pub fn may_be_up(&self) -> bool {
         self.disabled.is_none() && !self.is_waiting
+    }
+
+    /// How its UPDATEs are read.
+    pub fn decode_context<'a>(
+        &'a self,
+        negotiated: &Negotiated,
+        scheme: &'a ControlScheme,
+        hash_seed: u64,
+    ) -> DecodeContext<'a> {
+        DecodeContext {
+            four_octet: negotiated.four_octet,
+            families: negotiated.families,
+            v6_next_hops: negotiated.ipv6_next_hops,
+            discard: &self.discard,
+            treat_as_withdraw: &self.treat_as_withdraw,
+            scrub: scheme.import_scrub(),
+            link_locals: self.import.link_locals(),
+            hash_seed,
+        }
     }
 
     /// Families of which something is heard now that was left out of its UPDATEs under the settings

@@ -122,16 +122,7 @@ pub fn received(
     };
     let raw_codes = TypeCodes::default();
     let (mut scratch, mut raw_scratch) = (Scratch::default(), Scratch::default());
-    let judged = DecodeContext {
-        four_octet: up.negotiated.four_octet,
-        families: up.negotiated.families,
-        v6_next_hops: up.negotiated.ipv6_next_hops,
-        discard: &client.discard,
-        treat_as_withdraw: &client.treat_as_withdraw,
-        scrub: exchange.scheme.import_scrub(),
-        link_locals: client.import.link_locals(),
-        hash_seed: 0,
-    };
+    let judged = client.decode_context(&up.negotiated, &exchange.scheme, 0);
     // Shown as it was said, with what import takes out of it.
     let raw = DecodeContext {
         discard: &raw_codes,

@@ -6,7 +6,7 @@ use crate::base::{ClientSlot, Family, Prefix, Time};
 use crate::policy::{Outside, PrefixClass, RejectReason};
 use crate::server::message::{RefreshMark, ToShard};
 use crate::session::Message;
-use crate::wire::{DecodeContext, Nlri, RefreshSubtype, Update, UpdateError, decode_update};
+use crate::wire::{Nlri, RefreshSubtype, Update, UpdateError, decode_update};
 
 use super::clients::ClientState;
 use super::fault_log::FaultLog;
@@ -64,16 +64,8 @@ impl SessionCore {
                     up.budget.spend(now, per_s);
                     rests_due = up.budget.rests_until;
                 }
-                let context = DecodeContext {
-                    four_octet: up.session.negotiated.four_octet,
-                    families: up.session.negotiated.families,
-                    v6_next_hops: up.session.negotiated.ipv6_next_hops,
-                    discard: &client.discard,
-                    treat_as_withdraw: &client.treat_as_withdraw,
-                    scrub: exchange.scheme.import_scrub(),
-                    link_locals: client.import.link_locals(),
-                    hash_seed: self.seed,
-                };
+                let negotiated = &up.session.negotiated;
+                let context = client.decode_context(negotiated, &exchange.scheme, self.seed);
                 match decode_update(body, &context, scratch) {
                     Ok(update) => {
                         history.treat_as_withdraw_count +=
