@@ -293,6 +293,13 @@ fn afi_safi(family: Family) -> [u8; 3] {
 fn reach_head(family: Family, next_hop: NextHop) -> Vec<u8> {
     let mut value = Vec::with_capacity(256);
     value.extend_from_slice(&afi_safi(family));
+    push_next_hop(&mut value, next_hop);
+    value.push(0);
+    value
+}
+
+/// Length and octets of an IPv6 next hop, as in MP_REACH_NLRI; nothing of an IPv4 one.
+pub(super) fn push_next_hop(value: &mut Vec<u8>, next_hop: NextHop) {
     match next_hop {
         NextHop::V4(_) => {}
         NextHop::V6(global) => {
@@ -305,8 +312,6 @@ fn reach_head(family: Family, next_hop: NextHop) -> Vec<u8> {
             value.extend_from_slice(&link_local.octets());
         }
     }
-    value.push(0);
-    value
 }
 
 /// A whole UPDATE whose first attribute is MP_REACH_NLRI or MP_UNREACH_NLRI (RFC 7606 §5.1).

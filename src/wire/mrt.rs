@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::base::{Asn, Prefix};
 
 use super::attribute::{flag, push_attribute};
-use super::encode::split_before_next_hop;
+use super::encode::{push_next_hop, split_before_next_hop};
 use super::{AttributeSet, NextHop, as_path, code};
 
 const TABLE_DUMP_V2: u16 = 13;
@@ -155,24 +155,14 @@ pub fn encode_rib<'a>(
 
 /// Attributes with the next hop; of MP_REACH_NLRI there is nothing but that (RFC 6396 §4.3.4).
 fn push_attributes(out: &mut Vec<u8>, set: &AttributeSet) {
-    let mut value = Vec::with_capacity(33);
-    match set.next_hop() {
-        NextHop::V4(address) => {
-            let (before, after) = split_before_next_hop(set.octets());
-            out.extend_from_slice(before);
-            push_attribute(out, flag::TRANSITIVE, code::NEXT_HOP, &address.octets());
-            return out.extend_from_slice(after);
-        }
-        NextHop::V6(global) => {
-            value.push(16);
-            value.extend_from_slice(&global.octets());
-        }
-        NextHop::V6LinkLocal(global, link_local) => {
-            value.push(32);
-            value.extend_from_slice(&global.octets());
-            value.extend_from_slice(&link_local.octets());
-        }
+    if let NextHop::V4(address) = set.next_hop() {
+        let (before, after) = split_before_next_hop(set.octets());
+        out.extend_from_slice(before);
+        push_attribute(out, flag::TRANSITIVE, code::NEXT_HOP, &address.octets());
+        return out.extend_from_slice(after);
     }
+    let mut value = Vec::with_capacity(33);
+    push_next_hop(&mut value, set.next_hop());
     out.extend_from_slice(set.octets());
     push_attribute(out, flag::OPTIONAL, code::MP_REACH_NLRI, &value);
 }

@@ -6,7 +6,7 @@ use crate::server::query::Served;
 
 use super::Shard;
 
-/// A piece ends when it has counted so often, whatever its limit of entries: about a millisecond.
+/// A piece ends when it has counted so often, whatever its limit of entries.
 const WORK_MAX: usize = 65_536;
 
 impl Shard {
@@ -14,6 +14,7 @@ impl Shard {
         let mut counts = vec![[0; 2]; self.announcers.len()];
         let last = cursor.0.saturating_add(limit).min(self.table.slot_count());
         let (mut slot, mut work) = (cursor.0, 0);
+        let live = self.live.clone();
         // Many prefixes in a row have the same paths, and go to the same clients.
         let mut alike: Option<(PrefixSlot, Assignments, u32)> = None;
         while slot < last && work < WORK_MAX {
@@ -25,8 +26,7 @@ impl Shard {
                 Some((before, _, count)) if entry.is_like(self.table.entry(*before)) => *count += 1,
                 _ if entry.paths.is_empty() => {}
                 _ => {
-                    let live = self.live[entry.family().index()].clone();
-                    let assignments = self.assignments(next, &live);
+                    let assignments = self.assignments(next, &live[entry.family().index()]);
                     if let Some(done) = alike.replace((next, assignments, 1)) {
                         work += self.count_served(&mut counts, &done);
                     }
