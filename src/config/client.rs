@@ -123,6 +123,10 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &ForClients) -> Opti
             .graceful_restart_s
             .or(defaults.graceful_restart_s)
             .unwrap_or(GRACEFUL_RESTART_S),
+        graceful_restart_helper_s: own
+            .graceful_restart_helper_s
+            .or(defaults.graceful_restart_helper_s)
+            .unwrap_or_default(),
         ttl_security_hops: own.ttl_security.or(defaults.ttl_security).flatten(),
         congestion_control: own
             .congestion_control

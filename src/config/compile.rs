@@ -262,6 +262,8 @@ impl<'a> Shared<'a> {
             idle_hold_max_s: client.idle_hold_max_s,
             send_hold_time_s: client.send_hold_time_s,
             graceful_restart_s: client.graceful_restart_s,
+            graceful_restart_helper_s: client.graceful_restart_helper_s,
+            llgr_max_s: [0; 2],
             role: match client.role {
                 Role::Off => None,
                 Role::On => Some(RoleSettings { strict: false }),

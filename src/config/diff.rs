@@ -279,6 +279,10 @@ fn config_keys(a: &ClientConfig, b: &ClientConfig) -> Vec<&'static str> {
             "graceful_restart_s",
             a.graceful_restart_s != b.graceful_restart_s,
         ),
+        (
+            "graceful_restart_helper_s",
+            a.graceful_restart_helper_s != b.graceful_restart_helper_s,
+        ),
         ("password_file", a.password != b.password),
         ("ttl_security", a.ttl_security_hops != b.ttl_security_hops),
         (

@@ -269,6 +269,8 @@ pub struct PathRow {
     pub set: Arc<AttributeSet>,
     pub variant: Variant,
     pub path_id: Option<PathId>,
+    /// Its session is over, and it is kept for a while (RFC 4724 §4.2).
+    pub is_stale: bool,
     /// How many live clients have it as their best path (a path with ADD-PATH: have it).
     pub advertised_to: u32,
 }
@@ -371,6 +373,8 @@ pub struct ShardStats {
     pub dead_prefixes: u64,
     /// What each client announces, by slot and family.
     pub counts: Vec<[PrefixCounts; 2]>,
+    /// Paths of each client that outlive its session (RFC 4724 §4.2), by slot and family.
+    pub stale: Vec<[u32; 2]>,
     /// Octets of attribute sets held.
     pub attribute_octets: u64,
     pub generation: Generation,
@@ -562,6 +566,8 @@ pub struct ClientStatus {
     pub stalled: bool,
     /// Families whose End-of-RIB the client sent.
     pub end_of_rib: FamilySet,
+    /// Until when routes of the session before are kept, by family.
+    pub stale_until_us: [Option<u64>; 2],
     pub flaps: u32,
     pub treat_as_withdraw_count: u64,
     pub attribute_discard_count: u64,

@@ -42,7 +42,8 @@ pub use bmp::{
     encode_peer_up, encode_route_monitoring, encode_statistics, encode_termination,
 };
 pub use capability::{
-    Capabilities, CapabilityError, GracefulRestart, capability_code, encode_multiprotocol, role,
+    Capabilities, CapabilityError, GracefulRestart, LongLivedRestart, capability_code,
+    encode_multiprotocol, role,
 };
 pub use community::{
     Additions, BLACKHOLE, CommunityScrub, GRACEFUL_SHUTDOWN, KeepAll, NO_ADVERTISE, NO_EXPORT,

@@ -6,6 +6,7 @@ mod decode;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::oracle::{Attributes, Net};
+use super::stale::Helped;
 
 pub use decode::decode;
 
@@ -53,6 +54,8 @@ pub struct Hello {
     pub silent_about_ipv4: bool,
     /// Says that it will send End-of-RIB (RFC 4724, without families).
     pub graceful: bool,
+    /// Asks a helper to keep its routes, which needs `graceful`.
+    pub helped: Option<Helped>,
     /// And keeps routes after a NOTIFICATION that is no Hard Reset (RFC 8538).
     pub notifications: bool,
     /// Announces the role RS-Client (RFC 9234).
@@ -121,7 +124,18 @@ pub fn encode_open(hello: &Hello) -> Vec<u8> {
         capability(70, &[]);
     }
     if hello.graceful {
-        capability(64, &[u8::from(hello.notifications) * 0x40, 0]);
+        let helped = hello.helped.unwrap_or(Helped {
+            time_s: 0,
+            families: [false; 2],
+            forwarding: [false; 2],
+        });
+        let [high, low] = helped.time_s.to_be_bytes();
+        let mut value = vec![u8::from(hello.notifications) * 0x40 | high, low];
+        for family in (0..2).filter(|family| helped.families[*family]) {
+            let forwarding = u8::from(helped.forwarding[family]) * 0x80;
+            value.extend([0, family as u8 + 1, 1, forwarding]);
+        }
+        capability(64, &value);
     }
     if hello.agreed.v6_next_hops {
         capability(5, &[0, 1, 0, 1, 0, 2]);

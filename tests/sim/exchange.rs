@@ -41,6 +41,8 @@ pub struct Plan {
     pub interpret_well_known: bool,
     pub startup_wait: bool,
     pub graceful_restart_s: u16,
+    /// The server is a helper of its clients, for so long at most.
+    pub helper_s: u16,
     pub fanout: FanoutLimits,
     /// Paths are much alike: MED and identifiers decide.
     pub is_close: bool,
@@ -224,7 +226,33 @@ impl Plan {
         client.map(|client| client.slot.0)
     }
 
-    fn oracle(&self, world: &World) -> Oracle {
+    /// Of which families the server keeps stale routes, by client; only of those who left some.
+    pub fn stale(&self, world: &mut World) -> Result<BTreeMap<usize, [bool; 2]>, String> {
+        let mut stale = BTreeMap::new();
+        for core in 0..usize::from(self.cores) {
+            for status in world.core_stats(core).clients {
+                let kept = status.stale_until_us.map(|until| until.is_some());
+                if kept == [false; 2] {
+                    continue;
+                }
+                let client = world.exchange.client(status.slot).ok_or("it is there")?;
+                let is_it = |member: &Member| member.address == client.address;
+                let index = self.members.iter().position(is_it).ok_or("it is there")?;
+                let left = world.clients[index].speaker.left.as_ref();
+                let is_right = left.is_some_and(|left| {
+                    (0..2).all(|family| left.families[family] || !kept[family])
+                        && !left.is_over(world.now)
+                });
+                if !is_right {
+                    return Err(format!("client {index}: {kept:?} is kept of {left:?}"));
+                }
+                stale.insert(index, kept);
+            }
+        }
+        Ok(stale)
+    }
+
+    fn oracle(&self, world: &World, stale: &BTreeMap<usize, [bool; 2]>) -> Oracle {
         let mut oracle = Oracle::new(self.options());
         for (index, member) in self.members.iter().enumerate() {
             let Some(slot) = self.slot_of(index, world) else {
@@ -232,6 +260,14 @@ impl Plan {
             };
             oracle.configure(slot, member.oracle_client(self));
             let speaker = &world.clients[index].speaker;
+            if let (Some(kept), Some(left)) = (stale.get(&index), &speaker.left) {
+                oracle.keep(slot, speaker.hello.router_id);
+                for (net, attributes) in &left.routes {
+                    if kept[family_of(net)] {
+                        oracle.announce(slot, *net, attributes.clone());
+                    }
+                }
+            }
             if speaker.state == State::Established {
                 let agreed = &speaker.agreed;
                 let session = Session {
@@ -257,9 +293,14 @@ impl Plan {
     /// route as the oracle does, and every client has exactly what it is owed.
     pub fn check(&self, world: &mut World, tally: &mut Tally) -> Result<(), String> {
         self.check_sessions(world)?;
-        let oracle = self.oracle(world);
+        let stale = self.stale(world)?;
+        let oracle = self.oracle(world, &stale);
         let judgements = oracle.judgements();
-        verdicts::compare(world, &judgements)?;
+        let stale: BTreeSet<u16> = (stale.keys())
+            .filter_map(|index| self.slot_of(*index, world))
+            .collect();
+        let count = verdicts::compare(world, &judgements, &stale)?;
+        *tally.entry("stale routes".to_owned()).or_default() += count;
         verdicts::tally(&judgements, tally);
         let mut tables = oracle.tables();
         for (what, count) in oracle.tally() {

@@ -9,6 +9,7 @@ use super::codec::{self, Agreed, Hello, Message, Style, Update};
 use super::oracle::{Attributes, Net, Table};
 use super::restarts::Restarts;
 use super::rng::Rng;
+use super::stale::Left;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
@@ -45,6 +46,8 @@ pub struct Speaker {
     /// Notifications that it was sent: (code, subcode).
     pub notified: Vec<(u8, u8)>,
     pub restarts: Restarts,
+    /// What a helper may have of it.
+    pub left: Option<Left>,
 }
 
 /// How often it says that it is still there.
@@ -71,6 +74,7 @@ impl Speaker {
             sends_end_of_rib: true,
             notified: Vec::new(),
             restarts: Restarts::default(),
+            left: None,
         }
     }
 
@@ -83,6 +87,35 @@ impl Speaker {
         self.is_closing = false;
         self.keepalive_at = now + KEEPALIVE;
         self.outbox.extend(codec::encode_open(&self.hello));
+    }
+
+    /// The session is about to end so that a helper keeps its routes for so long at most.
+    pub fn leave(&mut self, now: Time, helper_s: u16) {
+        let Some(helped) = self.hello.helped.filter(|_| self.hello.graceful) else {
+            return;
+        };
+        // In OpenConfirm the server has a session, without any routes.
+        let routes = match self.state {
+            State::Established => self.announced.clone(),
+            State::OpenConfirm => BTreeMap::new(),
+            State::Idle | State::OpenSent => return,
+        };
+        let agreed = &self.agreed;
+        let families = [0, 1].map(|family| helped.families[family] && agreed.families[family]);
+        let is_left = |net: &Net, attributes: &mut Attributes| {
+            families[codec::family_of(net)] && agreed.can_carry(net, attributes)
+        };
+        let seconds = helped.time_s.min(helper_s);
+        self.left = (seconds > 0 && families != [false; 2]).then(|| Left {
+            routes: routes
+                .into_iter()
+                .filter_map(|(net, mut attributes)| {
+                    is_left(&net, &mut attributes).then_some((net, attributes))
+                })
+                .collect(),
+            families,
+            until: now + Duration::from_secs(seconds.into()),
+        });
     }
 
     /// The server ended the connection: perhaps its routes are kept (RFC 4724 §4.2).
@@ -209,6 +242,7 @@ impl Speaker {
             }
             (State::OpenConfirm, Message::Keepalive) => {
                 self.state = State::Established;
+                self.left = None;
                 let forwarding = self.agreed.restart.forwarding;
                 self.drop_kept(|key| !forwarding[codec::family_of(&key.0)]);
                 self.announce_all();
@@ -465,8 +499,14 @@ impl Speaker {
     }
 
     /// Ends the session properly.
-    pub fn cease(&mut self) {
+    pub fn cease(&mut self, now: Time, helper_s: u16) {
         if self.state != State::Idle {
+            let is_soft = self.hello.notifications && self.agreed.restart.notifications;
+            match self.state {
+                _ if is_soft => self.leave(now, helper_s),
+                State::OpenConfirm | State::Established => self.left = None,
+                State::Idle | State::OpenSent => {}
+            }
             self.outbox.extend(codec::encode_cease(4));
             self.is_closing = true;
         }

@@ -36,6 +36,8 @@ pub struct World {
     naps: Vec<usize>,
     /// Counts whatever moved, keepalives left out.
     moves: u64,
+    /// Clients that connected anew before their session had ended.
+    pub news: u64,
     pub replies: Vec<CoreReply>,
 }
 
@@ -112,6 +114,7 @@ impl World {
             answers: HashMap::new(),
             naps: Vec::new(),
             moves: 0,
+            news: 0,
             replies: Vec::new(),
         }
     }
@@ -214,10 +217,15 @@ impl World {
     }
 
     /// The client drops its connection without a word.
-    pub fn cut(&mut self, client: usize) {
-        if let Some(conn) = &mut self.clients[client].conn {
+    pub fn cut(&mut self, client: usize, helper_s: u16) {
+        let host = &mut self.clients[client];
+        if let Some(conn) = host.conn.as_mut().filter(|conn| !conn.client_done) {
+            host.speaker.leave(self.now, helper_s);
             conn.client_done = true;
-            if self.rng.percent(50) {
+            if host.speaker.left.is_some() {
+                // What a helper has to keep is known only where nothing is lost.
+                conn.to_server.extend(host.speaker.outbox.drain(..));
+            } else if self.rng.percent(50) {
                 conn.to_server.clear();
             }
             conn.to_client.clear();
@@ -283,6 +291,7 @@ impl World {
             let is_coming = client.is_on && is_allowed && speaker.state != State::Established;
             is_coming
                 || !speaker.restarts.kept.is_empty()
+                || (speaker.left.as_ref()).is_some_and(|left| left.is_brief(self.now))
                 || lacks(0)
                 || lacks(1)
                 || (client.conn.is_some() && client.deaf_until > self.now)

@@ -14,6 +14,7 @@ use crate::session::{DownReason, Session, State, Way};
 use super::connections::ConnId;
 use super::counts::{Block, Counts};
 use super::fault_log::FaultLog;
+use super::helper::Stale;
 use super::hijacks::HijackHistory;
 use super::log_lines::LogLines;
 use super::pace::{Budget, Pace};
@@ -26,10 +27,14 @@ pub(super) struct ClientState {
     /// Of the present or last session.
     pub epoch: SessionEpoch,
     pub up: Option<Up>,
+    /// Of a session before.
+    pub stale: Option<Stale>,
     /// The earliest entry for it among the timers.
     pub armed: Time,
     /// Messages may wait in the session until shards have room.
     pub is_stuck: bool,
+    /// Its connection has ended: what was read of it is taken now, or never.
+    pub is_ending: bool,
     /// When the oldest octets that may wait in the session had come.
     pub heard: Time,
     pub state: State,
@@ -149,8 +154,10 @@ impl ClientState {
             conns: [None; 2],
             epoch: SessionEpoch(0),
             up: None,
+            stale: None,
             armed: Time::NEVER,
             is_stuck: false,
+            is_ending: false,
             heard: now,
             since: now,
             history: History::default(),

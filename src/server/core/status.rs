@@ -7,6 +7,7 @@ use crate::server::query::{ClientStatus, CoreStats, SessionUp};
 
 use super::SessionCore;
 use super::clients::{ClientState, Up};
+use super::helper::Stale;
 
 impl SessionCore {
     pub(super) fn statistics(&self) -> CoreStats {
@@ -76,6 +77,9 @@ impl SessionCore {
             dirty_prefixes: up.map_or(0, |up| up.dirty.count() as u64),
             stalled: up.is_some_and(|up| up.is_stalled),
             end_of_rib: up.map(|up| up.end_of_rib).unwrap_or_default(),
+            stale_until_us: (state.stale.as_ref())
+                .map_or([None; 2], Stale::until)
+                .map(|until| until.map(|until| until.as_micros())),
             flaps: state.history.flaps,
             treat_as_withdraw_count: state.history.treat_as_withdraw_count,
             attribute_discard_count: state.history.attribute_discard_count,

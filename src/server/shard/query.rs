@@ -307,6 +307,7 @@ impl Shard {
             set: self.sets.set(path.set).clone(),
             variant: Variant::default(),
             path_id: None,
+            is_stale: self.is_stale(path, self.table.entry(slot).family()),
             advertised_to: 0,
         }
     }
@@ -329,6 +330,7 @@ impl Shard {
                 .iter()
                 .map(|announcer| announcer.phases.each_ref().map(Phases::total))
                 .collect(),
+            stale: self.stale_counts(),
             generation: self.exchange.generation,
             ..self.stats.clone()
         }

@@ -244,7 +244,10 @@ impl Shard {
             .iter()
             .find(|path| path.announcer == announcer)
             .copied();
-        let alive = old.filter(|old| self.is_alive(old, family));
+        let alive = old.filter(|old| self.is_of_session(old, family));
+        if old.is_some_and(|old| self.is_stale(&old, family)) {
+            self.note_stale_gone(announcer, family);
+        }
         self.count(
             announcer,
             family,
@@ -299,9 +302,11 @@ impl Shard {
         else {
             return;
         };
-        if self.is_alive(&old, prefix.family()) {
+        if self.is_of_session(&old, prefix.family()) {
             let old = Some((old.verdict, old.stamp));
             self.count(announcer, prefix.family(), old, None, change);
+        } else if self.is_stale(&old, prefix.family()) {
+            self.note_stale_gone(announcer, prefix.family());
         }
         self.keep_pre_image(slot);
         self.remove_path(slot, announcer);

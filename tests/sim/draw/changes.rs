@@ -114,7 +114,7 @@ impl Draw {
 }
 
 /// In seeds that have the theme.
-const THEMES: [(Theme, &[Change]); 14] = [
+const THEMES: [(Theme, &[Change]); 15] = [
     (
         Theme::Checks,
         &[
@@ -261,6 +261,10 @@ const THEMES: [(Theme, &[Change]); 14] = [
     (
         Theme::Draining,
         &[|_, _, plan, _| flip(&mut plan.is_draining)],
+    ),
+    (
+        Theme::Helper,
+        &[|_, rng, plan, _| plan.helper_s = *rng.pick(&[0, 2, 3_000, 4_095])],
     ),
 ];
 

@@ -122,6 +122,8 @@ pub struct Oracle {
     options: Options,
     clients: BTreeMap<ClientId, Client>,
     sessions: BTreeMap<ClientId, Session>,
+    /// Router ids of those whose routes outlive their sessions.
+    stale: BTreeMap<ClientId, Ipv4Addr>,
     routes: BTreeMap<(Net, ClientId), Attributes>,
     /// What had a say, and how often.
     tally: RefCell<BTreeMap<&'static str, u64>>,
@@ -192,6 +194,7 @@ impl Oracle {
             options,
             clients: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            stale: BTreeMap::new(),
             routes: BTreeMap::new(),
             tally: RefCell::default(),
         }
@@ -219,6 +222,18 @@ impl Oracle {
     pub fn down(&mut self, id: ClientId) {
         self.sessions.remove(&id);
         self.routes.retain(|(_, announcer), _| *announcer != id);
+    }
+
+    /// What is announced for it is kept of a session that is over (RFC 4724 §4.2).
+    pub fn keep(&mut self, id: ClientId, router_id: Ipv4Addr) {
+        self.stale.insert(id, router_id);
+    }
+
+    fn router_id(&self, id: ClientId) -> Ipv4Addr {
+        match self.sessions.get(&id) {
+            Some(session) => session.router_id,
+            None => self.stale[&id],
+        }
     }
 
     pub fn announce(&mut self, id: ClientId, net: Net, mut heard: Attributes) {
@@ -414,7 +429,7 @@ impl Oracle {
                 });
             }
         }
-        keep_lowest(&mut paths, |path| self.sessions[&path.announcer].router_id);
+        keep_lowest(&mut paths, |path| self.router_id(path.announcer));
         keep_lowest(&mut paths, |path| self.clients[&path.announcer].address);
         assert!(paths.len() <= 1, "addresses differ");
         paths.pop()
