@@ -176,6 +176,8 @@ fn session(client: &ClientConfig) -> Vec<String> {
     });
     let helper_s = Some(client.graceful_restart_helper_s).filter(|own| *own > 0);
     let helper = helper_s.map(|own| format!("graceful_restart_helper_s {own}"));
+    let llgr = (["llgr_ipv4_s", "llgr_ipv6_s"].iter()).zip(client.llgr_max_s);
+    let llgr = llgr.filter(|(_, own)| *own > 0);
     let seconds = seconds.iter().filter(|(_, own, usual)| own != usual);
     let pace = client.min_advertisement;
     let no_extended = (!client.extended_messages).then(|| "no extended_messages".to_owned());
@@ -188,6 +190,7 @@ fn session(client: &ClientConfig) -> Vec<String> {
         .chain(send_hold_time.map(|own| format!("send_hold_time {own} s")))
         .chain(restart)
         .chain(helper)
+        .chain(llgr.map(|(key, own)| format!("{key} {own}")))
         .chain(congestion_control.map(|name| format!("congestion_control {name}")))
         .collect()
 }

@@ -7,9 +7,7 @@ use crate::base::Asn;
 use crate::policy::{ControlScheme, RejectReason};
 use crate::server::exchange::{Client, Exchange, LimitAction};
 use crate::server::query::{ClientStatus, CoreStats, PathRow, ShardStats};
-use crate::wire::{
-    Additions, AttributeSet, GRACEFUL_SHUTDOWN, NextHop, Origin, Variant, VariantFlags, code,
-};
+use crate::wire::{Additions, AttributeSet, NextHop, Origin, Variant, code};
 
 use super::census::Census;
 use super::view::{
@@ -125,19 +123,8 @@ pub fn attributes(
 
 /// All that a path in this variant gets.
 fn additions(scheme: &ControlScheme, variant: Variant) -> Additions {
-    let flags = [
-        (VariantFlags::NO_EXPORT, (65_535, 65_281)),
-        (VariantFlags::NO_ADVERTISE, (65_535, 65_282)),
-        (VariantFlags::BLACKHOLE, (65_535, 666)),
-        (VariantFlags::GRACEFUL_SHUTDOWN, GRACEFUL_SHUTDOWN),
-    ];
     let mut additions = scheme.export_scrub().additions(variant);
-    let flagged = flags
-        .iter()
-        .filter(|(flag, _)| variant.flags.contains(*flag));
-    additions
-        .standard
-        .extend(flagged.map(|(_, community)| *community));
+    additions.standard.extend(variant.flags.communities());
     additions
 }
 

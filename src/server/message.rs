@@ -33,6 +33,13 @@ pub enum ToShard {
         slot: ClientSlot,
         epoch: SessionEpoch,
         stale: FamilySet,
+        /// Those of them that are long-lived at once; so are stale ones of sessions before, which stay.
+        long_lived: FamilySet,
+    },
+    /// Stale paths of these families are long-lived from now on (RFC 9494 §4.2), and die where they say so.
+    LongLived {
+        slot: ClientSlot,
+        families: FamilySet,
     },
     /// Stale paths of these families die. In order with the routes of a session that has begun since.
     StaleOver {
@@ -130,6 +137,8 @@ pub struct ClientUp {
     pub router_id: Ipv4Addr,
     /// Families in which the stale paths of the session before stay until then.
     pub stale: FamilySet,
+    /// It is sent long-lived stale routes (RFC 9494 §4.3).
+    pub takes_stale: bool,
 }
 
 /// Into a session core, from a shard (`shard` says which).

@@ -301,6 +301,8 @@ pub enum PathFate {
     Unsettled,
     /// Too long for the client's messages.
     TooLong,
+    /// It is long-lived stale, and the client did not announce that capability (RFC 9494 §4.3).
+    LongLived,
     /// The client takes no IPv6 next hops for IPv4 prefixes (RFC 8950).
     NextHopForm,
     /// The client did not negotiate the family.
@@ -536,6 +538,15 @@ pub struct Hijack {
     pub set: Arc<AttributeSet>,
 }
 
+/// Routes that outlive their session (RFC 4724 §4.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StaleStatus {
+    /// When that ends, or changes; microseconds since the start of the server.
+    pub until_us: u64,
+    /// They are the last choice already (RFC 9494).
+    pub is_long_lived: bool,
+}
+
 /// One client as its session core sees it. Times are microseconds since the start of the server.
 #[derive(Clone, Debug, Default)]
 pub struct ClientStatus {
@@ -566,8 +577,8 @@ pub struct ClientStatus {
     pub stalled: bool,
     /// Families whose End-of-RIB the client sent.
     pub end_of_rib: FamilySet,
-    /// Until when routes of the session before are kept, by family.
-    pub stale_until_us: [Option<u64>; 2],
+    /// What is kept of the session before, by family.
+    pub stale: [Option<StaleStatus>; 2],
     pub flaps: u32,
     pub treat_as_withdraw_count: u64,
     pub attribute_discard_count: u64,

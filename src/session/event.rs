@@ -106,10 +106,11 @@ impl Negotiated {
             }
             _ => false,
         };
-        match self.peer_restart.filter(|_| is_graceful) {
-            Some(restart) => restart.families.intersection(self.families),
-            None => FamilySet::EMPTY,
-        }
+        let Some(restart) = self.peer_restart.filter(|_| is_graceful) else {
+            return FamilySet::EMPTY;
+        };
+        let long_lived = self.peer_long_lived.unwrap_or_default();
+        (restart.families.union(long_lived.families())).intersection(self.families)
     }
 
     /// The peer says that it restarted: nobody waits for its End-of-RIB (RFC 4724 §3).

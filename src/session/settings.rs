@@ -38,7 +38,7 @@ pub struct SessionSettings {
     /// Helper (RFC 4724 §4.2): how long at most the peer's routes stay when its session ends without a
     /// goodbye, as long as its own Restart Time says; 0: not at all.
     pub graceful_restart_helper_s: u16,
-    /// And how long at most after that as long-lived stale ones (RFC 9494), by [`crate::base::Family::index`].
+    /// How long at most after that, or at once where that is 0, as long-lived stale ones (RFC 9494), by [`crate::base::Family::index`].
     pub llgr_max_s: [u32; 2],
 }
 
@@ -50,13 +50,13 @@ pub struct RoleSettings {
 
 impl SessionSettings {
     /// Whether the peer's routes may outlive its session.
-    pub const fn is_helper(&self) -> bool {
-        self.graceful_restart_helper_s > 0
+    pub fn is_helper(&self) -> bool {
+        self.graceful_restart_helper_s > 0 || self.is_long_lived_helper()
     }
 
     /// Whether any of them may be long-lived.
     pub fn is_long_lived_helper(&self) -> bool {
-        self.is_helper() && self.llgr_max_s != [0; 2]
+        self.llgr_max_s != [0; 2]
     }
 
     /// Whether they differ in what the peer has to be told, or sent everything again for.

@@ -277,6 +277,14 @@ impl GracefulRestart {
 }
 
 impl LongLivedRestart {
+    /// Those with a time.
+    pub fn families(&self) -> FamilySet {
+        let families = Family::ALL.into_iter().zip(self.stale_time_s);
+        families
+            .filter_map(|(family, stale_time_s)| (stale_time_s > 0).then_some(family))
+            .collect()
+    }
+
     fn from_wire(tuples: &[u8]) -> LongLivedRestart {
         let mut restart = LongLivedRestart::default();
         let (tuples, _) = tuples.as_chunks::<7>();
@@ -285,7 +293,9 @@ impl LongLivedRestart {
                 continue;
             };
             let [high, mid, low] = *time;
-            restart.stale_time_s[family.index()] = u32::from_be_bytes([0, high, mid, low]);
+            if let Some(place) = restart.stale_time_s.get_mut(family.index()) {
+                *place = u32::from_be_bytes([0, high, mid, low]);
+            }
             if flags & FORWARDING_STATE != 0 {
                 restart.forwarding = restart.forwarding.with(family);
             }
@@ -295,8 +305,7 @@ impl LongLivedRestart {
 
     fn to_wire(self) -> Vec<u8> {
         let mut value = Vec::new();
-        for family in Family::ALL {
-            let stale_time_s = self.stale_time_s[family.index()];
+        for (family, stale_time_s) in Family::ALL.into_iter().zip(self.stale_time_s) {
             let forwarding = self.forwarding.contains(family);
             if stale_time_s == 0 && !forwarding {
                 continue;

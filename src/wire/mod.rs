@@ -46,7 +46,8 @@ pub use capability::{
     encode_multiprotocol, role,
 };
 pub use community::{
-    Additions, BLACKHOLE, CommunityScrub, GRACEFUL_SHUTDOWN, KeepAll, NO_ADVERTISE, NO_EXPORT,
+    Additions, BLACKHOLE, CommunityScrub, GRACEFUL_SHUTDOWN, KeepAll, LLGR_STALE, NO_ADVERTISE,
+    NO_EXPORT, NO_LLGR,
 };
 pub use encode::{
     EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals,

@@ -62,6 +62,16 @@ pub struct Hello {
     pub has_role: bool,
 }
 
+impl Hello {
+    /// Long-lived stale routes may be sent to it (RFC 9494 §4.3).
+    pub fn takes_stale(&self) -> bool {
+        self.graceful
+            && self
+                .helped
+                .is_some_and(|helped| helped.long_lived.is_some())
+    }
+}
+
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "nearly all messages are UPDATEs")]
 pub enum Message {
@@ -128,6 +138,7 @@ pub fn encode_open(hello: &Hello) -> Vec<u8> {
             time_s: 0,
             families: [false; 2],
             forwarding: [false; 2],
+            long_lived: None,
         });
         let [high, low] = helped.time_s.to_be_bytes();
         let mut value = vec![u8::from(hello.notifications) * 0x40 | high, low];
@@ -136,6 +147,15 @@ pub fn encode_open(hello: &Hello) -> Vec<u8> {
             value.extend([0, family as u8 + 1, 1, forwarding]);
         }
         capability(64, &value);
+        if let Some(long_lived) = helped.long_lived {
+            let mut value = Vec::new();
+            for (family, time_s) in (0..2).zip(long_lived.times_s) {
+                let forwarding = u8::from(long_lived.forwarding[family]) * 0x80;
+                value.extend([0, family as u8 + 1, 1, forwarding]);
+                value.extend(&time_s.to_be_bytes()[1..]);
+            }
+            capability(71, &value);
+        }
     }
     if hello.agreed.v6_next_hops {
         capability(5, &[0, 1, 0, 1, 0, 2]);

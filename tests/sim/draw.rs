@@ -15,7 +15,7 @@ use super::exchange::{
 };
 use super::oracle::{Communities, Lists, Matrix, Med, Net, Outside};
 use super::rng::Rng;
-use super::stale::Helped;
+use super::stale::{Helped, Helper, LongLived};
 
 /// What may be in a seed beside what is in all of them: so that routes still flow, no seed has
 /// everything.
@@ -105,7 +105,7 @@ impl Draw {
             interpret_well_known: rng.percent(20),
             startup_wait: rng.percent(60),
             graceful_restart_s: *rng.pick(&[0, 1, 3, 3]),
-            helper_s: 0,
+            helper: Helper::default(),
             is_close: rng.percent(30),
             fanout: match rng.below(3) {
                 0 => FanoutLimits {
@@ -158,7 +158,7 @@ impl Draw {
             plan.blackhole_add_no_export = rng.percent(60);
         }
         if self.has(Theme::Helper) {
-            plan.helper_s = *rng.pick(&[0, 2, 3_000, 4_095]);
+            plan.helper = self.helper(rng);
         }
         plan.is_waiting = rng.percent(25);
         for number in 0..plan.members.len() {
@@ -207,6 +207,13 @@ impl Draw {
 }
 
 impl Draw {
+    fn helper(&self, rng: &mut Rng) -> Helper {
+        Helper {
+            time_s: *rng.pick(&[0, 2, 3_000, 4_095]),
+            llgr_s: *rng.pick(&[[0; 2], [2; 2], [60_000; 2], [16_777_215, 0], [2, 60_000]]),
+        }
+    }
+
     fn helped(&self, rng: &mut Rng, member: &mut Member) {
         if member.hello.graceful && rng.percent(80) {
             let families = *rng.pick(&[[true; 2], [true; 2], [true, false], [false, true]]);
@@ -214,6 +221,10 @@ impl Draw {
                 time_s: *rng.pick(&[0, 1, 3, 3_000, 4_000]),
                 families,
                 forwarding: *rng.pick(&[families, families, [false, true], [false; 2]]),
+                long_lived: rng.percent(70).then(|| LongLived {
+                    times_s: [0, 1].map(|_| *rng.pick(&[0, 2, 70_000, 16_000_000])),
+                    forwarding: *rng.pick(&[[true; 2], [true; 2], [false, true], [false; 2]]),
+                }),
             });
         }
     }

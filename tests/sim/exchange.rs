@@ -22,6 +22,7 @@ use super::oracle::{
     self, Blackhole, Communities, Lists, Med, Net, Options, Oracle, Range, Session, Table,
 };
 use super::speaker::State;
+use super::stale::Helper;
 use super::tally::Tally;
 use super::world::World;
 
@@ -41,8 +42,8 @@ pub struct Plan {
     pub interpret_well_known: bool,
     pub startup_wait: bool,
     pub graceful_restart_s: u16,
-    /// The server is a helper of its clients, for so long at most.
-    pub helper_s: u16,
+    /// The server is a helper of its clients.
+    pub helper: Helper,
     pub fanout: FanoutLimits,
     /// Paths are much alike: MED and identifiers decide.
     pub is_close: bool,
@@ -75,6 +76,9 @@ pub enum VrpNews {
     /// The difference from a generation that is no more.
     Outdated,
 }
+
+/// By family: nothing is kept, or it is and may be long-lived.
+pub type Kept = [Option<bool>; 2];
 
 pub fn prefix_of(net: &Net) -> Prefix {
     match net.0 {
@@ -226,13 +230,14 @@ impl Plan {
         client.map(|client| client.slot.0)
     }
 
-    /// Of which families the server keeps stale routes, by client; only of those who left some.
-    pub fn stale(&self, world: &mut World) -> Result<BTreeMap<usize, [bool; 2]>, String> {
+    /// Of which families the server keeps stale routes, by client, and whether they are long-lived; only of
+    /// those who left some.
+    pub fn stale(&self, world: &mut World) -> Result<BTreeMap<usize, Kept>, String> {
         let mut stale = BTreeMap::new();
         for core in 0..usize::from(self.cores) {
             for status in world.core_stats(core).clients {
-                let kept = status.stale_until_us.map(|until| until.is_some());
-                if kept == [false; 2] {
+                let kept = status.stale.map(|own| own.map(|own| own.is_long_lived));
+                if kept == [None; 2] {
                     continue;
                 }
                 let client = world.exchange.client(status.slot).ok_or("it is there")?;
@@ -240,8 +245,12 @@ impl Plan {
                 let index = self.members.iter().position(is_it).ok_or("it is there")?;
                 let left = world.clients[index].speaker.left.as_ref();
                 let is_right = left.is_some_and(|left| {
-                    (0..2).all(|family| left.families[family] || !kept[family])
-                        && !left.is_over(world.now)
+                    (0..2).all(|family| {
+                        let is_kept = left.families[family];
+                        kept[family].is_none_or(|is_long_lived| {
+                            is_kept && !left.is_over(world.now, family, is_long_lived)
+                        })
+                    })
                 });
                 if !is_right {
                     return Err(format!("client {index}: {kept:?} is kept of {left:?}"));
@@ -252,7 +261,7 @@ impl Plan {
         Ok(stale)
     }
 
-    fn oracle(&self, world: &World, stale: &BTreeMap<usize, [bool; 2]>) -> Oracle {
+    fn oracle(&self, world: &World, stale: &BTreeMap<usize, Kept>) -> Oracle {
         let mut oracle = Oracle::new(self.options());
         for (index, member) in self.members.iter().enumerate() {
             let Some(slot) = self.slot_of(index, world) else {
@@ -263,8 +272,8 @@ impl Plan {
             if let (Some(kept), Some(left)) = (stale.get(&index), &speaker.left) {
                 oracle.keep(slot, speaker.hello.router_id);
                 for (net, attributes) in &left.routes {
-                    if kept[family_of(net)] {
-                        oracle.announce(slot, *net, attributes.clone());
+                    if let Some(is_long_lived) = kept[family_of(net)] {
+                        oracle.keep_route(slot, *net, attributes.clone(), is_long_lived);
                     }
                 }
             }
@@ -277,6 +286,7 @@ impl Plan {
                     extended: agreed.extended_in,
                     four_octet: agreed.four_octet,
                     v6_next_hops: agreed.v6_next_hops,
+                    takes_stale: speaker.hello.takes_stale(),
                 };
                 oracle.up(slot, session);
                 for (net, attributes) in &speaker.announced {

@@ -128,6 +128,9 @@ fn tables_are_the_same_to_the_octet_for_every_number_of_cores() {
                 .filter_map(|own| own.hello.helped.as_mut())
             {
                 helped.time_s = helped.time_s.min(2);
+                if let Some(long_lived) = &mut helped.long_lived {
+                    long_lived.times_s = long_lived.times_s.map(|time_s| time_s.min(2));
+                }
             }
         };
         let dump = |(cores, shards)| {

@@ -160,17 +160,17 @@ impl Scenario {
             42..55 => self.withdraw(client),
             55..58 => self.announce_amiss(client),
             58..63 => {
-                self.world.cut(client, self.plan.helper_s);
+                self.world.cut(client, self.plan.helper);
                 self.stir();
             }
             63 => {
-                self.world.come_anew(client, self.plan.helper_s);
+                self.world.come_anew(client, self.plan.helper);
                 self.stir();
             }
             64..66 => {
                 let now = self.world.now;
                 let speaker = &mut self.world.clients[client].speaker;
-                speaker.cease(now, self.plan.helper_s);
+                speaker.cease(now, self.plan.helper);
             }
             66..70 => self.switch(client),
             70..74 => {
@@ -295,9 +295,8 @@ impl Scenario {
     /// A client goes, or is back.
     fn switch(&mut self, client: usize) {
         let is_on = !self.world.clients[client].is_on;
-        self.world.clients[client].is_on = is_on;
-        if !is_on {
-            self.world.cut(client, self.plan.helper_s);
+        if is_on || self.world.cut(client, self.plan.helper) {
+            self.world.clients[client].is_on = is_on;
         }
     }
 

@@ -9,7 +9,7 @@ use super::codec::{self, Agreed, Hello, Message, Style, Update};
 use super::oracle::{Attributes, Net, Table};
 use super::restarts::Restarts;
 use super::rng::Rng;
-use super::stale::Left;
+use super::stale::{Helper, Left};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
@@ -89,24 +89,35 @@ impl Speaker {
         self.outbox.extend(codec::encode_open(&self.hello));
     }
 
+    /// Whether the server has a session may hang on luck, and with it what it keeps.
+    pub fn is_in_between(&self) -> bool {
+        self.state == State::OpenConfirm && self.hello.helped.is_some()
+    }
+
     /// The session is about to end so that a helper keeps its routes for so long at most.
-    pub fn leave(&mut self, now: Time, helper_s: u16) {
+    pub fn leave(&mut self, now: Time, helper: Helper) {
         let Some(helped) = self.hello.helped.filter(|_| self.hello.graceful) else {
             return;
         };
-        // In OpenConfirm the server has a session, without any routes.
-        let routes = match self.state {
-            State::Established => self.announced.clone(),
-            State::OpenConfirm => BTreeMap::new(),
-            State::Idle | State::OpenSent => return,
-        };
+        if self.state != State::Established {
+            return;
+        }
+        let routes = self.announced.clone();
         let agreed = &self.agreed;
-        let families = [0, 1].map(|family| helped.families[family] && agreed.families[family]);
+        let long_lived = helped.long_lived.map_or([0; 2], |said| said.times_s);
+        let long_lived = [0, 1].map(|family| long_lived[family].min(helper.llgr_s[family]));
+        let seconds = helped.time_s.min(helper.time_s);
+        let families = [0, 1].map(|family| {
+            let is_kept = seconds > 0 && helped.families[family] || long_lived[family] > 0;
+            is_kept && agreed.families[family]
+        });
         let is_left = |net: &Net, attributes: &mut Attributes| {
             families[codec::family_of(net)] && agreed.can_carry(net, attributes)
         };
-        let seconds = helped.time_s.min(helper_s);
-        self.left = (seconds > 0 && families != [false; 2]).then(|| Left {
+        let until = now + Duration::from_secs(seconds.into());
+        // What is long-lived of a session before lives on no longer for it.
+        let before = self.left.as_ref().map(|left| left.at_last);
+        self.left = (families != [false; 2]).then(|| Left {
             routes: routes
                 .into_iter()
                 .filter_map(|(net, mut attributes)| {
@@ -114,13 +125,20 @@ impl Speaker {
                 })
                 .collect(),
             families,
-            until: now + Duration::from_secs(seconds.into()),
+            until,
+            at_last: [0, 1].map(|family| {
+                let at_last = until + Duration::from_secs(long_lived[family].into());
+                before.map_or(at_last, |before| before[family].max(at_last))
+            }),
         });
     }
 
     /// The server ended the connection: perhaps its routes are kept (RFC 4724 §4.2).
     pub fn handle_ended(&mut self, now: Time) {
-        let (is_asked, keeps) = (self.is_asked_to_keep(), self.keeps_routes());
+        // A NOTIFICATION where that ends everything was for something else.
+        let is_told = self.restarts.last_word.is_none() || self.both_keep_after_notifications();
+        let is_asked = self.is_asked_to_keep() && is_told;
+        let keeps = self.keeps_routes();
         let (agreed, table) = (self.agreed, std::mem::take(&mut self.table));
         let was_up = self.state == State::Established;
         let kept = self.restarts.kept.clone();
@@ -499,13 +517,13 @@ impl Speaker {
     }
 
     /// Ends the session properly.
-    pub fn cease(&mut self, now: Time, helper_s: u16) {
-        if self.state != State::Idle {
+    pub fn cease(&mut self, now: Time, helper: Helper) {
+        if self.state != State::Idle && !self.is_in_between() {
             let is_soft = self.hello.notifications && self.agreed.restart.notifications;
             match self.state {
-                _ if is_soft => self.leave(now, helper_s),
-                State::OpenConfirm | State::Established => self.left = None,
-                State::Idle | State::OpenSent => {}
+                State::Established if is_soft => self.leave(now, helper),
+                State::Established => self.left = None,
+                _ => {}
             }
             self.outbox.extend(codec::encode_cease(4));
             self.is_closing = true;

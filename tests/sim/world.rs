@@ -21,6 +21,7 @@ use self::mirror::Mirror;
 use self::tap::Tap;
 use super::rng::Rng;
 use super::speaker::{Speaker, State};
+use super::stale::Helper;
 
 pub struct World {
     pub now: Time,
@@ -216,11 +217,14 @@ impl World {
         }
     }
 
-    /// The client drops its connection without a word.
-    pub fn cut(&mut self, client: usize, helper_s: u16) {
+    /// The client drops its connection without a word. False: not now.
+    pub fn cut(&mut self, client: usize, helper: Helper) -> bool {
         let host = &mut self.clients[client];
+        if host.speaker.is_in_between() {
+            return false;
+        }
         if let Some(conn) = host.conn.as_mut().filter(|conn| !conn.client_done) {
-            host.speaker.leave(self.now, helper_s);
+            host.speaker.leave(self.now, helper);
             conn.client_done = true;
             if host.speaker.left.is_some() {
                 // What a helper has to keep is known only where nothing is lost.
@@ -232,6 +236,7 @@ impl World {
         }
         self.clients[client].speaker.handle_closed();
         self.pause(client);
+        true
     }
 
     fn pause(&mut self, client: usize) {

@@ -70,6 +70,9 @@ pub(super) struct Up {
     pub has_warned: [bool; 2],
     /// Families whose End-of-RIB the client sent.
     pub end_of_rib: FamilySet,
+    /// Families whose long-lived stale routes were dropped before it had said everything: nothing that
+    /// it has said is kept, either (RFC 9494 §4.2).
+    pub spent: FamilySet,
     /// It does not read: what it should get is noted in `dirty`.
     pub is_stalled: bool,
     pub dirty: DirtyRecord,
@@ -204,6 +207,7 @@ impl Up {
             blocks: Default::default(),
             has_warned: [false; 2],
             end_of_rib: FamilySet::EMPTY,
+            spent: FamilySet::EMPTY,
             is_stalled: false,
             dirty: DirtyRecord::default(),
             is_lost: false,

@@ -22,19 +22,33 @@ pub(super) struct Stale {
     /// What shards have yet to say of its UPDATEs may still pass a limit.
     counts: Counts,
     /// By family; `None`: nothing is kept.
-    until: [Option<Time>; 2],
+    kept: [Option<Kept>; 2],
+}
+
+/// How long a family's routes are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Kept {
+    pub until: Time,
+    /// Long-lived stale already (RFC 9494).
+    pub is_long_lived: bool,
+    /// And then so long as such.
+    long_lived_s: u32,
 }
 
 impl Stale {
     pub fn families(&self) -> FamilySet {
-        let families = Family::ALL.into_iter();
-        families
-            .filter(|family| self.until[family.index()].is_some())
-            .collect()
+        self.those(|_| true)
     }
 
-    pub fn until(&self) -> [Option<Time>; 2] {
-        self.until
+    pub fn kept(&self) -> [Option<Kept>; 2] {
+        self.kept
+    }
+
+    fn those(&self, is_meant: impl Fn(&Kept) -> bool) -> FamilySet {
+        let families = Family::ALL.into_iter();
+        families
+            .filter(|family| self.kept[family.index()].as_ref().is_some_and(&is_meant))
+            .collect()
     }
 }
 
@@ -52,29 +66,68 @@ fn sifted(client: &Client) -> FamilySet {
 }
 
 impl ClientState {
-    /// Keeps what may be kept of a session that ends; says of which families.
-    pub fn begin_stale(&mut self, now: Time, up: Up, reason: &DownReason) -> FamilySet {
-        let negotiated = &up.session.negotiated;
-        let settings = self.session.settings();
-        let restart_time_s = negotiated.peer_restart.map_or(0, |own| own.restart_time_s);
-        let kept_s = restart_time_s.min(settings.graceful_restart_helper_s);
+    /// Keeps what may be kept of a session that ends; says of which families, and of which as long-lived.
+    pub fn begin_stale(&mut self, now: Time, up: Up, reason: &DownReason) -> [FamilySet; 2] {
+        let before = self.stale.take();
         let limits = &self.client.limits;
-        let is_over_limit = up
-            .counts
-            .breach(limits)
-            .is_some_and(|breach| breach.closes(limits));
-        let may = kept_s > 0 && self.client.may_be_up() && !is_over_limit;
-        let families = match may {
-            true => negotiated.outlives(reason).difference(sifted(&self.client)),
+        let is_over_limit = (up.counts.breach(limits)).is_some_and(|breach| breach.closes(limits));
+        let families = match self.client.may_be_up() && !is_over_limit {
+            true => (up.session.negotiated.outlives(reason))
+                .difference(sifted(&self.client))
+                .difference(up.spent.difference(up.end_of_rib)),
             false => FamilySet::EMPTY,
         };
-        let until = now + Duration::from_secs(kept_s.into());
-        self.stale = (!families.is_empty()).then(|| Stale {
+        let kept = Family::ALL.map(|family| {
+            let before = before
+                .as_ref()
+                .and_then(|before| before.kept[family.index()]);
+            let negotiated = &up.session.negotiated;
+            let kept = families
+                .contains(family)
+                .then(|| self.kept(now, negotiated, family))?;
+            // RFC 9494 §4.2: that time goes on until the client is back with everything. What came since
+            // shares it.
+            kept.map(|kept| before.filter(|before| before.is_long_lived).unwrap_or(kept))
+        });
+        let stale = Stale {
             epoch: self.epoch,
             counts: up.counts,
-            until: Family::ALL.map(|family| families.contains(family).then_some(until)),
-        });
-        families
+            kept,
+        };
+        let told = [
+            stale.those(|kept| !kept.is_long_lived),
+            stale.those(|kept| kept.is_long_lived),
+        ];
+        self.stale = (!stale.families().is_empty()).then_some(stale);
+        told
+    }
+
+    /// How long a family is kept of a session that has just ended.
+    fn kept(&self, now: Time, negotiated: &Negotiated, family: Family) -> Option<Kept> {
+        let settings = self.session.settings();
+        let restart = negotiated.peer_restart.unwrap_or_default();
+        let restart_s = match restart.families.contains(family) {
+            true => restart
+                .restart_time_s
+                .min(settings.graceful_restart_helper_s),
+            false => 0,
+        };
+        let long_lived = negotiated.peer_long_lived.unwrap_or_default();
+        let long_lived_s =
+            long_lived.stale_time_s[family.index()].min(settings.llgr_max_s[family.index()]);
+        let kept = match restart_s {
+            0 => Kept {
+                until: now + Duration::from_secs(long_lived_s.into()),
+                is_long_lived: true,
+                long_lived_s: 0,
+            },
+            _ => Kept {
+                until: now + Duration::from_secs(restart_s.into()),
+                is_long_lived: false,
+                long_lived_s,
+            },
+        };
+        (restart_s > 0 || long_lived_s > 0).then_some(kept)
     }
 
     /// The client is back: what stays until it has announced it again.
@@ -82,12 +135,26 @@ impl ClientState {
         let Some(stale) = &mut self.stale else {
             return FamilySet::EMPTY;
         };
-        let forwarding = negotiated.peer_restart.unwrap_or_default().forwarding;
-        let stays = (stale.families())
-            .intersection(forwarding)
-            .intersection(negotiated.families);
-        let until = now + RETURNED_MAX;
-        stale.until = Family::ALL.map(|family| stays.contains(family).then_some(until));
+        let plain = negotiated.peer_restart.unwrap_or_default().forwarding;
+        let long_lived = negotiated.peer_long_lived.unwrap_or_default().forwarding;
+        for family in Family::ALL {
+            let kept = &mut stale.kept[family.index()];
+            let stays = |kept: &mut Kept| {
+                let forwarding = if kept.is_long_lived {
+                    long_lived
+                } else {
+                    plain
+                };
+                forwarding
+                    .intersection(negotiated.families)
+                    .contains(family)
+            };
+            *kept = kept.take_if(stays);
+            if let Some(kept) = kept.as_mut().filter(|kept| !kept.is_long_lived) {
+                (kept.until, kept.long_lived_s) = (now + RETURNED_MAX, 0);
+            }
+        }
+        let stays = stale.families();
         if stays.is_empty() {
             self.stale = None;
         }
@@ -109,7 +176,7 @@ impl SessionCore {
             return;
         }
         for family in families.iter() {
-            stale.until[family.index()] = None;
+            stale.kept[family.index()] = None;
         }
         if stale.families().is_empty() {
             state.stale = None;
@@ -126,7 +193,7 @@ impl SessionCore {
             .get(slot)
             .and_then(|state| state.stale.as_ref());
         if let Some(stale) = stale {
-            let first = stale.until.into_iter().flatten().min();
+            let first = stale.kept.iter().flatten().map(|kept| kept.until).min();
             self.stale_due = earliest(self.stale_due, first);
         }
     }
@@ -138,30 +205,62 @@ impl SessionCore {
         }
         self.stale_due = None;
         for slot in self.clients.slots() {
-            let Some(state) = self.clients.get_mut(slot) else {
-                continue;
-            };
-            let Some(stale) = &state.stale else { continue };
-            let is_over =
-                |family: &Family| stale.until[family.index()].is_some_and(|until| until <= now);
-            let over: FamilySet = Family::ALL.into_iter().filter(is_over).collect();
+            let stale = self
+                .clients
+                .get(slot)
+                .and_then(|state| state.stale.as_ref());
+            let Some(stale) = stale else { continue };
+            let lives_on = |kept: &Kept| !kept.is_long_lived && kept.long_lived_s > 0;
+            let later = stale.those(|kept| kept.until <= now && lives_on(kept));
+            let over = stale.those(|kept| kept.until <= now && !lives_on(kept));
+            let spent = stale.those(|kept| kept.until <= now && kept.is_long_lived);
+            if !later.is_empty() {
+                self.begin_long_lived(now, slot, later);
+            }
             if !over.is_empty() {
-                let is_up = state.up.is_some();
-                if let Some(left_out) = state.history.lines.take(now) {
-                    let client = state.name();
-                    match is_up {
-                        true => {
-                            tracing::warn!(client, left_out, families = ?over, "sent no End-of-RIB; stale routes that did not come again are dropped")
-                        }
-                        false => {
-                            tracing::warn!(client, left_out, families = ?over, "did not come back in time; its stale routes are dropped")
-                        }
-                    }
+                if let Some(up) = self.clients.up_mut(slot) {
+                    up.spent = up.spent.union(spent);
                 }
+                self.say_of_stale(
+                    now,
+                    slot,
+                    "stale routes that did not come again are dropped",
+                    over,
+                );
                 self.end_stale(slot, over);
             }
             self.note_stale_due(slot);
         }
+    }
+
+    fn say_of_stale(&mut self, now: Time, slot: ClientSlot, what: &str, families: FamilySet) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        if let Some(left_out) = state.history.lines.take(now) {
+            let (client, asn) = (state.name(), state.client.asn.0);
+            tracing::warn!(client, asn, left_out, ?families, "{what}");
+        }
+    }
+
+    fn begin_long_lived(&mut self, now: Time, slot: ClientSlot, families: FamilySet) {
+        let what = "the client is not back: its routes are the last choice from now on (RFC 9494)";
+        self.say_of_stale(now, slot, what, families);
+        let state = self.clients.get_mut(slot);
+        let Some(stale) = state.and_then(|state| state.stale.as_mut()) else {
+            return;
+        };
+        for family in families.iter() {
+            if let Some(kept) = &mut stale.kept[family.index()] {
+                *kept = Kept {
+                    until: now + Duration::from_secs(kept.long_lived_s.into()),
+                    is_long_lived: true,
+                    long_lived_s: 0,
+                };
+            }
+        }
+        self.links
+            .push_all(|| ToShard::LongLived { slot, families });
     }
 
     /// What a reload does to stale routes: they go where the session would have ended, where nothing is to

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::{Asn, ClientSlot, FamilySet, SessionEpoch, Time};
+use crate::base::{Asn, ClientSlot, SessionEpoch, Time};
 use crate::server::exchange::Client;
 use crate::server::message::{ClientUp, ToShard};
 use crate::server::query::{SessionUp, TappedWhat};
@@ -233,6 +233,7 @@ impl SessionCore {
             class,
             router_id: negotiated.peer_router_id,
             stale: state.return_stale(now, &negotiated),
+            takes_stale: negotiated.peer_long_lived.is_some(),
         };
         self.links.push_all(|| ToShard::ClientUp(up.clone()));
         self.output.classes.insert(slot, class);
@@ -257,8 +258,8 @@ impl SessionCore {
             .note(now, slot, || TappedWhat::Down(reason.clone()));
         state.history.flaps += 1;
         let (epoch, conn) = (state.epoch, up.conn);
-        let stale = match self.is_shutting_down {
-            true => FamilySet::EMPTY,
+        let [stale, long_lived] = match self.is_shutting_down {
+            true => Default::default(),
             false => state.begin_stale(now, up, reason),
         };
         if let Some(connection) = self.connections.get_mut(conn) {
@@ -270,8 +271,12 @@ impl SessionCore {
         self.slow.forget(slot);
         self.reclaims.forget(slot);
         if !self.is_restarting {
-            self.links
-                .push_all(|| ToShard::ClientDown { slot, epoch, stale });
+            self.links.push_all(|| ToShard::ClientDown {
+                slot,
+                epoch,
+                stale,
+                long_lived,
+            });
         }
         self.note_stale_due(slot);
     }

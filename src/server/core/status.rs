@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{ClientSlot, FamilySet};
-use crate::server::query::{ClientStatus, CoreStats, SessionUp};
+use crate::server::query::{ClientStatus, CoreStats, SessionUp, StaleStatus};
 
 use super::SessionCore;
 use super::clients::{ClientState, Up};
@@ -77,9 +77,14 @@ impl SessionCore {
             dirty_prefixes: up.map_or(0, |up| up.dirty.count() as u64),
             stalled: up.is_some_and(|up| up.is_stalled),
             end_of_rib: up.map(|up| up.end_of_rib).unwrap_or_default(),
-            stale_until_us: (state.stale.as_ref())
-                .map_or([None; 2], Stale::until)
-                .map(|until| until.map(|until| until.as_micros())),
+            stale: (state.stale.as_ref())
+                .map_or([None; 2], Stale::kept)
+                .map(|kept| {
+                    kept.map(|kept| StaleStatus {
+                        until_us: kept.until.as_micros(),
+                        is_long_lived: kept.is_long_lived,
+                    })
+                }),
             flaps: state.history.flaps,
             treat_as_withdraw_count: state.history.treat_as_withdraw_count,
             attribute_discard_count: state.history.attribute_discard_count,

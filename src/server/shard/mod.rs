@@ -178,9 +178,13 @@ impl Shard {
         match message {
             ToShard::Routes(batch) => self.handle_routes(batch),
             ToShard::ClientUp(up) => self.handle_client_up(up),
-            ToShard::ClientDown { slot, epoch, stale } => {
-                self.handle_client_down(slot, epoch.0, stale);
-            }
+            ToShard::ClientDown {
+                slot,
+                epoch,
+                stale,
+                long_lived,
+            } => self.handle_client_down(slot, epoch.0, [stale, long_lived]),
+            ToShard::LongLived { slot, families } => self.make_long_lived(slot, families),
             ToShard::StaleOver { slot, families } => self.drop_stale(slot, families),
             ToShard::Refresh(mark) => self.handle_refresh_mark(&mark),
             ToShard::Walk {
@@ -298,6 +302,7 @@ impl Shard {
             up.stale
         };
         self.drop_stale(slot, FamilySet::ALL.difference(stays));
+        self.drop_stale_before(slot, up.epoch.0);
         if is_another || wraps {
             // Path lists, those of pre-images too, are sorted by router id: the old session's paths
             // go before it changes. They go now and then anyway, as few epochs are told apart.
@@ -306,7 +311,7 @@ impl Shard {
         }
         self.orders[slot.index()].router_id = up.router_id;
         self.remove_receiver(slot);
-        self.capacities.insert(slot, up.class);
+        self.capacities.insert(slot, up.class, up.takes_stale);
         let announcer = &mut self.announcers[slot.index()];
         announcer.epoch = up.epoch.0;
         announcer.phases = Default::default();
@@ -316,7 +321,7 @@ impl Shard {
         announcer.up = Some(up);
     }
 
-    fn handle_client_down(&mut self, slot: ClientSlot, epoch: u32, stale: FamilySet) {
+    fn handle_client_down(&mut self, slot: ClientSlot, epoch: u32, stale: [FamilySet; 2]) {
         let Some(announcer) = self.announcers.get_mut(slot.index()) else {
             return;
         };

@@ -242,13 +242,18 @@ impl Shard {
                 self.eligibilities.eligibility(path.eligibility).class,
             )
         };
+        let Some(class) = self.class_if_stale(path, set, family, class) else {
+            self.recount(path, family, None);
+            self.sets.release(set);
+            return None;
+        };
         self.recount(path, family, Some(class.verdict()));
         let class = self.blocked_or(path.announcer, &prefix, class);
         Some(Path {
             set,
             verdict: class.verdict(),
             eligibility: self.intern_eligibility(path.announcer, set, class),
-            rank: Rank::of(self.sets.set(set).facts()),
+            rank: Rank::of(self.sets.set(set).facts(), class.is_long_lived()),
             ..*path
         })
     }
@@ -318,7 +323,7 @@ impl Shard {
                 (before, after) => before.is_none() && after.is_some(),
             };
             if !is_same {
-                self.handle_client_down(slot, self.announcers[index].epoch, FamilySet::EMPTY);
+                self.handle_client_down(slot, self.announcers[index].epoch, Default::default());
                 self.drop_stale(slot, FamilySet::ALL);
             }
         }

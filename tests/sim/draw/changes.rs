@@ -264,7 +264,7 @@ const THEMES: [(Theme, &[Change]); 15] = [
     ),
     (
         Theme::Helper,
-        &[|_, rng, plan, _| plan.helper_s = *rng.pick(&[0, 2, 3_000, 4_095])],
+        &[|draw, rng, plan, _| plan.helper = draw.helper(rng)],
     ),
 ];
 

@@ -217,9 +217,10 @@ fn random_community(rng: &mut Rng, plan: &Plan, attributes: &mut Attributes) {
             .push((rs, rng.between(101, 103) as u32, peer)),
         10 => attributes.large.push((rs, rng.between(101, 103) as u32, 0)),
         11 => attributes.large.push((rs, 77, peer)),
-        12 => attributes
-            .communities
-            .push((65_535, *rng.pick(&[0, 666, 65_281, 65_282, 65_283]))),
+        12 => attributes.communities.push((
+            65_535,
+            *rng.pick(&[0, 6, 6, 7, 666, 65_281, 65_282, 65_283]),
+        )),
         13 => attributes
             .communities
             .push((3_356, rng.between(1, 3) as u16)),

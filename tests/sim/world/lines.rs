@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use super::{Conn, World};
 use crate::speaker::State;
+use crate::stale::Helper;
 
 impl World {
     pub(super) fn step_client(&mut self, index: usize) -> Result<bool, String> {
@@ -69,7 +70,7 @@ impl World {
     }
 
     /// The client's machine restarts so fast that it connects before the server has heard of it.
-    pub fn come_anew(&mut self, index: usize, helper_s: u16) {
+    pub fn come_anew(&mut self, index: usize, helper: Helper) {
         let now = self.now;
         let host = &mut self.clients[index];
         let is_up = host.speaker.state == State::Established && host.speaker.hello.helped.is_some();
@@ -81,7 +82,7 @@ impl World {
         };
         let mut octets: Vec<u8> = old.to_server.into();
         octets.extend(host.speaker.outbox.drain(..));
-        host.speaker.leave(now, helper_s);
+        host.speaker.leave(now, helper);
         host.speaker.handle_closed();
         host.retry_at = now;
         self.cores[old.core]
