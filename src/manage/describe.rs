@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::base::Asn;
+use crate::base::{Asn, Family};
 use crate::policy::{ControlScheme, RejectReason};
 use crate::server::exchange::{Client, Exchange, LimitAction};
 use crate::server::query::{ClientStatus, CoreStats, PathRow, ShardStats};
@@ -12,7 +12,7 @@ use crate::wire::{Additions, AttributeSet, NextHop, Origin, Variant, code};
 use super::census::Census;
 use super::view::{
     AttributesView, ByFamily, ClientView, CoreView, OtherAttributeView, PathView, RejectView,
-    RejectedView, ShardView, ThreadView, families,
+    RejectedView, ShardView, StaleView, ThreadView, families,
 };
 
 /// Whether a path is shown as it was heard or as it goes out.
@@ -45,6 +45,8 @@ pub fn path(exchange: &Exchange, row: &PathRow, side: Side) -> PathView {
         irr_prefix: class.irr_prefix().name().to_owned(),
         irr_origin: class.irr_origin().name().to_owned(),
         blackhole: class.is_blackhole(),
+        stale: row.is_stale,
+        long_lived: class.is_long_lived(),
         path_id: row.path_id.map(|id| id.0),
         prepend: row.variant.prepend,
         advertised_to: row.advertised_to,
@@ -243,11 +245,26 @@ pub fn client(
         queue_octets: status.queue_octets,
         dirty_prefixes: status.dirty_prefixes,
         end_of_rib: families(status.end_of_rib),
+        stale: stale(status, census, now_us),
         flaps: status.flaps,
         treat_as_withdraw_count: status.treat_as_withdraw_count,
         attribute_discard_count: status.attribute_discard_count,
         last_error: status.last_error.clone(),
     }
+}
+
+fn stale(status: &ClientStatus, census: &Census, now_us: u64) -> Vec<StaleView> {
+    let prefixes = census.stale(status.slot);
+    let view = |family: Family| {
+        let kept = status.stale[family.index()]?;
+        Some(StaleView {
+            family,
+            prefixes: prefixes[family.index()],
+            long_lived: kept.is_long_lived,
+            for_s: kept.until_us.saturating_sub(now_us) / 1_000_000,
+        })
+    };
+    Family::ALL.into_iter().filter_map(view).collect()
 }
 
 /// How many acceptable prefixes "block" or "reject" keeps back, by family.

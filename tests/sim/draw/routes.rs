@@ -80,6 +80,9 @@ impl Draw {
             let last = *rng.pick(&[7, member.asn]);
             attributes.extended.push(extended(3, SERVER_ASN, last));
         }
+        if self.has(Theme::Helper) && rng.percent(30) {
+            attributes.communities.push((65_535, *rng.pick(&[6, 7])));
+        }
         self.other_attributes(rng, member, &mut attributes);
         tidy(&mut attributes);
         attributes
