@@ -23,6 +23,7 @@ use super::birdseye;
 use super::birdwatcher;
 use super::census::{Census, within};
 use super::data_path::Unavailable;
+pub(super) use super::data_path::wrong_answer;
 use super::describe::{self, Side};
 use super::events;
 use super::fates;
@@ -375,13 +376,6 @@ fn covering(address: IpAddr) -> Vec<Prefix> {
             .map(|len| Prefix::v6(address, len))
             .collect(),
     }
-}
-
-pub(super) fn wrong_answer(reply: &ShardReply) -> ApiError {
-    tracing::error!(?reply, "a shard gave an answer to another question");
-    ApiError::Unavailable(Unavailable(
-        "a shard gave an answer to another question".to_owned(),
-    ))
 }
 
 #[derive(Deserialize)]

@@ -15,9 +15,9 @@ use crate::server::query::{Found, PathRow, ShardQuery, ShardReply, Which};
 use crate::server::search::{CommunityMatch, PrefixMatch, RouteFilter, VerdictMatch};
 
 use super::census::within;
-use super::data_path::Unavailable;
+use super::data_path::{Unavailable, wrong_answer};
 use super::describe::{self, Side};
-use super::http::{ApiError, Asked, Reply, Shared, wrong_answer};
+use super::http::{ApiError, Asked, Reply, Shared};
 use super::named::named;
 use super::plane::Plane;
 use super::view::{RoutesView, SearchView};

@@ -12,7 +12,7 @@ use crate::base::{
 };
 use crate::config::CollectorConfig;
 use crate::manage::census::{Census, within};
-use crate::manage::data_path::Unavailable;
+use crate::manage::data_path::{Unavailable, wrong_answer};
 use crate::manage::follow::{News, Subscription, Wants};
 use crate::manage::mrt::Calendar;
 use crate::manage::plane::{Current, Plane};
@@ -191,8 +191,9 @@ impl<'p> Feed<'p> {
         out: &mut Vec<u8>,
     ) -> Result<(), Unavailable> {
         let answer = self.plane.data().core_command(core, CoreCommand::Sessions);
-        let CoreReply::Sessions(sessions) = within(answer).await? else {
-            return Err(Unavailable(format!("core-{core} gave a wrong answer")));
+        let sessions = match within(answer).await? {
+            CoreReply::Sessions(sessions) => sessions,
+            other => return Err(wrong_answer(&other)),
         };
         for (slot, up) in sessions {
             let since = self.calendar.at(up.since);
@@ -372,7 +373,7 @@ impl<'p> Feed<'p> {
                 }
                 Ok(next)
             }
-            _ => Err(Unavailable(format!("shard-{shard} gave a wrong answer"))),
+            other => Err(wrong_answer(&other)),
         }
     }
 

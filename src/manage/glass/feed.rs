@@ -11,7 +11,7 @@ use crate::server::exchange::Exchange;
 use crate::server::query::{PathRow, ShardQuery, ShardReply, Which};
 
 use super::super::census::within;
-use super::super::data_path::Unavailable;
+use super::super::data_path::{Unavailable, wrong_answer};
 use super::super::plane::Plane;
 use super::{Moment, Scope, Session};
 
@@ -120,10 +120,9 @@ impl Feed {
         };
         let asked_at = self.plane.data().now();
         let answer = self.plane.data().shard_query(ShardId(self.shard), question);
-        let ShardReply::Routes { mut rows, next } = within(answer).await? else {
-            return Err(Unavailable(
-                "a shard gave an answer to another question".to_owned(),
-            ));
+        let (mut rows, next) = match within(answer).await? {
+            ShardReply::Routes { rows, next } => (rows, next),
+            other => return Err(wrong_answer(&other)),
         };
         let took = self.plane.data().now().since(asked_at);
         self.entries = entries_after(self.entries, took);

@@ -6,7 +6,7 @@ use crate::base::{ClientSlot, Prefix, shard_of};
 use crate::server::query::{PathFate, PathRow, ShardQuery, ShardReply};
 
 use super::super::census::within;
-use super::super::data_path::Unavailable;
+use super::super::data_path::{Unavailable, wrong_answer};
 use super::super::plane::Plane;
 
 /// Whose routes.
@@ -71,11 +71,7 @@ async fn at(
                 .collect()
         }
         ShardReply::Explain(_) => Vec::new(),
-        _ => {
-            return Err(Unavailable(
-                "a shard gave an answer to another question".to_owned(),
-            ));
-        }
+        other => return Err(wrong_answer(&other)),
     };
     Ok(rows)
 }

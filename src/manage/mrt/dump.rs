@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use crate::base::{ClientSlot, PrefixSlot, ShardId};
 use crate::manage::census::{Census, within};
-use crate::manage::data_path::Unavailable;
+use crate::manage::data_path::{Unavailable, wrong_answer};
 use crate::manage::plane::Plane;
 use crate::server::exchange::Exchange;
 use crate::server::query::{PathRow, ShardQuery, ShardReply};
@@ -147,7 +147,7 @@ impl Plane {
             match within(self.data().shard_query(shard, query)).await? {
                 ShardReply::Routes { next, .. } if next == Some(cursor) => sleep(PATIENCE).await,
                 ShardReply::Routes { rows, next } => return Ok((rows, next)),
-                _ => return Err(Unavailable(format!("shard-{shard} gave a wrong answer"))),
+                other => return Err(wrong_answer(&other)),
             }
         }
     }

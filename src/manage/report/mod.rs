@@ -25,8 +25,8 @@ use crate::server::exchange::{Client, Exchange};
 use crate::server::query::{ShardQuery, ShardReply, Which};
 
 use super::census::within;
-use super::data_path::Unavailable;
-use super::http::{ApiError, Asked, wrong_answer};
+use super::data_path::{Unavailable, wrong_answer};
+use super::http::{ApiError, Asked};
 use super::named::named;
 use super::plane::Plane;
 use ages::Ages;
