@@ -28,6 +28,7 @@ mod named;
 mod onlookers;
 mod openapi;
 mod outgoing;
+mod pages;
 mod plane;
 mod rehearsal;
 mod reload;

@@ -19,6 +19,7 @@ use super::data_path::{Unavailable, wrong_answer};
 use super::describe::{self, Side};
 use super::http::{ApiError, Asked, Reply, Shared};
 use super::named::named;
+use super::pages::{self, Rows};
 use super::plane::Plane;
 use super::view::{RoutesView, SearchView};
 
@@ -324,19 +325,14 @@ async fn advertised(
     {
         let left = limit - page.rows.len();
         let entries = left.min(LOOKED_AT_PER_QUESTION as usize) as u32;
-        let question = ShardQuery::Routes {
-            slot: client,
-            which: Which::Advertised,
-            cursor: PrefixSlot(slot),
-            limit: entries,
-        };
-        match within(plane.data().shard_query(ShardId(shard), question)).await? {
-            ShardReply::Routes { rows, next } => {
-                page.rows.extend(rows);
-                page.looked_at += u64::from(entries);
-                (shard, slot) = next.map_or((shard + 1, 0), |next| (shard, next.0));
-            }
-            other => return Err(wrong_answer(&other)),
+        let (rows, at) = (Rows::OfClient(client, Which::Advertised), PrefixSlot(slot));
+        let found = pages::page(plane.data(), rows, (ShardId(shard), at), entries).await?;
+        page.rows.extend(found.rows);
+        page.looked_at += u64::from(entries);
+        (shard, slot) = found.next.map_or((shard + 1, 0), |next| (shard, next.0));
+        // No answer now; whoever asks for the next page has waited.
+        if found.next == Some(at) {
+            break;
         }
     }
     page.next = next_cursor(plane, shard, slot);

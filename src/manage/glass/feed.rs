@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{ClientSlot, PrefixSlot, ShardId};
+use crate::base::ClientSlot;
 use crate::policy::kept_back;
 use crate::server::exchange::Exchange;
-use crate::server::query::{PathRow, ShardQuery, ShardReply, Which};
+use crate::server::query::{PathRow, Which};
 
-use super::super::census::within;
-use super::super::data_path::{Unavailable, wrong_answer};
+use super::super::data_path::Unavailable;
+use super::super::pages::{Pages, Rows};
 use super::super::plane::Plane;
 use super::{Moment, Scope, Session};
 
@@ -43,63 +43,52 @@ pub enum Kind {
     AllRejected,
 }
 
-/// One walk through the tables of all shards.
-#[derive(Clone, Copy)]
-struct Leg {
-    slot: ClientSlot,
-    which: Which,
-}
-
 pub struct Feed {
     plane: Arc<Plane>,
     exchange: Arc<Exchange>,
     kind: Kind,
     scope: Scope,
-    legs: VecDeque<Leg>,
-    shard: u16,
-    cursor: PrefixSlot,
+    /// Walks, one after the other.
+    walks: VecDeque<Pages>,
     entries: u32,
 }
 
 impl Feed {
     pub fn new(plane: &Arc<Plane>, moment: &Moment, kind: Kind) -> Feed {
-        let leg = |slot, which| Leg { slot, which };
-        let of_all = |which, has: fn(&Session, Scope) -> u64| -> VecDeque<Leg> {
+        let of_all = |which, has: fn(&Session, Scope) -> u64| -> Vec<(ClientSlot, Which)> {
             let with = moment.sessions.iter();
             let with = with.filter(|session| has(session, moment.scope) > 0);
-            with.map(|session| leg(session.client.slot, which))
-                .collect()
+            with.map(|session| (session.client.slot, which)).collect()
         };
         // What quarantine holds back is among the accepted ones there, and relayed to none.
         let exchange = moment.current.exchange.clone();
         let is_quarantined = |slot| exchange.client(slot).is_some_and(|it| it.quarantined);
-        let legs = match kind {
-            Kind::Received(slot) => [leg(slot, Which::Received)].into(),
-            Kind::Accepted(slot) => [leg(slot, Which::Accepted)].into(),
-            Kind::Rejected(slot) if is_quarantined(slot) => [leg(slot, Which::Received)].into(),
-            Kind::Rejected(slot) => [leg(slot, Which::Rejected)].into(),
-            Kind::Sent(slot) => [leg(slot, Which::Advertised)].into(),
+        let which = match kind {
+            Kind::Received(slot) => vec![(slot, Which::Received)],
+            Kind::Accepted(slot) => vec![(slot, Which::Accepted)],
+            Kind::Rejected(slot) if is_quarantined(slot) => vec![(slot, Which::Received)],
+            Kind::Rejected(slot) => vec![(slot, Which::Rejected)],
+            Kind::Sent(slot) => vec![(slot, Which::Advertised)],
             Kind::KeptFrom(to) => {
-                let mut legs = of_all(Which::Accepted, Session::accepted);
-                legs.retain(|leg| leg.slot != to);
-                legs
+                let mut others = of_all(Which::Accepted, Session::accepted);
+                others.retain(|(slot, _)| *slot != to);
+                others
             }
             Kind::AllAccepted => of_all(Which::Accepted, Session::accepted),
             Kind::AllRejected => {
-                let mut legs = of_all(Which::Rejected, Session::rejected);
-                let quarantined = legs.iter_mut().filter(|leg| is_quarantined(leg.slot));
-                quarantined.for_each(|leg| leg.which = Which::Received);
-                legs
+                let mut all = of_all(Which::Rejected, Session::rejected);
+                let quarantined = all.iter_mut().filter(|(slot, _)| is_quarantined(*slot));
+                quarantined.for_each(|(_, which)| *which = Which::Received);
+                all
             }
         };
+        let walk = |(slot, which)| Pages::new(Rows::OfClient(slot, which));
         Feed {
             plane: plane.clone(),
             exchange: exchange.clone(),
             kind,
             scope: moment.scope,
-            legs,
-            shard: 0,
-            cursor: PrefixSlot(0),
+            walks: which.into_iter().map(walk).collect(),
             entries: match kind {
                 Kind::Sent(_) => ENTRIES_SENT,
                 _ => ENTRIES,
@@ -109,42 +98,23 @@ impl Feed {
 
     /// The next piece, which may be empty; `None` behind the last.
     pub async fn next(&mut self) -> Result<Option<Vec<PathRow>>, Unavailable> {
-        let Some(leg) = self.legs.front().copied() else {
+        let Some(walk) = self.walks.front_mut() else {
             return Ok(None);
         };
-        let question = ShardQuery::Routes {
-            slot: leg.slot,
-            which: leg.which,
-            cursor: self.cursor,
-            limit: self.entries,
+        let Some(mut page) = walk.next(self.plane.data(), self.entries).await? else {
+            self.walks.pop_front();
+            return Ok(Some(Vec::new()));
         };
-        let asked_at = self.plane.data().now();
-        let answer = self.plane.data().shard_query(ShardId(self.shard), question);
-        let (mut rows, next) = match within(answer).await? {
-            ShardReply::Routes { rows, next } => (rows, next),
-            other => return Err(wrong_answer(&other)),
-        };
-        let took = self.plane.data().now().since(asked_at);
-        self.entries = entries_after(self.entries, took);
-        self.rest(took).await;
-        self.go_on(next);
-        rows.retain(|row| self.is_wanted(row));
-        Ok(Some(rows))
+        self.entries = entries_after(self.entries, page.took);
+        self.rest(page.took).await;
+        page.rows.retain(|row| self.is_wanted(row));
+        Ok(Some(page.rows))
     }
 
     async fn rest(&self, took: Duration) {
         match took.is_zero() {
             true => tokio::task::yield_now().await,
             false => tokio::time::sleep(took * REST).await,
-        }
-    }
-
-    fn go_on(&mut self, next: Option<PrefixSlot>) {
-        self.cursor = next.unwrap_or(PrefixSlot(0));
-        self.shard += u16::from(next.is_none());
-        if self.shard == self.plane.data().shard_count() {
-            self.shard = 0;
-            self.legs.pop_front();
         }
     }
 
