@@ -17,7 +17,7 @@ use crate::base::{Family, Prefix, shard_of};
 use crate::config::{ClientSummary, Summary};
 use crate::policy::RejectReason;
 use crate::server::exchange::Client;
-use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply};
+use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
 
 use super::birdseye;
 use super::birdwatcher;
@@ -119,6 +119,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
         let query = Query::<T>::from_request_parts(parts, state).await;
         let query = query.map_err(|error| ApiError::Words(error.body_text()))?;
         Ok(Asked(query.0))
+    }
+}
+
+/// Which routes of a client.
+pub(super) fn which_of(text: &str) -> Result<Which, ApiError> {
+    match text {
+        "received" => Ok(Which::Received),
+        "accepted" => Ok(Which::Accepted),
+        "rejected" => Ok(Which::Rejected),
+        "advertised" => Ok(Which::Advertised),
+        other => Err(ApiError::Words(format!(
+            "'{other}' is none of received, accepted, rejected, advertised"
+        ))),
     }
 }
 

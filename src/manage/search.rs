@@ -17,7 +17,7 @@ use crate::server::search::{CommunityMatch, PrefixMatch, RouteFilter, VerdictMat
 use super::census::within;
 use super::data_path::{Unavailable, wrong_answer};
 use super::describe::{self, Side};
-use super::http::{ApiError, Asked, Reply, Shared};
+use super::http::{ApiError, Asked, Reply, Shared, which_of};
 use super::named::named;
 use super::pages::{self, Rows};
 use super::plane::Plane;
@@ -274,32 +274,29 @@ pub struct RoutesQuery {
 pub async fn routes(State(plane): Shared, Asked(query): Asked<RoutesQuery>) -> Reply<RoutesView> {
     let exchange = plane.current().exchange.clone();
     let client = named(&exchange, &query.client)?;
-    let verdict = match query.which.as_str() {
-        "received" => None,
-        "accepted" => Some(VerdictMatch::Accepted),
-        "rejected" => Some(VerdictMatch::Rejected),
-        "advertised" => None,
-        other => {
-            let told = format!("'{other}' is none of received, accepted, rejected, advertised");
-            return Err(words(told));
-        }
-    };
+    let which = which_of(&query.which)?;
     let limit = query.limit.unwrap_or(ROUTES_PER_PAGE);
     let limit = limit.clamp(1, ROUTES_PER_PAGE_MAX);
     let cursor = query.cursor.as_deref();
     let _turn = turn(&plane).await?;
-    let (page, side) = if query.which == "advertised" {
-        (
-            advertised(&plane, client.slot, cursor, limit).await?,
-            Side::Sent,
-        )
-    } else {
-        let filter = RouteFilter {
-            announcer: Some(client.slot),
-            verdict,
-            ..RouteFilter::default()
-        };
-        (table(&plane, filter, cursor, limit).await?, Side::Heard)
+    let verdict = match which {
+        Which::Accepted => Some(VerdictMatch::Accepted),
+        Which::Rejected => Some(VerdictMatch::Rejected),
+        Which::Received | Which::Advertised => None,
+    };
+    let (page, side) = match which {
+        Which::Advertised => {
+            let page = advertised(&plane, client.slot, cursor, limit).await?;
+            (page, Side::Sent)
+        }
+        _ => {
+            let filter = RouteFilter {
+                announcer: Some(client.slot),
+                verdict,
+                ..RouteFilter::default()
+            };
+            (table(&plane, filter, cursor, limit).await?, Side::Heard)
+        }
     };
     let view = |row: &PathRow| describe::path(&exchange, row, side);
     Ok(Json(RoutesView {
