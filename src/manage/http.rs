@@ -13,7 +13,7 @@ use axum::routing::get;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Family, Prefix, shard_of};
+use crate::base::{Prefix, shard_of};
 use crate::config::{ClientSummary, Summary};
 use crate::policy::RejectReason;
 use crate::server::exchange::Client;
@@ -353,14 +353,11 @@ async fn route(State(plane): Shared, Asked(query): Asked<RouteQuery>) -> Reply<R
 
 /// The paths of a prefix, or of the longest one that covers an address.
 async fn find(plane: &Plane, text: &str) -> Result<Option<(Prefix, Vec<PathRow>)>, ApiError> {
-    let candidates = match text.parse::<IpAddr>() {
-        Ok(address) => covering(address),
-        Err(_) => vec![
-            text.parse()
-                .map_err(|error: crate::base::PrefixError| ApiError::Words(error.to_string()))?,
-        ],
-    };
-    for prefix in candidates {
+    let wanted = text.parse::<Prefix>();
+    let wanted = wanted.map_err(|error| ApiError::Words(error.to_string()))?;
+    let is_address = text.parse::<IpAddr>().is_ok();
+    let count = if is_address { usize::MAX } else { 1 };
+    for prefix in wanted.covering().take(count) {
         let shard = shard_of(&prefix, plane.data().shard_count());
         match within(
             plane
@@ -375,20 +372,6 @@ async fn find(plane: &Plane, text: &str) -> Result<Option<(Prefix, Vec<PathRow>)
         }
     }
     Ok(None)
-}
-
-/// Longest first.
-fn covering(address: IpAddr) -> Vec<Prefix> {
-    match address {
-        IpAddr::V4(address) => (0..=Family::Ipv4.max_len())
-            .rev()
-            .map(|len| Prefix::v4(address, len))
-            .collect(),
-        IpAddr::V6(address) => (0..=Family::Ipv6.max_len())
-            .rev()
-            .map(|len| Prefix::v6(address, len))
-            .collect(),
-    }
 }
 
 #[derive(Deserialize)]

@@ -124,20 +124,15 @@ fn prefix_match(query: &SearchQuery) -> Result<(Option<PrefixMatch>, Matching), 
             Some(_) => Err(words("match is for a prefix, and there is none".to_owned())),
         };
     };
-    let address = text.parse::<IpAddr>().ok();
-    let prefix = match address {
-        Some(IpAddr::V4(address)) => Prefix::v4(address, 32),
-        Some(IpAddr::V6(address)) => Prefix::v6(address, 128),
-        None => {
-            (text.parse()).map_err(|error: crate::base::PrefixError| words(error.to_string()))?
-        }
-    };
+    let prefix = text.parse::<Prefix>();
+    let prefix = prefix.map_err(|error| words(error.to_string()))?;
+    let is_address = text.parse::<IpAddr>().is_ok();
     let matching = match query.matching.as_deref() {
         Some("exact") => Matching::Exact,
         Some("longest") => Matching::Longest,
         Some("less") => Matching::Less,
         Some("more") => Matching::More,
-        None if address.is_some() => Matching::Longest,
+        None if is_address => Matching::Longest,
         None => Matching::Exact,
         Some(other) => {
             let told = format!("match: '{other}' is none of exact, longest, less, more");

@@ -17,7 +17,7 @@ use crate::base::{Prefix, Time};
 use super::data_path::Unavailable;
 use super::glass::{
     Answer, Answers, Failure, Feed, Kind, Lens, Lookup, Moment, Order, Scope, Session, Shown,
-    accepts_gzip, iso, key, lookup, read_prefix, routes_follow, scoped,
+    accepts_gzip, iso, key, lookup, routes_follow, scoped,
 };
 use super::http::ready;
 use super::plane::Plane;
@@ -353,7 +353,7 @@ async fn route_of(
 }
 
 fn wanted(net: &str) -> Result<Prefix, Refusal> {
-    read_prefix(net).ok_or_else(|| Refusal::NoPrefix(net.to_owned()))
+    (net.parse()).map_err(|_| Refusal::NoPrefix(net.to_owned()))
 }
 
 async fn answer_lookup(

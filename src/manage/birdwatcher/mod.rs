@@ -13,12 +13,12 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::base::Time;
+use crate::base::{Prefix, Time};
 
 use super::data_path::Unavailable;
 use super::glass::{
     Answers, CENSUS_FOR, Failure, Feed, Kind, Lens, Lookup, Moment, Order, Scope, Session,
-    accepts_gzip, iso, key, lookup, plain, read_prefix, routes_follow, scoped,
+    accepts_gzip, iso, key, lookup, plain, routes_follow, scoped,
 };
 use super::http::ready;
 use super::plane::Plane;
@@ -245,7 +245,8 @@ async fn prefix(
     Extension(scope): Scoped,
     Query(PrefixQuery { prefix }): Query<PrefixQuery>,
 ) -> Result<Json<Value>, Refusal> {
-    let read = read_prefix(&prefix).filter(|p| scope.0.is_none_or(|only| only == p.family()));
+    let read = prefix.parse::<Prefix>().ok();
+    let read = read.filter(|read| scope.0.is_none_or(|only| only == read.family()));
     let asked = read.ok_or(Refusal::NoPrefix(prefix))?;
     let moment = Moment::take(&plane, scope).await;
     let rows = lookup(&plane, asked, Lookup::Table, true).await?;

@@ -1,7 +1,5 @@
 //! The routes to one prefix: its own, or those of the longest one that covers it.
 
-use std::net::IpAddr;
-
 use crate::base::{ClientSlot, Prefix, shard_of};
 use crate::server::query::{PathFate, PathRow, ShardQuery, ShardReply};
 
@@ -20,15 +18,6 @@ pub enum Lookup {
     To(ClientSlot),
 }
 
-/// A prefix, or an address.
-pub fn read_prefix(text: &str) -> Option<Prefix> {
-    match text.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) => Some(Prefix::v4(address, 32)),
-        Ok(IpAddr::V6(address)) => Some(Prefix::v6(address, 128)),
-        Err(_) => text.parse().ok(),
-    }
-}
-
 /// Each with whether it is the best of all; those of the longest covering prefix that has any.
 pub async fn lookup(
     plane: &Plane,
@@ -36,12 +25,8 @@ pub async fn lookup(
     whose: Lookup,
     is_exact: bool,
 ) -> Result<Vec<(PathRow, bool)>, Unavailable> {
-    let shortest = if is_exact { wanted.len() } else { 0 };
-    for len in (shortest..=wanted.len()).rev() {
-        let prefix = match wanted.address() {
-            IpAddr::V4(address) => Prefix::v4(address, len),
-            IpAddr::V6(address) => Prefix::v6(address, len),
-        };
+    let count = if is_exact { 1 } else { usize::MAX };
+    for prefix in wanted.covering().take(count) {
         let rows = at(plane, prefix, whose).await?;
         if !rows.is_empty() {
             return Ok(rows);

@@ -23,7 +23,7 @@ use super::plane::Plane;
 pub use answers::{Answer, Answers, Failure, Order, accepts_gzip};
 pub use feed::{Feed, Kind};
 pub use lens::{Lens, Shown};
-pub use lookup::{Lookup, lookup, read_prefix};
+pub use lookup::{Lookup, lookup};
 pub use moment::{CENSUS_FOR, Moment, Moments, Session};
 pub use times::{Instants, iso, plain};
 
