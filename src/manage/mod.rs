@@ -5,6 +5,7 @@ mod advertised;
 mod birdseye;
 mod birdwatcher;
 mod bmp;
+mod calendar;
 mod census;
 mod confirmation;
 mod control;

@@ -129,11 +129,11 @@ async fn status(State(plane): Shared, Extension(scope): Scoped) -> Result<Json<V
         true => "Daemon is up and running".to_owned(),
         false => ready.why,
     };
-    let on = |time| date(moment.instants.date(time));
+    let on = |time| date(moment.calendar.date(time));
     let status = json!({
         "version": format!("Rialto {VERSION}"),
         "router_id": moment.current.exchange.router_id,
-        "server_time": on(moment.instants.now),
+        "server_time": on(moment.calendar.now),
         "last_reboot": on(Time::ZERO),
         "last_reconfig": on(moment.current.since),
         "message": message,

@@ -76,7 +76,7 @@ type Scoped = Extension<Scope>;
 /// The envelope, made of when the answer was made, until when it is given again, and whether it was.
 fn envelope(moment: &Moment, (made_at, until): (Time, Time), from_cache: bool) -> Value {
     let date = |date| iso(date, "Z");
-    let cached_at = date(moment.instants.date(made_at));
+    let cached_at = date(moment.calendar.date(made_at));
     json!({
         "api": {
             "Version": VERSION,
@@ -90,7 +90,7 @@ fn envelope(moment: &Moment, (made_at, until): (Time, Time), from_cache: bool) -
             },
         },
         "cached_at": cached_at,
-        "ttl": date(moment.instants.date(until)),
+        "ttl": date(moment.calendar.date(until)),
     })
 }
 
@@ -108,11 +108,11 @@ async fn status(State(plane): Shared, Extension(scope): Scoped) -> Json<Value> {
         true => "Daemon is up and running".to_owned(),
         false => ready.why,
     };
-    let date = |time| plain(moment.instants.date(time));
+    let date = |time| plain(moment.calendar.date(time));
     let status = json!({
         "version": format!("Rialto {VERSION}"),
         "router_id": moment.current.exchange.router_id,
-        "current_server": date(moment.instants.now),
+        "current_server": date(moment.calendar.now),
         "last_reboot": date(Time::ZERO),
         "last_reconfig": date(moment.current.since),
         "message": message,
@@ -159,7 +159,7 @@ async fn stream(
     let key = key(&moment.current.exchange, moment.scope, &what);
     let (answer, from_cache) = Answers::order(plane, key, order)?;
     let keep = moment.current.config.looking_glass.cache;
-    let until = answer.kept_from(moment.instants.now) + keep;
+    let until = answer.kept_from(moment.calendar.now) + keep;
     let envelope = envelope(moment, (answer.made_at(), until), from_cache).to_string();
     let head = routes_follow(&envelope);
     Ok(answer.respond(head, accepts_gzip(headers)).await?)
@@ -255,7 +255,7 @@ async fn prefix(
         .iter()
         .filter_map(|(row, is_best)| lens.shown(row, *is_best));
     let routes: Vec<Value> = shown.map(|shown| forms::route_value(&shown)).collect();
-    let mut answer = envelope(&moment, (moment.instants.now, moment.instants.now), false);
+    let mut answer = envelope(&moment, (moment.calendar.now, moment.calendar.now), false);
     answer["routes"] = routes.into();
     Ok(Json(answer))
 }

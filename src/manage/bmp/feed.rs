@@ -11,10 +11,10 @@ use crate::base::{
     ClientSet, ClientSlot, CoreId, Family, FamilySet, PathId, Prefix, PrefixSlot, ShardId, Time,
 };
 use crate::config::CollectorConfig;
+use crate::manage::calendar::Calendar;
 use crate::manage::census::{Census, within};
 use crate::manage::data_path::{Unavailable, wrong_answer};
 use crate::manage::follow::{News, Subscription, Wants};
-use crate::manage::mrt::Calendar;
 use crate::manage::pages::{Page, Rows, page};
 use crate::manage::plane::{Current, Plane};
 use crate::server::query::{

@@ -25,7 +25,7 @@ pub use feed::{Feed, Kind};
 pub use lens::{Lens, Shown};
 pub use lookup::{Lookup, lookup};
 pub use moment::{CENSUS_FOR, Moment, Moments, Session};
-pub use times::{Instants, iso, plain};
+pub use times::{iso, plain};
 
 /// What the management plane keeps for other looking glasses.
 #[derive(Default)]
