@@ -1,7 +1,7 @@
 //! Routes of the table in pieces, as the shards hold them. A piece is asked for when the one before was
 //! taken, and shards get time of their own in between.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::server::exchange::Exchange;
 use crate::server::query::{PathRow, Which};
 
 use super::super::data_path::Unavailable;
-use super::super::pages::{Pages, Rows};
+use super::super::pages::{Page, Pages, Rows};
 use super::super::plane::Plane;
-use super::{Moment, Scope, Session};
+use super::{Moment, Scope};
 
 /// Table entries that a shard looks at for the first question;
 const ENTRIES: u32 = 1_000;
@@ -48,47 +48,36 @@ pub struct Feed {
     exchange: Arc<Exchange>,
     kind: Kind,
     scope: Scope,
-    /// Walks, one after the other.
-    walks: VecDeque<Pages>,
+    pages: Pages,
+    /// Of sessions, where routes of many come.
+    places: HashMap<ClientSlot, usize>,
     entries: u32,
 }
 
 impl Feed {
     pub fn new(plane: &Arc<Plane>, moment: &Moment, kind: Kind) -> Feed {
-        let of_all = |which, has: fn(&Session, Scope) -> u64| -> Vec<(ClientSlot, Which)> {
-            let with = moment.sessions.iter();
-            let with = with.filter(|session| has(session, moment.scope) > 0);
-            with.map(|session| (session.client.slot, which)).collect()
-        };
-        // What quarantine holds back is among the accepted ones there, and relayed to none.
         let exchange = moment.current.exchange.clone();
         let is_quarantined = |slot| exchange.client(slot).is_some_and(|it| it.quarantined);
-        let which = match kind {
-            Kind::Received(slot) => vec![(slot, Which::Received)],
-            Kind::Accepted(slot) => vec![(slot, Which::Accepted)],
-            Kind::Rejected(slot) if is_quarantined(slot) => vec![(slot, Which::Received)],
-            Kind::Rejected(slot) => vec![(slot, Which::Rejected)],
-            Kind::Sent(slot) => vec![(slot, Which::Advertised)],
-            Kind::KeptFrom(to) => {
-                let mut others = of_all(Which::Accepted, Session::accepted);
-                others.retain(|(slot, _)| *slot != to);
-                others
-            }
-            Kind::AllAccepted => of_all(Which::Accepted, Session::accepted),
-            Kind::AllRejected => {
-                let mut all = of_all(Which::Rejected, Session::rejected);
-                let quarantined = all.iter_mut().filter(|(slot, _)| is_quarantined(*slot));
-                quarantined.for_each(|(_, which)| *which = Which::Received);
-                all
-            }
+        let rows = match kind {
+            Kind::Received(slot) => Rows::OfClient(slot, Which::Received),
+            Kind::Accepted(slot) => Rows::OfClient(slot, Which::Accepted),
+            // What quarantine holds back is among the accepted ones there, and relayed to none.
+            Kind::Rejected(slot) if is_quarantined(slot) => Rows::OfClient(slot, Which::Received),
+            Kind::Rejected(slot) => Rows::OfClient(slot, Which::Rejected),
+            Kind::Sent(slot) => Rows::OfClient(slot, Which::Advertised),
+            Kind::KeptFrom(_) | Kind::AllAccepted | Kind::AllRejected => Rows::All,
         };
-        let walk = |(slot, which)| Pages::new(Rows::OfClient(slot, which));
+        let slots = moment.sessions.iter().map(|session| session.client.slot);
         Feed {
             plane: plane.clone(),
             exchange: exchange.clone(),
             kind,
             scope: moment.scope,
-            walks: which.into_iter().map(walk).collect(),
+            pages: Pages::new(rows),
+            places: match rows {
+                Rows::All => slots.zip(0..).collect(),
+                Rows::OfClient(..) => HashMap::new(),
+            },
             entries: match kind {
                 Kind::Sent(_) => ENTRIES_SENT,
                 _ => ENTRIES,
@@ -96,19 +85,26 @@ impl Feed {
         }
     }
 
+    /// Whether routes of many sessions come, one prefix after the other.
+    pub fn is_mixed(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// The place of a route's session among all.
+    pub fn place(&self, row: &PathRow) -> usize {
+        self.places.get(&row.announcer).copied().unwrap_or(0)
+    }
+
     /// The next piece, which may be empty; `None` behind the last.
     pub async fn next(&mut self) -> Result<Option<Vec<PathRow>>, Unavailable> {
-        let Some(walk) = self.walks.front_mut() else {
+        let page = self.pages.next(self.plane.data(), self.entries).await?;
+        let Some(Page { mut rows, took, .. }) = page else {
             return Ok(None);
         };
-        let Some(mut page) = walk.next(self.plane.data(), self.entries).await? else {
-            self.walks.pop_front();
-            return Ok(Some(Vec::new()));
-        };
-        self.entries = entries_after(self.entries, page.took);
-        self.rest(page.took).await;
-        page.rows.retain(|row| self.is_wanted(row));
-        Ok(Some(page.rows))
+        self.entries = entries_after(self.entries, took);
+        self.rest(took).await;
+        rows.retain(|row| self.is_wanted(row));
+        Ok(Some(rows))
     }
 
     async fn rest(&self, took: Duration) {
@@ -127,7 +123,9 @@ impl Feed {
             Kind::Received(_) | Kind::Sent(_) => true,
             Kind::Accepted(_) | Kind::AllAccepted => row.class.is_accepted(),
             Kind::Rejected(_) | Kind::AllRejected => !row.class.is_accepted(),
-            Kind::KeptFrom(to) => row.class.is_accepted() && self.is_kept_from(row, to),
+            Kind::KeptFrom(to) => {
+                row.class.is_accepted() && row.announcer != to && self.is_kept_from(row, to)
+            }
         }
     }
 

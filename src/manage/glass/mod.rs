@@ -9,6 +9,7 @@ mod lens;
 mod lookup;
 mod moment;
 mod times;
+mod writing;
 
 use std::sync::Arc;
 
