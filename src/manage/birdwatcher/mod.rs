@@ -20,7 +20,6 @@ use super::glass::{
     Answers, CENSUS_FOR, Failure, Feed, Kind, Lens, Lookup, Moment, Order, Scope, Session,
     accepts_gzip, iso, key, lookup, plain, routes_follow, scoped,
 };
-use super::http::ready;
 use super::plane::Plane;
 
 /// What birdwatcher calls itself is asked for as a string.
@@ -103,11 +102,6 @@ fn enveloped(moment: &Moment, name: &str, content: Value) -> Json<Value> {
 
 async fn status(State(plane): Shared, Extension(scope): Scoped) -> Json<Value> {
     let moment = Moment::take(&plane, scope).await;
-    let ready = ready(&plane, &moment.census);
-    let message = match ready.ready {
-        true => "Daemon is up and running".to_owned(),
-        false => ready.why,
-    };
     let date = |time| plain(moment.calendar.date(time));
     let status = json!({
         "version": format!("Rialto {VERSION}"),
@@ -115,7 +109,7 @@ async fn status(State(plane): Shared, Extension(scope): Scoped) -> Json<Value> {
         "current_server": date(moment.calendar.now),
         "last_reboot": date(Time::ZERO),
         "last_reconfig": date(moment.current.since),
-        "message": message,
+        "message": moment.message(&plane),
     });
     enveloped(&moment, "status", status)
 }
@@ -249,12 +243,8 @@ async fn prefix(
     let read = read.filter(|read| scope.0.is_none_or(|only| only == read.family()));
     let asked = read.ok_or(Refusal::NoPrefix(prefix))?;
     let moment = Moment::take(&plane, scope).await;
-    let rows = lookup(&plane, asked, Lookup::Table, true).await?;
-    let mut lens = Lens::new(&moment, false, plain);
-    let shown = rows
-        .iter()
-        .filter_map(|(row, is_best)| lens.shown(row, *is_best));
-    let routes: Vec<Value> = shown.map(|shown| forms::route_value(&shown)).collect();
+    let shown = lookup(&plane, &moment, (asked, true), Lookup::Table, plain).await?;
+    let routes: Vec<Value> = shown.iter().map(forms::route_value).collect();
     let mut answer = envelope(&moment, (moment.calendar.now, moment.calendar.now), false);
     answer["routes"] = routes.into();
     Ok(Json(answer))

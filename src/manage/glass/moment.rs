@@ -13,6 +13,7 @@ use crate::server::exchange::Client;
 use super::super::calendar::Calendar;
 use super::super::census::Census;
 use super::super::describe;
+use super::super::http::ready;
 use super::super::plane::{Current, Plane};
 use super::super::view::ClientView;
 use super::{Scope, table_name};
@@ -93,6 +94,15 @@ impl Moment {
             at,
             from_cache,
             sessions,
+        }
+    }
+
+    /// How the server is; where it is well, in BIRD's words.
+    pub fn message(&self, plane: &Plane) -> String {
+        let ready = ready(plane, &self.census);
+        match ready.ready {
+            true => "Daemon is up and running".to_owned(),
+            false => ready.why,
         }
     }
 
