@@ -34,8 +34,10 @@ pub struct State {
     pub reload_count: usize,
     /// The answer to a reload.
     pub complaints: Vec<String>,
-    /// How often a shard was asked for its statistics.
+    /// How often a shard was asked for its statistics,
     pub stats_count: usize,
+    /// and for a piece of its table.
+    pub pieces_count: usize,
     /// The answer to the next command.
     pub refusal: Option<String>,
     pub is_silent: bool,
@@ -72,6 +74,7 @@ impl Fake {
             reload_count: 0,
             complaints: Vec::new(),
             stats_count: 0,
+            pieces_count: 0,
             refusal: None,
             is_silent: false,
             now: NOW,
@@ -254,6 +257,8 @@ impl State {
 
     fn query(&mut self, shard: ShardId, query: ShardQuery) -> ShardReply {
         self.stats_count += usize::from(matches!(query, ShardQuery::Stats));
+        let is_piece = matches!(query, ShardQuery::Routes { .. } | ShardQuery::Paths { .. });
+        self.pieces_count += usize::from(is_piece);
         self.questions += usize::from(matches!(query, ShardQuery::Watch(_)));
         self.step(shard.index(), ToShard::Query { id: 1, query });
         self.shards[shard.index()]
