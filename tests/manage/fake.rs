@@ -218,7 +218,14 @@ impl Fake {
         self.hear(slot, prefix, Some(set), class);
     }
 
-    fn hear(&self, slot: u16, prefix: &str, set: Option<&Arc<AttributeSet>>, class: PrefixClass) {
+    /// As it was judged; no set: withdrawn.
+    pub fn hear(
+        &self,
+        slot: u16,
+        prefix: &str,
+        set: Option<&Arc<AttributeSet>>,
+        class: PrefixClass,
+    ) {
         let prefix: Prefix = prefix.parse().unwrap();
         self.with(|state| {
             let batch = RouteBatch {

@@ -87,7 +87,10 @@ export async function show({ main, parts, query, signal }) {
   main.append(
     h("div", { class: "title" }, h("h1", null, client.name), h("a", { href: hash("/search", { q: `AS${client.asn}` }) }, `AS${client.asn}`)),
     top,
-    h("div", { class: "tabs" }, h("nav", { "aria-label": "Routes" }, tabs), which === "advertised" ? null : form),
+    h("div", { class: "tabs" },
+      h("nav", { "aria-label": "Routes" }, tabs),
+      h("nav", { "aria-label": "Report" }, h("a", { href: hash(`/report/${escape(name)}`) }, "Registry report")),
+      which === "advertised" ? null : form),
     why,
   );
   every(5_000, signal, async () => {
