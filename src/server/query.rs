@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -366,6 +367,8 @@ pub struct ShardStats {
     pub deltas_out: u64,
     pub flushes: u64,
     pub pending: u64,
+    /// How long changes are gathered at least, from one flush to the next.
+    pub window: Duration,
     pub free_slots: u64,
     /// Prefixes without a path that await reuse of their slots.
     pub dead_prefixes: u64,
