@@ -16,7 +16,7 @@ use crate::base::{
 use crate::policy::{KeptBack, PrefixClass, RejectReason, Verdict};
 use crate::rib::DecidedBy;
 use crate::session::{DownReason, Negotiated};
-use crate::wire::{AttributeSet, Variant};
+use crate::wire::{AttributeSet, GracefulRestart, Variant};
 
 use super::exchange::Exchange;
 use super::latency::Latencies;
@@ -549,6 +549,10 @@ pub struct ClientStatus {
     pub add_path: FamilySet,
     pub four_octet: bool,
     pub extended_messages: bool,
+    /// As in [`Negotiated`].
+    pub keeps_routes: bool,
+    pub hard_resets: bool,
+    pub peer_restart: Option<GracefulRestart>,
     pub received: [u32; 2],
     pub accepted: [u32; 2],
     /// Families of which a limit rejects all routes.
