@@ -175,7 +175,9 @@ impl Listener {
             TappedWhat::Up(up) => ("up", format!("from {}", up.remote)),
             TappedWhat::Down(reason) => ("down", reason.to_string()),
             TappedWhat::Failed(reason) => ("failed", reason.to_string()),
-            TappedWhat::Received(_) | TappedWhat::Sent(_) => return None,
+            TappedWhat::Received(_) | TappedWhat::ReceivedOther(_) | TappedWhat::Sent(_) => {
+                return None;
+            }
         };
         let ago = self.plane.data().now().since(entry.at);
         Some(EventView {

@@ -444,7 +444,9 @@ impl Tapped {
     /// Of its messages.
     pub fn octets(&self) -> usize {
         match &self.what {
-            TappedWhat::Received(octets) | TappedWhat::Sent(octets) => octets.len(),
+            TappedWhat::Received(octets)
+            | TappedWhat::ReceivedOther(octets)
+            | TappedWhat::Sent(octets) => octets.len(),
             TappedWhat::Up(up) => up.sent_open.len() + up.received_open.len(),
             TappedWhat::Down(_) | TappedWhat::Failed(_) => 0,
         }
@@ -459,6 +461,8 @@ pub enum TappedWhat {
     Failed(DownReason),
     /// A whole UPDATE of the client, with its header.
     Received(Bytes),
+    /// A whole KEEPALIVE or ROUTE-REFRESH of the client, with its header.
+    ReceivedOther(Bytes),
     /// A whole message to the client, with its header.
     Sent(Bytes),
 }

@@ -285,7 +285,9 @@ impl State {
     fn tap(&mut self, question: &TapQuestion) -> TapAnswer {
         self.questions += 1;
         let is_wanted = |entry: &&Tapped| match entry.what {
-            TappedWhat::Received(_) => question.received.contains(entry.slot),
+            TappedWhat::Received(_) | TappedWhat::ReceivedOther(_) => {
+                question.received.contains(entry.slot)
+            }
             TappedWhat::Sent(_) => question.sent.contains(entry.slot),
             _ => true,
         };
