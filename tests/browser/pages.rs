@@ -122,7 +122,7 @@ fn a_client_says_what_becomes_of_our_routes_when_we_restart() {
             &format!("#/client/{}", name(0)),
             "document.querySelector('.facts')",
         );
-        assert_eq!(page.eval(&ours), "Drops our routes");
+        assert_eq!(page.eval(&ours), "It drops our routes");
         assert_eq!(page.eval(&its), "It announced no graceful restart");
         server.data.with(|state| {
             let status = &mut state.core.clients[0];
@@ -134,7 +134,7 @@ fn a_client_says_what_becomes_of_our_routes_when_we_restart() {
             });
         });
         page.wait(&format!(
-            "{ours} === 'Keeps our routes, after a NOTIFICATION, too (RFC 8538)'"
+            "{ours} === 'It keeps our routes, after a NOTIFICATION, too (RFC 8538)'"
         ));
         assert_eq!(
             page.eval(&its),
@@ -144,7 +144,7 @@ fn a_client_says_what_becomes_of_our_routes_when_we_restart() {
             .data
             .with(|state| state.core.clients[0].hard_resets = false);
         page.wait(&format!(
-            "{ours} === 'Keeps our routes unless a NOTIFICATION came (RFC 4724)'"
+            "{ours} === 'It keeps our routes unless a NOTIFICATION came (RFC 4724)'"
         ));
         server
             .data

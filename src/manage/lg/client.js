@@ -16,8 +16,8 @@ const family = (by) => (by.ipv6 === 0 ? count(by.ipv4) : by.ipv4 === 0 ? count(b
 const list = (families) => families.map((name) => (name === "ipv4" ? "IPv4" : "IPv6")).join(", ");
 
 function restarts({ keeps_routes: keeps, after_notifications: also }) {
-  if (!keeps) return "Drops our routes";
-  return also ? "Keeps our routes, after a NOTIFICATION, too (RFC 8538)" : "Keeps our routes unless a NOTIFICATION came (RFC 4724)";
+  if (!keeps) return "It drops our routes";
+  return also ? "It keeps our routes, after a NOTIFICATION, too (RFC 8538)" : "It keeps our routes unless a NOTIFICATION came (RFC 4724)";
 }
 
 /** What it said of its own restarts. */
