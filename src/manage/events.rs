@@ -176,7 +176,9 @@ impl Listener {
             TappedWhat::Up(up) => ("up", format!("from {}", up.remote)),
             TappedWhat::Down(reason) => ("down", reason.to_string()),
             TappedWhat::Failed(reason) => ("failed", reason.to_string()),
-            TappedWhat::Received(_) | TappedWhat::Sent(_) => return None,
+            TappedWhat::Received(_) | TappedWhat::ReceivedOther(_) | TappedWhat::Sent(_) => {
+                return None;
+            }
         };
         let at = Calendar::now(self.plane.data()).since_epoch(entry.at);
         Some(EventView {

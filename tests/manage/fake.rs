@@ -221,7 +221,14 @@ impl Fake {
         self.hear(slot, prefix, Some(set), class);
     }
 
-    fn hear(&self, slot: u16, prefix: &str, set: Option<&Arc<AttributeSet>>, class: PrefixClass) {
+    /// As it was judged; no set: withdrawn.
+    pub fn hear(
+        &self,
+        slot: u16,
+        prefix: &str,
+        set: Option<&Arc<AttributeSet>>,
+        class: PrefixClass,
+    ) {
         let prefix: Prefix = prefix.parse().unwrap();
         self.with(|state| {
             let batch = RouteBatch {
@@ -283,7 +290,9 @@ impl State {
     fn tap(&mut self, question: &TapQuestion) -> TapAnswer {
         self.questions += 1;
         let is_wanted = |entry: &&Tapped| match entry.what {
-            TappedWhat::Received(_) => question.received.contains(entry.slot),
+            TappedWhat::Received(_) | TappedWhat::ReceivedOther(_) => {
+                question.received.contains(entry.slot)
+            }
             TappedWhat::Sent(_) => question.sent.contains(entry.slot),
             _ => true,
         };

@@ -184,7 +184,7 @@ impl<'p> Stream<'p> {
                 encode_state_change(out, at, &session, (ESTABLISHED, IDLE));
                 self.sessions.remove(&entry.slot);
             }
-            TappedWhat::Failed(_) => {}
+            TappedWhat::Failed(_) | TappedWhat::ReceivedOther(_) => {}
             TappedWhat::Received(message) => {
                 let form = MessageForm {
                     four_octet: up.negotiated.four_octet,

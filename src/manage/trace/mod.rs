@@ -201,6 +201,9 @@ impl Tracer {
                 Some(up) => Traced::Received(message::received(octets, up, client, &exchange)),
                 None => return Ok(()),
             },
+            TappedWhat::ReceivedOther(octets) => {
+                Traced::Received(message::other(octets, self.session.as_deref()))
+            }
             TappedWhat::Sent(octets) => {
                 Traced::Sent(message::sent(octets, self.session.as_deref()))
             }
