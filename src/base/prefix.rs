@@ -108,6 +108,21 @@ impl Prefix {
         self.len == 0 || (self.bits() ^ other.bits()) >> (128 - u32::from(self.len)) == 0
     }
 
+    /// The prefix itself and all that it lies in, longest first.
+    pub fn covering(self) -> impl Iterator<Item = Prefix> {
+        (0..=self.len).rev().map(move |len| self.shortened(len))
+    }
+
+    /// The block of this length (no more than its own) that it lies in.
+    fn shortened(self, len: u8) -> Prefix {
+        let mask = !u128::MAX.checked_shr(len.into()).unwrap_or(0);
+        Prefix {
+            addr: (self.bits() & mask).to_be_bytes(),
+            len,
+            ..self
+        }
+    }
+
     pub fn to_net(&self) -> IpNet {
         match self.address() {
             IpAddr::V4(addr) => IpNet::V4(Ipv4Net::new_assert(addr, self.len)),
@@ -198,6 +213,54 @@ mod tests {
         assert!(!parse("10.1.0.0/16").covers(&parse("10.0.0.0/8")));
         assert!(!parse("::/0").covers(&parse("10.0.0.0/8")));
         assert!(parse("2001:db8::/32").covers(&parse("2001:db8:1::/48")));
+    }
+
+    #[test]
+    fn what_covers_a_prefix_is_told_longest_first() {
+        let cases: [(&str, usize, &[&str]); 5] = [
+            ("0.0.0.0/0", 1, &["0.0.0.0/0"]),
+            (
+                "192.0.2.129/32",
+                33,
+                &["192.0.2.129/32", "192.0.2.128/31", "192.0.2.128/30"],
+            ),
+            ("10.0.0.0/8", 9, &["10.0.0.0/8", "10.0.0.0/7", "8.0.0.0/6"]),
+            ("2001:db8::/32", 33, &["2001:db8::/32", "2001:db8::/31"]),
+            (
+                "2001:db8::ffff",
+                129,
+                &["2001:db8::ffff/128", "2001:db8::fffe/127"],
+            ),
+        ];
+        for (text, count, first) in cases {
+            let prefix: Prefix = text.parse().unwrap();
+            let covering: Vec<Prefix> = prefix.covering().collect();
+            assert_eq!(covering.len(), count, "{text}");
+            let told = covering.iter().take(first.len()).map(Prefix::to_string);
+            assert_eq!(told.collect::<Vec<_>>(), first, "{text}");
+            for (one, len) in covering.iter().zip((0..count as u8).rev()) {
+                let same = Prefix::new(prefix.family(), prefix.octets(), len);
+                assert_eq!(Ok(*one), same, "{text}");
+                assert!(one.covers(&prefix), "{text} in {one}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_is_a_prefix_of_its_own() {
+        let cases = [
+            ("192.0.2.1", Some("192.0.2.1/32")),
+            ("2001:db8::1", Some("2001:db8::1/128")),
+            ("192.0.2.1/24", Some("192.0.2.0/24")),
+            ("192.0.2.1/33", None),
+            ("192.0.2", None),
+            (" 192.0.2.1", None),
+        ];
+        for (text, expected) in cases {
+            let read = text.parse::<Prefix>().ok();
+            let told = read.map(|prefix| prefix.to_string());
+            assert_eq!(told.as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::manage::view::{
-    ClientView, CoresView, ExplainView, PathView, RouteView, RoutesView, SummaryView,
+    ClientView, CoresView, ExplainView, PathView, RestartsView, RouteView, RoutesView, SummaryView,
 };
 
 use super::args::{ExplainArgs, RoutesArgs, Show, ShowCommon, Target, Watched};
@@ -169,6 +169,11 @@ fn client(view: &Value, _: Screen) -> String {
             if asns { "four-octet" } else { "two-octet" },
             if messages { "65535" } else { "4096" }
         ));
+        lines.extend(
+            client
+                .restarts
+                .map(|it| row("restarts", &restarts(it), 13).trim_end().to_owned()),
+        );
         lines.push(format!(
             "End-of-RIB   received for {}",
             list(&client.end_of_rib)
@@ -234,6 +239,27 @@ fn client(view: &Value, _: Screen) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+fn restarts(of: RestartsView) -> String {
+    let over_ours = match (of.keeps_routes, of.after_notifications) {
+        (true, true) => {
+            "it keeps our routes when we restart, after a NOTIFICATION, too (RFC 4724, RFC 8538)"
+        }
+        (true, false) => {
+            "it keeps our routes when we restart without a NOTIFICATION (RFC 4724, not RFC 8538)"
+        }
+        (false, _) => "it drops our routes when we restart",
+    };
+    let its_own = match of.restart_time_s {
+        Some(seconds) => format!("its Restart Time is {seconds} s"),
+        None => "it announced no graceful restart".to_owned(),
+    };
+    let has_restarted = match of.has_restarted {
+        true => ", and it said that it had restarted",
+        false => "",
+    };
+    format!("{over_ours}; {its_own}{has_restarted}")
 }
 
 fn route(prefix: &Target, common: &ShowCommon) -> Result<Outcome, FetchError> {

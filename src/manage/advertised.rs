@@ -9,7 +9,7 @@ use crate::base::{PrefixSlot, ShardId, Time};
 use crate::server::query::{Served, ShardQuery, ShardReply};
 
 use super::census::within;
-use super::data_path::{DataPath, Unavailable};
+use super::data_path::{DataPath, Unavailable, wrong_answer};
 
 /// Table entries that a shard looks at for one question.
 const ENTRIES_PER_QUESTION: u32 = 2_000;
@@ -60,9 +60,9 @@ impl Advertised {
                     cursor: from,
                     limit: ENTRIES_PER_QUESTION,
                 };
-                let ShardReply::Served(served) = within(data.shard_query(shard, query)).await?
-                else {
-                    return Err(Unavailable(format!("{shard:?} gave another answer")));
+                let served = match within(data.shard_query(shard, query)).await? {
+                    ShardReply::Served(served) => served,
+                    other => return Err(wrong_answer(&other)),
                 };
                 add(&mut counts, &served);
                 cursor = served.next;

@@ -1,5 +1,6 @@
 //! What the management plane sees of the data path: it asks by message, and can never stall it.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,6 +16,13 @@ use crate::server::query::{CoreCommand, CoreReply, ShardQuery, ShardReply};
 pub struct Unavailable(pub String);
 
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send>>;
+
+/// For an answer to a question that was not asked.
+pub fn wrong_answer<E: From<Unavailable>>(answer: &impl Debug) -> E {
+    let what = "a thread of the data path gave an answer to another question";
+    tracing::error!(?answer, "{what}");
+    Unavailable(what.to_owned()).into()
+}
 
 /// The running data path, or a fake of it.
 pub trait DataPath: Send + Sync + 'static {

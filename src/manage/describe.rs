@@ -7,12 +7,13 @@ use crate::base::{Asn, Family};
 use crate::policy::{ControlScheme, RejectReason};
 use crate::server::exchange::{Client, Exchange, LimitAction};
 use crate::server::query::{ClientStatus, CoreStats, PathRow, ShardStats};
+use crate::session::State;
 use crate::wire::{Additions, AttributeSet, NextHop, Origin, Variant, code};
 
 use super::census::Census;
 use super::view::{
     AttributesView, ByFamily, ClientView, CoreView, OtherAttributeView, PathView, RejectView,
-    RejectedView, ShardView, StaleView, ThreadView, families,
+    RejectedView, RestartsView, ShardView, StaleView, ThreadView, families,
 };
 
 /// Whether a path is shown as it was heard or as it goes out.
@@ -223,6 +224,7 @@ pub fn client(
         add_path: families(status.add_path),
         four_octet: status.four_octet,
         extended_messages: status.extended_messages,
+        restarts: restarts(status),
         received: status.received.into(),
         accepted: [0, 1]
             .map(|family| status.accepted[family] - blocked[family])
@@ -265,6 +267,16 @@ fn stale(status: &ClientStatus, census: &Census, now_us: u64) -> Vec<StaleView> 
         })
     };
     Family::ALL.into_iter().filter_map(view).collect()
+}
+
+fn restarts(status: &ClientStatus) -> Option<RestartsView> {
+    let peer = status.peer_restart;
+    (status.state == State::Established.name()).then(|| RestartsView {
+        keeps_routes: status.keeps_routes,
+        after_notifications: status.hard_resets,
+        restart_time_s: peer.map(|peer| peer.restart_time_s),
+        has_restarted: peer.is_some_and(|peer| peer.restarting),
+    })
 }
 
 /// How many acceptable prefixes "block" or "reject" keeps back, by family.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -19,6 +19,7 @@ use crate::runtime::wall_clock;
 use crate::server::exchange::{Client, Exchange};
 use crate::server::query::{TableChange, Tapped, TappedWhat};
 
+use super::calendar::{Calendar, since_epoch};
 use super::data_path::Unavailable;
 use super::describe;
 use super::follow::{News, Subscription, Wants};
@@ -175,11 +176,13 @@ impl Listener {
             TappedWhat::Up(up) => ("up", format!("from {}", up.remote)),
             TappedWhat::Down(reason) => ("down", reason.to_string()),
             TappedWhat::Failed(reason) => ("failed", reason.to_string()),
-            TappedWhat::Received(_) | TappedWhat::Sent(_) => return None,
+            TappedWhat::Received(_) | TappedWhat::ReceivedOther(_) | TappedWhat::Sent(_) => {
+                return None;
+            }
         };
-        let ago = self.plane.data().now().since(entry.at);
+        let at = Calendar::now(self.plane.data()).since_epoch(entry.at);
         Some(EventView {
-            time_ms: now_ms().saturating_sub(ago.as_millis() as u64),
+            time_ms: at.as_millis() as u64,
             client: Some(client.name.clone()),
             text: Some(text),
             ..event_now(event)
@@ -241,7 +244,7 @@ fn attributes(exchange: &Exchange, change: &TableChange) -> Option<AttributesVie
 fn event_now(event: &str) -> EventView {
     EventView {
         event: event.to_owned(),
-        time_ms: now_ms(),
+        time_ms: since_epoch(wall_clock()).as_millis() as u64,
         client: None,
         prefix: None,
         accepted: None,
@@ -256,9 +259,4 @@ fn missed(text: &str) -> EventView {
         text: Some(text.to_owned()),
         ..event_now("missed")
     }
-}
-
-fn now_ms() -> u64 {
-    let since = wall_clock().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_millis() as u64
 }

@@ -13,16 +13,17 @@ use axum::routing::get;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Family, Prefix, shard_of};
+use crate::base::{Prefix, shard_of};
 use crate::config::{ClientSummary, Summary};
 use crate::policy::RejectReason;
 use crate::server::exchange::Client;
-use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply};
+use crate::server::query::{Explanation, PathRow, ShardQuery, ShardReply, Which};
 
 use super::birdseye;
 use super::birdwatcher;
 use super::census::{Census, within};
 use super::data_path::Unavailable;
+pub(super) use super::data_path::wrong_answer;
 use super::describe::{self, Side};
 use super::events;
 use super::fates;
@@ -118,6 +119,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
         let query = Query::<T>::from_request_parts(parts, state).await;
         let query = query.map_err(|error| ApiError::Words(error.body_text()))?;
         Ok(Asked(query.0))
+    }
+}
+
+/// Which routes of a client.
+pub(super) fn which_of(text: &str) -> Result<Which, ApiError> {
+    match text {
+        "received" => Ok(Which::Received),
+        "accepted" => Ok(Which::Accepted),
+        "rejected" => Ok(Which::Rejected),
+        "advertised" => Ok(Which::Advertised),
+        other => Err(ApiError::Words(format!(
+            "'{other}' is none of received, accepted, rejected, advertised"
+        ))),
     }
 }
 
@@ -339,14 +353,11 @@ async fn route(State(plane): Shared, Asked(query): Asked<RouteQuery>) -> Reply<R
 
 /// The paths of a prefix, or of the longest one that covers an address.
 async fn find(plane: &Plane, text: &str) -> Result<Option<(Prefix, Vec<PathRow>)>, ApiError> {
-    let candidates = match text.parse::<IpAddr>() {
-        Ok(address) => covering(address),
-        Err(_) => vec![
-            text.parse()
-                .map_err(|error: crate::base::PrefixError| ApiError::Words(error.to_string()))?,
-        ],
-    };
-    for prefix in candidates {
+    let wanted = text.parse::<Prefix>();
+    let wanted = wanted.map_err(|error| ApiError::Words(error.to_string()))?;
+    let is_address = text.parse::<IpAddr>().is_ok();
+    let count = if is_address { usize::MAX } else { 1 };
+    for prefix in wanted.covering().take(count) {
         let shard = shard_of(&prefix, plane.data().shard_count());
         match within(
             plane
@@ -361,27 +372,6 @@ async fn find(plane: &Plane, text: &str) -> Result<Option<(Prefix, Vec<PathRow>)
         }
     }
     Ok(None)
-}
-
-/// Longest first.
-fn covering(address: IpAddr) -> Vec<Prefix> {
-    match address {
-        IpAddr::V4(address) => (0..=Family::Ipv4.max_len())
-            .rev()
-            .map(|len| Prefix::v4(address, len))
-            .collect(),
-        IpAddr::V6(address) => (0..=Family::Ipv6.max_len())
-            .rev()
-            .map(|len| Prefix::v6(address, len))
-            .collect(),
-    }
-}
-
-pub(super) fn wrong_answer(reply: &ShardReply) -> ApiError {
-    tracing::error!(?reply, "a shard gave an answer to another question");
-    ApiError::Unavailable(Unavailable(
-        "a shard gave an answer to another question".to_owned(),
-    ))
 }
 
 #[derive(Deserialize)]

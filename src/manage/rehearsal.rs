@@ -13,7 +13,7 @@ use crate::server::query::{Loss, Rehearsal, Rehearsed, ShardQuery, ShardReply};
 use crate::server::reach::Reach;
 
 use super::census::{Census, within};
-use super::data_path::{DataPath, Unavailable};
+use super::data_path::{DataPath, Unavailable, wrong_answer};
 
 /// Table entries that a shard looks at for one question.
 const ENTRIES_PER_QUESTION: u32 = 8_192;
@@ -147,7 +147,7 @@ async fn rehearse_shard(
                     Some(next) => cursor = next,
                 }
             }
-            _ => return Err(Unavailable("a shard gave a wrong answer".to_owned())),
+            other => return Err(wrong_answer(&other)),
         }
     }
 }

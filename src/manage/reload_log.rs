@@ -1,11 +1,12 @@
 //! What became of the reloads that were asked for, and how long the last one took.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::base::{Generation, Time};
 use crate::runtime::wall_clock;
 
+use super::calendar::since_epoch;
 use super::census::Census;
 use super::data_path::DataPath;
 use super::plane::{ChangeError, Plane};
@@ -101,9 +102,8 @@ impl Plane {
 
     fn note_reload(&self, since: Time) {
         let generation = self.current().exchange.generation;
-        let at = wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.reloads().note_done(LastReload {
-            at_s: at.as_secs(),
+            at_s: since_epoch(wall_clock()).as_secs(),
             generation,
             took: self.data().now().since(since),
             in_force_after: None,

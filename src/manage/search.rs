@@ -15,10 +15,11 @@ use crate::server::query::{Found, PathRow, ShardQuery, ShardReply, Which};
 use crate::server::search::{CommunityMatch, PrefixMatch, RouteFilter, VerdictMatch};
 
 use super::census::within;
-use super::data_path::Unavailable;
+use super::data_path::{Unavailable, wrong_answer};
 use super::describe::{self, Side};
-use super::http::{ApiError, Asked, Reply, Shared, wrong_answer};
+use super::http::{ApiError, Asked, Reply, Shared, which_of};
 use super::named::named;
+use super::pages::{self, Rows};
 use super::plane::Plane;
 use super::view::{RoutesView, SearchView};
 
@@ -123,20 +124,15 @@ fn prefix_match(query: &SearchQuery) -> Result<(Option<PrefixMatch>, Matching), 
             Some(_) => Err(words("match is for a prefix, and there is none".to_owned())),
         };
     };
-    let address = text.parse::<IpAddr>().ok();
-    let prefix = match address {
-        Some(IpAddr::V4(address)) => Prefix::v4(address, 32),
-        Some(IpAddr::V6(address)) => Prefix::v6(address, 128),
-        None => {
-            (text.parse()).map_err(|error: crate::base::PrefixError| words(error.to_string()))?
-        }
-    };
+    let prefix = text.parse::<Prefix>();
+    let prefix = prefix.map_err(|error| words(error.to_string()))?;
+    let is_address = text.parse::<IpAddr>().is_ok();
     let matching = match query.matching.as_deref() {
         Some("exact") => Matching::Exact,
         Some("longest") => Matching::Longest,
         Some("less") => Matching::Less,
         Some("more") => Matching::More,
-        None if address.is_some() => Matching::Longest,
+        None if is_address => Matching::Longest,
         None => Matching::Exact,
         Some(other) => {
             let told = format!("match: '{other}' is none of exact, longest, less, more");
@@ -273,32 +269,29 @@ pub struct RoutesQuery {
 pub async fn routes(State(plane): Shared, Asked(query): Asked<RoutesQuery>) -> Reply<RoutesView> {
     let exchange = plane.current().exchange.clone();
     let client = named(&exchange, &query.client)?;
-    let verdict = match query.which.as_str() {
-        "received" => None,
-        "accepted" => Some(VerdictMatch::Accepted),
-        "rejected" => Some(VerdictMatch::Rejected),
-        "advertised" => None,
-        other => {
-            let told = format!("'{other}' is none of received, accepted, rejected, advertised");
-            return Err(words(told));
-        }
-    };
+    let which = which_of(&query.which)?;
     let limit = query.limit.unwrap_or(ROUTES_PER_PAGE);
     let limit = limit.clamp(1, ROUTES_PER_PAGE_MAX);
     let cursor = query.cursor.as_deref();
     let _turn = turn(&plane).await?;
-    let (page, side) = if query.which == "advertised" {
-        (
-            advertised(&plane, client.slot, cursor, limit).await?,
-            Side::Sent,
-        )
-    } else {
-        let filter = RouteFilter {
-            announcer: Some(client.slot),
-            verdict,
-            ..RouteFilter::default()
-        };
-        (table(&plane, filter, cursor, limit).await?, Side::Heard)
+    let verdict = match which {
+        Which::Accepted => Some(VerdictMatch::Accepted),
+        Which::Rejected => Some(VerdictMatch::Rejected),
+        Which::Received | Which::Advertised => None,
+    };
+    let (page, side) = match which {
+        Which::Advertised => {
+            let page = advertised(&plane, client.slot, cursor, limit).await?;
+            (page, Side::Sent)
+        }
+        _ => {
+            let filter = RouteFilter {
+                announcer: Some(client.slot),
+                verdict,
+                ..RouteFilter::default()
+            };
+            (table(&plane, filter, cursor, limit).await?, Side::Heard)
+        }
     };
     let view = |row: &PathRow| describe::path(&exchange, row, side);
     Ok(Json(RoutesView {
@@ -324,19 +317,14 @@ async fn advertised(
     {
         let left = limit - page.rows.len();
         let entries = left.min(LOOKED_AT_PER_QUESTION as usize) as u32;
-        let question = ShardQuery::Routes {
-            slot: client,
-            which: Which::Advertised,
-            cursor: PrefixSlot(slot),
-            limit: entries,
-        };
-        match within(plane.data().shard_query(ShardId(shard), question)).await? {
-            ShardReply::Routes { rows, next } => {
-                page.rows.extend(rows);
-                page.looked_at += u64::from(entries);
-                (shard, slot) = next.map_or((shard + 1, 0), |next| (shard, next.0));
-            }
-            other => return Err(wrong_answer(&other)),
+        let (rows, at) = (Rows::OfClient(client, Which::Advertised), PrefixSlot(slot));
+        let found = pages::page(plane.data(), rows, (ShardId(shard), at), entries).await?;
+        page.rows.extend(found.rows);
+        page.looked_at += u64::from(entries);
+        (shard, slot) = found.next.map_or((shard + 1, 0), |next| (shard, next.0));
+        // No answer now; whoever asks for the next page has waited.
+        if found.next == Some(at) {
+            break;
         }
     }
     page.next = next_cursor(plane, shard, slot);

@@ -133,6 +133,9 @@ pub struct ClientView {
     pub add_path: Vec<Family>,
     pub four_octet: bool,
     pub extended_messages: bool,
+    /// Of an established session.
+    #[serde(default)]
+    pub restarts: Option<RestartsView>,
     pub received: ByFamily,
     pub accepted: ByFamily,
     /// Paths that it is sent, counted over the table about once a minute while somebody asks; with
@@ -163,6 +166,19 @@ pub struct ClientView {
     pub treat_as_withdraw_count: u64,
     pub attribute_discard_count: u64,
     pub last_error: Option<String>,
+}
+
+/// What was negotiated of restarts (RFC 4724, RFC 8538).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RestartsView {
+    /// The client keeps our routes over a restart of ours.
+    pub keeps_routes: bool,
+    /// It keeps them after a NOTIFICATION, too, unless that is a Hard Reset (RFC 8538).
+    pub after_notifications: bool,
+    /// Its Restart Time; none where it did not announce Graceful Restart.
+    pub restart_time_s: Option<u16>,
+    /// It said that it had restarted itself, when this session came up.
+    pub has_restarted: bool,
 }
 
 impl ClientView {

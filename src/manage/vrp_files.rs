@@ -9,13 +9,15 @@ use crate::config::RpkiFeed as RpkiSources;
 use crate::outside::regular_file;
 use crate::outside::vrp_file::{self, FileTime, VrpFile};
 
+use super::calendar::since_epoch;
+
 /// What VRP files say, by name.
 pub type VrpFiles = HashMap<PathBuf, Arc<VrpFile>>;
 
 /// By what the age of these files is judged.
 pub fn file_time(sources: &RpkiSources, now: SystemTime) -> FileTime {
     FileTime {
-        now_s: seconds(now),
+        now_s: since_epoch(now).as_secs(),
         max_age_s: sources.max_age.as_ref().map(Duration::as_secs),
     }
 }
@@ -60,9 +62,14 @@ fn read(file: &Path, now: SystemTime, had_vrps: bool) -> Result<VrpFile, String>
         return Err("there is no VRP in it any more".to_owned());
     }
     // One from the future would never be stale.
-    if said.made_s.is_none_or(|made_s| made_s > seconds(now)) {
+    if said
+        .made_s
+        .is_none_or(|made_s| made_s > since_epoch(now).as_secs())
+    {
         let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified());
-        said.made_s = modified.ok().map(|modified| seconds(modified.min(now)));
+        said.made_s = modified
+            .ok()
+            .map(|modified| since_epoch(modified.min(now)).as_secs());
     }
     Ok(said)
 }
@@ -94,11 +101,6 @@ pub fn expires_next_s(files: &VrpFiles, at: FileTime) -> Option<u64> {
         .values()
         .filter_map(|file| file.expires_next_s(at))
         .min()
-}
-
-fn seconds(at: SystemTime) -> u64 {
-    let since_epoch = at.duration_since(SystemTime::UNIX_EPOCH);
-    since_epoch.map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -15,7 +16,7 @@ use crate::base::{
 use crate::policy::{KeptBack, PrefixClass, RejectReason, Verdict};
 use crate::rib::DecidedBy;
 use crate::session::{DownReason, Negotiated};
-use crate::wire::{AttributeSet, Variant};
+use crate::wire::{AttributeSet, GracefulRestart, Variant};
 
 use super::exchange::Exchange;
 use super::latency::Latencies;
@@ -370,6 +371,8 @@ pub struct ShardStats {
     pub deltas_out: u64,
     pub flushes: u64,
     pub pending: u64,
+    /// How long changes are gathered at least, from one flush to the next.
+    pub window: Duration,
     pub free_slots: u64,
     /// Prefixes without a path that await reuse of their slots.
     pub dead_prefixes: u64,
@@ -447,7 +450,9 @@ impl Tapped {
     /// Of its messages.
     pub fn octets(&self) -> usize {
         match &self.what {
-            TappedWhat::Received(octets) | TappedWhat::Sent(octets) => octets.len(),
+            TappedWhat::Received(octets)
+            | TappedWhat::ReceivedOther(octets)
+            | TappedWhat::Sent(octets) => octets.len(),
             TappedWhat::Up(up) => up.sent_open.len() + up.received_open.len(),
             TappedWhat::Down(_) | TappedWhat::Failed(_) => 0,
         }
@@ -462,6 +467,8 @@ pub enum TappedWhat {
     Failed(DownReason),
     /// A whole UPDATE of the client, with its header.
     Received(Bytes),
+    /// A whole KEEPALIVE or ROUTE-REFRESH of the client, with its header.
+    ReceivedOther(Bytes),
     /// A whole message to the client, with its header.
     Sent(Bytes),
 }
@@ -561,6 +568,10 @@ pub struct ClientStatus {
     pub add_path: FamilySet,
     pub four_octet: bool,
     pub extended_messages: bool,
+    /// As in [`Negotiated`].
+    pub keeps_routes: bool,
+    pub hard_resets: bool,
+    pub peer_restart: Option<GracefulRestart>,
     pub received: [u32; 2],
     pub accepted: [u32; 2],
     /// Families of which a limit rejects all routes.

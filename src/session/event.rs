@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::base::{Asn, Family, FamilySet};
-use crate::wire::{CeaseSubcode, GracefulRestart, LongLivedRestart, RefreshSubtype};
+use crate::wire::{CeaseSubcode, GracefulRestart, LongLivedRestart, MessageType, RefreshSubtype};
 
 use super::DownReason;
 
@@ -153,7 +153,29 @@ pub enum Message<'a> {
     RouteRefresh {
         family: Family,
         subtype: RefreshSubtype,
+        body: &'a [u8],
     },
+    /// Nothing follows from it: a KEEPALIVE, or a ROUTE-REFRESH that is to be ignored.
+    Ignored(MessageType, &'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// `refresh`: what a ROUTE-REFRESH asks, if it is heeded.
+    pub(super) const fn of(
+        kind: MessageType,
+        refresh: Option<(Family, RefreshSubtype)>,
+        body: &'a [u8],
+    ) -> Message<'a> {
+        match (kind, refresh) {
+            (MessageType::Update, _) => Message::Update(body),
+            (_, Some((family, subtype))) => Message::RouteRefresh {
+                family,
+                subtype,
+                body,
+            },
+            (kind, None) => Message::Ignored(kind, body),
+        }
+    }
 }
 
 /// How and for how long a session is ended.

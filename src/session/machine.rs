@@ -301,18 +301,18 @@ impl Session {
     /// The next message, once established. `None` may also mean that the session ended: poll events.
     pub fn poll_message(&mut self, now: Time) -> Option<Message<'_>> {
         let way = self.established_way()?;
-        let frame = loop {
+        let (frame, refresh) = loop {
             let frame = self.next_frame(now, way)?;
             match frame.kind {
-                MessageType::Update => break frame,
-                MessageType::RouteRefresh => match self.judge_route_refresh(now, way, frame) {
-                    Some(message) => return Some(message),
-                    None => continue,
-                },
+                MessageType::Update | MessageType::Keepalive => break (frame, None),
+                MessageType::RouteRefresh => {
+                    break (frame, self.judge_route_refresh(now, way, frame));
+                }
                 _ => self.handle_frame(now, way, frame),
             }
         };
-        Some(Message::Update(self.connection(way)?.framer.body(frame)))
+        let body = self.connection(way)?.framer.body(frame);
+        Some(Message::of(frame.kind, refresh, body))
     }
 
     pub fn poll_event(&mut self) -> Option<SessionEvent> {

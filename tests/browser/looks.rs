@@ -47,7 +47,7 @@ fn no_page_is_wider_than_a_phone() {
 }
 
 /// (lightness of the text, of what is behind it), 0 to 1, as WCAG 2 has it.
-fn contrast(page: &mut Page<'_>, selector: &str) -> f64 {
+pub fn contrast(page: &mut Page<'_>, selector: &str) -> f64 {
     let script = format!(
         "(() => {{ const light = (color) => {{ const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map(Number)
             .map(c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);

@@ -7,6 +7,7 @@ mod events;
 mod keyboard;
 mod looks;
 mod pages;
+mod reports;
 mod scene;
 
 use std::io::Write;
@@ -35,8 +36,12 @@ fn browser() -> Option<MutexGuard<'static, Option<Chromium>>> {
 
 /// Does it with an exchange and a page that shows its looking glass; nothing may complain.
 fn with_page(look: impl FnOnce(&Server, &mut Page<'_>)) {
+    with_page_of(exchange, look);
+}
+
+fn with_page_of(scene: impl FnOnce() -> Server, look: impl FnOnce(&Server, &mut Page<'_>)) {
     let Some(mut browser) = browser() else { return };
-    let server = exchange();
+    let server = scene();
     let mut page = browser.as_mut().unwrap().page();
     page.open(&format!("http://{}/", server.api));
     page.wait("document.querySelectorAll('tbody tr').length > 1");

@@ -1,5 +1,7 @@
 //! What each page shows, and what a click does.
 
+use rialto::wire::GracefulRestart;
+
 use super::scene::{HOSTILE, MANY, name};
 use super::{go, with_page};
 
@@ -103,6 +105,53 @@ fn a_click_on_a_client_leads_to_its_routes_page_by_page() {
         }
         page.click(".route .chip");
         page.wait("document.querySelector('h1').innerText.startsWith('Routes with the community')");
+    });
+}
+
+#[test]
+fn a_client_says_what_becomes_of_our_routes_when_we_restart() {
+    with_page(|server, page| {
+        let fact = |name: &str| {
+            format!(
+                "[...document.querySelectorAll('.facts div')].find(it => it.firstChild.innerText === {name:?})?.lastChild.innerText"
+            )
+        };
+        let (ours, its) = (fact("When we restart"), fact("When it restarts"));
+        go(
+            page,
+            &format!("#/client/{}", name(0)),
+            "document.querySelector('.facts')",
+        );
+        assert_eq!(page.eval(&ours), "It drops our routes");
+        assert_eq!(page.eval(&its), "It announced no graceful restart");
+        server.data.with(|state| {
+            let status = &mut state.core.clients[0];
+            (status.keeps_routes, status.hard_resets) = (true, true);
+            status.peer_restart = Some(GracefulRestart {
+                restarting: true,
+                restart_time_s: 90,
+                ..GracefulRestart::default()
+            });
+        });
+        page.wait(&format!(
+            "{ours} === 'It keeps our routes, after a NOTIFICATION, too (RFC 8538)'"
+        ));
+        assert_eq!(
+            page.eval(&its),
+            "Restart Time 90 s; it said that it had restarted"
+        );
+        server
+            .data
+            .with(|state| state.core.clients[0].hard_resets = false);
+        page.wait(&format!(
+            "{ours} === 'It keeps our routes unless a NOTIFICATION came (RFC 4724)'"
+        ));
+        server
+            .data
+            .with(|state| state.core.clients[0].state = "Idle");
+        page.wait(&format!(
+            "({ours} ?? null) === null && ({its} ?? null) === null"
+        ));
     });
 }
 

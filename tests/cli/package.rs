@@ -58,6 +58,11 @@ fn a_package_has_all_that_its_unit_needs_and_nothing_that_debian_calls_an_error(
         !root.join("etc/rialto/rialto.toml").exists(),
         "a server that nobody has configured cannot be started"
     );
+    for file in ["alerts.yml", "grafana.json"] {
+        let installed = fs::read(root.join("usr/share/rialto/monitoring").join(file)).unwrap();
+        let own = fs::read(in_tree("contrib/monitoring").join(file)).unwrap();
+        assert!(installed == own, "{file} is the one of the sources");
+    }
     assert_page_names_every_command(&root);
     assert_system_accepts(&root);
 

@@ -4,9 +4,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::rialto;
+
+/// What does not come within that will not.
+const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// A running server; killed if a test ends before it does.
 pub struct Running {
@@ -19,6 +23,37 @@ impl Drop for Running {
         // It has mostly ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// What a running server says, line by line.
+struct Log(mpsc::Receiver<String>);
+
+impl Log {
+    fn of(running: &mut Running) -> Log {
+        let lines = BufReader::new(running.child.stderr.take().unwrap()).lines();
+        let (tell, told) = mpsc::channel();
+        // Reads to the end, whoever listens.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let _ = tell.send(line);
+            }
+        });
+        Log(told)
+    }
+
+    /// The next line with these words.
+    fn wait_for(&self, words: &str) -> String {
+        let begin = now();
+        let mut told = Vec::new();
+        loop {
+            let left = WAIT_MAX.saturating_sub(begin.elapsed());
+            match self.0.recv_timeout(left) {
+                Ok(line) if line.contains(words) => return line,
+                Ok(line) => told.push(line),
+                Err(why) => panic!("no '{words}' ({why}):\n{}", told.join("\n")),
+            }
+        }
     }
 }
 
@@ -60,8 +95,8 @@ pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let begin = now();
     while !is_so() {
         assert!(
-            begin.elapsed() < Duration::from_secs(20),
-            "{what}: not within 20 s"
+            begin.elapsed() < WAIT_MAX,
+            "{what}: not within {WAIT_MAX:?}"
         );
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -250,14 +285,13 @@ fn a_hang_up_while_a_confirmation_is_awaited_is_refused_and_the_log_says_so() {
     let (api, bgp) = (free_port(), free_port());
     write(folder.path(), api, bgp, ONE);
     let mut running = start(folder.path(), api);
-    let mut log = BufReader::new(running.child.stderr.take().unwrap()).lines();
+    let log = Log::of(&mut running);
     let two = format!("{ONE}[[client]]\nasn = 10002\naddress = \"127.0.0.10\"\n");
     write(folder.path(), api, bgp, &two);
     let output = rialto(&["reload", "--confirm", "1h", "--api", &running.api]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     signal(&running.child, "-HUP");
-    let is_refused = |line: String| line.contains("SIGHUP: a reload awaits its confirmation");
-    assert!(log.any(|line| is_refused(line.unwrap())));
+    log.wait_for("SIGHUP: a reload awaits its confirmation");
     signal(&running.child, "-TERM");
     assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }
@@ -269,9 +303,9 @@ fn a_session_that_waits_for_data_says_so_and_the_log_too() {
     let two = "[[client]]\nasn = 10002\naddress = \"127.0.0.10\"\nirr.as_sets = [\"AS-A\"]\n";
     write(folder.path(), api, bgp, &format!("{ONE}{two}"));
     let mut running = start(folder.path(), api);
-    let mut log = BufReader::new(running.child.stderr.take().unwrap()).lines();
+    let log = Log::of(&mut running);
     let held = "sessions are held back for up to 60 s until data for their checks is there: 1 client (AS10002-1)";
-    assert!(log.any(|line| line.unwrap().contains(held)));
+    log.wait_for(held);
 
     let output = rialto(&["show", "clients", "--api", &running.api]);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -291,13 +325,12 @@ fn a_reload_that_is_taken_back_leaves_its_files_and_the_log_says_so() {
     let (api, bgp) = (free_port(), free_port());
     write(folder.path(), api, bgp, ONE);
     let mut running = start(folder.path(), api);
-    let mut log = BufReader::new(running.child.stderr.take().unwrap()).lines();
+    let log = Log::of(&mut running);
     let two = format!("{ONE}[[client]]\nasn = 10002\naddress = \"127.0.0.10\"\n");
     write(folder.path(), api, bgp, &two);
     let output = rialto(&["reload", "--confirm", "1s", "--api", &running.api]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let told = log.find_map(|line| line.ok().filter(|line| line.contains("is rolled back: ")));
-    let told = told.unwrap();
+    let told = log.wait_for("is rolled back: ");
     assert!(
         told.contains("removed: AS10002-1; the files still hold what was taken back, and the next reload or start"),
         "{told}"

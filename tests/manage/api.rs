@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rialto::policy::RejectReason;
+use rialto::wire::GracefulRestart;
 use rialto::wire::testing::SetBuilder;
 use serde_json::json;
 
@@ -453,4 +454,54 @@ fn a_paced_client_is_not_called_slow() {
         let (_, remarks) = line.unwrap().split_once("         9").unwrap();
         assert_eq!(remarks.trim(), expected, "{keys}");
     }
+}
+
+#[test]
+fn a_client_is_shown_with_what_was_negotiated_of_restarts() {
+    let said = |restarting, restart_time_s| {
+        Some(GracefulRestart {
+            restarting,
+            restart_time_s,
+            ..GracefulRestart::default()
+        })
+    };
+    let cases = [
+        (
+            (true, true, said(false, 120)),
+            json!({"keeps_routes": true, "after_notifications": true, "restart_time_s": 120, "has_restarted": false}),
+            "it keeps our routes when we restart, after a NOTIFICATION, too (RFC 4724, RFC 8538); its Restart Time is 120 s",
+        ),
+        (
+            (true, false, said(true, 0)),
+            json!({"keeps_routes": true, "after_notifications": false, "restart_time_s": 0, "has_restarted": true}),
+            "it keeps our routes when we restart without a NOTIFICATION (RFC 4724, not RFC 8538); its Restart Time is 0 s, and it said that it had restarted",
+        ),
+        (
+            (false, false, None),
+            json!({"keeps_routes": false, "after_notifications": false, "restart_time_s": null, "has_restarted": false}),
+            "it drops our routes when we restart; it announced no graceful restart",
+        ),
+    ];
+    let server = server();
+    for ((keeps_routes, hard_resets, peer_restart), view, words) in cases {
+        server.data.with(|state| {
+            let status = &mut state.core.clients[2];
+            status.keeps_routes = keeps_routes;
+            status.hard_resets = hard_resets;
+            status.peer_restart = peer_restart;
+        });
+        let answer = server.json("/api/v1/clients/third");
+        assert_eq!(answer["client"]["restarts"], view);
+        let (status, text) = server.says(&["show", "client", "third"]);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = format!(" restarts {words} End-of-RIB ");
+        assert!(status == 0 && text.contains(&line), "{line}\n{text}");
+    }
+    server
+        .data
+        .with(|state| state.core.clients[2].state = "Idle");
+    let answer = server.json("/api/v1/clients/third");
+    assert_eq!(answer["client"]["restarts"], json!(null));
+    let (_, text) = server.says(&["show", "client", "third"]);
+    assert!(!text.contains("\nrestarts "), "{text}");
 }

@@ -34,8 +34,10 @@ pub struct State {
     pub reload_count: usize,
     /// The answer to a reload.
     pub complaints: Vec<String>,
-    /// How often a shard was asked for its statistics.
+    /// How often a shard was asked for its statistics,
     pub stats_count: usize,
+    /// and for a piece of its table.
+    pub pieces_count: usize,
     /// The answer to the next command.
     pub refusal: Option<String>,
     pub is_silent: bool,
@@ -72,6 +74,7 @@ impl Fake {
             reload_count: 0,
             complaints: Vec::new(),
             stats_count: 0,
+            pieces_count: 0,
             refusal: None,
             is_silent: false,
             now: NOW,
@@ -97,6 +100,8 @@ impl Fake {
                 families,
                 class: EncodingClass::PLAIN,
                 router_id: Ipv4Addr::from(0xc000_0201 + u32::from(slot)),
+                stale: FamilySet::EMPTY,
+                takes_stale: false,
             };
             (0..state.shards.len())
                 .for_each(|shard| state.step(shard, ToShard::ClientUp(up.clone())));
@@ -134,6 +139,7 @@ impl Fake {
             enhanced_refresh: true,
             route_refresh: true,
             peer_restart: Some(GracefulRestart::default()),
+            peer_long_lived: None,
             keeps_routes: true,
             hard_resets: false,
             hold_time_s: 90,
@@ -218,7 +224,14 @@ impl Fake {
         self.hear(slot, prefix, Some(set), class);
     }
 
-    fn hear(&self, slot: u16, prefix: &str, set: Option<&Arc<AttributeSet>>, class: PrefixClass) {
+    /// As it was judged; no set: withdrawn.
+    pub fn hear(
+        &self,
+        slot: u16,
+        prefix: &str,
+        set: Option<&Arc<AttributeSet>>,
+        class: PrefixClass,
+    ) {
         let prefix: Prefix = prefix.parse().unwrap();
         self.with(|state| {
             let batch = RouteBatch {
@@ -254,6 +267,8 @@ impl State {
 
     fn query(&mut self, shard: ShardId, query: ShardQuery) -> ShardReply {
         self.stats_count += usize::from(matches!(query, ShardQuery::Stats));
+        let is_piece = matches!(query, ShardQuery::Routes { .. } | ShardQuery::Paths { .. });
+        self.pieces_count += usize::from(is_piece);
         self.questions += usize::from(matches!(query, ShardQuery::Watch(_)));
         self.step(shard.index(), ToShard::Query { id: 1, query });
         self.shards[shard.index()]
@@ -278,7 +293,9 @@ impl State {
     fn tap(&mut self, question: &TapQuestion) -> TapAnswer {
         self.questions += 1;
         let is_wanted = |entry: &&Tapped| match entry.what {
-            TappedWhat::Received(_) => question.received.contains(entry.slot),
+            TappedWhat::Received(_) | TappedWhat::ReceivedOther(_) => {
+                question.received.contains(entry.slot)
+            }
             TappedWhat::Sent(_) => question.sent.contains(entry.slot),
             _ => true,
         };

@@ -59,6 +59,7 @@ async fn told(subscription: &mut Subscription) -> Vec<String> {
             },
             News::Tapped { entry, .. } => match &entry.what {
                 TappedWhat::Received(_) => format!("received {}", entry.slot),
+                TappedWhat::ReceivedOther(_) => format!("other {}", entry.slot),
                 TappedWhat::Down(_) => format!("down {}", entry.slot),
                 other => format!("{other:?}"),
             },
@@ -95,9 +96,14 @@ fn each_is_told_what_it_wants_after_the_beginning() {
         announce(&data, 0, 1);
         data.tap(0, TappedWhat::Received(vec![1].into()));
         data.tap(1, TappedWhat::Received(vec![2].into()));
+        data.tap(0, TappedWhat::ReceivedOther(vec![3].into()));
+        data.tap(1, TappedWhat::ReceivedOther(vec![4].into()));
         data.tap(1, TappedWhat::Down(DownReason::PeerClosed));
         assert_eq!(told(&mut table).await, ["heard 0", "best 0"]);
-        assert_eq!(told(&mut sessions).await, ["received 1", "down 1"]);
+        assert_eq!(
+            told(&mut sessions).await,
+            ["received 1", "other 1", "down 1"]
+        );
     });
 }
 

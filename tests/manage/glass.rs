@@ -1,9 +1,10 @@
 //! How the protocols of other looking glasses behave beside the form of their answers: what is refused,
 //! what is kept, how long answers come.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
+use rialto::base::shard_of;
 use rialto::policy::RejectReason;
 use rialto::wire::testing::SetBuilder;
 use serde_json::{Value, json};
@@ -173,9 +174,7 @@ fn a_long_answer_comes_whole_compressed_or_not_and_each_route_once() {
         assert_eq!(found.iter().cloned().collect::<BTreeSet<_>>(), wanted);
         let packed = fetch(&server, &address, "Accept-Encoding: br, gzip;q=0.5\r\n");
         assert_eq!(packed.header("content-encoding"), Some("gzip"));
-        let mut text = String::new();
-        let mut decoder = flate2::read::GzDecoder::new(&packed.body[..]);
-        decoder.read_to_string(&mut text).unwrap();
+        let text = unpacked(&packed.body);
         let again: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(networks(&again), found, "{address}");
         assert!(packed.body.len() * 10 < text.len(), "{}", packed.body.len());
@@ -192,6 +191,65 @@ fn a_long_answer_comes_whole_compressed_or_not_and_each_route_once() {
         Some(6),
         "as the session core counts"
     );
+}
+
+#[test]
+fn lists_of_all_are_collected_in_one_walk_and_told_session_by_session() {
+    const SHARDS: u16 = 2;
+    let server = Server::start(THREE);
+    (0..3).for_each(|slot| server.data.up(slot));
+    // By session, then as the tables have them.
+    let (mut accepted, mut rejected, mut kept_back) =
+        (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for number in 0..300u32 {
+        let (slot, index) = (number % 3, number / 3);
+        let prefix = format!("198.18.{index}.0/24");
+        let is_kept_back = index % 2 == 1;
+        let to_third = is_kept_back.then_some((64_500, 0, 10_003));
+        let set = SetBuilder::new().as_path(&[10_001 + slot]);
+        let set = set.large(to_third.as_slice()).build();
+        let reason = (number % 5 == 0).then_some(RejectReason::NextHop);
+        server.data.announce(slot as u16, &prefix, &set, reason);
+        let shard = shard_of(&prefix.parse().unwrap(), SHARDS);
+        let told = (prefix, (10_001 + slot).to_string());
+        let key = (slot, shard, index);
+        if reason.is_some() {
+            rejected.insert(key, told);
+        } else {
+            accepted.insert(key, told.clone());
+            kept_back.extend((is_kept_back && slot < 2).then_some((key, told)));
+        }
+    }
+    for (address, expected) in [
+        ("/routes/table/master4", accepted),
+        ("/routes/table/master4/filtered", rejected),
+        ("/routes/noexport/third", kept_back),
+    ] {
+        let expected: Vec<_> = expected.into_values().collect();
+        assert!(expected.len() > 50, "{address}");
+        let pieces = || server.data.with(|state| state.pieces_count);
+        let before = pieces();
+        for accepts in ["", "Accept-Encoding: gzip\r\n"] {
+            let answer = fetch(&server, address, accepts);
+            let text = match answer.header("content-encoding") {
+                None => answer.text(),
+                Some(_) => unpacked(&answer.body),
+            };
+            let answer: Value = serde_json::from_str(&text).unwrap();
+            let routes = answer["routes"].as_array().unwrap().iter();
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let told = routes.map(|it| (text(&it["network"]), text(&it["bgp"]["as_path"][0])));
+            assert_eq!(told.collect::<Vec<_>>(), expected, "{address} {accepts}");
+        }
+        assert_eq!(pieces() - before, usize::from(SHARDS), "{address}");
+    }
+}
+
+fn unpacked(octets: &[u8]) -> String {
+    let mut text = String::new();
+    let mut decoder = flate2::read::GzDecoder::new(octets);
+    decoder.read_to_string(&mut text).unwrap();
+    text
 }
 
 #[test]

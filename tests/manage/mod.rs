@@ -32,12 +32,14 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Output;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rialto::config::{Inputs, Overrides, compile, load};
 use rialto::manage::{Doors, Plane, start_servers};
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use fake::Fake;
@@ -47,6 +49,8 @@ pub struct Server {
     pub data: Arc<Fake>,
     pub api: SocketAddr,
     pub folder: TempDir,
+    plane: Weak<Plane>,
+    tokio: Handle,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -80,20 +84,35 @@ impl Server {
                 .unwrap();
             tokio.block_on(async {
                 let doors = Doors::open(&config).await.unwrap();
-                report.send(doors.api_addresses()[0]).unwrap();
+                let api = doors.api_addresses()[0];
                 let plane = Arc::new(Plane::new(config, exchange, path));
+                let weak = Arc::downgrade(&plane);
+                report.send((api, weak, Handle::current())).unwrap();
                 let _servers = start_servers(&plane, doors);
                 let _ = ended.await;
             });
         });
-        let api = started.recv().unwrap();
+        let (api, plane, tokio) = started.recv().unwrap();
         Server {
             data,
             api,
             folder,
+            plane,
+            tokio,
             end: Some(end),
             thread: Some(thread),
         }
+    }
+
+    /// What `[irr] watch_s` does now and then; it is over when this returns.
+    pub fn look_at_files(&self) {
+        let plane = self.plane.upgrade().unwrap();
+        let (done, is_done) = std::sync::mpsc::channel();
+        self.tokio.spawn(async move {
+            plane.take_files().await;
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(Duration::from_secs(20)).unwrap();
     }
 
     pub fn file(&self) -> PathBuf {

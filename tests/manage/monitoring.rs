@@ -111,6 +111,8 @@ fn sessions_are_counted_by_state_and_rejected_prefixes_by_reason_and_family() {
         "rialto_client_stalled{client=\"AS10002-1\",asn=\"10002\"} 1",
         "rialto_client_nlri_out_total{client=\"AS10002-1\",asn=\"10002\"} 17",
         "rialto_core_window_seconds{core=\"0\"} 0.0015",
+        // What its last flush had to say was one prefix.
+        "rialto_shard_window_seconds{shard=\"1\"} 0.0000005",
         "rialto_thread_cpu_seconds_total{thread=\"shard-1\"} 1.5",
         "rialto_thread_mailbox_messages{thread=\"core-0\"} 4",
         "rialto_generation_in_force 1",

@@ -110,9 +110,14 @@ fn a_report_says_what_does_not_match_and_what_was_meant() {
     );
     assert_eq!(
         view["items"][4]["vrps"],
-        json!([{"prefix": "100.0.0.0/16", "max_len": 16, "asn": 10001, "wrong": "length"}])
+        json!([{"prefix": "100.0.0.0/16", "max_len": 16, "asn": 10001, "wrong": "length",
+            "text": "100.0.0.0/16 is AS10001's by ROA, which allows no longer one"}])
     );
     assert_eq!(view["items"][0]["near"], json!([]));
+    assert_eq!(
+        view["items"][1]["near"],
+        json!([{"relation": "less_specific_registered", "prefix": "100.0.0.0/16", "text": "registered is 100.0.0.0/16, less specific"}])
+    );
     assert_eq!(view["session_s"], json!(100));
 }
 

@@ -1,7 +1,5 @@
 //! Data from outside that a reload takes back, or away.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::rtr::cache::Says;
@@ -100,8 +98,7 @@ fn files_that_were_taken_back_wait_for_the_operator() {
     assert_eq!(server.says(&["reload", "--confirm", "1s"]).0, 0);
     assert_eq!(rejected()[0]["reason"], "irr_prefix");
     server.wait_until("it is taken back", || rejected() == json!([]));
-    // Time for two looks at the files.
-    std::thread::sleep(Duration::from_millis(2_200));
+    server.look_at_files();
     assert_eq!(rejected(), json!([]));
     let told = "new files from outside are not taken until the next rialto reload";
     for words in [server.get("/readyz").1, server.says(&["show", "feeds"]).1] {

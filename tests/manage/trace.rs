@@ -44,9 +44,10 @@ fn session_up() -> Arc<SessionUp> {
             ipv6_next_hops: false,
             four_octet: true,
             extended_messages: false,
-            enhanced_refresh: false,
+            enhanced_refresh: true,
             route_refresh: true,
             peer_restart: None,
+            peer_long_lived: None,
             keeps_routes: false,
             hard_resets: false,
             hold_time_s: 90,
@@ -83,6 +84,12 @@ fn announcement(
     octets
 }
 
+fn refresh(body: &[u8]) -> bytes::Bytes {
+    let mut octets = Vec::new();
+    encode_message(&mut octets, MessageType::RouteRefresh, body);
+    octets.into()
+}
+
 /// An hour in the life of the third client, all at once.
 fn server(is_up: bool) -> Server {
     let server = Server::start(THREE);
@@ -109,6 +116,12 @@ fn server(is_up: bool) -> Server {
         TappedWhat::Received(announcement(&EncodingClass::PLAIN, "192.0.2.1", &stranger).into()),
         TappedWhat::Received(end_of_rib.into()),
         TappedWhat::Received(broken.into()),
+        TappedWhat::ReceivedOther(keepalive.clone().into()),
+        TappedWhat::ReceivedOther(refresh(&[0, 1, 0, 1])),
+        TappedWhat::ReceivedOther(refresh(&[0, 2, 1, 1])),
+        TappedWhat::ReceivedOther(refresh(&[0, 2, 2, 1])),
+        TappedWhat::ReceivedOther(refresh(&[64, 4, 0, 71])),
+        TappedWhat::ReceivedOther(refresh(&[0, 1, 9, 1])),
         TappedWhat::Sent(announcement(&with_ids, "192.0.2.1", &sent).into()),
         TappedWhat::Sent(sent_withdrawal.into()),
         TappedWhat::Sent(keepalive.into()),
@@ -178,6 +191,12 @@ fn all_that_a_client_says_and_is_told_is_told_in_words() {
         "End-of-RIB ipv6",
         "UPDATE 22 octets: cannot be read: ",
         "ffffffffffffffffffffffffffffffff",
+        "heard  KEEPALIVE 19 octets",
+        "heard  ROUTE-REFRESH 23 octets: asks for all ipv4 routes again",
+        "heard  ROUTE-REFRESH 23 octets: beginning of all ipv6 routes (BoRR)",
+        "heard  ROUTE-REFRESH 23 octets: end of all ipv6 routes (EoRR)",
+        "heard  ROUTE-REFRESH 23 octets: subtype 0, AFI 16388, SAFI 71: not known or not negotiated, and ignored",
+        "heard  ROUTE-REFRESH 23 octets: subtype 9, AFI 1, SAFI 1: not known or not negotiated, and ignored",
         "sent   UPDATE 70 octets: 2 announced",
         "203.0.112.0/24 (path 7) 203.0.112.0/24 (path 9)",
         "next hop 192.0.2.1",

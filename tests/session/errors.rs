@@ -2,7 +2,7 @@
 
 use rialto::base::{Asn, Family, FamilySet};
 use rialto::session::{SessionEvent, SessionSettings, Way};
-use rialto::wire::{Capabilities, Open};
+use rialto::wire::{Capabilities, MessageType, Open};
 
 use super::script::{
     LOCAL_ID, Script, keepalive, message, only, open, open_octets, peer_open, settings, update,
@@ -480,6 +480,11 @@ fn harmless_route_refreshes_are_served_or_ignored() {
         let mut script = Script::established_with(settings(), peer);
         script.hear(Way::Accepted, &message(5, body));
         assert_eq!(script.said.messages, expected, "{name}");
+        let ignored = match expected {
+            [] => vec![(MessageType::RouteRefresh, body.to_vec())],
+            _ => Vec::new(),
+        };
+        assert_eq!(script.said.ignored, ignored, "{name}");
         assert_eq!(script.session.state().name(), "Established", "{name}");
     }
     let mut script = Script::established_with(settings(), &plain);

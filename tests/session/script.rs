@@ -29,6 +29,8 @@ pub fn settings() -> SessionSettings {
         idle_hold_max_s: 60,
         send_hold_time_s: None,
         graceful_restart_s: 120,
+        graceful_restart_helper_s: 0,
+        llgr_max_s: [0; 2],
         role: None,
         prepend_rs_as: false,
         ipv6_next_hops: false,
@@ -103,6 +105,8 @@ pub fn update(len: usize) -> Vec<u8> {
 pub struct Said {
     pub transmits: Vec<(Way, Vec<u8>)>,
     pub messages: Vec<String>,
+    /// Messages of which nothing follows.
+    pub ignored: Vec<(MessageType, Vec<u8>)>,
     pub events: Vec<SessionEvent>,
     pub actions: Vec<SessionAction>,
     /// All of it in the order in which it was polled, in words.
@@ -214,8 +218,14 @@ impl Script {
         while let Some(message) = self.session.poll_message(self.now) {
             let line = match message {
                 Message::Update(body) => format!("UPDATE of {} octets", body.len()),
-                Message::RouteRefresh { family, subtype } => {
+                Message::RouteRefresh {
+                    family, subtype, ..
+                } => {
                     format!("refresh {family} {subtype:?}")
+                }
+                Message::Ignored(kind, body) => {
+                    self.said.ignored.push((kind, body.to_vec()));
+                    continue;
                 }
             };
             self.said.lines.push(line.clone());

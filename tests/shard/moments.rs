@@ -295,3 +295,27 @@ fn what_is_under_way_from_a_client_that_a_reload_removed_reaches_nobody() {
     assert!(!announced, "not for a moment");
     assert_eq!(bench.stats().paths, 0);
 }
+
+/// The window is what an operator sees of the load, in `rialto_shard_window_seconds`.
+#[test]
+fn the_more_a_flush_has_to_say_the_longer_changes_are_gathered_before_the_next() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    assert_eq!(bench.stats().window, Duration::ZERO);
+    bench.announce(0, 1, 0..1);
+    bench.turn_after(Duration::from_secs(1));
+    let short = bench.stats().window;
+    bench.announce(0, 1, 0..2_000);
+    bench.turn_after(Duration::from_secs(1));
+    let long = bench.stats().window;
+    assert!(
+        short > Duration::ZERO && long >= 1_000 * short,
+        "{short:?} {long:?}"
+    );
+    // What the status says is what is done.
+    bench.announce(0, 2, 0..1);
+    bench.turn_after(long / 2);
+    assert_eq!(bench.stats().pending, 1);
+    bench.turn_after(long);
+    assert_eq!(bench.stats().pending, 0);
+}

@@ -141,7 +141,7 @@ pub fn encode_open(hello: &Hello) -> Vec<u8> {
             long_lived: None,
         });
         let [high, low] = helped.time_s.to_be_bytes();
-        let mut value = vec![u8::from(hello.notifications) * 0x40 | high, low];
+        let mut value = vec![(u8::from(hello.notifications) * 0x40) | high, low];
         for family in (0..2).filter(|family| helped.families[*family]) {
             let forwarding = u8::from(helped.forwarding[family]) * 0x80;
             value.extend([0, family as u8 + 1, 1, forwarding]);

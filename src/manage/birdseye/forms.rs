@@ -102,7 +102,7 @@ pub fn protocol(session: &Session, moment: &Moment) -> Value {
         "bird_protocol": "BGP",
         "table": session.table(scope),
         "state": session.state(),
-        "state_changed": date(moment.instants.date(session.since)),
+        "state_changed": date(moment.calendar.date(session.since)),
         "connection": view.state,
         "bgp_state": view.state,
         "description": view.name,

@@ -17,9 +17,8 @@ use crate::base::{Prefix, Time};
 use super::data_path::Unavailable;
 use super::glass::{
     Answer, Answers, Failure, Feed, Kind, Lens, Lookup, Moment, Order, Scope, Session, Shown,
-    accepts_gzip, iso, key, lookup, read_prefix, routes_follow, scoped,
+    accepts_gzip, iso, key, lookup, routes_follow, scoped,
 };
-use super::http::ready;
 use super::plane::Plane;
 use super::view::ErrorView;
 
@@ -124,19 +123,14 @@ async fn status(State(plane): Shared, Extension(scope): Scoped) -> Result<Json<V
     if !moment.census.silent.is_empty() {
         return Err(Unavailable(moment.census.silent.join("; ")).into());
     }
-    let ready = ready(&plane, &moment.census);
-    let message = match ready.ready {
-        true => "Daemon is up and running".to_owned(),
-        false => ready.why,
-    };
-    let on = |time| date(moment.instants.date(time));
+    let on = |time| date(moment.calendar.date(time));
     let status = json!({
         "version": format!("Rialto {VERSION}"),
         "router_id": moment.current.exchange.router_id,
-        "server_time": on(moment.instants.now),
+        "server_time": on(moment.calendar.now),
         "last_reboot": on(Time::ZERO),
         "last_reconfig": on(moment.current.since),
-        "message": message,
+        "message": moment.message(&plane),
     });
     Ok(enveloped(&moment, "status", status))
 }
@@ -353,7 +347,7 @@ async fn route_of(
 }
 
 fn wanted(net: &str) -> Result<Prefix, Refusal> {
-    read_prefix(net).ok_or_else(|| Refusal::NoPrefix(net.to_owned()))
+    (net.parse()).map_err(|_| Refusal::NoPrefix(net.to_owned()))
 }
 
 async fn answer_lookup(
@@ -363,15 +357,11 @@ async fn answer_lookup(
     whose: Lookup,
 ) -> Result<Json<Value>, Refusal> {
     let is_in = moment.scope.0.is_none_or(|only| only == wanted.family());
-    let rows = match is_in {
-        true => lookup(plane, wanted, whose, false).await?,
+    let shown = match is_in {
+        true => lookup(plane, moment, (wanted, false), whose, date).await?,
         false => Vec::new(),
     };
-    let mut lens = Lens::new(moment, matches!(whose, Lookup::To(_)), date);
-    let shown = rows
-        .iter()
-        .filter_map(|(row, is_best)| lens.shown(row, *is_best));
-    let routes: Vec<Value> = shown.map(|shown| forms::route_value(&shown)).collect();
+    let routes: Vec<Value> = shown.iter().map(forms::route_value).collect();
     let mut answer = envelope(moment, false);
     answer["routes"] = routes.into();
     Ok(Json(answer))

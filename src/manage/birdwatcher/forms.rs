@@ -116,7 +116,7 @@ pub fn protocol(session: &Session, moment: &Moment) -> Value {
         "bird_protocol": "BGP",
         "table": session.table(scope),
         "state": session.state(),
-        "state_changed": plain(moment.instants.date(session.since)),
+        "state_changed": plain(moment.calendar.date(session.since)),
         "connection": view.state,
         "bgp_state": view.state,
         "description": view.name,
@@ -148,7 +148,7 @@ pub fn protocol_short(session: &Session, moment: &Moment) -> Value {
         "proto": "BGP",
         "table": session.table(moment.scope),
         "state": session.state(),
-        "since": plain(moment.instants.date(session.since)),
+        "since": plain(moment.calendar.date(session.since)),
         "info": session.view.state,
     })
 }

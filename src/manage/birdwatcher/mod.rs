@@ -13,14 +13,13 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::base::Time;
+use crate::base::{Prefix, Time};
 
 use super::data_path::Unavailable;
 use super::glass::{
     Answers, CENSUS_FOR, Failure, Feed, Kind, Lens, Lookup, Moment, Order, Scope, Session,
-    accepts_gzip, iso, key, lookup, plain, read_prefix, routes_follow, scoped,
+    accepts_gzip, iso, key, lookup, plain, routes_follow, scoped,
 };
-use super::http::ready;
 use super::plane::Plane;
 
 /// What birdwatcher calls itself is asked for as a string.
@@ -76,7 +75,7 @@ type Scoped = Extension<Scope>;
 /// The envelope, made of when the answer was made, until when it is given again, and whether it was.
 fn envelope(moment: &Moment, (made_at, until): (Time, Time), from_cache: bool) -> Value {
     let date = |date| iso(date, "Z");
-    let cached_at = date(moment.instants.date(made_at));
+    let cached_at = date(moment.calendar.date(made_at));
     json!({
         "api": {
             "Version": VERSION,
@@ -90,7 +89,7 @@ fn envelope(moment: &Moment, (made_at, until): (Time, Time), from_cache: bool) -
             },
         },
         "cached_at": cached_at,
-        "ttl": date(moment.instants.date(until)),
+        "ttl": date(moment.calendar.date(until)),
     })
 }
 
@@ -103,19 +102,14 @@ fn enveloped(moment: &Moment, name: &str, content: Value) -> Json<Value> {
 
 async fn status(State(plane): Shared, Extension(scope): Scoped) -> Json<Value> {
     let moment = Moment::take(&plane, scope).await;
-    let ready = ready(&plane, &moment.census);
-    let message = match ready.ready {
-        true => "Daemon is up and running".to_owned(),
-        false => ready.why,
-    };
-    let date = |time| plain(moment.instants.date(time));
+    let date = |time| plain(moment.calendar.date(time));
     let status = json!({
         "version": format!("Rialto {VERSION}"),
         "router_id": moment.current.exchange.router_id,
-        "current_server": date(moment.instants.now),
+        "current_server": date(moment.calendar.now),
         "last_reboot": date(Time::ZERO),
         "last_reconfig": date(moment.current.since),
-        "message": message,
+        "message": moment.message(&plane),
     });
     enveloped(&moment, "status", status)
 }
@@ -159,7 +153,7 @@ async fn stream(
     let key = key(&moment.current.exchange, moment.scope, &what);
     let (answer, from_cache) = Answers::order(plane, key, order)?;
     let keep = moment.current.config.looking_glass.cache;
-    let until = answer.kept_from(moment.instants.now) + keep;
+    let until = answer.kept_from(moment.calendar.now) + keep;
     let envelope = envelope(moment, (answer.made_at(), until), from_cache).to_string();
     let head = routes_follow(&envelope);
     Ok(answer.respond(head, accepts_gzip(headers)).await?)
@@ -245,16 +239,13 @@ async fn prefix(
     Extension(scope): Scoped,
     Query(PrefixQuery { prefix }): Query<PrefixQuery>,
 ) -> Result<Json<Value>, Refusal> {
-    let read = read_prefix(&prefix).filter(|p| scope.0.is_none_or(|only| only == p.family()));
+    let read = prefix.parse::<Prefix>().ok();
+    let read = read.filter(|read| scope.0.is_none_or(|only| only == read.family()));
     let asked = read.ok_or(Refusal::NoPrefix(prefix))?;
     let moment = Moment::take(&plane, scope).await;
-    let rows = lookup(&plane, asked, Lookup::Table, true).await?;
-    let mut lens = Lens::new(&moment, false, plain);
-    let shown = rows
-        .iter()
-        .filter_map(|(row, is_best)| lens.shown(row, *is_best));
-    let routes: Vec<Value> = shown.map(|shown| forms::route_value(&shown)).collect();
-    let mut answer = envelope(&moment, (moment.instants.now, moment.instants.now), false);
+    let shown = lookup(&plane, &moment, (asked, true), Lookup::Table, plain).await?;
+    let routes: Vec<Value> = shown.iter().map(forms::route_value).collect();
+    let mut answer = envelope(&moment, (moment.calendar.now, moment.calendar.now), false);
     answer["routes"] = routes.into();
     Ok(Json(answer))
 }

@@ -11,13 +11,14 @@ use crate::base::{
     ClientSet, ClientSlot, CoreId, Family, FamilySet, PathId, Prefix, PrefixSlot, ShardId, Time,
 };
 use crate::config::CollectorConfig;
+use crate::manage::calendar::Calendar;
 use crate::manage::census::{Census, within};
-use crate::manage::data_path::Unavailable;
+use crate::manage::data_path::{Unavailable, wrong_answer};
 use crate::manage::follow::{News, Subscription, Wants};
-use crate::manage::mrt::Calendar;
+use crate::manage::pages::{Page, Rows, page};
 use crate::manage::plane::{Current, Plane};
 use crate::server::query::{
-    CoreCommand, CoreReply, PathRow, ShardQuery, ShardReply, TableChange, Tapped, TappedWhat, Which,
+    CoreCommand, CoreReply, PathRow, TableChange, Tapped, TappedWhat, Which,
 };
 use crate::wire::{AttributeSet, BmpTable, TimeOfDay, Variant};
 
@@ -28,8 +29,6 @@ use super::messages::{LocRib, Peer, Routes};
 const ENTRIES: u32 = 500;
 /// Between two pieces; so little is a shard kept from its work.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Before a shard that has no answer now is asked again.
-const PATIENCE: Duration = Duration::from_millis(20);
 /// When a client that came up later and sends no End-of-RIB is taken to have sent its routes.
 const ALL_SENT: Duration = Duration::from_secs(60);
 
@@ -191,8 +190,9 @@ impl<'p> Feed<'p> {
         out: &mut Vec<u8>,
     ) -> Result<(), Unavailable> {
         let answer = self.plane.data().core_command(core, CoreCommand::Sessions);
-        let CoreReply::Sessions(sessions) = within(answer).await? else {
-            return Err(Unavailable(format!("core-{core} gave a wrong answer")));
+        let sessions = match within(answer).await? {
+            CoreReply::Sessions(sessions) => sessions,
+            other => return Err(wrong_answer(&other)),
         };
         for (slot, up) in sessions {
             let since = self.calendar.at(up.since);
@@ -347,33 +347,20 @@ impl<'p> Feed<'p> {
         out: &mut Vec<u8>,
     ) -> Result<Option<PrefixSlot>, Unavailable> {
         let Piece { shard, cursor, to } = piece;
+        let rows = to.map_or(Rows::All, |to| Rows::OfClient(to, Which::Advertised));
+        let Page { rows, next, .. } =
+            page(self.plane.data(), rows, (shard, cursor), ENTRIES).await?;
         let Some(to) = to else {
-            let (rows, next) = self.plane.paths(shard, cursor, ENTRIES).await?;
             self.tell_paths(&rows, out);
             return Ok(next);
         };
-        let query = ShardQuery::Routes {
-            slot: to,
-            which: Which::Advertised,
-            cursor,
-            limit: ENTRIES,
-        };
-        match within(self.plane.data().shard_query(shard, query)).await? {
-            ShardReply::Routes { next, .. } if next == Some(cursor) => {
-                sleep(PATIENCE).await;
-                Ok(next)
-            }
-            ShardReply::Routes { rows, next } => {
-                let of = |row: &PathRow| (Some(to), row.variant);
-                for (set, variant, nlri) in group(rows.iter(), of) {
-                    let to = (to, BmpTable::AdjRibOut);
-                    let unknown = TimeOfDay::default();
-                    self.tell_many(out, to, unknown, &nlri, Some((set, variant)));
-                }
-                Ok(next)
-            }
-            _ => Err(Unavailable(format!("shard-{shard} gave a wrong answer"))),
+        let of = |row: &PathRow| (Some(to), row.variant);
+        for (set, variant, nlri) in group(rows.iter(), of) {
+            let to = (to, BmpTable::AdjRibOut);
+            let unknown = TimeOfDay::default();
+            self.tell_many(out, to, unknown, &nlri, Some((set, variant)));
         }
+        Ok(next)
     }
 
     /// How long a path has been there is not known.

@@ -39,7 +39,7 @@ pub struct Wants {
     pub adj_rib_out: ClientSet,
     /// [`TappedWhat::Up`], `Down`, `Failed` of all.
     pub sessions: bool,
-    /// Whose [`TappedWhat::Received`].
+    /// Whose [`TappedWhat::Received`], `ReceivedOther`.
     pub received: ClientSet,
     /// Whose [`TappedWhat::Sent`].
     pub sent: ClientSet,
@@ -95,7 +95,9 @@ impl Wants {
     fn includes_entry(&self, entry: &Tapped) -> bool {
         match &entry.what {
             TappedWhat::Up(_) | TappedWhat::Down(_) | TappedWhat::Failed(_) => self.sessions,
-            TappedWhat::Received(_) => self.received.contains(entry.slot),
+            TappedWhat::Received(_) | TappedWhat::ReceivedOther(_) => {
+                self.received.contains(entry.slot)
+            }
             TappedWhat::Sent(_) => self.sent.contains(entry.slot),
         }
     }

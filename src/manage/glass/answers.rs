@@ -15,7 +15,8 @@ use crate::base::Time;
 
 use super::super::data_path::Unavailable;
 use super::super::plane::Plane;
-use super::deflate::{Deflate, Inflate, gzip_head, gzip_tail};
+use super::deflate::{Inflate, gzip_head, gzip_tail};
+use super::writing::write;
 use super::{Feed, Lens, Shown};
 
 /// So many are made at the same time; others wait,
@@ -98,11 +99,16 @@ impl Answer {
         self.text.borrow().octets
     }
 
-    fn push(&self, piece: Bytes) {
-        self.text.send_modify(|text| {
+    /// Room that a piece takes from now on, told or not.
+    pub(super) fn note(&self, piece: &Bytes) {
+        self.text.send_if_modified(|text| {
             text.octets += piece.len();
-            text.pieces.push(piece);
+            false
         });
+    }
+
+    pub(super) fn push(&self, piece: Bytes) {
+        self.text.send_modify(|text| text.pieces.push(piece));
     }
 
     /// How many routes there are, once all are known.
@@ -163,7 +169,7 @@ impl Answers {
     }
 
     /// The oldest go until the others fit.
-    fn make_room(&self, octets_max: usize) -> Result<(), Failure> {
+    pub(super) fn make_room(&self, octets_max: usize) -> Result<(), Failure> {
         let mut kept = self.lock();
         let mut octets: usize = kept.values().map(|answer| answer.octets()).sum();
         while octets > octets_max {
@@ -199,45 +205,6 @@ async fn make(plane: Arc<Plane>, answer: Arc<Answer>, key: String, order: Order)
         text.ended_at = Some(plane.data().now());
         text.end = Some(end.map(drop));
     });
-}
-
-/// How many routes there were.
-async fn write(plane: &Plane, answer: &Answer, mut order: Order) -> Result<(u64, Crc), Failure> {
-    let octets_max = plane.current().config.looking_glass.cache_octets_max;
-    let mut deflate = Deflate::default();
-    let mut held = Vec::new();
-    let mut count = 0u64;
-    while let Some(rows) = order.feed.next().await? {
-        let mut text = Vec::new();
-        for row in &rows {
-            let shown = order.lens.shown(row, row.class.is_accepted());
-            let Some(shown) = shown.filter(|shown| (order.is_wanted)(shown)) else {
-                continue;
-            };
-            if let Some(write) = order.write {
-                text.extend((count > 0).then_some(b','));
-                write(&shown, &mut text);
-            }
-            count += 1;
-        }
-        if count > u64::from(order.routes_max) {
-            let max = format!("more than {}", order.routes_max);
-            return Err(Failure::TooMany(max, order.routes_max_key));
-        }
-        if text.is_empty() {
-            continue;
-        }
-        let piece = deflate.piece(&text);
-        match order.is_whole {
-            true => held.push(piece),
-            false => answer.push(piece),
-        }
-        plane.glass().answers.make_room(octets_max)?;
-    }
-    held.push(deflate.piece(b"]}"));
-    held.push(deflate.end());
-    held.into_iter().for_each(|piece| answer.push(piece));
-    Ok((count, deflate.crc()))
 }
 
 /// A coding with a weight of zero is refused.

@@ -32,6 +32,19 @@ impl Deflate {
         self.write(text, FlushCompress::Sync)
     }
 
+    /// Text that may stand elsewhere than behind what came before, with its checksum.
+    pub fn piece_apart(&mut self, text: &[u8]) -> (Bytes, Crc) {
+        let mut crc = Crc::new();
+        crc.update(text);
+        self.stream.reset();
+        (self.write(text, FlushCompress::Sync), crc)
+    }
+
+    /// Text that was made apart stands here.
+    pub fn go_on_behind(&mut self, apart: &Crc) {
+        self.crc.combine(apart);
+    }
+
     /// The end of the stream.
     pub fn end(&mut self) -> Bytes {
         self.write(&[], FlushCompress::Finish)
@@ -144,5 +157,34 @@ mod tests {
             let texts: Vec<Bytes> = pieces.iter().map(|piece| inflate.text(piece)).collect();
             assert!(texts.concat() == whole.as_bytes()[head.len()..], "{name}");
         }
+    }
+
+    #[test]
+    fn what_was_made_apart_can_be_told_in_another_order() {
+        let texts = [
+            "the same words, ",
+            "the same words, again, ",
+            "the same words",
+        ];
+        let mut deflate = Deflate::default();
+        let made: Vec<_> = texts
+            .iter()
+            .map(|t| deflate.piece_apart(t.as_bytes()))
+            .collect();
+        let order = [2, 0, 1];
+        let told: Vec<&str> = order.iter().map(|index| texts[*index]).collect();
+        order
+            .iter()
+            .for_each(|index| deflate.go_on_behind(&made[*index].1));
+        let mut pieces: Vec<&[u8]> = order.iter().map(|index| &made[*index].0[..]).collect();
+        let end = deflate.end();
+        pieces.push(&end);
+        let (first, crc) = gzip_head("");
+        let tail = gzip_tail(crc, &deflate.crc());
+        let file = [&[&first[..]], &pieces[..], &[&tail]].concat().concat();
+        let mut read = String::new();
+        let mut decoder = flate2::read::GzDecoder::new(&file[..]);
+        decoder.read_to_string(&mut read).unwrap();
+        assert_eq!(read, told.concat());
     }
 }

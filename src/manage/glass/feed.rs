@@ -1,19 +1,19 @@
 //! Routes of the table in pieces, as the shards hold them. A piece is asked for when the one before was
 //! taken, and shards get time of their own in between.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{ClientSlot, PrefixSlot, ShardId};
+use crate::base::ClientSlot;
 use crate::policy::kept_back;
 use crate::server::exchange::Exchange;
-use crate::server::query::{PathRow, ShardQuery, ShardReply, Which};
+use crate::server::query::{PathRow, Which};
 
-use super::super::census::within;
 use super::super::data_path::Unavailable;
+use super::super::pages::{Page, Pages, Rows};
 use super::super::plane::Plane;
-use super::{Moment, Scope, Session};
+use super::{Moment, Scope};
 
 /// Table entries that a shard looks at for the first question;
 const ENTRIES: u32 = 1_000;
@@ -43,63 +43,41 @@ pub enum Kind {
     AllRejected,
 }
 
-/// One walk through the tables of all shards.
-#[derive(Clone, Copy)]
-struct Leg {
-    slot: ClientSlot,
-    which: Which,
-}
-
 pub struct Feed {
     plane: Arc<Plane>,
     exchange: Arc<Exchange>,
     kind: Kind,
     scope: Scope,
-    legs: VecDeque<Leg>,
-    shard: u16,
-    cursor: PrefixSlot,
+    pages: Pages,
+    /// Of sessions, where routes of many come.
+    places: HashMap<ClientSlot, usize>,
     entries: u32,
 }
 
 impl Feed {
     pub fn new(plane: &Arc<Plane>, moment: &Moment, kind: Kind) -> Feed {
-        let leg = |slot, which| Leg { slot, which };
-        let of_all = |which, has: fn(&Session, Scope) -> u64| -> VecDeque<Leg> {
-            let with = moment.sessions.iter();
-            let with = with.filter(|session| has(session, moment.scope) > 0);
-            with.map(|session| leg(session.client.slot, which))
-                .collect()
-        };
-        // What quarantine holds back is among the accepted ones there, and relayed to none.
         let exchange = moment.current.exchange.clone();
         let is_quarantined = |slot| exchange.client(slot).is_some_and(|it| it.quarantined);
-        let legs = match kind {
-            Kind::Received(slot) => [leg(slot, Which::Received)].into(),
-            Kind::Accepted(slot) => [leg(slot, Which::Accepted)].into(),
-            Kind::Rejected(slot) if is_quarantined(slot) => [leg(slot, Which::Received)].into(),
-            Kind::Rejected(slot) => [leg(slot, Which::Rejected)].into(),
-            Kind::Sent(slot) => [leg(slot, Which::Advertised)].into(),
-            Kind::KeptFrom(to) => {
-                let mut legs = of_all(Which::Accepted, Session::accepted);
-                legs.retain(|leg| leg.slot != to);
-                legs
-            }
-            Kind::AllAccepted => of_all(Which::Accepted, Session::accepted),
-            Kind::AllRejected => {
-                let mut legs = of_all(Which::Rejected, Session::rejected);
-                let quarantined = legs.iter_mut().filter(|leg| is_quarantined(leg.slot));
-                quarantined.for_each(|leg| leg.which = Which::Received);
-                legs
-            }
+        let rows = match kind {
+            Kind::Received(slot) => Rows::OfClient(slot, Which::Received),
+            Kind::Accepted(slot) => Rows::OfClient(slot, Which::Accepted),
+            // What quarantine holds back is among the accepted ones there, and relayed to none.
+            Kind::Rejected(slot) if is_quarantined(slot) => Rows::OfClient(slot, Which::Received),
+            Kind::Rejected(slot) => Rows::OfClient(slot, Which::Rejected),
+            Kind::Sent(slot) => Rows::OfClient(slot, Which::Advertised),
+            Kind::KeptFrom(_) | Kind::AllAccepted | Kind::AllRejected => Rows::All,
         };
+        let slots = moment.sessions.iter().map(|session| session.client.slot);
         Feed {
             plane: plane.clone(),
             exchange: exchange.clone(),
             kind,
             scope: moment.scope,
-            legs,
-            shard: 0,
-            cursor: PrefixSlot(0),
+            pages: Pages::new(rows),
+            places: match rows {
+                Rows::All => slots.zip(0..).collect(),
+                Rows::OfClient(..) => HashMap::new(),
+            },
             entries: match kind {
                 Kind::Sent(_) => ENTRIES_SENT,
                 _ => ENTRIES,
@@ -107,28 +85,24 @@ impl Feed {
         }
     }
 
+    /// Whether routes of many sessions come, one prefix after the other.
+    pub fn is_mixed(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// The place of a route's session among all.
+    pub fn place(&self, row: &PathRow) -> usize {
+        self.places.get(&row.announcer).copied().unwrap_or(0)
+    }
+
     /// The next piece, which may be empty; `None` behind the last.
     pub async fn next(&mut self) -> Result<Option<Vec<PathRow>>, Unavailable> {
-        let Some(leg) = self.legs.front().copied() else {
+        let page = self.pages.next(self.plane.data(), self.entries).await?;
+        let Some(Page { mut rows, took, .. }) = page else {
             return Ok(None);
         };
-        let question = ShardQuery::Routes {
-            slot: leg.slot,
-            which: leg.which,
-            cursor: self.cursor,
-            limit: self.entries,
-        };
-        let asked_at = self.plane.data().now();
-        let answer = self.plane.data().shard_query(ShardId(self.shard), question);
-        let ShardReply::Routes { mut rows, next } = within(answer).await? else {
-            return Err(Unavailable(
-                "a shard gave an answer to another question".to_owned(),
-            ));
-        };
-        let took = self.plane.data().now().since(asked_at);
         self.entries = entries_after(self.entries, took);
         self.rest(took).await;
-        self.go_on(next);
         rows.retain(|row| self.is_wanted(row));
         Ok(Some(rows))
     }
@@ -137,15 +111,6 @@ impl Feed {
         match took.is_zero() {
             true => tokio::task::yield_now().await,
             false => tokio::time::sleep(took * REST).await,
-        }
-    }
-
-    fn go_on(&mut self, next: Option<PrefixSlot>) {
-        self.cursor = next.unwrap_or(PrefixSlot(0));
-        self.shard += u16::from(next.is_none());
-        if self.shard == self.plane.data().shard_count() {
-            self.shard = 0;
-            self.legs.pop_front();
         }
     }
 
@@ -158,7 +123,9 @@ impl Feed {
             Kind::Received(_) | Kind::Sent(_) => true,
             Kind::Accepted(_) | Kind::AllAccepted => row.class.is_accepted(),
             Kind::Rejected(_) | Kind::AllRejected => !row.class.is_accepted(),
-            Kind::KeptFrom(to) => row.class.is_accepted() && self.is_kept_from(row, to),
+            Kind::KeptFrom(to) => {
+                row.class.is_accepted() && row.announcer != to && self.is_kept_from(row, to)
+            }
         }
     }
 

@@ -66,7 +66,7 @@ impl Lens {
             let announcer = Announcer {
                 name: session.name.as_str().into(),
                 address: session.address(),
-                since: date(moment.instants.date(session.since)).into(),
+                since: date(moment.calendar.date(session.since)).into(),
             };
             (session.client.slot, announcer)
         });

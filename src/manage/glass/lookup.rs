@@ -1,13 +1,14 @@
 //! The routes to one prefix: its own, or those of the longest one that covers it.
 
-use std::net::IpAddr;
+use std::time::SystemTime;
 
 use crate::base::{ClientSlot, Prefix, shard_of};
 use crate::server::query::{PathFate, PathRow, ShardQuery, ShardReply};
 
 use super::super::census::within;
-use super::super::data_path::Unavailable;
+use super::super::data_path::{Unavailable, wrong_answer};
 use super::super::plane::Plane;
+use super::{Lens, Moment, Shown};
 
 /// Whose routes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,36 +21,28 @@ pub enum Lookup {
     To(ClientSlot),
 }
 
-/// A prefix, or an address.
-pub fn read_prefix(text: &str) -> Option<Prefix> {
-    match text.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) => Some(Prefix::v4(address, 32)),
-        Ok(IpAddr::V6(address)) => Some(Prefix::v6(address, 128)),
-        Err(_) => text.parse().ok(),
-    }
-}
-
-/// Each with whether it is the best of all; those of the longest covering prefix that has any.
+/// Those of the longest covering prefix that has any; `date` gives dates their form.
 pub async fn lookup(
     plane: &Plane,
-    wanted: Prefix,
+    moment: &Moment,
+    (wanted, is_exact): (Prefix, bool),
     whose: Lookup,
-    is_exact: bool,
-) -> Result<Vec<(PathRow, bool)>, Unavailable> {
-    let shortest = if is_exact { wanted.len() } else { 0 };
-    for len in (shortest..=wanted.len()).rev() {
-        let prefix = match wanted.address() {
-            IpAddr::V4(address) => Prefix::v4(address, len),
-            IpAddr::V6(address) => Prefix::v6(address, len),
-        };
+    date: fn(SystemTime) -> String,
+) -> Result<Vec<Shown>, Unavailable> {
+    let count = if is_exact { 1 } else { usize::MAX };
+    for prefix in wanted.covering().take(count) {
         let rows = at(plane, prefix, whose).await?;
         if !rows.is_empty() {
-            return Ok(rows);
+            let mut lens = Lens::new(moment, matches!(whose, Lookup::To(_)), date);
+            let shown = rows.iter();
+            let shown = shown.filter_map(|(row, is_best)| lens.shown(row, *is_best));
+            return Ok(shown.collect());
         }
     }
     Ok(Vec::new())
 }
 
+/// Each with whether it is the best of all.
 async fn at(
     plane: &Plane,
     prefix: Prefix,
@@ -71,11 +64,7 @@ async fn at(
                 .collect()
         }
         ShardReply::Explain(_) => Vec::new(),
-        _ => {
-            return Err(Unavailable(
-                "a shard gave an answer to another question".to_owned(),
-            ));
-        }
+        other => return Err(wrong_answer(&other)),
     };
     Ok(rows)
 }

@@ -9,6 +9,7 @@ mod lens;
 mod lookup;
 mod moment;
 mod times;
+mod writing;
 
 use std::sync::Arc;
 
@@ -23,9 +24,9 @@ use super::plane::Plane;
 pub use answers::{Answer, Answers, Failure, Order, accepts_gzip};
 pub use feed::{Feed, Kind};
 pub use lens::{Lens, Shown};
-pub use lookup::{Lookup, lookup, read_prefix};
+pub use lookup::{Lookup, lookup};
 pub use moment::{CENSUS_FOR, Moment, Moments, Session};
-pub use times::{Instants, iso, plain};
+pub use times::{iso, plain};
 
 /// What the management plane keeps for other looking glasses.
 #[derive(Default)]

@@ -8,14 +8,15 @@ use tokio::sync::Mutex;
 
 use crate::base::{Family, Time};
 use crate::config::session_names;
-use crate::runtime::wall_clock;
 use crate::server::exchange::Client;
 
+use super::super::calendar::Calendar;
 use super::super::census::Census;
 use super::super::describe;
+use super::super::http::ready;
 use super::super::plane::{Current, Plane};
 use super::super::view::ClientView;
-use super::{Instants, Scope, table_name};
+use super::{Scope, table_name};
 
 /// How long one census serves: who polls often asks the data path no more often.
 pub const CENSUS_FOR: Duration = Duration::from_secs(5);
@@ -49,7 +50,7 @@ pub struct Moment {
     pub current: Arc<Current>,
     pub census: Arc<Census>,
     pub scope: Scope,
-    pub instants: Instants,
+    pub calendar: Calendar,
     /// When the census was taken.
     pub at: Time,
     pub from_cache: bool,
@@ -69,17 +70,14 @@ impl Moment {
     pub async fn take(plane: &Plane, scope: Scope) -> Moment {
         let (at, census, from_cache) = plane.glass().moments.census(plane).await;
         let current = plane.current();
-        let instants = Instants {
-            now: plane.data().now(),
-            wall: wall_clock(),
-        };
+        let calendar = Calendar::now(plane.data());
         let names = session_names(&current.config.clients, scope.0);
         let named = current.config.clients.iter().zip(names);
         let session = |(config, name): (&crate::config::ClientConfig, Option<String>)| {
             let client = current.exchange.client_at(config.address)?.clone();
             let status = census.client(client.slot);
             let since = status.map_or(Time::ZERO, |status| Time(status.since_us));
-            let view = describe::client(&client, status, &census, instants.now.as_micros());
+            let view = describe::client(&client, status, &census, calendar.now.as_micros());
             Some(Session {
                 name: name?,
                 client,
@@ -92,10 +90,19 @@ impl Moment {
             current: current.clone(),
             census: census.clone(),
             scope,
-            instants,
+            calendar,
             at,
             from_cache,
             sessions,
+        }
+    }
+
+    /// How the server is; where it is well, in BIRD's words.
+    pub fn message(&self, plane: &Plane) -> String {
+        let ready = ready(plane, &self.census);
+        match ready.ready {
+            true => "Daemon is up and running".to_owned(),
+            false => ready.why,
         }
     }
 

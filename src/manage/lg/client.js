@@ -15,6 +15,17 @@ const empty = {
 const family = (by) => (by.ipv6 === 0 ? count(by.ipv4) : by.ipv4 === 0 ? count(by.ipv6) : `${count(by.ipv4 + by.ipv6)} (IPv4 ${count(by.ipv4)}, IPv6 ${count(by.ipv6)})`);
 const list = (families) => families.map((name) => (name === "ipv4" ? "IPv4" : "IPv6")).join(", ");
 
+function restarts({ keeps_routes: keeps, after_notifications: also }) {
+  if (!keeps) return "It drops our routes";
+  return also ? "It keeps our routes, after a NOTIFICATION, too (RFC 8538)" : "It keeps our routes unless a NOTIFICATION came (RFC 4724)";
+}
+
+/** What it said of its own restarts. */
+function own({ restart_time_s: time, has_restarted: has }) {
+  if (time === null) return "It announced no graceful restart";
+  return `Restart Time ${time} s${has ? "; it said that it had restarted" : ""}`;
+}
+
 function about(client) {
   const isUp = client.state === "Established";
   return [
@@ -29,6 +40,8 @@ function about(client) {
       ["Families", list(client.families)],
       ["ADD-PATH", list(client.add_path)],
       ["Hold time", isUp ? `${client.hold_time_s} s` : null],
+      ["When we restart", client.restarts ? restarts(client.restarts) : null],
+      ["When it restarts", client.restarts ? own(client.restarts) : null],
       ["Received", family(client.received)],
       ["Accepted", family(client.accepted)],
       ["Over its limit", both(client.blocked) > 0 ? family(client.blocked) : null],
@@ -94,7 +107,10 @@ export async function show({ main, parts, query, signal }) {
   main.append(
     h("div", { class: "title" }, h("h1", null, client.name), h("a", { href: hash("/search", { q: `AS${client.asn}` }) }, `AS${client.asn}`)),
     top,
-    h("div", { class: "tabs" }, h("nav", { "aria-label": "Routes" }, tabs), which === "advertised" ? null : form),
+    h("div", { class: "tabs" },
+      h("nav", { "aria-label": "Routes" }, tabs),
+      h("nav", { "aria-label": "Report" }, h("a", { href: hash(`/report/${escape(name)}`) }, "Registry report")),
+      which === "advertised" ? null : form),
     why,
   );
   every(5_000, signal, async () => {

@@ -7,12 +7,13 @@ import * as client from "./client.js";
 import * as search from "./search.js";
 import * as explain from "./explain.js";
 import * as live from "./live.js";
+import * as report from "./report.js";
 
 const main = document.getElementById("main");
 const box = document.getElementById("q");
 const hint = document.getElementById("hint");
 
-const pages = { "": clients, client, search, explain, live };
+const pages = { "": clients, client, report, search, explain, live };
 let present = { page: clients };
 let ended = new AbortController();
 
@@ -39,7 +40,7 @@ function show() {
   box.value = page === search ? (query.get("q") ?? "") : page === clients ? (query.get("q") ?? "") : "";
   say();
   for (const link of document.querySelectorAll("nav a")) {
-    const is = link.dataset.page === (page === clients || page === client ? "clients" : name);
+    const is = link.dataset.page === ([clients, client, report].includes(page) ? "clients" : name);
     is ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
   }
   main.replaceChildren();
@@ -51,7 +52,7 @@ function show() {
 let server = "Looking glass";
 function entitle() {
   const { name, parts, query } = place();
-  const words = { client: parts[0], search: query.get("q"), explain: "Explain", live: "Live" };
+  const words = { client: parts[0], report: parts[0] && `Report on ${parts[0]}`, search: query.get("q"), explain: "Explain", live: "Live" };
   document.title = words[name] ? `${words[name]} – ${server}` : server;
 }
 

@@ -38,6 +38,7 @@ files![
     ("routes.js", "text/javascript; charset=utf-8"),
     ("search.js", "text/javascript; charset=utf-8"),
     ("explain.js", "text/javascript; charset=utf-8"),
+    ("report.js", "text/javascript; charset=utf-8"),
     ("live.js", "text/javascript; charset=utf-8"),
 ];
 

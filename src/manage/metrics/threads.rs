@@ -253,4 +253,11 @@ pub fn shards(page: &mut Page, shards: &[ShardStats]) {
         "Prefixes without a path whose places await reuse",
         |it| it.dead_prefixes,
     );
+    let mut window = page.gauge(
+        "rialto_shard_window_seconds",
+        "How long changes are gathered before they are given to session cores; longer under load",
+    );
+    for (shard, labels) in shards.iter().zip(&labels) {
+        window.value(labels, shard.window.as_secs_f64());
+    }
 }

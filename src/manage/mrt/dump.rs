@@ -9,12 +9,13 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{error, info};
 
-use crate::base::{ClientSlot, PrefixSlot, ShardId};
-use crate::manage::census::{Census, within};
+use crate::base::ClientSlot;
+use crate::manage::census::Census;
 use crate::manage::data_path::Unavailable;
+use crate::manage::pages::{Pages, Rows};
 use crate::manage::plane::Plane;
 use crate::server::exchange::Exchange;
-use crate::server::query::{PathRow, ShardQuery, ShardReply};
+use crate::server::query::PathRow;
 use crate::wire::{MrtPath, MrtPeer, encode_peer_index_table, encode_rib};
 
 use super::file::MrtFile;
@@ -24,8 +25,6 @@ use super::now_s;
 const ENTRIES: u32 = 500;
 /// Between two pieces; so little is a shard kept from its work.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Before a shard that has no answer now is asked again.
-const PATIENCE: Duration = Duration::from_millis(20);
 /// How often it is looked whether a dump is due.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -112,19 +111,15 @@ impl Plane {
             &mut file.buffer,
             at_s,
         );
-        for shard in (0..self.data().shard_count()).map(ShardId) {
-            let mut cursor = Some(PrefixSlot(0));
-            while let Some(from) = cursor {
-                let (rows, next) = self.paths(shard, from, ENTRIES).await?;
-                // Slots may have changed hands.
-                let now = self.current();
-                for paths in rows.chunk_by(|a, b| a.prefix == b.prefix) {
-                    progress.push(&mut file.buffer, paths, &peers, &now.exchange);
-                }
-                file.write_if_full().await.map_err(disk)?;
-                cursor = next;
-                sleep(PAUSE).await;
+        let mut pages = Pages::new(Rows::All);
+        while let Some(page) = pages.next(self.data(), ENTRIES).await? {
+            // Slots may have changed hands.
+            let now = self.current();
+            for paths in page.rows.chunk_by(|a, b| a.prefix == b.prefix) {
+                progress.push(&mut file.buffer, paths, &peers, &now.exchange);
             }
+            file.write_if_full().await.map_err(disk)?;
+            sleep(PAUSE).await;
         }
         let (file, octets) = file.finish().await.map_err(disk)?;
         Ok(Dumped {
@@ -133,23 +128,6 @@ impl Plane {
             paths: progress.paths,
             octets,
         })
-    }
-
-    /// The paths of some table entries, and where it goes on.
-    pub(in crate::manage) async fn paths(
-        &self,
-        shard: ShardId,
-        cursor: PrefixSlot,
-        limit: u32,
-    ) -> Result<(Vec<PathRow>, Option<PrefixSlot>), Unavailable> {
-        loop {
-            let query = ShardQuery::Paths { cursor, limit };
-            match within(self.data().shard_query(shard, query)).await? {
-                ShardReply::Routes { next, .. } if next == Some(cursor) => sleep(PATIENCE).await,
-                ShardReply::Routes { rows, next } => return Ok((rows, next)),
-                _ => return Err(Unavailable(format!("shard-{shard} gave a wrong answer"))),
-            }
-        }
     }
 }
 

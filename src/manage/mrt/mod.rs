@@ -5,46 +5,14 @@ mod dump;
 mod file;
 mod updates;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use crate::base::Time;
 use crate::runtime::wall_clock;
-use crate::wire::TimeOfDay;
 
-use super::data_path::DataPath;
+use super::calendar::since_epoch;
 
 pub use dump::{DumpError, Dumped};
 
 pub(super) use dump::write_dumps;
 pub(super) use updates::write_updates;
-
-/// From the clock of the data path to the time of day.
-#[derive(Clone, Copy)]
-pub(super) struct Calendar {
-    /// When the data path's clock was at zero.
-    zero: Duration,
-}
-
-impl Calendar {
-    pub fn now(data: &dyn DataPath) -> Calendar {
-        let today = since_epoch(wall_clock());
-        Calendar {
-            zero: today.saturating_sub(data.now().since(Time::ZERO)),
-        }
-    }
-
-    pub fn at(&self, time: Time) -> TimeOfDay {
-        let at = self.zero + time.since(Time::ZERO);
-        TimeOfDay {
-            seconds: at.as_secs() as u32,
-            micros: at.subsec_micros(),
-        }
-    }
-}
-
-fn since_epoch(time: SystemTime) -> Duration {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default()
-}
 
 fn now_s() -> u64 {
     since_epoch(wall_clock()).as_secs()

@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use crate::base::{Asn, ClientSet, ClientSlot, CoreId, Family};
 use crate::config::MrtConfig;
+use crate::manage::calendar::Calendar;
 use crate::manage::census::within;
 use crate::manage::follow::{News, Subscription, Wants};
 use crate::manage::plane::{Current, Plane};
@@ -17,7 +18,7 @@ use crate::server::query::{CoreCommand, CoreReply, SessionUp, Tapped, TappedWhat
 use crate::wire::{MessageForm, MrtSession, encode_mrt_message, encode_state_change};
 
 use super::file::MrtFile;
-use super::{Calendar, now_s};
+use super::now_s;
 
 /// What may wait to be written.
 const OCTETS_MAX: usize = 32 << 20;
@@ -183,7 +184,7 @@ impl<'p> Stream<'p> {
                 encode_state_change(out, at, &session, (ESTABLISHED, IDLE));
                 self.sessions.remove(&entry.slot);
             }
-            TappedWhat::Failed(_) => {}
+            TappedWhat::Failed(_) | TappedWhat::ReceivedOther(_) => {}
             TappedWhat::Received(message) => {
                 let form = MessageForm {
                     four_octet: up.negotiated.four_octet,

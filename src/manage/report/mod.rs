@@ -20,14 +20,14 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
-use crate::base::{Generation, PrefixSlot, ShardId, Time};
+use crate::base::{Generation, Time};
 use crate::server::exchange::{Client, Exchange};
-use crate::server::query::{ShardQuery, ShardReply, Which};
+use crate::server::query::Which;
 
-use super::census::within;
 use super::data_path::Unavailable;
-use super::http::{ApiError, Asked, wrong_answer};
+use super::http::{ApiError, Asked};
 use super::named::named;
+use super::pages::{Pages, Rows};
 use super::plane::Plane;
 use ages::Ages;
 use compare::{Counts, Heard, Item, Section};
@@ -42,8 +42,6 @@ const HEARD_MAX: usize = 2_000_000;
 const ITEMS_MAX: usize = 50_000;
 /// Table entries that a shard looks at for one question.
 const ENTRIES_PER_QUESTION: u32 = 2_000;
-/// A shard that is not where it can answer is asked again after that.
-const ASK_AGAIN: Duration = Duration::from_millis(20);
 const PAGE: usize = 500;
 const PAGE_MAX: usize = 5_000;
 
@@ -224,35 +222,18 @@ async fn of_now(
 }
 
 /// All paths of a client, and whether there are too many.
-async fn heard(plane: &Plane, client: &Client) -> Result<(Vec<Heard>, bool), ApiError> {
+async fn heard(plane: &Plane, client: &Client) -> Result<(Vec<Heard>, bool), Unavailable> {
     let mut all = Vec::new();
-    for shard in (0..plane.data().shard_count()).map(ShardId) {
-        let mut cursor = Some(PrefixSlot(0));
-        while let Some(at) = cursor {
-            let question = ShardQuery::Routes {
-                slot: client.slot,
-                which: Which::Received,
-                cursor: at,
-                limit: ENTRIES_PER_QUESTION,
-            };
-            match within(plane.data().shard_query(shard, question)).await? {
-                ShardReply::Routes { rows, next } => {
-                    all.extend(rows.iter().map(|row| Heard {
-                        prefix: row.prefix,
-                        origin: row.set.origin_as(),
-                        class: row.class,
-                    }));
-                    if next == cursor {
-                        tokio::time::sleep(ASK_AGAIN).await;
-                    }
-                    cursor = next;
-                }
-                other => return Err(wrong_answer(&other)),
-            }
-            if all.len() > HEARD_MAX {
-                all.truncate(HEARD_MAX);
-                return Ok((all, true));
-            }
+    let mut pages = Pages::new(Rows::OfClient(client.slot, Which::Received));
+    while let Some(page) = pages.next(plane.data(), ENTRIES_PER_QUESTION).await? {
+        all.extend(page.rows.iter().map(|row| Heard {
+            prefix: row.prefix,
+            origin: row.set.origin_as(),
+            class: row.class,
+        }));
+        if all.len() > HEARD_MAX {
+            all.truncate(HEARD_MAX);
+            return Ok((all, true));
         }
     }
     Ok((all, false))

@@ -69,6 +69,9 @@ pub struct NearView {
     pub relation: String,
     /// None with other_origin.
     pub prefix: Option<String>,
+    /// Both in words.
+    #[serde(default)]
+    pub text: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -78,4 +81,7 @@ pub struct VrpView {
     pub asn: Asn,
     /// origin, length, origin_and_length, as0.
     pub wrong: String,
+    /// All of that in words.
+    #[serde(default)]
+    pub text: String,
 }

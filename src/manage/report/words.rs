@@ -13,12 +13,14 @@ pub(super) fn item(item: &Item, client: &Client, reported: Duration) -> ReportIt
     let near = item.near.iter().map(|near| NearView {
         relation: relation(*near).to_owned(),
         prefix: place(*near),
+        text: near_text(*near, item),
     });
     let vrps = item.vrps.iter().map(|(vrp, wrong)| VrpView {
         prefix: vrp.prefix.to_string(),
         max_len: vrp.max_len,
         asn: vrp.asn,
         wrong: wrong_name(*wrong).to_owned(),
+        text: vrp_text(vrp, *wrong, item),
     });
     ReportItemView {
         section: item.section.name().to_owned(),

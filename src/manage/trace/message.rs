@@ -99,13 +99,12 @@ fn capabilities(of: &Capabilities) -> Vec<String> {
 
 /// A whole message to the client.
 pub fn sent(message: &[u8], up: Option<&SessionUp>) -> MessageView {
-    match split(message) {
-        Ok((MessageType::Update, body)) => match up {
-            Some(up) => told_update(message, body, up),
-            None => unread(message, "it is not known what was negotiated"),
-        },
-        Ok((kind, body)) => other(kind, message, body, up),
-        Err(why) => unread(message, &why),
+    match (split(message), up) {
+        (Ok((MessageType::Update, body)), Some(up)) => told_update(message, body, up),
+        (Ok((MessageType::Update, _)), None) => {
+            unread(message, "it is not known what was negotiated")
+        }
+        _ => other(message, up),
     }
 }
 
@@ -231,7 +230,12 @@ fn announced_view(set: &Arc<AttributeSet>, prefixes: Vec<NlriView>) -> Announced
     }
 }
 
-fn other(kind: MessageType, message: &[u8], body: &[u8], up: Option<&SessionUp>) -> MessageView {
+/// A whole message that is no UPDATE, of either side.
+pub fn other(message: &[u8], up: Option<&SessionUp>) -> MessageView {
+    let (kind, body) = match split(message) {
+        Ok(parts) => parts,
+        Err(why) => return unread(message, &why),
+    };
     let view = view(kind, message);
     match kind {
         MessageType::Open => match Open::decode(body) {
@@ -245,17 +249,31 @@ fn other(kind: MessageType, message: &[u8], body: &[u8], up: Option<&SessionUp>)
             text: Some(Notification::decode(body).to_string()),
             ..view
         },
-        MessageType::RouteRefresh => {
-            let enhanced = up.is_none_or(|up| up.negotiated.enhanced_refresh);
-            let said = decode_route_refresh(body, enhanced).ok().flatten();
-            let text = said.map(|(family, subtype)| match subtype {
-                RefreshSubtype::Request => format!("asks for its {family} routes again"),
-                RefreshSubtype::Begin => format!("beginning of {family} routes (BoRR)"),
-                RefreshSubtype::End => format!("end of {family} routes (EoRR)"),
-            });
-            MessageView { text, ..view }
-        }
+        MessageType::RouteRefresh => MessageView {
+            text: Some(refresh(body, up)),
+            ..view
+        },
         _ => view,
+    }
+}
+
+fn refresh(body: &[u8], up: Option<&SessionUp>) -> String {
+    let enhanced = up.is_none_or(|up| up.negotiated.enhanced_refresh);
+    let is_known = |family| up.is_none_or(|up| up.negotiated.families.contains(family));
+    let said = decode_route_refresh(body, enhanced).ok().flatten();
+    match (said.filter(|(family, _)| is_known(*family)), body) {
+        (Some((family, RefreshSubtype::Request)), _) => {
+            format!("asks for all {family} routes again")
+        }
+        (Some((family, RefreshSubtype::Begin)), _) => {
+            format!("beginning of all {family} routes (BoRR)")
+        }
+        (Some((family, RefreshSubtype::End)), _) => format!("end of all {family} routes (EoRR)"),
+        (None, [high, low, subtype, safi, ..]) => format!(
+            "subtype {subtype}, AFI {}, SAFI {safi}: not known or not negotiated, and ignored",
+            u16::from_be_bytes([*high, *low])
+        ),
+        (None, _) => "too short".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ pub mod view;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -20,10 +20,10 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::base::{ClientSet, Time};
-use crate::runtime::wall_clock;
 use crate::server::exchange::Client;
 use crate::server::query::{CoreCommand, CoreReply, SessionUp, Tapped, TappedWhat};
 
+use super::calendar::Calendar;
 use super::census::within;
 use super::follow::{News, Subscription, Wants};
 use super::http::{ApiError, Asked};
@@ -95,18 +95,14 @@ struct Tracer {
     /// The present or last session: what messages are read by.
     session: Option<Arc<SessionUp>>,
     has_begun: bool,
-    /// The moment at which the server's clock was zero.
-    epoch: SystemTime,
+    calendar: Calendar,
     lines: mpsc::Sender<String>,
 }
 
 impl Tracer {
     fn new(plane: Arc<Plane>, client: Arc<Client>, lines: mpsc::Sender<String>) -> Tracer {
-        let uptime = Duration::from_micros(plane.data().now().as_micros());
         Tracer {
-            epoch: wall_clock()
-                .checked_sub(uptime)
-                .unwrap_or(SystemTime::UNIX_EPOCH),
+            calendar: Calendar::now(plane.data()),
             plane,
             client,
             session: None,
@@ -205,6 +201,9 @@ impl Tracer {
                 Some(up) => Traced::Received(message::received(octets, up, client, &exchange)),
                 None => return Ok(()),
             },
+            TappedWhat::ReceivedOther(octets) => {
+                Traced::Received(message::other(octets, self.session.as_deref()))
+            }
             TappedWhat::Sent(octets) => {
                 Traced::Sent(message::sent(octets, self.session.as_deref()))
             }
@@ -214,8 +213,9 @@ impl Tracer {
 
     /// Waits while too many lines are not read yet.
     async fn say(&self, at: Time, what: Traced) -> Result<(), End> {
-        let at = self.epoch + Duration::from_micros(at.as_micros());
-        let at = DateTime::<chrono::Utc>::from_timestamp_micros(micros(at)).unwrap_or_default();
+        let micros = self.calendar.since_epoch(at).as_micros();
+        let micros = i64::try_from(micros).unwrap_or_default();
+        let at = DateTime::from_timestamp_micros(micros).unwrap_or_default();
         let line = TraceLine {
             at: at.to_rfc3339_opts(SecondsFormat::Micros, true),
             what,
@@ -224,11 +224,4 @@ impl Tracer {
         text.push('\n');
         self.lines.send(text).await.map_err(|_| End::Unread)
     }
-}
-
-fn micros(at: SystemTime) -> i64 {
-    let since = at
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

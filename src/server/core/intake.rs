@@ -6,7 +6,7 @@ use crate::base::{ClientSlot, Family, FamilySet, Prefix, Time};
 use crate::policy::{Outside, PrefixClass, RejectReason};
 use crate::server::message::{RefreshMark, ToShard};
 use crate::session::Message;
-use crate::wire::{Nlri, RefreshSubtype, Update, UpdateError, decode_update};
+use crate::wire::{MessageType, Nlri, RefreshSubtype, Update, UpdateError, decode_update};
 
 use super::clients::ClientState;
 use super::fault_log::FaultLog;
@@ -58,7 +58,7 @@ impl SessionCore {
         let outcome = match (session.poll_message(now), up) {
             (None, _) => return false,
             (Some(Message::Update(body)), Some(up)) => {
-                taps.received(now, slot, body);
+                taps.received(now, slot, MessageType::Update, body);
                 history.updates_in += 1;
                 if let Some(per_s) = client.updates_per_s {
                     up.budget.spend(now, per_s);
@@ -114,12 +114,21 @@ impl SessionCore {
             (
                 Some(Message::RouteRefresh {
                     family,
-                    subtype: RefreshSubtype::Request,
+                    subtype,
+                    body,
                 }),
                 Some(_),
-            ) => Outcome::Refresh(family),
-            (Some(Message::RouteRefresh { family, subtype }), Some(_)) => {
-                Outcome::Mark(family, subtype == RefreshSubtype::End)
+            ) => {
+                taps.received(now, slot, MessageType::RouteRefresh, body);
+                match subtype {
+                    RefreshSubtype::Request => Outcome::Refresh(family),
+                    RefreshSubtype::Begin => Outcome::Mark(family, false),
+                    RefreshSubtype::End => Outcome::Mark(family, true),
+                }
+            }
+            (Some(Message::Ignored(kind, body)), Some(_)) => {
+                taps.received(now, slot, kind, body);
+                Outcome::Nothing
             }
             (Some(_), _) => Outcome::Nothing,
         };

@@ -68,13 +68,16 @@ impl Taps {
         }
     }
 
-    /// An UPDATE came, here without its header.
-    pub fn received(&mut self, now: Time, slot: ClientSlot, body: &[u8]) {
+    /// A message came, here without its header.
+    pub fn received(&mut self, now: Time, slot: ClientSlot, kind: MessageType, body: &[u8]) {
         let Some(kept) = &self.kept else { return };
         if kept.received.contains(slot) {
             let mut octets = Vec::with_capacity(HEADER_LEN + body.len());
-            encode_message(&mut octets, MessageType::Update, body);
-            self.note(now, slot, || TappedWhat::Received(octets.into()));
+            encode_message(&mut octets, kind, body);
+            self.note(now, slot, || match kind {
+                MessageType::Update => TappedWhat::Received(octets.into()),
+                _ => TappedWhat::ReceivedOther(octets.into()),
+            });
         }
     }
 

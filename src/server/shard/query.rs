@@ -331,6 +331,7 @@ impl Shard {
             classes: classes as u64,
             variants: variants as u64,
             pending: self.pending.len() as u64,
+            window: self.flush_window,
             free_slots: self.table.free_count() as u64,
             dead_prefixes: self.dead_count() as u64,
             counts: self

@@ -18,9 +18,7 @@ impl Shard {
     ) -> Found {
         match filter.prefix {
             Some(PrefixMatch::Exact(prefix)) => self.search_known(filter, [prefix].into_iter()),
-            Some(PrefixMatch::LessSpecific(prefix)) => {
-                self.search_known(filter, less_specific(prefix))
-            }
+            Some(PrefixMatch::LessSpecific(prefix)) => self.search_known(filter, prefix.covering()),
             _ => self.search_table(filter, cursor, limit, rows_max),
         }
     }
@@ -91,11 +89,4 @@ impl Shard {
 struct Looking {
     found: Found,
     last: Option<(SetId, bool)>,
-}
-
-/// The prefix and all that it lies in, longest first.
-fn less_specific(prefix: Prefix) -> impl Iterator<Item = Prefix> {
-    (0..=prefix.len())
-        .rev()
-        .filter_map(move |len| Prefix::new(prefix.family(), prefix.octets(), len).ok())
 }

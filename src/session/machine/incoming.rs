@@ -1,14 +1,14 @@
 //! What each message of the peer does to the state machine; collision detection.
 
-use crate::base::Time;
+use crate::base::{Family, Time};
 use crate::wire::{
-    CEASE, MessageType, Notification, Open, decode_route_refresh, encode_message, fsm_error,
-    header_error, open_error,
+    CEASE, MessageType, Notification, Open, RefreshSubtype, decode_route_refresh, encode_message,
+    fsm_error, header_error, open_error,
 };
 
 use super::super::framer::Frame;
 use super::super::negotiate::{negotiate, surviving_way};
-use super::super::{DownReason, Message, Negotiated, SessionEvent, State, StopHold, Way};
+use super::super::{DownReason, Negotiated, SessionEvent, State, StopHold, Way};
 use super::{Next, Phase, Session};
 
 impl Session {
@@ -155,19 +155,17 @@ impl Session {
         self.events.push_back(SessionEvent::Established(negotiated));
     }
 
+    /// What it asks, if it is heeded; one that is wrong ends the session.
     pub(super) fn judge_route_refresh(
         &mut self,
         now: Time,
         way: Way,
         frame: Frame,
-    ) -> Option<Message<'static>> {
+    ) -> Option<(Family, RefreshSubtype)> {
         let connection = self.connection(way)?;
         let negotiated = connection.negotiated()?;
         match decode_route_refresh(connection.framer.body(frame), negotiated.enhanced_refresh) {
-            Ok(Some((family, subtype))) if negotiated.families.contains(family) => {
-                Some(Message::RouteRefresh { family, subtype })
-            }
-            Ok(_) => None,
+            Ok(refresh) => refresh.filter(|(family, _)| negotiated.families.contains(*family)),
             Err(notification) => {
                 self.fault(
                     now,

@@ -55,7 +55,7 @@ impl Tap {
                     self.sent.insert(entry.slot, 0);
                 }
                 TappedWhat::Down(_) => drop(self.up.remove(&entry.slot)),
-                TappedWhat::Failed(_) => {}
+                TappedWhat::Failed(_) | TappedWhat::ReceivedOther(_) => {}
                 TappedWhat::Received(_) => {
                     self.received
                         .entry(entry.slot)
