@@ -210,7 +210,13 @@ impl Draw {
     fn helper(&self, rng: &mut Rng) -> Helper {
         Helper {
             time_s: *rng.pick(&[0, 2, 3_000, 4_095]),
-            llgr_s: *rng.pick(&[[0; 2], [2; 2], [60_000; 2], [16_777_215, 0], [2, 60_000]]),
+            llgr_s: *rng.pick(&[
+                [0; 2],
+                [2, 60_000],
+                [60_000; 2],
+                [60_000; 2],
+                [16_777_215, 0],
+            ]),
         }
     }
 
@@ -218,11 +224,11 @@ impl Draw {
         if member.hello.graceful && rng.percent(80) {
             let families = *rng.pick(&[[true; 2], [true; 2], [true, false], [false, true]]);
             member.hello.helped = Some(Helped {
-                time_s: *rng.pick(&[0, 1, 3, 3_000, 4_000]),
+                time_s: *rng.pick(&[0, 1, 3, 3, 3_000]),
                 families,
                 forwarding: *rng.pick(&[families, families, [false, true], [false; 2]]),
-                long_lived: rng.percent(70).then(|| LongLived {
-                    times_s: [0, 1].map(|_| *rng.pick(&[0, 2, 70_000, 16_000_000])),
+                long_lived: rng.percent(85).then(|| LongLived {
+                    times_s: [0, 1].map(|_| *rng.pick(&[0, 2, 70_000, 70_000, 16_000_000])),
                     forwarding: *rng.pick(&[[true; 2], [true; 2], [false, true], [false; 2]]),
                 }),
             });

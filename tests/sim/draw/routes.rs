@@ -174,7 +174,7 @@ fn random_as_path(rng: &mut Rng, asn: u32, close: bool) -> Vec<(u8, Vec<u32>)> {
     }
     match rng.below(40) {
         0 => sequence.push(64_512),
-        1 => sequence.push(SERVER_ASN),
+        1 | 4 => sequence.push(SERVER_ASN),
         2 => sequence.resize(40, first),
         3 => return Vec::new(),
         _ => {}
