@@ -156,6 +156,8 @@ fn client_up(shard: &mut Shard, slot: ClientSlot) {
         families: FamilySet::only(Family::Ipv4),
         class: EncodingClass::PLAIN,
         router_id: Ipv4Addr::from(0x0a00_0001 + u32::from(slot.0)),
+        stale: FamilySet::EMPTY,
+        takes_stale: false,
     };
     shard.handle(Time::ZERO, ToShard::ClientUp(up));
 }

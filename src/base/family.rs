@@ -96,6 +96,10 @@ impl FamilySet {
         FamilySet(self.0 | other.0)
     }
 
+    pub const fn difference(self, other: FamilySet) -> FamilySet {
+        FamilySet(self.0 & !other.0)
+    }
+
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }

@@ -108,6 +108,10 @@ pub fn remarks(client: &ClientView) -> String {
         Some(message) => remarks.push(format!("DISABLED \"{message}\"")),
         None => {}
     }
+    let stale: u64 = client.stale.iter().map(|stale| stale.prefixes).sum();
+    if stale > 0 {
+        remarks.push(format!("KEPT: {} of the session before", grouped(stale)));
+    }
     if client.waits_for_data && client.disabled.is_none() {
         remarks.push("WAITS for data of its checks: rialto show feeds".to_owned());
     }

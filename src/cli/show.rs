@@ -183,6 +183,18 @@ fn client(view: &Value, _: Screen) -> String {
         "received     {} ipv4, {} ipv6; accepted {} ipv4, {} ipv6",
         client.received.ipv4, client.received.ipv6, client.accepted.ipv4, client.accepted.ipv6
     ));
+    for stale in &client.stale {
+        let what = match stale.long_lived {
+            true => "long-lived stale (RFC 9494), dropped",
+            false => "stale: its session is over (RFC 4724); that ends",
+        };
+        lines.push(format!(
+            "kept         {} {} {what} in {} unless it is back",
+            stale.prefixes,
+            stale.family,
+            duration(stale.for_s)
+        ));
+    }
     if client.quarantined {
         let held = client.would_be_accepted;
         lines.push(format!(
@@ -286,7 +298,12 @@ fn standing(path: &PathView) -> String {
                 .join(", ")
         ),
         None => format!(
-            "accepted{}, {} it",
+            "accepted{}{}, {} it",
+            match (path.stale, path.long_lived) {
+                (_, true) => " (long-lived stale, the last choice)",
+                (true, false) => " (stale: its session is over)",
+                (false, false) => "",
+            },
             match &path.remark {
                 Some(remark) => format!(" all the same ({})", remark.name),
                 None => String::new(),

@@ -123,6 +123,14 @@ pub fn read(reader: Reader<'_>, defaults: &Options, server: &ForClients) -> Opti
             .graceful_restart_s
             .or(defaults.graceful_restart_s)
             .unwrap_or(GRACEFUL_RESTART_S),
+        graceful_restart_helper_s: own
+            .graceful_restart_helper_s
+            .or(defaults.graceful_restart_helper_s)
+            .unwrap_or_default(),
+        llgr_max_s: [0, 1].map(|family| {
+            let own: Option<u32> = own.llgr_max_s[family];
+            own.or(defaults.llgr_max_s[family]).unwrap_or_default()
+        }),
         ttl_security_hops: own.ttl_security.or(defaults.ttl_security).flatten(),
         congestion_control: own
             .congestion_control

@@ -262,6 +262,8 @@ impl<'a> Shared<'a> {
             idle_hold_max_s: client.idle_hold_max_s,
             send_hold_time_s: client.send_hold_time_s,
             graceful_restart_s: client.graceful_restart_s,
+            graceful_restart_helper_s: client.graceful_restart_helper_s,
+            llgr_max_s: client.llgr_max_s,
             role: match client.role {
                 Role::Off => None,
                 Role::On => Some(RoleSettings { strict: false }),
@@ -318,6 +320,7 @@ impl<'a> Shared<'a> {
             rpki_unknown: import.rpki_unknown && has_rpki,
             aspa_invalid: import.aspa_invalid && has_rpki,
             blackhole: self.blackhole(client),
+            long_lived: client.llgr_max_s != [0; 2],
             remarks: import.tag.clone(),
             quarantined,
         }

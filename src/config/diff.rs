@@ -279,6 +279,12 @@ fn config_keys(a: &ClientConfig, b: &ClientConfig) -> Vec<&'static str> {
             "graceful_restart_s",
             a.graceful_restart_s != b.graceful_restart_s,
         ),
+        (
+            "graceful_restart_helper_s",
+            a.graceful_restart_helper_s != b.graceful_restart_helper_s,
+        ),
+        ("llgr_ipv4_s", a.llgr_max_s[0] != b.llgr_max_s[0]),
+        ("llgr_ipv6_s", a.llgr_max_s[1] != b.llgr_max_s[1]),
         ("password_file", a.password != b.password),
         ("ttl_security", a.ttl_security_hops != b.ttl_security_hops),
         (

@@ -141,6 +141,10 @@ pub struct ClientConfig {
     pub send_hold_time_s: Option<u16>,
     /// RFC 4724: the Restart Time; 0 is none.
     pub graceful_restart_s: u16,
+    /// How long at most its routes stay when its session ends without a goodbye; 0 is off.
+    pub graceful_restart_helper_s: u16,
+    /// RFC 9494: and how long after that, by [`Family::index`]; 0 is off.
+    pub llgr_max_s: [u32; 2],
     pub ttl_security_hops: Option<u8>,
     pub congestion_control: Option<String>,
     pub import: ImportConfig,

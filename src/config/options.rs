@@ -29,6 +29,9 @@ pub const ATTRIBUTE_OCTETS_MAX: u32 = 512 << 20;
 /// Less is in the way of ordinary members.
 const ATTRIBUTE_OCTETS_LEAST: u32 = 64 << 10;
 
+/// The largest number of 24 bits.
+const LLGR_MAX_S: u32 = (1 << 24) - 1;
+
 const LIMIT_RESTART_S: u32 = 900;
 
 /// What `[defaults]` and `[[client]]` have in common; `None` is not said.
@@ -53,6 +56,9 @@ pub struct Options {
     pub idle_hold_max_s: Option<u16>,
     pub send_hold_time_s: Option<u16>,
     pub graceful_restart_s: Option<u16>,
+    pub graceful_restart_helper_s: Option<u16>,
+    /// By [`Family::index`].
+    pub llgr_max_s: [Option<u32>; 2],
     pub ttl_security: Option<Option<u8>>,
     pub congestion_control: Option<String>,
     pub password: Option<Secret>,
@@ -116,6 +122,9 @@ impl Options {
             idle_hold_max_s: reader.integer("idle_hold_max", 1..=3600),
             send_hold_time_s: reader.integer("send_hold_time", 8..=65_535),
             graceful_restart_s: reader.integer("graceful_restart_s", 0..=4095),
+            graceful_restart_helper_s: reader.integer("graceful_restart_helper_s", 0..=4095),
+            llgr_max_s: ["llgr_ipv4_s", "llgr_ipv6_s"]
+                .map(|key| reader.integer(key, 0..=LLGR_MAX_S)),
             ttl_security: ttl_security(reader),
             congestion_control: congestion_control(reader),
             password: password(reader),

@@ -174,6 +174,10 @@ fn session(client: &ClientConfig) -> Vec<String> {
         0 => "no graceful restart".to_owned(),
         own => format!("graceful_restart_s {own}"),
     });
+    let helper_s = Some(client.graceful_restart_helper_s).filter(|own| *own > 0);
+    let helper = helper_s.map(|own| format!("graceful_restart_helper_s {own}"));
+    let llgr = (["llgr_ipv4_s", "llgr_ipv6_s"].iter()).zip(client.llgr_max_s);
+    let llgr = llgr.filter(|(_, own)| *own > 0);
     let seconds = seconds.iter().filter(|(_, own, usual)| own != usual);
     let pace = client.min_advertisement;
     let no_extended = (!client.extended_messages).then(|| "no extended_messages".to_owned());
@@ -185,6 +189,8 @@ fn session(client: &ClientConfig) -> Vec<String> {
         .chain(seconds.map(|(key, own, _)| format!("{key} {own} s")))
         .chain(send_hold_time.map(|own| format!("send_hold_time {own} s")))
         .chain(restart)
+        .chain(helper)
+        .chain(llgr.map(|(key, own)| format!("{key} {own}")))
         .chain(congestion_control.map(|name| format!("congestion_control {name}")))
         .collect()
 }

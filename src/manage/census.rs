@@ -113,6 +113,17 @@ impl Census {
         rejected
     }
 
+    /// Paths of a client that outlive its session, by family.
+    pub fn stale(&self, slot: ClientSlot) -> [u64; 2] {
+        let counts = self
+            .shards
+            .iter()
+            .filter_map(|shard| shard.stale.get(slot.index()));
+        counts.fold([0; 2], |[v4, v6], [more_v4, more_v6]| {
+            [v4 + u64::from(*more_v4), v6 + u64::from(*more_v6)]
+        })
+    }
+
     pub fn is_startup_over(&self) -> bool {
         self.cores.iter().all(|core| core.startup_over)
     }

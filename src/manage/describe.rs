@@ -3,19 +3,17 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::base::Asn;
+use crate::base::{Asn, Family};
 use crate::policy::{ControlScheme, RejectReason};
 use crate::server::exchange::{Client, Exchange, LimitAction};
 use crate::server::query::{ClientStatus, CoreStats, PathRow, ShardStats};
 use crate::session::State;
-use crate::wire::{
-    Additions, AttributeSet, GRACEFUL_SHUTDOWN, NextHop, Origin, Variant, VariantFlags, code,
-};
+use crate::wire::{Additions, AttributeSet, NextHop, Origin, Variant, code};
 
 use super::census::Census;
 use super::view::{
     AttributesView, ByFamily, ClientView, CoreView, OtherAttributeView, PathView, RejectView,
-    RejectedView, RestartsView, ShardView, ThreadView, families,
+    RejectedView, RestartsView, ShardView, StaleView, ThreadView, families,
 };
 
 /// Whether a path is shown as it was heard or as it goes out.
@@ -48,6 +46,8 @@ pub fn path(exchange: &Exchange, row: &PathRow, side: Side) -> PathView {
         irr_prefix: class.irr_prefix().name().to_owned(),
         irr_origin: class.irr_origin().name().to_owned(),
         blackhole: class.is_blackhole(),
+        stale: row.is_stale,
+        long_lived: class.is_long_lived(),
         path_id: row.path_id.map(|id| id.0),
         prepend: row.variant.prepend,
         advertised_to: row.advertised_to,
@@ -126,19 +126,8 @@ pub fn attributes(
 
 /// All that a path in this variant gets.
 fn additions(scheme: &ControlScheme, variant: Variant) -> Additions {
-    let flags = [
-        (VariantFlags::NO_EXPORT, (65_535, 65_281)),
-        (VariantFlags::NO_ADVERTISE, (65_535, 65_282)),
-        (VariantFlags::BLACKHOLE, (65_535, 666)),
-        (VariantFlags::GRACEFUL_SHUTDOWN, GRACEFUL_SHUTDOWN),
-    ];
     let mut additions = scheme.export_scrub().additions(variant);
-    let flagged = flags
-        .iter()
-        .filter(|(flag, _)| variant.flags.contains(*flag));
-    additions
-        .standard
-        .extend(flagged.map(|(_, community)| *community));
+    additions.standard.extend(variant.flags.communities());
     additions
 }
 
@@ -258,11 +247,26 @@ pub fn client(
         queue_octets: status.queue_octets,
         dirty_prefixes: status.dirty_prefixes,
         end_of_rib: families(status.end_of_rib),
+        stale: stale(status, census, now_us),
         flaps: status.flaps,
         treat_as_withdraw_count: status.treat_as_withdraw_count,
         attribute_discard_count: status.attribute_discard_count,
         last_error: status.last_error.clone(),
     }
+}
+
+fn stale(status: &ClientStatus, census: &Census, now_us: u64) -> Vec<StaleView> {
+    let prefixes = census.stale(status.slot);
+    let view = |family: Family| {
+        let kept = status.stale[family.index()]?;
+        Some(StaleView {
+            family,
+            prefixes: prefixes[family.index()],
+            long_lived: kept.is_long_lived,
+            for_s: kept.until_us.saturating_sub(now_us) / 1_000_000,
+        })
+    };
+    Family::ALL.into_iter().filter_map(view).collect()
 }
 
 fn restarts(status: &ClientStatus) -> Option<RestartsView> {

@@ -94,6 +94,7 @@ const fn fate_name(fate: PathFate) -> (&'static str, Option<&'static str>) {
         PathFate::Unsettled => ("unsettled", None),
         PathFate::TooLong => ("too_long", None),
         PathFate::NextHopForm => ("next_hop_form", None),
+        PathFate::LongLived => ("long_lived", None),
         PathFate::FamilyNotNegotiated => ("family_not_negotiated", None),
     }
 }
@@ -111,7 +112,7 @@ pub const fn step_name(step: DecidedBy) -> &'static str {
 
 const fn step_words(step: DecidedBy) -> &'static str {
     match step {
-        DecidedBy::Preference => "preference (GRACEFUL_SHUTDOWN)",
+        DecidedBy::Preference => "preference (GRACEFUL_SHUTDOWN, LLGR_STALE)",
         DecidedBy::AsPathLength => "the shorter AS_PATH",
         DecidedBy::Origin => "the lower ORIGIN",
         DecidedBy::Med => "the lower MED from the same neighbouring AS",
@@ -173,6 +174,9 @@ fn fate_text(fate: PathFate, path: &PathView, to: &str) -> String {
         PathFate::NextHopForm => {
             format!("not sent: its next hop is IPv6, which {to} does not take for IPv4 (RFC 8950)")
         }
+        PathFate::LongLived => format!(
+            "not sent: it is long-lived stale, and {to} did not announce that capability (RFC 9494 §4.3)"
+        ),
         PathFate::FamilyNotNegotiated => format!("not sent: {to} did not negotiate the family"),
     }
 }

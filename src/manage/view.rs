@@ -31,6 +31,13 @@ impl ByFamily {
         }
     }
 
+    pub const fn of_mut(&mut self, family: Family) -> &mut u64 {
+        match family {
+            Family::Ipv4 => &mut self.ipv4,
+            Family::Ipv6 => &mut self.ipv6,
+        }
+    }
+
     pub const fn sum(self) -> u64 {
         self.ipv4 + self.ipv6
     }
@@ -152,6 +159,9 @@ pub struct ClientView {
     pub dirty_prefixes: u64,
     /// Families whose End-of-RIB it sent.
     pub end_of_rib: Vec<Family>,
+    /// What is kept of its session before (`graceful_restart_helper_s`).
+    #[serde(default)]
+    pub stale: Vec<StaleView>,
     pub flaps: u32,
     pub treat_as_withdraw_count: u64,
     pub attribute_discard_count: u64,
@@ -203,6 +213,17 @@ pub struct OtherAttributeView {
     pub value: String,
 }
 
+/// Routes of a family that outlive their session (RFC 4724 §4.2).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StaleView {
+    pub family: Family,
+    pub prefixes: u64,
+    /// They are the last choice already (RFC 9494).
+    pub long_lived: bool,
+    /// How long still, until they are dropped or become long-lived.
+    pub for_s: u64,
+}
+
 /// How many prefixes of a client are rejected for a reason.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RejectedView {
@@ -244,6 +265,12 @@ pub struct PathView {
     /// RFC 7999.
     #[serde(default)]
     pub blackhole: bool,
+    /// Its session is over, and it is kept for a while (RFC 4724 §4.2).
+    #[serde(default)]
+    pub stale: bool,
+    /// The last choice, and only for clients that announced LLGR (RFC 9494).
+    #[serde(default)]
+    pub long_lived: bool,
     /// As sent with ADD-PATH.
     pub path_id: Option<u32>,
     /// How often the announcer's ASN is prepended for this client.

@@ -97,6 +97,9 @@ pub fn audiences(
     if directory.is_draining() {
         flags = flags.with(VariantFlags::GRACEFUL_SHUTDOWN);
     }
+    if class.is_long_lived() {
+        flags = flags.with(VariantFlags::LLGR_STALE);
+    }
     let mut parts: SmallVec<[(u8, VariantFlags, ClientSet); 4]> = SmallVec::new();
     for (prepend, clients) in by_prepend(actions, everyone, directory) {
         parts.push((prepend, flags, clients));

@@ -92,6 +92,7 @@ mod field {
     pub const IRR_PREFIX: (u16, u16) = (9, 3);
     pub const IRR_ORIGIN: (u16, u16) = (12, 2);
     pub const BLACKHOLE: (u16, u16) = (14, 1);
+    pub const LONG_LIVED: (u16, u16) = (15, 1);
 }
 
 impl PrefixClass {
@@ -160,6 +161,10 @@ impl PrefixClass {
         self.with_field(field::BLACKHOLE, is_blackhole as u16)
     }
 
+    pub const fn with_long_lived(self, is_long_lived: bool) -> PrefixClass {
+        self.with_field(field::LONG_LIVED, is_long_lived as u16)
+    }
+
     pub const fn is_accepted(self) -> bool {
         self.field(field::REJECTED) == 0
     }
@@ -209,6 +214,11 @@ impl PrefixClass {
         self.field(field::BLACKHOLE) != 0
     }
 
+    /// Long-lived stale (RFC 9494): the last choice, and not for everybody.
+    pub const fn is_long_lived(self) -> bool {
+        self.field(field::LONG_LIVED) != 0
+    }
+
     pub const fn bits(self) -> u16 {
         self.0
     }
@@ -227,6 +237,7 @@ impl fmt::Debug for PrefixClass {
             .field("irr_prefix", &self.irr_prefix())
             .field("irr_origin", &self.irr_origin())
             .field("blackhole", &self.is_blackhole())
+            .field("long_lived", &self.is_long_lived())
             .finish()
     }
 }
@@ -264,6 +275,7 @@ mod tests {
                 {
                     let class = PrefixClass::ACCEPTED
                         .with_blackhole(true)
+                        .with_long_lived(true)
                         .with_irr_origin(origin)
                         .with_irr_prefix(prefix)
                         .with_rov(rov);
@@ -276,6 +288,7 @@ mod tests {
                     let remarked = class.with_remark(reason).with_remark(RejectReason::OwnAs);
                     assert_eq!(remarked.reason(), Some(reason), "the first remark stays");
                     assert!(remarked.is_accepted() && remarked.is_blackhole());
+                    assert!(remarked.is_long_lived());
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::base::{Asn, Family, Prefix};
-use crate::wire::{AttributeSet, NextHop};
+use crate::wire::{AttributeSet, LLGR_STALE, NextHop};
 
 use super::bogons::{BOGON_ASNS, PrefixList};
 use super::class::{IrrOriginClass, IrrPrefixClass, PrefixClass, RovClass};
@@ -83,6 +83,8 @@ pub struct ImportChecks {
     /// RFC 7999: longer prefixes are accepted with one of the scheme's blackholing communities, where IRR
     /// or RPKI say that they are the client's.
     pub blackhole: Option<BlackholeRequests>,
+    /// Routes with LLGR_STALE are the last choice (RFC 9494 §4.3): the client was told of long-lived stale ones.
+    pub long_lived: bool,
     /// Reasons that do not reject, but leave a remark.
     pub remarks: Vec<RejectReason>,
     /// What would be accepted is rejected as [`RejectReason::Quarantined`].
@@ -115,6 +117,7 @@ impl ImportChecks {
             rpki_unknown: false,
             aspa_invalid: false,
             blackhole: None,
+            long_lived: false,
             remarks: Vec::new(),
             quarantined: false,
         }
@@ -171,6 +174,7 @@ pub struct ImportPolicy {
     rpki_unknown: bool,
     aspa_invalid: bool,
     blackhole: Option<BlackholeRequests>,
+    long_lived: bool,
     /// A bit for each reason, by its code.
     remarks: u64,
     quarantined: bool,
@@ -252,6 +256,7 @@ impl ImportPolicy {
             rpki_unknown: checks.rpki_unknown,
             aspa_invalid: checks.aspa_invalid,
             blackhole: checks.blackhole,
+            long_lived: checks.long_lived,
             remarks: checks
                 .remarks
                 .iter()
@@ -288,7 +293,8 @@ impl ImportPolicy {
         let is_blackhole = |requests: &BlackholeRequests| requests.scheme.is_blackhole(set);
         let mut judgement = SetJudgement {
             class: PrefixClass::ACCEPTED
-                .with_blackhole(self.blackhole.as_ref().is_some_and(is_blackhole)),
+                .with_blackhole(self.blackhole.as_ref().is_some_and(is_blackhole))
+                .with_long_lived(self.long_lived && set.has_community(LLGR_STALE)),
             origin,
             has_v6_next_hop: !matches!(set.next_hop(), NextHop::V4(_)),
             irr: match &self.irr {

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::base::{Asn, ClientSet, ClientSlot, Family, FamilySet};
-use crate::wire::{CommunityScrub, EncodingClass, Variant};
+use crate::wire::{CommunityScrub, EncodingClass, Variant, VariantFlags};
 
 use super::{Decision, EligibilityTable, MedMode, Path, Rank, SetTable};
 
@@ -44,10 +44,15 @@ impl Scope {
 pub struct Capacities {
     /// For each family; ADD-PATH is that of the family.
     members: [Vec<(EncodingClass, ClientSet)>; 2],
+    /// Sessions that take no long-lived stale routes (RFC 9494 §4.3).
+    no_stale: ClientSet,
 }
 
 impl Capacities {
-    pub fn insert(&mut self, slot: ClientSlot, class: EncodingClass) {
+    pub fn insert(&mut self, slot: ClientSlot, class: EncodingClass, takes_stale: bool) {
+        if !takes_stale {
+            self.no_stale.insert(slot);
+        }
         for family in Family::ALL {
             let class = Capacities::narrowed(class, family);
             let members = &mut self.members[family.index()];
@@ -59,6 +64,7 @@ impl Capacities {
     }
 
     pub fn remove(&mut self, slot: ClientSlot) {
+        self.no_stale.remove(slot);
         for (_, set) in self.members.iter_mut().flatten() {
             set.remove(slot);
         }
@@ -73,7 +79,10 @@ impl Capacities {
         family: Family,
         scrub: (u32, &dyn CommunityScrub),
     ) -> ClientSet {
-        let mut excluded = ClientSet::new();
+        let mut excluded = match variant.flags.contains(VariantFlags::LLGR_STALE) {
+            true => self.no_stale.clone(),
+            false => ClientSet::new(),
+        };
         for (class, members) in &self.members[family.index()] {
             if !sets.fits(path.set, variant, class, family, scrub) {
                 excluded.union_with(members);
@@ -202,7 +211,8 @@ impl<'a> Tables<'a> {
             for (variant, audience) in &eligibility.audiences {
                 prepended |= variant.prepend > 0;
                 let mut audience = Cow::Borrowed(audience);
-                if !self.sets.fits_everybody(path.set, family) {
+                let is_stale = variant.flags.contains(VariantFlags::LLGR_STALE);
+                if is_stale || !self.sets.fits_everybody(path.set, family) {
                     let excluded = self
                         .capacities
                         .excluded(self.sets, path, *variant, family, scrub);

@@ -24,16 +24,16 @@ const _: () = assert!(size_of::<Path>() == 16);
 pub struct Rank(u32);
 
 impl Rank {
-    const DEPRIORITISED: u32 = 1 << 31;
+    const LONG_LIVED: u32 = 1 << 31;
+    const DEPRIORITISED: u32 = 1 << 30;
+    const PREFERENCE: u32 = Rank::LONG_LIVED | Rank::DEPRIORITISED;
     const LEN_SHIFT: u32 = 2;
 
-    /// RFC 8326 puts paths in graceful shutdown last.
-    pub fn of(facts: Facts) -> Rank {
-        let last = if facts.graceful_shutdown {
-            Rank::DEPRIORITISED
-        } else {
-            0
-        };
+    /// RFC 8326 puts paths in graceful shutdown last, RFC 9494 long-lived stale ones behind them.
+    pub fn of(facts: Facts, is_long_lived: bool) -> Rank {
+        let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
+        let last = flag(facts.graceful_shutdown, Rank::DEPRIORITISED)
+            | flag(is_long_lived, Rank::LONG_LIVED);
         Rank(last | u32::from(facts.as_path_len) << Rank::LEN_SHIFT | facts.origin as u32)
     }
 
@@ -42,12 +42,12 @@ impl Rank {
         Rank(self.0 + ((count as u32) << Rank::LEN_SHIFT))
     }
 
-    /// 0 is ordinary, 1 is last resort.
+    /// 0 is ordinary, the others are last resorts.
     pub const fn preference(self) -> u32 {
-        self.0 >> 31
+        self.0 & Rank::PREFERENCE
     }
 
     pub const fn as_path_len(self) -> u32 {
-        (self.0 & !Rank::DEPRIORITISED) >> Rank::LEN_SHIFT
+        (self.0 & !Rank::PREFERENCE) >> Rank::LEN_SHIFT
     }
 }

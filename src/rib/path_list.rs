@@ -141,7 +141,7 @@ mod tests {
         Path {
             set: SetId(u32::from(number)),
             eligibility: EligibilityId::NOBODY,
-            rank: Rank::of(SetBuilder::new().build().facts()),
+            rank: Rank::of(SetBuilder::new().build().facts(), false),
             announcer: ClientSlot(number),
             verdict: Verdict::Accepted,
             stamp: Stamp::new(0, 0),

@@ -27,10 +27,24 @@ pub enum ToShard {
     Routes(RouteBatch),
     /// A session is established: from now on its routes count, and it may be walked to.
     ClientUp(ClientUp),
-    /// A session is over: its paths of this epoch and older die; nothing more is owed to it.
+    /// A session is over: its paths of this epoch and older die, but for those of some families, which
+    /// are stale from now on (RFC 4724 §4.2); nothing more is owed to it.
     ClientDown {
         slot: ClientSlot,
         epoch: SessionEpoch,
+        stale: FamilySet,
+        /// Those of them that are long-lived at once; so are stale ones of sessions before, which stay.
+        long_lived: FamilySet,
+    },
+    /// Stale paths of these families are long-lived from now on (RFC 9494 §4.2), and die where they say so.
+    LongLived {
+        slot: ClientSlot,
+        families: FamilySet,
+    },
+    /// Stale paths of these families die. In order with the routes of a session that has begun since.
+    StaleOver {
+        slot: ClientSlot,
+        families: FamilySet,
     },
     /// A client's enhanced route refresh begins or ends.
     Refresh(RefreshMark),
@@ -121,6 +135,10 @@ pub struct ClientUp {
     /// What it is sent, and what fits it. In families with ADD-PATH it receives all paths.
     pub class: EncodingClass,
     pub router_id: Ipv4Addr,
+    /// Families in which the stale paths of the session before stay until then.
+    pub stale: FamilySet,
+    /// It is sent long-lived stale routes (RFC 9494 §4.3).
+    pub takes_stale: bool,
 }
 
 /// Into a session core, from a shard (`shard` says which).

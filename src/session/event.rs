@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::base::{Asn, Family, FamilySet};
-use crate::wire::{CeaseSubcode, GracefulRestart, MessageType, RefreshSubtype};
+use crate::wire::{CeaseSubcode, GracefulRestart, LongLivedRestart, MessageType, RefreshSubtype};
 
 use super::DownReason;
 
@@ -75,6 +75,8 @@ pub struct Negotiated {
     pub route_refresh: bool,
     /// What the peer said of its restarts (RFC 4724 §3). Whoever says anything will send End-of-RIB (§2).
     pub peer_restart: Option<GracefulRestart>,
+    /// The same of RFC 9494: long-lived stale routes may be sent to it.
+    pub peer_long_lived: Option<LongLivedRestart>,
     /// The peer keeps our routes when TCP ends without a NOTIFICATION: both announced Graceful Restart,
     /// and we did so with families.
     pub keeps_routes: bool,
@@ -91,6 +93,24 @@ pub struct Negotiated {
 impl Negotiated {
     pub const fn sends_end_of_rib(&self) -> bool {
         self.peer_restart.is_some()
+    }
+
+    /// Families whose routes of the peer a helper keeps when the session ends like this (RFC 4724 §4.2):
+    /// without a NOTIFICATION, or, where RFC 8538 was negotiated, with one that is no Hard Reset.
+    pub fn outlives(&self, reason: &DownReason) -> FamilySet {
+        let is_graceful = match reason {
+            DownReason::PeerClosed | DownReason::Superseded => true,
+            DownReason::HoldTimer { .. } => self.hard_resets,
+            DownReason::PeerNotification(notification) => {
+                self.hard_resets && !notification.is_cease(CeaseSubcode::HardReset)
+            }
+            _ => false,
+        };
+        let Some(restart) = self.peer_restart.filter(|_| is_graceful) else {
+            return FamilySet::EMPTY;
+        };
+        let long_lived = self.peer_long_lived.unwrap_or_default();
+        (restart.families.union(long_lived.families())).intersection(self.families)
     }
 
     /// The peer says that it restarted: nobody waits for its End-of-RIB (RFC 4724 §3).

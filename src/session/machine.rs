@@ -182,17 +182,6 @@ impl Session {
         }
     }
 
-    /// The peer connected to us. False: close it, nothing of it is wanted.
-    pub fn handle_accepted(&mut self, now: Time) -> bool {
-        let wanted = self.phase == Phase::Running
-            && self.connection(Way::Accepted).is_none()
-            && self.established_way().is_none();
-        if wanted {
-            self.open(now, Way::Accepted);
-        }
-        wanted
-    }
-
     /// Our connection succeeded; if it is not wanted any more, [`SessionAction::Close`] follows.
     pub fn handle_connected(&mut self, now: Time) {
         let wanted = self.connecting

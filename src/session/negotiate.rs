@@ -2,7 +2,8 @@
 
 use crate::base::{Family, FamilySet};
 use crate::wire::{
-    Capabilities, GracefulRestart, Notification, Open, encode_multiprotocol, open_error, role,
+    Capabilities, GracefulRestart, LongLivedRestart, Notification, Open, encode_multiprotocol,
+    open_error, role,
 };
 
 use super::{Negotiated, SessionSettings, Way};
@@ -23,6 +24,10 @@ pub(super) fn local_open(settings: &SessionSettings, restarting: bool) -> Open {
             four_octet_asn: Some(settings.local_asn),
             add_path_send: settings.add_path_send.intersection(settings.families),
             enhanced_refresh: true,
+            // Nobody is asked to keep ours for so long.
+            long_lived_restart: settings
+                .is_long_lived_helper()
+                .then(LongLivedRestart::default),
             ..Capabilities::default()
         },
     }
@@ -89,6 +94,9 @@ pub(super) fn negotiate(
         enhanced_refresh: peer.capabilities.enhanced_refresh,
         route_refresh: peer.capabilities.route_refresh,
         peer_restart: peer.capabilities.graceful_restart,
+        // RFC 9494 §4.5: without the other it is ignored.
+        peer_long_lived: (peer.capabilities.graceful_restart)
+            .and(peer.capabilities.long_lived_restart),
         keeps_routes: settings.graceful_restart_s != 0
             && peer.capabilities.graceful_restart.is_some(),
         hard_resets: settings.graceful_restart_s != 0

@@ -17,6 +17,8 @@ pub enum DownReason {
     PeerNotification(Notification),
     /// TCP ended without a NOTIFICATION.
     PeerClosed,
+    /// It connected anew, so the connection before is dead (RFC 4724 §4.2).
+    Superseded,
     /// The peer broke the protocol, and was told so.
     Fault {
         notification: Notification,
@@ -35,7 +37,7 @@ impl DownReason {
     pub const fn is_by_peer(&self) -> bool {
         matches!(
             self,
-            DownReason::PeerNotification(_) | DownReason::PeerClosed
+            DownReason::PeerNotification(_) | DownReason::PeerClosed | DownReason::Superseded
         )
     }
 
@@ -50,7 +52,7 @@ impl DownReason {
                 let notification = notification.meant();
                 notification.code != CEASE || !WANTED.contains(&notification.subcode)
             }
-            DownReason::PeerClosed | DownReason::Restarting => false,
+            DownReason::PeerClosed | DownReason::Superseded | DownReason::Restarting => false,
             _ => true,
         }
     }
@@ -87,6 +89,9 @@ impl fmt::Display for DownReason {
             DownReason::PeerClosed => {
                 f.write_str("peer closed the TCP connection without a NOTIFICATION")
             }
+            DownReason::Superseded => f.write_str(
+                "peer connected anew: the connection before is given up (RFC 4724 §4.2)",
+            ),
             DownReason::Fault { notification, what } => {
                 write!(f, "peer's fault: {what}; sent {notification}")
             }

@@ -35,6 +35,11 @@ pub struct SessionSettings {
     /// Restart Time that we announce (RFC 4724 §3), at most 4,095; 0: nobody is asked to keep our routes
     /// while we restart. A change is told with the next OPEN.
     pub graceful_restart_s: u16,
+    /// Helper (RFC 4724 §4.2): how long at most the peer's routes stay when its session ends without a
+    /// goodbye, as long as its own Restart Time says; 0: not at all.
+    pub graceful_restart_helper_s: u16,
+    /// How long at most after that, or at once where that is 0, as long-lived stale ones (RFC 9494), by [`crate::base::Family::index`].
+    pub llgr_max_s: [u32; 2],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -44,6 +49,16 @@ pub struct RoleSettings {
 }
 
 impl SessionSettings {
+    /// Whether the peer's routes may outlive its session.
+    pub fn is_helper(&self) -> bool {
+        self.graceful_restart_helper_s > 0 || self.is_long_lived_helper()
+    }
+
+    /// Whether any of them may be long-lived.
+    pub fn is_long_lived_helper(&self) -> bool {
+        self.llgr_max_s != [0; 2]
+    }
+
     /// Whether they differ in what the peer has to be told, or sent everything again for.
     pub fn has_news_for_peer(&self, before: &SessionSettings) -> bool {
         let told = |settings: &SessionSettings| SessionSettings {
@@ -53,6 +68,8 @@ impl SessionSettings {
             idle_hold_max_s: 0,
             send_hold_time_s: None,
             graceful_restart_s: 0,
+            graceful_restart_helper_s: 0,
+            llgr_max_s: [0; 2],
             ..settings.clone()
         };
         told(self) != told(before)

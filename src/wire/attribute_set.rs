@@ -429,6 +429,11 @@ impl AttributeSet {
     }
 
     /// Standard communities (RFC 1997) as (high, low) halves.
+    /// Whether a standard community is there.
+    pub fn has_community(&self, community: (u16, u16)) -> bool {
+        self.has_communities() && self.communities().any(|own| own == community)
+    }
+
     pub fn communities(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
         self.value(code::COMMUNITIES)
             .as_chunks::<4>()

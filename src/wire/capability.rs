@@ -13,6 +13,7 @@ pub mod capability_code {
     pub const FOUR_OCTET_ASN: u8 = 65;
     pub const ADD_PATH: u8 = 69;
     pub const ENHANCED_REFRESH: u8 = 70;
+    pub const LONG_LIVED_RESTART: u8 = 71;
 }
 
 /// Values of the Role capability (RFC 9234 §4.1).
@@ -70,6 +71,8 @@ pub struct Capabilities {
     pub add_path_send: FamilySet,
     /// RFC 7313.
     pub enhanced_refresh: bool,
+    /// RFC 9494 §3.1. Means nothing without `graceful_restart`.
+    pub long_lived_restart: Option<LongLivedRestart>,
     /// Capabilities that Rialto does not know: code and value.
     pub unknown: Vec<(u8, Vec<u8>)>,
 }
@@ -86,6 +89,16 @@ pub struct GracefulRestart {
     pub restart_time_s: u16,
     pub families: FamilySet,
     /// Those of them with the F bit: what was forwarded before the session, still is.
+    pub forwarding: FamilySet,
+}
+
+/// The Long-Lived Graceful Restart capability (RFC 9494 §3.1). Without families it only says that stale
+/// routes may be sent to this speaker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LongLivedRestart {
+    /// Long-Lived Stale Time by [`Family::index`], at most 24 bits; 0 where none was given.
+    pub stale_time_s: [u32; 2],
+    /// Families with the F bit: what was forwarded before the session, still is.
     pub forwarding: FamilySet,
 }
 
@@ -150,6 +163,9 @@ impl Capabilities {
                     tuples,
                 ));
             }
+            (LONG_LIVED_RESTART, tuples) => {
+                self.long_lived_restart = Some(LongLivedRestart::from_wire(tuples));
+            }
             (ROLE | GRACEFUL_RESTART, _) => {}
             (code, value) => self.unknown.push((code, value.to_vec())),
         }
@@ -204,6 +220,9 @@ impl Capabilities {
         if self.enhanced_refresh {
             put(out, ENHANCED_REFRESH, &[]);
         }
+        if let Some(long_lived) = self.long_lived_restart {
+            put(out, LONG_LIVED_RESTART, &long_lived.to_wire());
+        }
         for (code, value) in &self.unknown {
             put(out, *code, value);
         }
@@ -252,6 +271,48 @@ impl GracefulRestart {
             let forwarding = u8::from(self.forwarding.contains(family)) * FORWARDING_STATE;
             value.extend_from_slice(&family.afi().to_be_bytes());
             value.extend_from_slice(&[family.safi(), forwarding]);
+        }
+        value
+    }
+}
+
+impl LongLivedRestart {
+    /// Those with a time.
+    pub fn families(&self) -> FamilySet {
+        let families = Family::ALL.into_iter().zip(self.stale_time_s);
+        families
+            .filter_map(|(family, stale_time_s)| (stale_time_s > 0).then_some(family))
+            .collect()
+    }
+
+    fn from_wire(tuples: &[u8]) -> LongLivedRestart {
+        let mut restart = LongLivedRestart::default();
+        let (tuples, _) = tuples.as_chunks::<7>();
+        for [a, b, safi, flags, time @ ..] in tuples {
+            let Some(family) = family_of([*a, *b], *safi) else {
+                continue;
+            };
+            let [high, mid, low] = *time;
+            if let Some(place) = restart.stale_time_s.get_mut(family.index()) {
+                *place = u32::from_be_bytes([0, high, mid, low]);
+            }
+            if flags & FORWARDING_STATE != 0 {
+                restart.forwarding = restart.forwarding.with(family);
+            }
+        }
+        restart
+    }
+
+    fn to_wire(self) -> Vec<u8> {
+        let mut value = Vec::new();
+        for (family, stale_time_s) in Family::ALL.into_iter().zip(self.stale_time_s) {
+            let forwarding = self.forwarding.contains(family);
+            if stale_time_s == 0 && !forwarding {
+                continue;
+            }
+            value.extend_from_slice(&family.afi().to_be_bytes());
+            value.extend_from_slice(&[family.safi(), u8::from(forwarding) * FORWARDING_STATE]);
+            value.extend_from_slice(&stale_time_s.to_be_bytes()[1..]);
         }
         value
     }

@@ -16,6 +16,10 @@ pub const NO_ADVERTISE: (u16, u16) = (65535, 65282);
 pub const BLACKHOLE: (u16, u16) = (65535, 666);
 /// RFC 8326 §2.
 pub const GRACEFUL_SHUTDOWN: (u16, u16) = (65535, 0);
+/// RFC 9494 §3.2: kept for long after its session.
+pub const LLGR_STALE: (u16, u16) = (65535, 6);
+/// RFC 9494 §3.3: not to be kept for long.
+pub const NO_LLGR: (u16, u16) = (65535, 7);
 
 /// Which communities disappear, and what comes in addition.
 pub trait CommunityScrub {

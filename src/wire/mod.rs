@@ -42,10 +42,12 @@ pub use bmp::{
     encode_peer_up, encode_route_monitoring, encode_statistics, encode_termination,
 };
 pub use capability::{
-    Capabilities, CapabilityError, GracefulRestart, capability_code, encode_multiprotocol, role,
+    Capabilities, CapabilityError, GracefulRestart, LongLivedRestart, capability_code,
+    encode_multiprotocol, role,
 };
 pub use community::{
-    Additions, BLACKHOLE, CommunityScrub, GRACEFUL_SHUTDOWN, KeepAll, NO_ADVERTISE, NO_EXPORT,
+    Additions, BLACKHOLE, CommunityScrub, GRACEFUL_SHUTDOWN, KeepAll, LLGR_STALE, NO_ADVERTISE,
+    NO_EXPORT, NO_LLGR,
 };
 pub use encode::{
     EncodingClass, encode_announcements, encode_attributes, encode_end_of_rib, encode_withdrawals,

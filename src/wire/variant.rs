@@ -2,7 +2,7 @@
 
 use crate::base::Asn;
 
-use super::{BLACKHOLE, GRACEFUL_SHUTDOWN, NO_ADVERTISE, NO_EXPORT};
+use super::{BLACKHOLE, GRACEFUL_SHUTDOWN, LLGR_STALE, NO_ADVERTISE, NO_EXPORT};
 
 /// How an outgoing form differs from the attribute set as heard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
@@ -39,8 +39,11 @@ impl VariantFlags {
     pub const BLACKHOLE: VariantFlags = VariantFlags(4);
     /// RFC 8326 GRACEFUL_SHUTDOWN is added: the server is about to stop.
     pub const GRACEFUL_SHUTDOWN: VariantFlags = VariantFlags(8);
+    /// RFC 9494 LLGR_STALE is added: the route outlived its session for long. It goes only to who announced
+    /// that capability.
+    pub const LLGR_STALE: VariantFlags = VariantFlags(16);
     /// Bits in use.
-    pub const BITS: u32 = 4;
+    pub const BITS: u32 = 5;
 
     pub const fn bits(self) -> u8 {
         self.0
@@ -69,6 +72,7 @@ impl VariantFlags {
             (VariantFlags::NO_ADVERTISE, NO_ADVERTISE),
             (VariantFlags::BLACKHOLE, BLACKHOLE),
             (VariantFlags::GRACEFUL_SHUTDOWN, GRACEFUL_SHUTDOWN),
+            (VariantFlags::LLGR_STALE, LLGR_STALE),
         ]
         .into_iter()
         .filter(move |(flag, _)| self.contains(*flag))

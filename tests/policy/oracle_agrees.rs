@@ -39,6 +39,7 @@ pub fn session(id: u16) -> Session {
         extended: false,
         four_octet: true,
         v6_next_hops: false,
+        takes_stale: false,
     }
 }
 

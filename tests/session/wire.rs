@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use rialto::base::{Asn, Family, FamilySet};
 use rialto::session::{RoleSettings, SessionSettings};
 use rialto::wire::{
-    Capabilities, CeaseSubcode, GracefulRestart, MESSAGE_MAX, Notification, Open, RefreshSubtype,
-    decode_route_refresh, encode_route_refresh,
+    Capabilities, CeaseSubcode, GracefulRestart, LongLivedRestart, MESSAGE_MAX, Notification, Open,
+    RefreshSubtype, decode_route_refresh, encode_route_refresh,
 };
 
 use super::script::{Script, keepalive, message, only, open_octets, settings};
@@ -155,6 +155,30 @@ fn opens_of_others_are_understood() {
                 hold_time_s: 90,
                 router_id: Ipv4Addr::new(10, 77, 1, 1),
                 capabilities: Capabilities::default(),
+            },
+        ),
+        (
+            "long-lived restart, of a VPN family too; the end of a tuple that is cut short is left out",
+            "04 2710 005a 0a4d0101 1f
+             02 1d
+             40 02 4078
+             47 17 0001 01 80 00ffff 0001 80 80 000001 0002 01 00 ffffff 0001",
+            Open {
+                asn: Asn(10000),
+                hold_time_s: 90,
+                router_id: Ipv4Addr::new(10, 77, 1, 1),
+                capabilities: Capabilities {
+                    graceful_restart: Some(GracefulRestart {
+                        notifications: true,
+                        restart_time_s: 120,
+                        ..GracefulRestart::default()
+                    }),
+                    long_lived_restart: Some(LongLivedRestart {
+                        stale_time_s: [65_535, 16_777_215],
+                        forwarding: only(Family::Ipv4),
+                    }),
+                    ..Capabilities::default()
+                },
             },
         ),
         (

@@ -113,6 +113,8 @@ impl Bench {
             families,
             class,
             router_id,
+            stale: FamilySet::EMPTY,
+            takes_stale: false,
         }));
     }
 
@@ -120,6 +122,8 @@ impl Bench {
         self.tell(ToShard::ClientDown {
             slot: ClientSlot(slot),
             epoch: self.epoch(slot),
+            stale: FamilySet::EMPTY,
+            long_lived: FamilySet::EMPTY,
         });
     }
 

@@ -6,6 +6,7 @@ mod decode;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::oracle::{Attributes, Net};
+use super::stale::Helped;
 
 pub use decode::decode;
 
@@ -53,10 +54,22 @@ pub struct Hello {
     pub silent_about_ipv4: bool,
     /// Says that it will send End-of-RIB (RFC 4724, without families).
     pub graceful: bool,
+    /// Asks a helper to keep its routes, which needs `graceful`.
+    pub helped: Option<Helped>,
     /// And keeps routes after a NOTIFICATION that is no Hard Reset (RFC 8538).
     pub notifications: bool,
     /// Announces the role RS-Client (RFC 9234).
     pub has_role: bool,
+}
+
+impl Hello {
+    /// Long-lived stale routes may be sent to it (RFC 9494 §4.3).
+    pub fn takes_stale(&self) -> bool {
+        self.graceful
+            && self
+                .helped
+                .is_some_and(|helped| helped.long_lived.is_some())
+    }
 }
 
 #[derive(Debug)]
@@ -121,7 +134,28 @@ pub fn encode_open(hello: &Hello) -> Vec<u8> {
         capability(70, &[]);
     }
     if hello.graceful {
-        capability(64, &[u8::from(hello.notifications) * 0x40, 0]);
+        let helped = hello.helped.unwrap_or(Helped {
+            time_s: 0,
+            families: [false; 2],
+            forwarding: [false; 2],
+            long_lived: None,
+        });
+        let [high, low] = helped.time_s.to_be_bytes();
+        let mut value = vec![(u8::from(hello.notifications) * 0x40) | high, low];
+        for family in (0..2).filter(|family| helped.families[*family]) {
+            let forwarding = u8::from(helped.forwarding[family]) * 0x80;
+            value.extend([0, family as u8 + 1, 1, forwarding]);
+        }
+        capability(64, &value);
+        if let Some(long_lived) = helped.long_lived {
+            let mut value = Vec::new();
+            for (family, time_s) in (0..2).zip(long_lived.times_s) {
+                let forwarding = u8::from(long_lived.forwarding[family]) * 0x80;
+                value.extend([0, family as u8 + 1, 1, forwarding]);
+                value.extend(&time_s.to_be_bytes()[1..]);
+            }
+            capability(71, &value);
+        }
     }
     if hello.agreed.v6_next_hops {
         capability(5, &[0, 1, 0, 1, 0, 2]);

@@ -15,6 +15,7 @@ use super::exchange::{
 };
 use super::oracle::{Communities, Lists, Matrix, Med, Net, Outside};
 use super::rng::Rng;
+use super::stale::{Helped, Helper, LongLived};
 
 /// What may be in a seed beside what is in all of them: so that routes still flow, no seed has
 /// everything.
@@ -37,9 +38,11 @@ pub enum Theme {
     Pace,
     /// The server is about to stop now and then.
     Draining,
+    /// Routes outlive their sessions.
+    Helper,
 }
 
-const THEMES: [(Theme, usize); 14] = [
+const THEMES: [(Theme, usize); 15] = [
     (Theme::Checks, 40),
     (Theme::Lists, 40),
     (Theme::Irr, 60),
@@ -54,6 +57,7 @@ const THEMES: [(Theme, usize); 14] = [
     (Theme::NextHops, 30),
     (Theme::Pace, 25),
     (Theme::Draining, 25),
+    (Theme::Helper, 45),
 ];
 
 /// What everything of a seed is drawn from.
@@ -101,6 +105,7 @@ impl Draw {
             interpret_well_known: rng.percent(20),
             startup_wait: rng.percent(60),
             graceful_restart_s: *rng.pick(&[0, 1, 3, 3]),
+            helper: Helper::default(),
             is_close: rng.percent(30),
             fanout: match rng.below(3) {
                 0 => FanoutLimits {
@@ -152,6 +157,9 @@ impl Draw {
             plan.blackhole_modes = self.blackhole_modes(rng);
             plan.blackhole_add_no_export = rng.percent(60);
         }
+        if self.has(Theme::Helper) {
+            plan.helper = self.helper(rng);
+        }
         plan.is_waiting = rng.percent(25);
         for number in 0..plan.members.len() {
             self.member(rng, plan, number);
@@ -189,8 +197,41 @@ impl Draw {
             member.hello.agreed.v6_next_hops = rng.percent(70);
             member.ipv6_next_hops = rng.percent(60);
         }
+        if self.has(Theme::Helper) {
+            self.helped(rng, member);
+        }
         if self.has(Theme::Pace) {
             self.pace(rng, member);
+        }
+    }
+}
+
+impl Draw {
+    fn helper(&self, rng: &mut Rng) -> Helper {
+        Helper {
+            time_s: *rng.pick(&[0, 2, 3_000, 4_095]),
+            llgr_s: *rng.pick(&[
+                [0; 2],
+                [2, 60_000],
+                [60_000; 2],
+                [60_000; 2],
+                [16_777_215, 0],
+            ]),
+        }
+    }
+
+    fn helped(&self, rng: &mut Rng, member: &mut Member) {
+        if member.hello.graceful && rng.percent(80) {
+            let families = *rng.pick(&[[true; 2], [true; 2], [true, false], [false, true]]);
+            member.hello.helped = Some(Helped {
+                time_s: *rng.pick(&[0, 1, 3, 3, 3_000]),
+                families,
+                forwarding: *rng.pick(&[families, families, [false, true], [false; 2]]),
+                long_lived: rng.percent(85).then(|| LongLived {
+                    times_s: [0, 1].map(|_| *rng.pick(&[0, 2, 70_000, 70_000, 16_000_000])),
+                    forwarding: *rng.pick(&[[true; 2], [true; 2], [false, true], [false; 2]]),
+                }),
+            });
         }
     }
 }
@@ -228,6 +269,7 @@ fn random_member(rng: &mut Rng, number: usize) -> Member {
         },
         silent_about_ipv4: false,
         graceful: number % 7 != 3 && rng.percent(60),
+        helped: None,
         notifications: number.is_multiple_of(2),
         has_role: false,
     };

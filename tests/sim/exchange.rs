@@ -22,6 +22,7 @@ use super::oracle::{
     self, Blackhole, Communities, Lists, Med, Net, Options, Oracle, Range, Session, Table,
 };
 use super::speaker::State;
+use super::stale::Helper;
 use super::tally::Tally;
 use super::world::World;
 
@@ -41,6 +42,8 @@ pub struct Plan {
     pub interpret_well_known: bool,
     pub startup_wait: bool,
     pub graceful_restart_s: u16,
+    /// The server is a helper of its clients.
+    pub helper: Helper,
     pub fanout: FanoutLimits,
     /// Paths are much alike: MED and identifiers decide.
     pub is_close: bool,
@@ -73,6 +76,9 @@ pub enum VrpNews {
     /// The difference from a generation that is no more.
     Outdated,
 }
+
+/// By family: nothing is kept, or it is and may be long-lived.
+pub type Kept = [Option<bool>; 2];
 
 pub fn prefix_of(net: &Net) -> Prefix {
     match net.0 {
@@ -224,7 +230,38 @@ impl Plan {
         client.map(|client| client.slot.0)
     }
 
-    fn oracle(&self, world: &World) -> Oracle {
+    /// Of which families the server keeps stale routes, by client, and whether they are long-lived; only of
+    /// those who left some.
+    pub fn stale(&self, world: &mut World) -> Result<BTreeMap<usize, Kept>, String> {
+        let mut stale = BTreeMap::new();
+        for core in 0..usize::from(self.cores) {
+            for status in world.core_stats(core).clients {
+                let kept = status.stale.map(|own| own.map(|own| own.is_long_lived));
+                if kept == [None; 2] {
+                    continue;
+                }
+                let client = world.exchange.client(status.slot).ok_or("it is there")?;
+                let is_it = |member: &Member| member.address == client.address;
+                let index = self.members.iter().position(is_it).ok_or("it is there")?;
+                let left = world.clients[index].speaker.left.as_ref();
+                let is_right = left.is_some_and(|left| {
+                    (0..2).all(|family| {
+                        let is_kept = left.families[family];
+                        kept[family].is_none_or(|is_long_lived| {
+                            is_kept && !left.is_over(world.now, family, is_long_lived)
+                        })
+                    })
+                });
+                if !is_right {
+                    return Err(format!("client {index}: {kept:?} is kept of {left:?}"));
+                }
+                stale.insert(index, kept);
+            }
+        }
+        Ok(stale)
+    }
+
+    fn oracle(&self, world: &World, stale: &BTreeMap<usize, Kept>) -> Oracle {
         let mut oracle = Oracle::new(self.options());
         for (index, member) in self.members.iter().enumerate() {
             let Some(slot) = self.slot_of(index, world) else {
@@ -232,6 +269,14 @@ impl Plan {
             };
             oracle.configure(slot, member.oracle_client(self));
             let speaker = &world.clients[index].speaker;
+            if let (Some(kept), Some(left)) = (stale.get(&index), &speaker.left) {
+                oracle.keep(slot, speaker.hello.router_id);
+                for (net, attributes) in &left.routes {
+                    if let Some(is_long_lived) = kept[family_of(net)] {
+                        oracle.keep_route(slot, *net, attributes.clone(), is_long_lived);
+                    }
+                }
+            }
             if speaker.state == State::Established {
                 let agreed = &speaker.agreed;
                 let session = Session {
@@ -241,6 +286,7 @@ impl Plan {
                     extended: agreed.extended_in,
                     four_octet: agreed.four_octet,
                     v6_next_hops: agreed.v6_next_hops,
+                    takes_stale: speaker.hello.takes_stale(),
                 };
                 oracle.up(slot, session);
                 for (net, attributes) in &speaker.announced {
@@ -257,9 +303,14 @@ impl Plan {
     /// route as the oracle does, and every client has exactly what it is owed.
     pub fn check(&self, world: &mut World, tally: &mut Tally) -> Result<(), String> {
         self.check_sessions(world)?;
-        let oracle = self.oracle(world);
+        let stale = self.stale(world)?;
+        let oracle = self.oracle(world, &stale);
         let judgements = oracle.judgements();
-        verdicts::compare(world, &judgements)?;
+        let stale: BTreeSet<u16> = (stale.keys())
+            .filter_map(|index| self.slot_of(*index, world))
+            .collect();
+        let count = verdicts::compare(world, &judgements, &stale)?;
+        *tally.entry("stale routes".to_owned()).or_default() += count;
         verdicts::tally(&judgements, tally);
         let mut tables = oracle.tables();
         for (what, count) in oracle.tally() {

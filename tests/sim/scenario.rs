@@ -1,7 +1,8 @@
 //! Random exchanges and random days in their lives. What happens depends on the seed alone; when it
 //! happens, between which octets, is the world's dice.
 
-use std::collections::BTreeMap;
+mod calm;
+
 use std::time::Duration;
 
 use rialto::server::query::CoreCommand;
@@ -44,9 +45,21 @@ pub struct Size {
 
 impl Scenario {
     pub fn new(seed: u64, cores: u16, shards: u16, size: Size) -> Scenario {
+        Scenario::with(seed, cores, shards, size, |_| {})
+    }
+
+    /// With something about it that was not drawn.
+    pub fn with(
+        seed: u64,
+        cores: u16,
+        shards: u16,
+        size: Size,
+        adjust: impl FnOnce(&mut Plan),
+    ) -> Scenario {
         let mut rng = Rng::new(seed);
         let draw = Draw::new(&mut rng, size.nets);
-        let plan = draw.plan(&mut rng, cores, shards, size.clients);
+        let mut plan = draw.plan(&mut rng, cores, shards, size.clients);
+        adjust(&mut plan);
         let luck = Rng::new(seed ^ u64::from(cores) << 32 ^ u64::from(shards) << 40);
         let mut world = World::new(plan.compile(None), luck);
         for (number, member) in plan.members.iter().enumerate() {
@@ -99,6 +112,7 @@ impl Scenario {
                 "routes kept over a restart",
                 sum(|restarts| restarts.kept_count),
             ),
+            ("connected anew", self.world.news),
             ("changes told to a mirror", self.world.check_mirrors()?),
             ("UPDATEs told to a tap", self.world.check_taps()?),
         ];
@@ -145,11 +159,19 @@ impl Scenario {
             0..42 => self.announce(client),
             42..55 => self.withdraw(client),
             55..58 => self.announce_amiss(client),
-            58..64 => {
-                self.world.cut(client);
+            58..63 => {
+                self.world.cut(client, self.plan.helper);
                 self.stir();
             }
-            64..66 => self.world.clients[client].speaker.cease(),
+            63 => {
+                self.world.come_anew(client, self.plan.helper);
+                self.stir();
+            }
+            64..66 => {
+                let now = self.world.now;
+                let speaker = &mut self.world.clients[client].speaker;
+                speaker.cease(now, self.plan.helper);
+            }
             66..70 => self.switch(client),
             70..74 => {
                 let family = self.rng.below(2);
@@ -221,53 +243,6 @@ impl Scenario {
         }
     }
 
-    /// The server restarts, in one way or the other; what it is configured with stays.
-    fn restart(&mut self) -> Result<(), String> {
-        let is_graceful = self.rng.percent(60);
-        self.world.restart(self.plan.compile(None), is_graceful)
-    }
-
-    /// Nothing happens but a graceful restart: whoever keeps routes must not miss one for a moment. Left out
-    /// is what several announce: while a client is walked to, what changes is sent as it is, and that may
-    /// be a withdrawal until the other is back. How many were kept.
-    pub fn restart_calmly(mut self, size: Size) -> u64 {
-        let outcome = self.phase(0, Size { events: 0, ..size });
-        let outcome = outcome.and_then(|()| {
-            self.plan.graceful_restart_s = 40;
-            let exchange = self.plan.compile(Some(&self.world.exchange));
-            self.world.reload(exchange);
-            self.world.run_until_quiet()?;
-            // The new time is told with the next OPEN.
-            self.world.restart(self.plan.compile(None), true)?;
-            self.world.run_until_quiet()?;
-            let clients = self.world.clients.iter();
-            let mut announcers: BTreeMap<Net, u32> = BTreeMap::new();
-            for net in clients.flat_map(|host| host.speaker.announced.keys()) {
-                *announcers.entry(*net).or_default() += 1;
-            }
-            for host in &mut self.world.clients {
-                let speaker = &mut host.speaker;
-                if speaker.hello.graceful {
-                    let nets = speaker.table.keys().map(|(net, _)| *net);
-                    let nets = nets.filter(|net| announcers.get(net) == Some(&1));
-                    speaker.restarts.must_have = nets.collect();
-                }
-            }
-            self.world.restart(self.plan.compile(None), true)?;
-            self.world.run_until_quiet()?;
-            let mut clients = self.world.clients.iter().enumerate();
-            clients.try_for_each(|(index, host)| {
-                let checked = host.speaker.restarts.check(&host.speaker.table);
-                checked.map_err(|fault| format!("client {index}: {fault}"))
-            })
-        });
-        if let Err(fault) = outcome.and_then(|()| self.check()) {
-            panic!("RIALTO_SEED={}, a calm restart: {fault}", self.seed);
-        }
-        let clients = self.world.clients.iter();
-        clients.map(|host| host.speaker.restarts.kept_count).sum()
-    }
-
     /// A client reads nothing while everything that it has heard of ends.
     fn drown(&mut self, client: usize) -> Result<(), String> {
         let others: Vec<usize> = (0..self.plan.members.len())
@@ -320,9 +295,8 @@ impl Scenario {
     /// A client goes, or is back.
     fn switch(&mut self, client: usize) {
         let is_on = !self.world.clients[client].is_on;
-        self.world.clients[client].is_on = is_on;
-        if !is_on {
-            self.world.cut(client);
+        if is_on || self.world.cut(client, self.plan.helper) {
+            self.world.clients[client].is_on = is_on;
         }
     }
 

@@ -9,6 +9,7 @@ use super::codec::{self, Agreed, Hello, Message, Style, Update};
 use super::oracle::{Attributes, Net, Table};
 use super::restarts::Restarts;
 use super::rng::Rng;
+use super::stale::{Helper, Left};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
@@ -45,6 +46,8 @@ pub struct Speaker {
     /// Notifications that it was sent: (code, subcode).
     pub notified: Vec<(u8, u8)>,
     pub restarts: Restarts,
+    /// What a helper may have of it.
+    pub left: Option<Left>,
 }
 
 /// How often it says that it is still there.
@@ -71,6 +74,7 @@ impl Speaker {
             sends_end_of_rib: true,
             notified: Vec::new(),
             restarts: Restarts::default(),
+            left: None,
         }
     }
 
@@ -85,9 +89,56 @@ impl Speaker {
         self.outbox.extend(codec::encode_open(&self.hello));
     }
 
+    /// Whether the server has a session may hang on luck, and with it what it keeps.
+    pub fn is_in_between(&self) -> bool {
+        self.state == State::OpenConfirm && self.hello.helped.is_some()
+    }
+
+    /// The session is about to end so that a helper keeps its routes for so long at most.
+    pub fn leave(&mut self, now: Time, helper: Helper) {
+        let Some(helped) = self.hello.helped.filter(|_| self.hello.graceful) else {
+            return;
+        };
+        if self.state != State::Established {
+            return;
+        }
+        let routes = self.announced.clone();
+        let agreed = &self.agreed;
+        let long_lived = helped.long_lived.map_or([0; 2], |said| said.times_s);
+        let long_lived = [0, 1].map(|family| long_lived[family].min(helper.llgr_s[family]));
+        let seconds = helped.time_s.min(helper.time_s);
+        let families = [0, 1].map(|family| {
+            let is_kept = seconds > 0 && helped.families[family] || long_lived[family] > 0;
+            is_kept && agreed.families[family]
+        });
+        let is_left = |net: &Net, attributes: &mut Attributes| {
+            families[codec::family_of(net)] && agreed.can_carry(net, attributes)
+        };
+        let until = now + Duration::from_secs(seconds.into());
+        // What is long-lived of a session before lives on no longer for it.
+        let before = self.left.as_ref().map(|left| left.at_last);
+        self.left = (families != [false; 2]).then(|| Left {
+            routes: routes
+                .into_iter()
+                .filter_map(|(net, mut attributes)| {
+                    is_left(&net, &mut attributes).then_some((net, attributes))
+                })
+                .collect(),
+            families,
+            until,
+            at_last: [0, 1].map(|family| {
+                let at_last = until + Duration::from_secs(long_lived[family].into());
+                before.map_or(at_last, |before| before[family].max(at_last))
+            }),
+        });
+    }
+
     /// The server ended the connection: perhaps its routes are kept (RFC 4724 §4.2).
     pub fn handle_ended(&mut self, now: Time) {
-        let (is_asked, keeps) = (self.is_asked_to_keep(), self.keeps_routes());
+        // A NOTIFICATION where that ends everything was for something else.
+        let is_told = self.restarts.last_word.is_none() || self.both_keep_after_notifications();
+        let is_asked = self.is_asked_to_keep() && is_told;
+        let keeps = self.keeps_routes();
         let (agreed, table) = (self.agreed, std::mem::take(&mut self.table));
         let was_up = self.state == State::Established;
         let kept = self.restarts.kept.clone();
@@ -209,6 +260,7 @@ impl Speaker {
             }
             (State::OpenConfirm, Message::Keepalive) => {
                 self.state = State::Established;
+                self.left = None;
                 let forwarding = self.agreed.restart.forwarding;
                 self.drop_kept(|key| !forwarding[codec::family_of(&key.0)]);
                 self.announce_all();
@@ -465,8 +517,14 @@ impl Speaker {
     }
 
     /// Ends the session properly.
-    pub fn cease(&mut self) {
-        if self.state != State::Idle {
+    pub fn cease(&mut self, now: Time, helper: Helper) {
+        if self.state != State::Idle && !self.is_in_between() {
+            let is_soft = self.hello.notifications && self.agreed.restart.notifications;
+            match self.state {
+                State::Established if is_soft => self.leave(now, helper),
+                State::Established => self.left = None,
+                _ => {}
+            }
             self.outbox.extend(codec::encode_cease(4));
             self.is_closing = true;
         }

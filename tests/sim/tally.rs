@@ -8,7 +8,7 @@ use super::oracle::REASONS;
 pub type Tally = BTreeMap<String, u64>;
 
 /// Words of the oracle, beside reasons.
-const EXPECTED: [&str; 49] = [
+const EXPECTED: [&str; 54] = [
     "Hard Resets",
     "routes kept over a restart",
     "GRACEFUL_SHUTDOWN added",
@@ -58,6 +58,11 @@ const EXPECTED: [&str; 49] = [
     "route_validated_via_white_list",
     "rpki_unknown",
     "rpki_valid",
+    "connected anew",
+    "stale routes",
+    "LLGR_STALE",
+    "NO_LLGR",
+    "kept back: LLGR_STALE",
 ];
 
 /// What never had a say.

@@ -21,6 +21,7 @@ use self::mirror::Mirror;
 use self::tap::Tap;
 use super::rng::Rng;
 use super::speaker::{Speaker, State};
+use super::stale::Helper;
 
 pub struct World {
     pub now: Time,
@@ -36,6 +37,8 @@ pub struct World {
     naps: Vec<usize>,
     /// Counts whatever moved, keepalives left out.
     moves: u64,
+    /// Clients that connected anew before their session had ended.
+    pub news: u64,
     pub replies: Vec<CoreReply>,
 }
 
@@ -112,6 +115,7 @@ impl World {
             answers: HashMap::new(),
             naps: Vec::new(),
             moves: 0,
+            news: 0,
             replies: Vec::new(),
         }
     }
@@ -213,17 +217,26 @@ impl World {
         }
     }
 
-    /// The client drops its connection without a word.
-    pub fn cut(&mut self, client: usize) {
-        if let Some(conn) = &mut self.clients[client].conn {
+    /// The client drops its connection without a word. False: not now.
+    pub fn cut(&mut self, client: usize, helper: Helper) -> bool {
+        let host = &mut self.clients[client];
+        if host.speaker.is_in_between() {
+            return false;
+        }
+        if let Some(conn) = host.conn.as_mut().filter(|conn| !conn.client_done) {
+            host.speaker.leave(self.now, helper);
             conn.client_done = true;
-            if self.rng.percent(50) {
+            if host.speaker.left.is_some() {
+                // What a helper has to keep is known only where nothing is lost.
+                conn.to_server.extend(host.speaker.outbox.drain(..));
+            } else if self.rng.percent(50) {
                 conn.to_server.clear();
             }
             conn.to_client.clear();
         }
         self.clients[client].speaker.handle_closed();
         self.pause(client);
+        true
     }
 
     fn pause(&mut self, client: usize) {
@@ -283,6 +296,7 @@ impl World {
             let is_coming = client.is_on && is_allowed && speaker.state != State::Established;
             is_coming
                 || !speaker.restarts.kept.is_empty()
+                || (speaker.left.as_ref()).is_some_and(|left| left.is_brief(self.now))
                 || lacks(0)
                 || lacks(1)
                 || (client.conn.is_some() && client.deaf_until > self.now)

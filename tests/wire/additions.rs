@@ -78,7 +78,7 @@ fn what_a_variant_adds_is_where_it_belongs() {
             "each flag has its community",
             set(),
             variant(ALL, 0),
-            "c00810 ffffff01 ffffff02 ffff029a ffff0000",
+            "c00814 ffffff01 ffffff02 ffff029a ffff0000 ffff0006",
         ),
         (
             "what is there stays in front, with the flags of its attribute",

@@ -108,7 +108,7 @@ impl Peer {
                 BmpPeerDown::LocalNotification(&message)
             }
             DownReason::PeerNotification(_) => BmpPeerDown::RemoteNotification(&message),
-            DownReason::PeerClosed => BmpPeerDown::RemoteClosed,
+            DownReason::PeerClosed | DownReason::Superseded => BmpPeerDown::RemoteClosed,
             DownReason::SendHoldTimer { .. } | DownReason::OpenTimer { .. } => {
                 BmpPeerDown::LocalEvent(SEND_HOLD_TIMER_EVENT)
             }

@@ -48,6 +48,7 @@ function about(client) {
       ["UPDATEs", `${count(client.updates_in)} in, ${count(client.updates_out)} out`],
       ["Octets", `${octets(client.octets_in)} in, ${octets(client.octets_out)} out`],
       ["Waiting to be sent", client.queue_octets > 0 ? octets(client.queue_octets) : null],
+      ["Stale", client.stale.length > 0 ? client.stale.map(stale).join(", ") : null],
       ["Behind by", client.dirty_prefixes > 0 ? `${count(client.dirty_prefixes)} prefixes` : null],
       ["Paced", client.min_advertisement_ms ? `changes every ${client.min_advertisement_ms} ms at most` : null],
       ["Session ends", client.flaps > 0 ? count(client.flaps) : null],
@@ -55,6 +56,12 @@ function about(client) {
       ["Last error", isUp ? client.last_error : null],
     ]),
   ].filter(Boolean);
+}
+
+/** Routes of a family that are kept although their session is over. */
+function stale(kept) {
+  const what = kept.long_lived ? "the last choice" : "kept";
+  return `${count(kept.prefixes)} ${kept.family} ${what} for ${duration(kept.for_s)}`;
 }
 
 /** Why routes are rejected: each reason with its number, leading to those routes. */

@@ -118,6 +118,17 @@ fn prefixes(page: &mut Page, known: &[Known<'_>]) {
         "Prefixes of a quarantined client that policy would accept; relayed to none, not among the accepted",
         |view| view.would_be_accepted,
     );
+    each(
+        "rialto_client_stale_prefixes",
+        "Prefixes that are kept although their session is over (graceful_restart_helper_s); among none of the others",
+        |view| {
+            let mut stale = ByFamily::default();
+            for own in &view.stale {
+                *stale.of_mut(own.family) += own.prefixes;
+            }
+            stale
+        },
+    );
     let mut rejected = page.gauge(
         "rialto_client_rejected_prefixes",
         "Prefixes that are not accepted, by reason; reasons of none are left out",

@@ -70,6 +70,17 @@ fn capabilities(of: &Capabilities) -> Vec<String> {
         };
         format!("graceful restart {} s ({of}{now})", restart.restart_time_s)
     });
+    let long_lived = of.long_lived_restart.map(|restart| {
+        let times = Family::ALL.into_iter().zip(restart.stale_time_s);
+        let times = times.filter(|(_, time_s)| *time_s > 0);
+        let times: Vec<String> = times
+            .map(|(family, time_s)| format!("{} {time_s} s", family.name()))
+            .collect();
+        match times.is_empty() {
+            true => "long-lived graceful restart (takes stale routes)".to_owned(),
+            false => format!("long-lived graceful restart ({})", times.join(", ")),
+        }
+    });
     let known = [
         of_families("multiprotocol", of.families),
         flag(of.other_families, "families that Rialto does not know"),
@@ -81,6 +92,7 @@ fn capabilities(of: &Capabilities) -> Vec<String> {
         flag(of.extended_messages, "extended messages"),
         flag(of.ipv6_next_hops, "IPv6 next hops for IPv4"),
         restart,
+        long_lived,
     ];
     let roles = of
         .roles

@@ -14,6 +14,7 @@ use crate::session::{DownReason, Session, State, Way};
 use super::connections::ConnId;
 use super::counts::{Block, Counts};
 use super::fault_log::FaultLog;
+use super::helper::Stale;
 use super::hijacks::HijackHistory;
 use super::log_lines::LogLines;
 use super::pace::{Budget, Pace};
@@ -26,10 +27,14 @@ pub(super) struct ClientState {
     /// Of the present or last session.
     pub epoch: SessionEpoch,
     pub up: Option<Up>,
+    /// Of a session before.
+    pub stale: Option<Stale>,
     /// The earliest entry for it among the timers.
     pub armed: Time,
     /// Messages may wait in the session until shards have room.
     pub is_stuck: bool,
+    /// Its connection has ended: what was read of it is taken now, or never.
+    pub is_ending: bool,
     /// When the oldest octets that may wait in the session had come.
     pub heard: Time,
     pub state: State,
@@ -65,6 +70,9 @@ pub(super) struct Up {
     pub has_warned: [bool; 2],
     /// Families whose End-of-RIB the client sent.
     pub end_of_rib: FamilySet,
+    /// Families whose long-lived stale routes were dropped before it had said everything: nothing that
+    /// it has said is kept, either (RFC 9494 §4.2).
+    pub spent: FamilySet,
     /// It does not read: what it should get is noted in `dirty`.
     pub is_stalled: bool,
     pub dirty: DirtyRecord,
@@ -149,8 +157,10 @@ impl ClientState {
             conns: [None; 2],
             epoch: SessionEpoch(0),
             up: None,
+            stale: None,
             armed: Time::NEVER,
             is_stuck: false,
+            is_ending: false,
             heard: now,
             since: now,
             history: History::default(),
@@ -197,6 +207,7 @@ impl Up {
             blocks: Default::default(),
             has_warned: [false; 2],
             end_of_rib: FamilySet::EMPTY,
+            spent: FamilySet::EMPTY,
             is_stalled: false,
             dirty: DirtyRecord::default(),
             is_lost: false,

@@ -36,6 +36,14 @@ pub(super) enum Breach {
 }
 
 impl Breach {
+    /// Whether it ends the session.
+    pub fn closes(self, limits: &[PrefixLimits; 2]) -> bool {
+        match self {
+            Breach::Received(_) => true,
+            Breach::Accepted(family) => closes(&limits[family.index()]),
+        }
+    }
+
     /// Of two, the one with the greater consequence; the first if they are alike.
     pub fn worse(
         first: Option<Breach>,

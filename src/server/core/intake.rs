@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::base::{ClientSlot, Family, Prefix, Time};
+use crate::base::{ClientSlot, Family, FamilySet, Prefix, Time};
 use crate::policy::{Outside, PrefixClass, RejectReason};
 use crate::server::message::{RefreshMark, ToShard};
 use crate::session::Message;
@@ -42,7 +42,7 @@ impl SessionCore {
             return false;
         };
         state.is_stuck = state.up.is_some() && links.is_pressed();
-        if state.is_stuck || state.rests() {
+        if (state.is_stuck || state.rests()) && !state.is_ending {
             return false;
         }
         let ClientState {
@@ -140,6 +140,9 @@ impl SessionCore {
             Outcome::Routes { end_of_rib } => {
                 self.stats.updates_in += 1;
                 self.startup.handle_routes(now, end_of_rib.is_some());
+                if let Some(family) = end_of_rib {
+                    self.end_stale(slot, FamilySet::only(family));
+                }
             }
             Outcome::Refresh(family) => self.ask_refresh(slot, family),
             Outcome::Mark(family, is_end) => self.mark_refresh(now, slot, family, is_end),

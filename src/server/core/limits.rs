@@ -26,7 +26,7 @@ impl SessionCore {
         counts: &[CountChange],
     ) {
         let Some(state) = self.clients.up_of_mut(slot, epoch) else {
-            return;
+            return self.count_stale(shard, (slot, epoch), counts);
         };
         let limits = &state.client.limits;
         let Some(up) = &mut state.up else { return };
@@ -164,7 +164,7 @@ impl SessionCore {
     ) {
         let shard_count = self.links.shard_count();
         let Some(state) = self.clients.up_of_mut(slot, epoch) else {
-            return;
+            return self.stale_over_budget(slot, epoch);
         };
         // A reload may have raised it meanwhile.
         let Some(max) = state.client.attribute_octets_max else {

@@ -8,6 +8,7 @@ mod clients;
 mod connections;
 mod counts;
 mod fault_log;
+mod helper;
 mod hijacks;
 mod intake;
 mod limits;
@@ -95,6 +96,8 @@ pub struct SessionCore {
     settled: Vec<Generation>,
     /// Questions about "block" that were put off, and the end of what "reject" does.
     blocks_due: Option<Time>,
+    /// The first end of routes that outlived their session.
+    stale_due: Option<Time>,
     /// The end of the first rest of a client that said too much.
     rests_due: Option<Time>,
     /// When it is to be said that lines were left out of the log.
@@ -150,6 +153,7 @@ impl SessionCore {
             stats: Stats::default(),
             settled: vec![exchange.generation; usize::from(exchange.shard_count.max(1))],
             blocks_due: None,
+            stale_due: None,
             rests_due: None,
             lines_due: None,
             work_due: None,
@@ -308,6 +312,7 @@ impl SessionCore {
         self.tick_slow(now);
         self.taps.let_go(now);
         self.end_rests(now);
+        self.expire_stale(now);
         self.say_left_out(now);
         self.review_due_blocks(now);
         self.pump(now);
@@ -318,6 +323,7 @@ impl SessionCore {
             self.timers.next(),
             self.work_due,
             self.blocks_due,
+            self.stale_due,
             self.rests_due,
             self.lines_due,
             self.walks.due(self.startup.is_over()),

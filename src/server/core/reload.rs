@@ -26,6 +26,7 @@ impl SessionCore {
                     parting: Parting::Final,
                 };
                 self.stop(now, slot, stop);
+                self.end_stale(slot, FamilySet::ALL);
                 self.let_back(now, slot);
                 CoreReply::Done
             }
@@ -120,6 +121,7 @@ impl SessionCore {
                         true => FamilySet::ALL,
                         false => after.hears_more_than(before),
                     };
+                    self.review_stale(slot, before, families);
                     self.hear_anew(now, slot, families);
                 }
                 (_, _) => self.remove_client(now, slot),
@@ -143,6 +145,7 @@ impl SessionCore {
             parting: Parting::Final,
         };
         self.stop(now, slot, stop);
+        self.end_stale(slot, FamilySet::ALL);
         self.clients.remove(slot);
     }
 

@@ -50,6 +50,14 @@ impl SessionCore {
             .clients
             .get_mut(slot)
             .filter(|_| !self.is_shutting_down)?;
+        if state.session.established_way().is_some() {
+            self.take_the_rest(now, slot);
+            let state = self.clients.get_mut(slot)?;
+            if state.session.handle_rival(now) {
+                self.settle(now, slot);
+            }
+        }
+        let state = self.clients.get_mut(slot)?;
         if !state.session.handle_accepted(now) {
             self.settle(now, slot);
             return None;
@@ -110,8 +118,7 @@ impl SessionCore {
             return;
         };
         tracing::debug!(client = state.name(), "connection closed: {why}");
-        // What came before the end and waits for shards is still worth reading.
-        self.drain_stuck(now, slot);
+        self.take_the_rest(now, slot);
         let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
@@ -120,9 +127,19 @@ impl SessionCore {
         self.settle(now, slot);
     }
 
-    fn drain_stuck(&mut self, now: Time, slot: ClientSlot) {
-        if self.clients.get(slot).is_some_and(|state| state.is_stuck) {
-            self.settle(now, slot);
+    /// What came before the end of a connection, and waits for shards or for a rest to be over, is still
+    /// worth reading: it is one piece at most.
+    fn take_the_rest(&mut self, now: Time, slot: ClientSlot) {
+        let Some(state) = self.clients.get_mut(slot) else {
+            return;
+        };
+        if !state.is_stuck && !state.rests() {
+            return;
+        }
+        state.is_ending = true;
+        self.settle(now, slot);
+        if let Some(state) = self.clients.get_mut(slot) {
+            state.is_ending = false;
         }
     }
 
@@ -215,10 +232,13 @@ impl SessionCore {
             families: negotiated.families,
             class,
             router_id: negotiated.peer_router_id,
+            stale: state.return_stale(now, &negotiated),
+            takes_stale: negotiated.peer_long_lived.is_some(),
         };
         self.links.push_all(|| ToShard::ClientUp(up.clone()));
         self.output.classes.insert(slot, class);
         self.ask_join(slot, negotiated.families);
+        self.note_stale_due(slot);
         self.startup.handle_up(now);
     }
 
@@ -237,8 +257,12 @@ impl SessionCore {
         self.taps
             .note(now, slot, || TappedWhat::Down(reason.clone()));
         state.history.flaps += 1;
-        let epoch = state.epoch;
-        if let Some(connection) = self.connections.get_mut(up.conn) {
+        let (epoch, conn) = (state.epoch, up.conn);
+        let [stale, long_lived] = match self.is_shutting_down {
+            true => Default::default(),
+            false => state.begin_stale(now, up, reason),
+        };
+        if let Some(connection) = self.connections.get_mut(conn) {
             connection.out.drop_portions();
             connection.heard = Time::NEVER;
         }
@@ -247,8 +271,14 @@ impl SessionCore {
         self.slow.forget(slot);
         self.reclaims.forget(slot);
         if !self.is_restarting {
-            self.links.push_all(|| ToShard::ClientDown { slot, epoch });
+            self.links.push_all(|| ToShard::ClientDown {
+                slot,
+                epoch,
+                stale,
+                long_lived,
+            });
         }
+        self.note_stale_due(slot);
     }
 
     fn take_transmits(&mut self, slot: ClientSlot) {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::base::{ClientSlot, FamilySet};
-use crate::server::query::{ClientStatus, CoreStats, SessionUp};
+use crate::server::query::{ClientStatus, CoreStats, SessionUp, StaleStatus};
 
 use super::SessionCore;
 use super::clients::{ClientState, Up};
+use super::helper::Stale;
 
 impl SessionCore {
     pub(super) fn statistics(&self) -> CoreStats {
@@ -79,6 +80,14 @@ impl SessionCore {
             dirty_prefixes: up.map_or(0, |up| up.dirty.count() as u64),
             stalled: up.is_some_and(|up| up.is_stalled),
             end_of_rib: up.map(|up| up.end_of_rib).unwrap_or_default(),
+            stale: (state.stale.as_ref())
+                .map_or([None; 2], Stale::kept)
+                .map(|kept| {
+                    kept.map(|kept| StaleStatus {
+                        until_us: kept.until.as_micros(),
+                        is_long_lived: kept.is_long_lived,
+                    })
+                }),
             flaps: state.history.flaps,
             treat_as_withdraw_count: state.history.treat_as_withdraw_count,
             attribute_discard_count: state.history.attribute_discard_count,

@@ -46,7 +46,9 @@ impl Shard {
         let Hashes { slot, family, .. } = hashes;
         let core = client.core;
         let is_counted = |path: &Path| {
-            path.announcer == slot && self.is_alive(path, family) && is_acceptable(path.verdict)
+            path.announcer == slot
+                && self.is_of_session(path, family)
+                && is_acceptable(path.verdict)
         };
         let count = self.table.slot_count();
         let end = hashes.cursor.saturating_add(PIECE_ENTRIES).min(count);

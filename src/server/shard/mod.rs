@@ -12,6 +12,7 @@ mod rehearse;
 mod routes;
 mod search;
 mod served;
+mod stale;
 mod sweep;
 mod walk;
 mod watch;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use crate::base::{ClientSet, ClientSlot, CoreId, Family, PrefixSlot, ShardId, Time};
+use crate::base::{ClientSet, ClientSlot, CoreId, Family, FamilySet, PrefixSlot, ShardId, Time};
 use crate::policy::{ControlScheme, PrefixClass};
 use crate::rib::{
     AnnouncerOrder, Capacities, Decision, EligibilityTable, Marks, MedMode, PathList, Scope,
@@ -36,6 +37,7 @@ use super::query::{ShardReply, ShardStats};
 use hashes::Hashes;
 use outbox::Outbox;
 use refresh::Phases;
+use stale::Stale;
 use sweep::Sweep;
 use walk::{Part, Walks};
 use watch::Watch;
@@ -91,6 +93,8 @@ struct Announcer {
     up: Option<ClientUp>,
     /// Of the present session, by family.
     phases: [Phases; 2],
+    /// Of sessions before, by family.
+    stale: [Option<Stale>; 2],
     /// Paths in the table, of whatever epoch.
     path_count: u32,
     /// `accepted_max` with action "block" or "reject": paths from this hash on are rejected.
@@ -174,7 +178,14 @@ impl Shard {
         match message {
             ToShard::Routes(batch) => self.handle_routes(batch),
             ToShard::ClientUp(up) => self.handle_client_up(up),
-            ToShard::ClientDown { slot, epoch } => self.handle_client_down(slot, epoch.0),
+            ToShard::ClientDown {
+                slot,
+                epoch,
+                stale,
+                long_lived,
+            } => self.handle_client_down(slot, epoch.0, [stale, long_lived]),
+            ToShard::LongLived { slot, families } => self.make_long_lived(slot, families),
+            ToShard::StaleOver { slot, families } => self.drop_stale(slot, families),
             ToShard::Refresh(mark) => self.handle_refresh_mark(&mark),
             ToShard::Walk {
                 core,
@@ -284,7 +295,15 @@ impl Shard {
             self.orders.resize(slot.index() + 1, NOBODY);
         }
         let wraps = up.epoch.0.is_multiple_of(Stamp::EPOCHS / 2);
-        if self.orders[slot.index()].router_id != up.router_id || wraps {
+        let is_another = self.orders[slot.index()].router_id != up.router_id;
+        let stays = if is_another {
+            FamilySet::EMPTY
+        } else {
+            up.stale
+        };
+        self.drop_stale(slot, FamilySet::ALL.difference(stays));
+        self.drop_stale_before(slot, up.epoch.0);
+        if is_another || wraps {
             // Path lists, those of pre-images too, are sorted by router id: the old session's paths
             // go before it changes. They go now and then anyway, as few epochs are told apart.
             self.sweep_all();
@@ -292,7 +311,7 @@ impl Shard {
         }
         self.orders[slot.index()].router_id = up.router_id;
         self.remove_receiver(slot);
-        self.capacities.insert(slot, up.class);
+        self.capacities.insert(slot, up.class, up.takes_stale);
         let announcer = &mut self.announcers[slot.index()];
         announcer.epoch = up.epoch.0;
         announcer.phases = Default::default();
@@ -302,7 +321,7 @@ impl Shard {
         announcer.up = Some(up);
     }
 
-    fn handle_client_down(&mut self, slot: ClientSlot, epoch: u32) {
+    fn handle_client_down(&mut self, slot: ClientSlot, epoch: u32, stale: [FamilySet; 2]) {
         let Some(announcer) = self.announcers.get_mut(slot.index()) else {
             return;
         };
@@ -310,6 +329,8 @@ impl Shard {
             return;
         }
         announcer.up = None;
+        self.keep_stale(slot, epoch, stale);
+        let announcer = &mut self.announcers[slot.index()];
         announcer.phases = Default::default();
         self.sweep.forget_counts(slot);
         if announcer.path_count > 0 {

@@ -6,7 +6,7 @@ use crate::rib::{Assigned, Assignments, Marks, MedMode, Path, Scope};
 use crate::server::query::{
     Explanation, PathFate, PathRow, ShardQuery, ShardReply, ShardStats, Which,
 };
-use crate::wire::{NextHop, Variant};
+use crate::wire::{NextHop, Variant, VariantFlags};
 
 use super::refresh::Phases;
 use super::{Shard, tables};
@@ -208,6 +208,7 @@ impl Shard {
                 _ if !negotiated => Some(PathFate::FamilyNotNegotiated),
                 _ if additional => Some(PathFate::Additional),
                 _ if best == Some(index) => Some(PathFate::Best(None)),
+                Some(variant) if !self.takes_stale(to, variant) => Some(PathFate::LongLived),
                 _ if !self.takes_next_hop(slot, to, path) => Some(PathFate::NextHopForm),
                 _ if best.is_none() || self.is_too_long(slot, to, path) => Some(PathFate::TooLong),
                 _ => None,
@@ -226,6 +227,13 @@ impl Shard {
         let why = kept_back(path.announcer, &actions, class, to, &exchange.directory);
         // In the middle of a reload the path may not have been judged again yet.
         why.map_or(PathFate::Unsettled, PathFate::NotInAudience)
+    }
+
+    /// Whether the client takes the path in view of how old it is.
+    fn takes_stale(&self, to: ClientSlot, variant: Variant) -> bool {
+        let up = self.announcers.get(to.index());
+        let up = up.and_then(|announcer| announcer.up.as_ref());
+        !variant.flags.contains(VariantFlags::LLGR_STALE) || up.is_none_or(|up| up.takes_stale)
     }
 
     /// Whether the client takes next hops of this kind for this family.
@@ -307,6 +315,7 @@ impl Shard {
             set: self.sets.set(path.set).clone(),
             variant: Variant::default(),
             path_id: None,
+            is_stale: self.is_stale(path, self.table.entry(slot).family()),
             advertised_to: 0,
         }
     }
@@ -330,6 +339,7 @@ impl Shard {
                 .iter()
                 .map(|announcer| announcer.phases.each_ref().map(Phases::total))
                 .collect(),
+            stale: self.stale_counts(),
             generation: self.exchange.generation,
             ..self.stats.clone()
         }

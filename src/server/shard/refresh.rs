@@ -44,7 +44,11 @@ impl Phases {
         self.current
     }
 
-    pub fn is_doomed(&self, phase: u8) -> bool {
+    pub fn doomed(&self) -> u8 {
+        self.doomed
+    }
+
+    fn is_doomed(&self, phase: u8) -> bool {
         self.doomed & 1 << phase != 0
     }
 
@@ -125,8 +129,13 @@ impl Shard {
         self.tell_counts(slot, epoch, vec![change]);
     }
 
-    /// Whether a path is of the announcer's present session, and not doomed.
+    /// Whether a path is a route: of the announcer's present session, or stale.
     pub(super) fn is_alive(&self, path: &Path, family: Family) -> bool {
+        self.is_of_session(path, family) || self.is_stale(path, family)
+    }
+
+    /// Whether a path is of the announcer's present session, and not doomed.
+    pub(super) fn is_of_session(&self, path: &Path, family: Family) -> bool {
         let announcer = &self.announcers[path.announcer.index()];
         announcer.up.is_some()
             && path.stamp.is_of_epoch(announcer.epoch)

@@ -205,7 +205,9 @@ impl Shard {
                 let heard = heard.as_ref().ok_or(Loss::Withdrawn)?;
                 let prefix = self.table.prefix(slot);
                 let judged = (client.import).judge(&heard.of_set, &prefix, &exchange.outside);
-                self.blocked_or(announcer, &prefix, judged)
+                let is_long_lived =
+                    judged.is_long_lived() || self.is_long_lived(path, prefix.family());
+                self.blocked_or(announcer, &prefix, judged.with_long_lived(is_long_lived))
             }
         };
         match class.verdict() {

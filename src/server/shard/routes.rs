@@ -9,7 +9,7 @@ use crate::policy::{
 use crate::rib::{EligibilityId, Marks, Path, Rank, Request, SetId, Stamp};
 use crate::server::exchange::Client;
 use crate::server::message::{CountChange, RouteBatch, ToCore};
-use crate::wire::{AttributeSet, HeardAgain};
+use crate::wire::{AttributeSet, Facts, HeardAgain};
 
 use super::{PreImage, Shard};
 
@@ -17,7 +17,7 @@ use super::{PreImage, Shard};
 struct Announced {
     announcer: ClientSlot,
     set: SetId,
-    rank: Rank,
+    facts: Facts,
     /// Of the prefix before.
     last: Option<(PrefixClass, EligibilityId)>,
 }
@@ -140,7 +140,7 @@ impl Shard {
         let mut announced = Announced {
             announcer: slot,
             set: self.sets.intern(set, slot),
-            rank: Rank::of(set.facts()),
+            facts: set.facts(),
             last: None,
         };
         for (prefix, class) in prefixes {
@@ -244,7 +244,10 @@ impl Shard {
             .iter()
             .find(|path| path.announcer == announcer)
             .copied();
-        let alive = old.filter(|old| self.is_alive(old, family));
+        let alive = old.filter(|old| self.is_of_session(old, family));
+        if old.is_some_and(|old| self.is_stale(&old, family)) {
+            self.note_stale_gone(announcer, family);
+        }
         self.count(
             announcer,
             family,
@@ -256,7 +259,7 @@ impl Shard {
         let path = Path {
             set: announced.set,
             eligibility: self.eligibility_of(announced, class),
-            rank: announced.rank,
+            rank: Rank::of(announced.facts, class.is_long_lived()),
             announcer,
             verdict: class.verdict(),
             stamp,
@@ -299,9 +302,11 @@ impl Shard {
         else {
             return;
         };
-        if self.is_alive(&old, prefix.family()) {
+        if self.is_of_session(&old, prefix.family()) {
             let old = Some((old.verdict, old.stamp));
             self.count(announcer, prefix.family(), old, None, change);
+        } else if self.is_stale(&old, prefix.family()) {
+            self.note_stale_gone(announcer, prefix.family());
         }
         self.keep_pre_image(slot);
         self.remove_path(slot, announcer);

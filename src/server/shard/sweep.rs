@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::base::{ClientSet, ClientSlot, Family, Generation, PrefixSlot, SessionEpoch};
+use crate::base::{ClientSet, ClientSlot, Family, FamilySet, Generation, PrefixSlot, SessionEpoch};
 use crate::policy::{PrefixBlocks, SetJudgement, Verdict};
 use crate::rib::{Marks, Path, PathList, Rank, SetId};
 use crate::server::exchange::Exchange;
@@ -242,13 +242,18 @@ impl Shard {
                 self.eligibilities.eligibility(path.eligibility).class,
             )
         };
+        let Some(class) = self.class_if_stale(path, set, family, class) else {
+            self.recount(path, family, None);
+            self.sets.release(set);
+            return None;
+        };
         self.recount(path, family, Some(class.verdict()));
         let class = self.blocked_or(path.announcer, &prefix, class);
         Some(Path {
             set,
             verdict: class.verdict(),
             eligibility: self.intern_eligibility(path.announcer, set, class),
-            rank: Rank::of(self.sets.set(set).facts()),
+            rank: Rank::of(self.sets.set(set).facts(), class.is_long_lived()),
             ..*path
         })
     }
@@ -270,6 +275,12 @@ impl Shard {
 
     /// Notes what a path counts for now.
     fn recount(&mut self, path: &Path, family: Family, verdict: Option<Verdict>) {
+        if !self.is_of_session(path, family) {
+            if verdict.is_none() {
+                self.note_stale_gone(path.announcer, family);
+            }
+            return;
+        }
         let received = i32::from(verdict.is_some()) - 1;
         let accepted =
             i32::from(verdict.is_some_and(is_acceptable)) - i32::from(is_acceptable(path.verdict));
@@ -312,7 +323,8 @@ impl Shard {
                 (before, after) => before.is_none() && after.is_some(),
             };
             if !is_same {
-                self.handle_client_down(slot, self.announcers[index].epoch);
+                self.handle_client_down(slot, self.announcers[index].epoch, Default::default());
+                self.drop_stale(slot, FamilySet::ALL);
             }
         }
     }

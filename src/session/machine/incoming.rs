@@ -9,9 +9,39 @@ use crate::wire::{
 use super::super::framer::Frame;
 use super::super::negotiate::{negotiate, surviving_way};
 use super::super::{DownReason, Negotiated, SessionEvent, State, StopHold, Way};
-use super::{Next, Session};
+use super::{Next, Phase, Session};
 
 impl Session {
+    /// The peer connects although its session is up. Where its routes may outlive that, the peer has
+    /// restarted without our hearing of it: the connection before is given up without a word, and the
+    /// new one may be accepted (RFC 4724 §4.2). True: what was the session's is to be let go first.
+    pub fn handle_rival(&mut self, now: Time) -> bool {
+        let Some(way) = self.established_way() else {
+            return false;
+        };
+        let outlives = |negotiated: &Negotiated| negotiated.outlives(&DownReason::Superseded);
+        let is_restart = self.settings.is_helper()
+            && self
+                .negotiated()
+                .map(outlives)
+                .is_some_and(|families| !families.is_empty());
+        if is_restart {
+            self.end(now, way, None, DownReason::Superseded, Next::Retry);
+        }
+        is_restart
+    }
+
+    /// The peer connected to us. False: close it, nothing of it is wanted.
+    pub fn handle_accepted(&mut self, now: Time) -> bool {
+        let wanted = self.phase == Phase::Running
+            && self.connection(Way::Accepted).is_none()
+            && self.established_way().is_none();
+        if wanted {
+            self.open(now, Way::Accepted);
+        }
+        wanted
+    }
+
     /// Takes the next message from the framer; what is no message ends the connection.
     pub(super) fn next_frame(&mut self, now: Time, way: Way) -> Option<Frame> {
         let connection = self.connection_mut(way)?;

@@ -114,7 +114,7 @@ impl Draw {
 }
 
 /// In seeds that have the theme.
-const THEMES: [(Theme, &[Change]); 14] = [
+const THEMES: [(Theme, &[Change]); 15] = [
     (
         Theme::Checks,
         &[
@@ -261,6 +261,10 @@ const THEMES: [(Theme, &[Change]); 14] = [
     (
         Theme::Draining,
         &[|_, _, plan, _| flip(&mut plan.is_draining)],
+    ),
+    (
+        Theme::Helper,
+        &[|draw, rng, plan, _| plan.helper = draw.helper(rng)],
     ),
 ];
 

@@ -80,6 +80,9 @@ impl Draw {
             let last = *rng.pick(&[7, member.asn]);
             attributes.extended.push(extended(3, SERVER_ASN, last));
         }
+        if self.has(Theme::Helper) && rng.percent(30) {
+            attributes.communities.push((65_535, *rng.pick(&[6, 7])));
+        }
         self.other_attributes(rng, member, &mut attributes);
         tidy(&mut attributes);
         attributes
@@ -171,7 +174,7 @@ fn random_as_path(rng: &mut Rng, asn: u32, close: bool) -> Vec<(u8, Vec<u32>)> {
     }
     match rng.below(40) {
         0 => sequence.push(64_512),
-        1 => sequence.push(SERVER_ASN),
+        1 | 4 => sequence.push(SERVER_ASN),
         2 => sequence.resize(40, first),
         3 => return Vec::new(),
         _ => {}
@@ -217,9 +220,10 @@ fn random_community(rng: &mut Rng, plan: &Plan, attributes: &mut Attributes) {
             .push((rs, rng.between(101, 103) as u32, peer)),
         10 => attributes.large.push((rs, rng.between(101, 103) as u32, 0)),
         11 => attributes.large.push((rs, 77, peer)),
-        12 => attributes
-            .communities
-            .push((65_535, *rng.pick(&[0, 666, 65_281, 65_282, 65_283]))),
+        12 => attributes.communities.push((
+            65_535,
+            *rng.pick(&[0, 6, 6, 7, 666, 65_281, 65_282, 65_283]),
+        )),
         13 => attributes
             .communities
             .push((3_356, rng.between(1, 3) as u16)),

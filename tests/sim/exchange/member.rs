@@ -158,6 +158,7 @@ impl Member {
             checks: self.checks(plan),
             block,
             rejects_all,
+            heeds_llgr: plan.helper.llgr_s != [0; 2],
             discard: self.discard.clone(),
             treat_as_withdraw: self.treat_as_withdraw.clone(),
         }

@@ -27,12 +27,16 @@ impl Plan {
         let mut text = format!(
             "[server]\nasn = {SERVER_ASN}\nrouter_id = \"10.77.255.254\"\nmed = \"{med}\"\nlan = {}\n\
              [cores]\nsessions = {}\nshards = {}\n[startup]\nwait = {}\n\
-             [defaults]\nidle_hold = 1\nidle_hold_max = 2\ngraceful_restart_s = {}\n",
+             [defaults]\nidle_hold = 1\nidle_hold_max = 2\ngraceful_restart_s = {}\n\
+             graceful_restart_helper_s = {}\nllgr_ipv4_s = {}\nllgr_ipv6_s = {}\n",
             texts(lan),
             self.cores,
             self.shards,
             self.startup_wait,
             self.graceful_restart_s,
+            self.helper.time_s,
+            self.helper.llgr_s[0],
+            self.helper.llgr_s[1],
         );
         if self.has_rpki {
             text += "[rpki]\ncaches = [\"192.0.2.10:3323\"]\n";

@@ -1,6 +1,6 @@
 //! What shards say of clients' routes, compared with what the oracle makes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rialto::base::ClientSlot;
 use rialto::policy::PrefixClass;
@@ -13,7 +13,12 @@ use crate::world::World;
 
 type Judgements = BTreeMap<(Net, ClientId), Judgement>;
 
-pub fn compare(world: &mut World, judgements: &Judgements) -> Result<(), String> {
+/// How many routes are stale.
+pub fn compare(
+    world: &mut World,
+    judgements: &Judgements,
+    stale: &BTreeSet<ClientId>,
+) -> Result<u64, String> {
     for slot in (0..world.exchange.clients.len() as u16).map(ClientSlot) {
         let owed: BTreeMap<_, _> = (judgements.iter())
             .filter(|((_, id), _)| *id == slot.0)
@@ -50,7 +55,7 @@ pub fn compare(world: &mut World, judgements: &Judgements) -> Result<(), String>
             }
         }
     }
-    compare_counts(world, judgements)
+    compare_counts(world, judgements, stale)
 }
 
 fn is_same(judgement: &Judgement, class: PrefixClass) -> bool {
@@ -69,8 +74,13 @@ fn is_same(judgement: &Judgement, class: PrefixClass) -> bool {
 }
 
 /// What shards count, by client, family and reason.
-fn compare_counts(world: &mut World, judgements: &Judgements) -> Result<(), String> {
+fn compare_counts(
+    world: &mut World,
+    judgements: &Judgements,
+    stale: &BTreeSet<ClientId>,
+) -> Result<u64, String> {
     let mut counted: BTreeMap<(u16, usize), PrefixCounts> = BTreeMap::new();
+    let mut held: BTreeMap<u16, u64> = BTreeMap::new();
     for reply in world.ask_shards(&ShardQuery::Stats) {
         let ShardReply::Stats(stats) = reply else {
             continue;
@@ -80,10 +90,20 @@ fn compare_counts(world: &mut World, judgements: &Judgements) -> Result<(), Stri
                 counted.entry((slot, of)).or_default().add(count);
             }
         }
+        for (slot, counts) in (0..).zip(&stats.stale) {
+            let count: u32 = counts.iter().sum();
+            *held.entry(slot).or_default() += u64::from(count);
+        }
     }
     type Counts = (i32, i32, BTreeMap<&'static str, i32>);
     let mut due: BTreeMap<(u16, usize), Counts> = BTreeMap::new();
+    let mut left: BTreeMap<u16, u64> = BTreeMap::new();
     for ((net, id), judgement) in judgements {
+        // Of a session that is over nothing is counted but how much there is.
+        if stale.contains(id) {
+            *left.entry(*id).or_default() += 1;
+            continue;
+        }
         let (received, accepted, rejected) = due.entry((*id, family(net))).or_default();
         *received += 1;
         match judgement.rejected {
@@ -103,7 +123,11 @@ fn compare_counts(world: &mut World, judgements: &Judgements) -> Result<(), Stri
             ));
         }
     }
-    Ok(())
+    held.retain(|_, count| *count > 0);
+    match held == left {
+        true => Ok(left.values().sum()),
+        false => Err(format!("stale routes: {held:?}, not {left:?}")),
+    }
 }
 
 /// Notes what import checks came to.

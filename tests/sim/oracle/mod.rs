@@ -13,7 +13,7 @@ mod export;
 mod lists;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 #[allow(
@@ -26,6 +26,9 @@ pub use {
     communities::{BLACKHOLE, Communities, Form, REASONS, extended},
     lists::{Lists, Net, Range, covers, family, shortened},
 };
+
+const LLGR_STALE: (u16, u16) = (65_535, 6);
+const NO_LLGR: (u16, u16) = (65_535, 7);
 
 /// The client's slot; its path identifier is one more.
 pub type ClientId = u16;
@@ -83,6 +86,8 @@ pub struct Client {
     pub block: [Option<usize>; 2],
     /// The action is "reject" instead.
     pub rejects_all: bool,
+    /// It was told of LLGR: what it announces with LLGR_STALE is that (RFC 9494 §4.3).
+    pub heeds_llgr: bool,
     /// `attributes.discard` and `attributes.treat_as_withdraw`, judged as a route is announced.
     pub discard: Vec<u8>,
     pub treat_as_withdraw: Vec<u8>,
@@ -116,13 +121,19 @@ pub struct Session {
     pub four_octet: bool,
     /// IPv4 prefixes may have IPv6 next hops (RFC 8950).
     pub v6_next_hops: bool,
+    /// It announced LLGR (RFC 9494).
+    pub takes_stale: bool,
 }
 
 pub struct Oracle {
     options: Options,
     clients: BTreeMap<ClientId, Client>,
     sessions: BTreeMap<ClientId, Session>,
+    /// Router ids of those whose routes outlive their sessions.
+    stale: BTreeMap<ClientId, Ipv4Addr>,
     routes: BTreeMap<(Net, ClientId), Attributes>,
+    /// Those that outlived their session for long.
+    long_lived: BTreeSet<(Net, ClientId)>,
     /// What had a say, and how often.
     tally: RefCell<BTreeMap<&'static str, u64>>,
 }
@@ -132,6 +143,7 @@ struct Eligible<'a> {
     announcer: ClientId,
     heard: &'a Attributes,
     sent: Attributes,
+    is_long_lived: bool,
 }
 
 /// A route that import accepts.
@@ -142,6 +154,7 @@ struct Accepted {
     stripped: Attributes,
     judgement: Judgement,
     requests: Vec<communities::Request>,
+    is_long_lived: bool,
 }
 
 impl Options {
@@ -180,6 +193,7 @@ impl Client {
             checks: Checks::default(),
             block: [None; 2],
             rejects_all: false,
+            heeds_llgr: false,
             discard: Vec::new(),
             treat_as_withdraw: Vec::new(),
         }
@@ -192,7 +206,9 @@ impl Oracle {
             options,
             clients: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            stale: BTreeMap::new(),
             routes: BTreeMap::new(),
+            long_lived: BTreeSet::new(),
             tally: RefCell::default(),
         }
     }
@@ -219,6 +235,35 @@ impl Oracle {
     pub fn down(&mut self, id: ClientId) {
         self.sessions.remove(&id);
         self.routes.retain(|(_, announcer), _| *announcer != id);
+    }
+
+    /// What is announced for it is kept of a session that is over (RFC 4724 §4.2).
+    pub fn keep(&mut self, id: ClientId, router_id: Ipv4Addr) {
+        self.stale.insert(id, router_id);
+    }
+
+    /// One of them; those that say so are not kept for long.
+    pub fn keep_route(&mut self, id: ClientId, net: Net, heard: Attributes, is_long_lived: bool) {
+        if !is_long_lived {
+            return self.announce(id, net, heard);
+        }
+        if heard.communities.contains(&NO_LLGR) {
+            return self.note("NO_LLGR");
+        }
+        self.announce(id, net, heard);
+        self.long_lived.insert((net, id));
+    }
+
+    fn is_long_lived(&self, id: ClientId, net: &Net, heard: &Attributes) -> bool {
+        let is_said = self.clients[&id].heeds_llgr && heard.communities.contains(&LLGR_STALE);
+        is_said || self.long_lived.contains(&(*net, id))
+    }
+
+    fn router_id(&self, id: ClientId) -> Ipv4Addr {
+        match self.sessions.get(&id) {
+            Some(session) => session.router_id,
+            None => self.stale[&id],
+        }
     }
 
     pub fn announce(&mut self, id: ClientId, net: Net, mut heard: Attributes) {
@@ -329,6 +374,7 @@ impl Oracle {
                         .stripped(&heard, self.options.blackhole.modes != ["off"; 2]),
                     judgement,
                     requests: self.options.communities.requests(&heard),
+                    is_long_lived: self.is_long_lived(announcer, &net, &heard),
                     heard,
                 });
             }
@@ -374,7 +420,17 @@ impl Oracle {
         if path.announcer == to || !self.is_for(path, to) {
             return None;
         }
-        let sent = self.outgoing(path, to);
+        let mut sent = self.outgoing(path, to);
+        if path.is_long_lived {
+            self.note("LLGR_STALE");
+            if !session.takes_stale {
+                self.note("kept back: LLGR_STALE");
+                return None;
+            }
+            if !sent.communities.contains(&LLGR_STALE) {
+                sent.communities.push(LLGR_STALE);
+            }
+        }
         if net.0.is_ipv4() && sent.next_hop.is_ipv6() {
             self.note("IPv6 next hop of an IPv4 prefix");
             if !session.v6_next_hops {
@@ -389,11 +445,13 @@ impl Oracle {
             announcer: path.announcer,
             heard: &path.heard,
             sent,
+            is_long_lived: path.is_long_lived,
         })
     }
 
     /// RFC 4271 §9.1.2.2, each step eliminating what it says.
     fn best<'a>(&self, mut paths: Vec<Eligible<'a>>) -> Option<Eligible<'a>> {
+        keep_lowest(&mut paths, |path| path.is_long_lived);
         keep_lowest(&mut paths, |path| {
             path.heard.communities.contains(&(65_535, 0))
         });
@@ -414,7 +472,7 @@ impl Oracle {
                 });
             }
         }
-        keep_lowest(&mut paths, |path| self.sessions[&path.announcer].router_id);
+        keep_lowest(&mut paths, |path| self.router_id(path.announcer));
         keep_lowest(&mut paths, |path| self.clients[&path.announcer].address);
         assert!(paths.len() <= 1, "addresses differ");
         paths.pop()

@@ -5,6 +5,8 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use super::{Conn, World};
+use crate::speaker::State;
+use crate::stale::Helper;
 
 impl World {
     pub(super) fn step_client(&mut self, index: usize) -> Result<bool, String> {
@@ -65,6 +67,36 @@ impl World {
         host.speaker.handle_connected(now);
         self.drain_core(core);
         true
+    }
+
+    /// The client's machine restarts so fast that it connects before the server has heard of it.
+    pub fn come_anew(&mut self, index: usize, helper: Helper) {
+        let now = self.now;
+        let host = &mut self.clients[index];
+        let is_up = host.speaker.state == State::Established && host.speaker.hello.helped.is_some();
+        let Some(old) = host
+            .conn
+            .take_if(|conn| is_up && !conn.client_done && !conn.server_closes)
+        else {
+            return;
+        };
+        let mut octets: Vec<u8> = old.to_server.into();
+        octets.extend(host.speaker.outbox.drain(..));
+        host.speaker.leave(now, helper);
+        host.speaker.handle_closed();
+        host.retry_at = now;
+        self.cores[old.core]
+            .core
+            .handle_octets(now, old.id, &octets);
+        self.drain_core(old.core);
+        let is_back = self.connect(index);
+        self.news += u64::from(is_back);
+        // By now the server has given it up, or it is noticed otherwise.
+        self.cores[old.core].conns.remove(&old.id);
+        let why = "closed by the simulation";
+        self.cores[old.core].core.handle_closed(now, old.id, why);
+        self.drain_core(old.core);
+        self.moves += 1;
     }
 
     fn carry_to_server(&mut self, index: usize) -> bool {

@@ -114,6 +114,7 @@ impl World {
         self.posts.clear();
         for index in 0..self.clients.len() {
             self.clients[index].speaker.restarts.is_server_restarting = false;
+            self.clients[index].speaker.left = None;
             self.pause(index);
         }
         self.now = self.now + Duration::from_millis(1);
