@@ -12,7 +12,11 @@ export async function get(path, parameters, signal) {
     if (error.name === "AbortError") throw error;
     throw new Error("The route server does not answer.");
   }
-  const answer = await response.json().catch(() => ({}));
+  const answer = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    if (response.ok) throw new Error("The answer of the route server broke off.");
+    return {};
+  });
   if (!response.ok) throw new Error(answer.error ?? `The route server says ${response.status}.`);
   return answer;
 }
