@@ -354,6 +354,8 @@ pub struct ShardStats {
     /// That have a path.
     pub prefixes: u64,
     pub paths: u64,
+    /// Prefixes that have an accepted path, by family.
+    pub loc_rib: [u64; 2],
     pub attribute_sets: u64,
     pub audiences: u64,
     pub eligibilities: u64,
@@ -532,6 +534,23 @@ pub struct Hijack {
     pub set: Arc<AttributeSet>,
 }
 
+/// What came of a client's UPDATEs in all its sessions: the counters of RFC 7854 §4.8.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// Prefixes that import rejected, each time that they were announced.
+    pub rejected_prefixes: u64,
+    /// Prefixes that were announced as they were already.
+    pub duplicate_announcements: u64,
+    /// Prefixes that were withdrawn and were not there.
+    pub duplicate_withdrawals: u64,
+    /// UPDATEs that said nothing else.
+    pub duplicate_updates: u64,
+    /// UPDATEs rejected because the server's own ASN is in the AS_PATH.
+    pub looped_updates: u64,
+    /// Prefixes that were announced and treated as withdrawn.
+    pub treat_as_withdraw_prefixes: u64,
+}
+
 /// One client as its session core sees it. Times are microseconds since the start of the server.
 #[derive(Clone, Debug, Default)]
 pub struct ClientStatus {
@@ -565,6 +584,7 @@ pub struct ClientStatus {
     pub flaps: u32,
     pub treat_as_withdraw_count: u64,
     pub attribute_discard_count: u64,
+    pub tally: Tally,
     /// Prefixes that came with the next hop of another client, each time that they came.
     pub hijack_count: u64,
     /// Why the last session ended, in words, with who ended it.
