@@ -147,13 +147,15 @@ impl<'p> Feed<'p> {
             News::Lagged => {
                 let octets = self.collector.queue_octets_max;
                 let what = format!("it reads too slowly: more than {octets} octets wait for it");
-                return Err(End::Lost(what));
+                return Err(End::GivenUp(what));
             }
             News::TableBegins { shard, .. } if self.shards_begun.contains(&shard) => {
-                return Err(End::Lost("changes were lost, too many at once".to_owned()));
+                return Err(End::GivenUp(
+                    "changes were lost, too many at once".to_owned(),
+                ));
             }
             News::SessionsBegin { core, .. } if self.cores_begun.contains(&core) => {
-                return Err(End::Lost("session changes were lost".to_owned()));
+                return Err(End::GivenUp("session changes were lost".to_owned()));
             }
             News::TableBegins { shard, .. } => {
                 self.shards_begun.push(shard);
@@ -488,6 +490,9 @@ impl<'p> Feed<'p> {
         for peer in slots.into_iter().filter_map(|slot| self.peers.get(slot)) {
             peer.push_statistics(out, at, &self.current.exchange, census);
         }
+        if let Some(loc_rib) = &self.loc_rib {
+            loc_rib.push_statistics(out, at, census);
+        }
     }
 }
 
@@ -498,7 +503,7 @@ fn named(current: &Current, collector: &CollectorConfig) -> ClientSet {
 }
 
 fn lost(error: Unavailable) -> End {
-    End::Lost(error.0)
+    End::GivenUp(error.0)
 }
 
 /// By what they have in common, in the order in which that first comes.
