@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rialto::base::FamilySet;
 use rialto::policy::RejectReason;
-use rialto::server::query::Tally;
+use rialto::server::query::{Tally, TappedWhat};
 use rialto::wire::testing::SetBuilder;
 use rialto::wire::{AttributeSet, EncodingClass};
 
@@ -171,4 +171,32 @@ fn statistics_are_those_that_are_counted() {
     );
     // Loc-RIB is not told, and so are its figures not.
     assert!(!collector.told.statistics.contains_key("loc-rib"));
+}
+
+#[test]
+fn end_of_rib_of_what_a_client_that_came_up_later_is_sent_waits_for_no_word_of_the_client() {
+    let mut collector = Collector::new();
+    let server = Server::start(THREE);
+    (0..2).for_each(|slot| {
+        server.data.up(slot);
+        server.data.session(slot);
+    });
+    server.data.make_live(2);
+    let set = set_of(&[10001], 1);
+    server.data.announce(0, "203.0.113.0/24", &set, None);
+    tell(&server, &collector, OUT);
+    collector.accept();
+    collector.wait("all tables", |told| told.ended.len() == 4);
+    server.data.up(2);
+    let up = server.data.session(2);
+    server.data.tap(2, TappedWhat::Up(up));
+    collector.wait("it is up", |told| told.has_event("up pre 192.0.2.3"));
+    assert!(collector.told.routes("out 192.0.2.3").is_empty());
+    server.data.make_live(3);
+    collector.wait("the end of what it is sent", |told| told.ended.len() == 6);
+    let due = "203.0.113.0/24 10001 via 192.0.2.1 []";
+    assert_eq!(collector.told.routes("out 192.0.2.3"), [due]);
+    // It has said no End-of-RIB itself.
+    let is_pre = |ended: &&String| ended.starts_with("pre 192.0.2.3");
+    assert_eq!(collector.told.ended.iter().find(is_pre), None);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{Asn, Family, FamilySet, PathId, Prefix};
+use crate::base::{Asn, Family, FamilySet, PathId, Prefix, ShardId};
 use crate::manage::census::Census;
 use crate::server::exchange::Exchange;
 use crate::server::query::SessionUp;
@@ -35,6 +35,10 @@ pub struct Peer {
     pub up: Arc<SessionUp>,
     /// Families whose End-of-RIB the collector has yet to be told.
     pub unfinished: FamilySet,
+    /// The same of what it is sent.
+    pub unfinished_sent: FamilySet,
+    /// Shards that brought it to the present state of their tables, and whose part was told.
+    pub sent_by: Vec<ShardId>,
     /// It came up after the collector was told of the others.
     pub is_late: bool,
     /// Families whose End-of-RIB it had sent when it was last looked at.
@@ -58,6 +62,8 @@ impl Peer {
         let server_asn = |wanted: bool| if wanted { exchange.asn } else { Asn(0) };
         Peer {
             unfinished: up.negotiated.families,
+            unfinished_sent: up.negotiated.families,
+            sent_by: Vec::new(),
             is_late: false,
             said: FamilySet::EMPTY,
             since,
@@ -134,6 +140,13 @@ impl Peer {
 
     pub fn push_end_of_rib(&self, out: &mut Vec<u8>, table: BmpTable, family: Family) {
         push_end_of_rib(out, &self.header(table, TimeOfDay::default()), family);
+    }
+
+    /// End-of-RIB of what it is sent, where it has yet to be told.
+    pub fn push_end_of_sent(&mut self, out: &mut Vec<u8>) {
+        for family in std::mem::take(&mut self.unfinished_sent).iter() {
+            self.push_end_of_rib(out, BmpTable::AdjRibOut, family);
+        }
     }
 
     pub fn push_statistics(
