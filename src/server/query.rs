@@ -19,8 +19,8 @@ use super::reach::Reach;
 use super::search::RouteFilter;
 
 pub use session_core::{
-    ClientStatus, CoreCommand, CoreReply, CoreStats, Hijack, SessionUp, StaleStatus, TapAnswer,
-    TapQuestion, Tapped, TappedWhat,
+    ClientStatus, CoreCommand, CoreReply, CoreStats, Hijack, SessionUp, StaleStatus, Tally,
+    TapAnswer, TapQuestion, Tapped, TappedWhat,
 };
 
 /// To a shard.
@@ -359,6 +359,8 @@ pub struct ShardStats {
     /// That have a path.
     pub prefixes: u64,
     pub paths: u64,
+    /// Prefixes that have an accepted path, by family.
+    pub loc_rib: [u64; 2],
     pub attribute_sets: u64,
     pub audiences: u64,
     pub eligibilities: u64,

@@ -12,6 +12,7 @@ mod peer;
 mod reload;
 mod reuse;
 mod slow;
+mod tally;
 mod taps;
 mod world;
 

@@ -4,7 +4,9 @@
 mod advertised;
 mod api;
 mod bmp;
+mod bmp_forms;
 mod changes;
+mod collector;
 mod counts;
 mod diff;
 mod events;

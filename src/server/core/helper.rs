@@ -297,7 +297,8 @@ impl SessionCore {
         };
         let mut breach = None;
         for change in counts {
-            let passed = stale.counts.apply(shard, change, limits);
+            let tally = &mut state.history.tally;
+            let passed = stale.counts.apply(shard, change, limits, tally);
             breach = Breach::worse(breach, passed, limits);
         }
         if breach.is_some_and(|breach| breach.closes(limits)) {

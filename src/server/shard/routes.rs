@@ -61,6 +61,12 @@ impl Shard {
                     .iter()
                     .for_each(|(prefix, _)| self.withdraw(batch.slot, prefix, &mut change)),
             }
+            if set.is_none() && update.set.is_some() {
+                // Withdrawn for a new setting, not by the client.
+                change.duplicate_withdrawals = 0;
+            }
+            let duplicates = change.duplicate_announcements + change.duplicate_withdrawals;
+            change.has_news = (duplicates as usize) < prefixes.len();
             match counts.last_mut().filter(|last| last.seq == change.seq) {
                 Some(last) => last.add(&change),
                 None => counts.push(change),
@@ -255,6 +261,8 @@ impl Shard {
             Some((class.verdict(), stamp)),
             change,
         );
+        let is_duplicate = old.is_some_and(|old| old.set == announced.set && old.stamp == stamp);
+        change.duplicate_announcements += u32::from(is_duplicate);
         let class = self.blocked_or(announcer, prefix, class);
         let path = Path {
             set: announced.set,
@@ -290,6 +298,7 @@ impl Shard {
 
     fn withdraw(&mut self, announcer: ClientSlot, prefix: &Prefix, change: &mut CountChange) {
         let Some(slot) = self.table.find(prefix) else {
+            change.duplicate_withdrawals += 1;
             return;
         };
         let Some(old) = self
@@ -300,6 +309,7 @@ impl Shard {
             .find(|path| path.announcer == announcer)
             .copied()
         else {
+            change.duplicate_withdrawals += 1;
             return;
         };
         if self.is_of_session(&old, prefix.family()) {
@@ -307,6 +317,8 @@ impl Shard {
             self.count(announcer, prefix.family(), old, None, change);
         } else if self.is_stale(&old, prefix.family()) {
             self.note_stale_gone(announcer, prefix.family());
+        } else {
+            change.duplicate_withdrawals += 1;
         }
         self.keep_pre_image(slot);
         self.remove_path(slot, announcer);
@@ -319,7 +331,9 @@ impl Shard {
         self.eligibilities.retain(path.eligibility);
         self.announcers[path.announcer.index()].path_count += 1;
         let decision = self.decision(self.entry_med(slot));
-        let paths = &self.table.entry(slot).paths;
+        let entry = self.table.entry(slot);
+        let (paths, family) = (&entry.paths, entry.family());
+        let has_best = has_best(paths);
         let place = if path.verdict.is_accepted() {
             paths
                 .iter()
@@ -333,13 +347,18 @@ impl Shard {
         self.table.entry_mut(slot).paths.insert(place, path);
         self.stats.prefixes += u64::from(self.table.entry(slot).paths.len() == 1);
         self.stats.paths += 1;
+        self.stats.loc_rib[family.index()] += u64::from(!has_best && path.verdict.is_accepted());
     }
 
     /// Takes the announcer's path out, and gives its references back.
     pub(super) fn remove_path(&mut self, slot: PrefixSlot, announcer: ClientSlot) -> Option<Path> {
-        let paths = &mut self.table.entry_mut(slot).paths;
+        let entry = self.table.entry_mut(slot);
+        let family = entry.family();
+        let paths = &mut entry.paths;
         let place = paths.iter().position(|path| path.announcer == announcer)?;
         let path = paths.remove(place);
+        let was_last = path.verdict.is_accepted() && !has_best(paths);
+        self.stats.loc_rib[family.index()] -= u64::from(was_last);
         if paths.len() == 1 {
             paths.shrink_to_fit();
         }
@@ -439,6 +458,11 @@ impl Shard {
         announcer.block_from[family.index()] = hash;
         self.sweep.judge_again(slot, self.table.slot_count());
     }
+}
+
+/// Accepted ones come first.
+fn has_best(paths: &[Path]) -> bool {
+    paths.first().is_some_and(|path| path.verdict.is_accepted())
 }
 
 /// Kept back by a limit: what would be made of it otherwise is not kept.
