@@ -17,6 +17,7 @@ use crate::rib::DecidedBy;
 use crate::session::{DownReason, Negotiated};
 use crate::wire::{AttributeSet, Variant};
 
+use super::alike::AlikePiece;
 use super::exchange::Exchange;
 use super::latency::Latencies;
 use super::reach::Reach;
@@ -63,6 +64,12 @@ pub enum ShardQuery {
     Watch(WatchQuestion),
     /// How many paths clients have, `limit` table entries' worth at a time, or fewer.
     Served {
+        cursor: PrefixSlot,
+        limit: u32,
+    },
+    /// Paths of all clients, `limit` table entries' worth at a time, or fewer.
+    Alike {
+        which: Which,
         cursor: PrefixSlot,
         limit: u32,
     },
@@ -174,7 +181,7 @@ pub struct Rehearsal {
     pub reach: Reach,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Which {
     Received,
     Accepted,
@@ -198,6 +205,7 @@ pub enum ShardReply {
     Generation(Generation),
     Watched(WatchAnswer),
     Served(Served),
+    Alike(AlikePiece),
     Rehearsed(Box<Rehearsed>),
 }
 

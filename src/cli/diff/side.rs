@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::fetch::{FetchError, escape, get};
+use super::super::fetch::{FetchError, escape, get, get_within};
 use super::compare::Routes;
 use crate::base::{Family, Prefix};
-use crate::manage::digest::DigestView;
+use crate::manage::digest::DigestsView;
 use crate::manage::view::{AttributesView, ClientsView, RoutesView, SummaryView};
 
 pub enum Side {
@@ -35,6 +36,9 @@ pub enum Fields {
 
 /// For each family, how many routes and what stands for them.
 pub type Digests = [(u64, String); 2];
+
+/// The largest table takes a minute, and others may have asked before.
+const DIGESTS_MAX: Duration = Duration::from_secs(600);
 
 impl Side {
     pub fn name(&self) -> String {
@@ -70,18 +74,19 @@ impl Side {
         }
     }
 
-    /// `None`: it has none.
-    pub fn digest(&self, peer: &Peer, which: &str) -> Result<Option<Digests>, FetchError> {
+    /// Of all its clients; none where it makes none.
+    pub fn digests(&self, which: &str) -> Result<BTreeMap<IpAddr, Digests>, FetchError> {
         let Side::Rialto(api) = self else {
-            return Ok(None);
+            return Ok(BTreeMap::new());
         };
-        let client = peer.ids.first().map_or("", String::as_str);
-        let path = format!("/api/v1/digest?client={}&which={which}", escape(client));
-        let view: DigestView = get(api, &path)?;
-        Ok(Some(Family::ALL.map(|family| {
-            let of = view.of(family);
-            (of.routes, of.digest.clone())
-        })))
+        let path = format!("/api/v1/digests?which={which}");
+        let view: DigestsView = get_within(api, &path, DIGESTS_MAX)?;
+        let digests = view.digests.iter().map(|view| {
+            let families = Family::ALL.map(|family| view.of(family));
+            let digests = families.map(|of| (of.routes, of.digest.clone()));
+            (view.address, digests)
+        });
+        Ok(digests.collect())
     }
 
     /// By family.

@@ -35,6 +35,11 @@ impl Shard {
             ShardQuery::Served { cursor, limit } => {
                 ShardReply::Served(self.served(*cursor, *limit))
             }
+            ShardQuery::Alike {
+                which,
+                cursor,
+                limit,
+            } => ShardReply::Alike(self.alike(*which, *cursor, *limit)),
             ShardQuery::Rehearse {
                 rehearsal,
                 cursor,
@@ -336,7 +341,7 @@ impl Shard {
 }
 
 /// What quarantine alone holds back is shown with the accepted ones: import would accept it.
-fn is_wanted(path: &Path, which: Which) -> bool {
+pub(super) fn is_wanted(path: &Path, which: Which) -> bool {
     let passes = path.verdict.passes_import();
     match which {
         Which::Received => true,
