@@ -144,8 +144,15 @@ fn ask_all(api: SocketAddr, addresses: &[String], tally: &Tally) {
 fn ask(api: SocketAddr, address: &str, takes_gzip: bool, tally: &Tally) -> Result<()> {
     let begun = Instant::now();
     let mut stream = TcpStream::connect(api)?;
-    let gzip = if takes_gzip { "Accept-Encoding: gzip\r\n" } else { "" };
-    write!(stream, "GET {address} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{gzip}\r\n")?;
+    let gzip = if takes_gzip {
+        "Accept-Encoding: gzip\r\n"
+    } else {
+        ""
+    };
+    write!(
+        stream,
+        "GET {address} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{gzip}\r\n"
+    )?;
     let mut reader = BufReader::with_capacity(64 << 10, stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;

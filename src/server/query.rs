@@ -30,7 +30,7 @@ pub enum ShardQuery {
     Route {
         prefix: Prefix,
     },
-    /// Paths of one client, `limit` table entries' worth at a time.
+    /// Paths of one client, `limit` table entries' worth at a time, or fewer.
     Routes {
         slot: ClientSlot,
         which: Which,

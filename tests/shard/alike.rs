@@ -98,6 +98,32 @@ fn piece(bench: &mut Bench, which: Which) -> AlikePiece {
 }
 
 #[test]
+fn a_piece_of_a_clients_routes_has_an_end_and_all_pieces_are_all_of_them() {
+    let mut bench = Bench::new();
+    bench.join(1, 1);
+    bench.announce(0, 1, 0..10_000);
+    bench.turn();
+    for (which, slot, least) in [(Which::Received, 0, 2), (Which::Advertised, 1, 10)] {
+        let (mut all, mut pieces, mut next) = (Vec::new(), 0, Some(PrefixSlot(0)));
+        while let Some(cursor) = next {
+            let query = ShardQuery::Routes {
+                slot: ClientSlot(slot),
+                which,
+                cursor,
+                limit: u32::MAX,
+            };
+            let ShardReply::Routes { rows, next: after } = bench.ask(query) else {
+                panic!("Routes was answered with something else");
+            };
+            all.extend(rows.iter().map(|row| row.prefix));
+            (pieces, next) = (pieces + 1, after);
+        }
+        assert!(pieces >= least, "{which:?}: {pieces} pieces");
+        assert_eq!(all, (0..10_000).map(prefix).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn prefixes_with_the_same_paths_are_one_group_and_a_piece_has_an_end() {
     let mut bench = Bench::new();
     (1..4).for_each(|slot| bench.join(u32::from(slot), slot));

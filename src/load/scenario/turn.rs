@@ -68,7 +68,7 @@ impl Run<'_> {
         let now = self.swarm.now();
         self.swarm.gaps = Gaps::new(now, self.swarm.client_count());
         self.watch_flips();
-        let is_none_left = self.spared.iter().all(|spared| *spared);
+        let is_none_left = !self.spared.is_empty() && self.spared.iter().all(|spared| *spared);
         Pace {
             since: now,
             rate: if is_none_left {

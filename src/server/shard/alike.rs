@@ -11,7 +11,7 @@ use super::query::is_wanted;
 
 /// A piece ends when it has looked at so many prefixes, paths and words of sets of clients, whatever its limit
 /// of table entries.
-const WORK_MAX: usize = 8_192;
+const WORK_MAX: usize = 4_096;
 
 impl Shard {
     pub(super) fn alike(&mut self, which: Which, cursor: PrefixSlot, limit: u32) -> AlikePiece {
@@ -78,7 +78,10 @@ impl Shard {
             }
         }
         let new = piece.paths.get(first..).unwrap_or_default();
-        let words: usize = new.iter().map(|path| path.clients.words().len()).sum();
+        let words: usize = match which {
+            Which::Advertised => new.iter().map(|path| path.clients.words().len()).sum(),
+            _ => new.len(),
+        };
         let looked_at = self.table.entry(slot).paths.len();
         piece.groups.push(Alike {
             family: self.table.entry(slot).family(),
