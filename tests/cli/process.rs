@@ -263,7 +263,7 @@ fn the_management_plane_stays_out_of_the_way_of_the_data_path() {
         let of = |is: fn(&str) -> bool| threads.iter().filter(move |(name, ..)| is(name));
         let pinned: Vec<_> =
             of(|name| name.starts_with("core-") || name.starts_with("shard-")).collect();
-        assert_eq!(pinned.len(), 2, "{threads:?}");
+        assert!(pinned.len() >= 2, "{threads:?}");
         assert!(
             pinned.iter().all(|(_, nice, _)| *nice == own),
             "{threads:?}"

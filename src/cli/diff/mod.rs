@@ -173,7 +173,7 @@ fn compare_client(
             && a == b
         {
             client.compared.extend(Family::ALL.map(|family| FamilyDiff {
-                which: *which,
+                which,
                 family,
                 routes_a: a[family.index()].0,
                 routes_b: b[family.index()].0,
@@ -189,7 +189,7 @@ fn compare_client(
             let (of_a, of_b) = (&of_a[family.index()], &of_b[family.index()]);
             let count = |of: &compare::Routes| of.values().map(|paths| paths.len() as u64).sum();
             client.compared.push(FamilyDiff {
-                which: *which,
+                which,
                 family,
                 routes_a: count(of_a),
                 routes_b: count(of_b),
