@@ -203,7 +203,12 @@ fn peers(protocols: &serde_json::Map<String, Value>) -> BTreeMap<IpAddr, Peer> {
             is_up: false,
             ids: Vec::new(),
         });
-        peer.is_up |= text("state") == Some("up");
+        // With BIRD 2, `state` is that of the last channel, in capitals.
+        let (session, channel) = (text("bgp_state"), text("state"));
+        peer.is_up |= session.map_or_else(
+            || channel.is_some_and(|state| state.eq_ignore_ascii_case("up")),
+            |session| session == "Established",
+        );
         peer.ids.push(id.clone());
     }
     peers
@@ -306,7 +311,10 @@ mod tests {
             "R1_v4": {"bird_protocol": "BGP", "neighbor_address": "192.0.2.1", "state": "up"},
             "R1_second": {"bird_protocol": "BGP", "neighbor_address": "192.0.2.1", "state": "down"},
             "P1": {"bird_protocol": "Pipe", "state": "up"},
-            "R2": {"bird_protocol": "BGP", "neighbor_address": "2001:db8::2", "state": "start"}
+            "R2": {"bird_protocol": "BGP", "neighbor_address": "2001:db8::2", "state": "start"},
+            "R3": {"bird_protocol": "BGP", "neighbor_address": "192.0.2.3", "state": "UP"},
+            "R4": {"bird_protocol": "BGP", "neighbor_address": "192.0.2.4", "state": "DOWN", "bgp_state": "Established"},
+            "R5": {"bird_protocol": "BGP", "neighbor_address": "192.0.2.5", "state": "UP", "bgp_state": "Active"}
         });
         let peers = peers(protocols.as_object().unwrap());
         let told: Vec<_> = peers
@@ -317,6 +325,9 @@ mod tests {
             told,
             [
                 ("192.0.2.1".to_owned(), true, 2),
+                ("192.0.2.3".to_owned(), true, 1),
+                ("192.0.2.4".to_owned(), true, 1),
+                ("192.0.2.5".to_owned(), false, 1),
                 ("2001:db8::2".to_owned(), false, 1)
             ]
         );
