@@ -3,6 +3,7 @@
 //! Owns every table entry of its share of the prefixes. Knows no socket, session or octet queue: it
 //! is told by [`ToShard`] and answers with [`ToCore`].
 
+mod alike;
 mod flush;
 mod hashes;
 mod outbox;
