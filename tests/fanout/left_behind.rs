@@ -46,7 +46,7 @@ fn world_of(exchange: Exchange) -> World {
     world
 }
 
-/// Client 0 has said that this is all, and goes.
+/// Client 0 announces these, and goes.
 fn leave(world: &mut World, range: std::ops::Range<u32>) {
     world.peer(0).announce(1, prefixes(range));
     world.run();
@@ -143,7 +143,7 @@ fn another_router_at_the_same_address_takes_over_nothing() {
 fn a_reload_with_shorter_times_shortens_what_is_kept_already() {
     type Change = fn(&mut Client);
     // Of client 0: for how long its routes are kept before, the change, and how long then.
-    let cases: [(u16, &str, Change, Option<u64>); 7] = [
+    let cases: [(u16, &str, Change, Option<u64>); 8] = [
         (0, "nothing", |_| {}, Some(u64::from(LONG_S))),
         (
             0,
@@ -174,6 +174,12 @@ fn a_reload_with_shorter_times_shortens_what_is_kept_already() {
             "shorter",
             |client| client.session.graceful_restart_helper_s = 30,
             Some(30 + u64::from(LONG_S)),
+        ),
+        (
+            60,
+            "at once",
+            |client| client.session.graceful_restart_helper_s = 0,
+            Some(u64::from(LONG_S)),
         ),
         (
             60,
