@@ -202,7 +202,7 @@ pub enum ToCore {
 /// What one UPDATE, all parts of it, did to a client's counts in one shard.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct CountChange {
-    /// [`RouteUpdate::seq`]; 0 for what a reload changed.
+    /// [`RouteUpdate::seq`]; 0 for what a reload changed, and for what is still stale of sessions before.
     pub seq: u64,
     /// Prefixes in the Adj-RIB-In, by family.
     pub received: [i32; 2],

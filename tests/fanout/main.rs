@@ -3,6 +3,7 @@
 mod adversary;
 mod budget;
 mod latency;
+mod left_behind;
 mod limits;
 mod link_locals;
 mod merge;

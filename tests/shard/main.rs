@@ -8,6 +8,7 @@ mod core;
 mod exchange;
 mod explain;
 mod hashes;
+mod left_behind;
 mod moments;
 mod naive;
 mod reach;

@@ -97,7 +97,8 @@ impl Shard {
     }
 
     /// Each shard watches over its part of a client's budget: prefixes are spread evenly. In the middle
-    /// of a reload a client is charged for what was as well as for what will be.
+    /// of a reload a client is charged for what was as well as for what will be, and while dead paths are
+    /// swept for those too: both are asked again afterwards.
     fn check_budget(&mut self, client: &Client, epoch: SessionEpoch) {
         if self.sweep.is_of_reload() || self.sweep.is_untold() {
             return;
@@ -106,6 +107,9 @@ impl Shard {
         let Some(max) = client.attribute_octets_max else {
             return;
         };
+        if self.sheds_stale(slot, max) {
+            return;
+        }
         let share = max as usize / usize::from(self.exchange.shard_count);
         let octets = self.sets.charge_of(slot) + self.eligibilities.charge_of(slot);
         let announcer = &mut self.announcers[slot.index()];
@@ -251,8 +255,8 @@ impl Shard {
             .find(|path| path.announcer == announcer)
             .copied();
         let alive = old.filter(|old| self.is_of_session(old, family));
-        if old.is_some_and(|old| self.is_stale(&old, family)) {
-            self.note_stale_gone(announcer, family);
+        if let Some(old) = old.filter(|old| self.is_stale(old, family)) {
+            self.recount_stale(&old, family, None);
         }
         self.count(
             announcer,
@@ -316,7 +320,7 @@ impl Shard {
             let old = Some((old.verdict, old.stamp));
             self.count(announcer, prefix.family(), old, None, change);
         } else if self.is_stale(&old, prefix.family()) {
-            self.note_stale_gone(announcer, prefix.family());
+            self.recount_stale(&old, prefix.family(), None);
         } else {
             change.duplicate_withdrawals += 1;
         }
