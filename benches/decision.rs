@@ -38,6 +38,7 @@ fn live_shard() -> Shard {
             families: ipv4,
             class: EncodingClass::PLAIN,
             router_id: Ipv4Addr::from(0x0a4d_0000 + u32::from(slot)),
+            stale: FamilySet::EMPTY,
         };
         shard.handle(Time::ZERO, ToShard::ClientUp(up));
     }

@@ -92,6 +92,7 @@ fn client_up(shard: &mut Shard, slot: u16) {
             families: FamilySet::only(Family::Ipv4),
             class: EncodingClass::PLAIN,
             router_id: Ipv4Addr::from(0x0a4d_0000 + u32::from(slot)),
+            stale: FamilySet::EMPTY,
         }),
     );
 }

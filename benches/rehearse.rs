@@ -156,6 +156,7 @@ fn client_up(shard: &mut Shard, slot: ClientSlot) {
         families: FamilySet::only(Family::Ipv4),
         class: EncodingClass::PLAIN,
         router_id: Ipv4Addr::from(0x0a00_0001 + u32::from(slot.0)),
+        stale: FamilySet::EMPTY,
     };
     shard.handle(Time::ZERO, ToShard::ClientUp(up));
 }

@@ -42,6 +42,8 @@ fn settings(extended_messages: bool) -> SessionSettings {
         idle_hold_max_s: 60,
         send_hold_time_s: None,
         graceful_restart_s: 120,
+        graceful_restart_helper_s: 0,
+        llgr_max_s: [0; 2],
         role: None,
         prepend_rs_as: false,
         ipv6_next_hops: false,

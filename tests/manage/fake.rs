@@ -97,6 +97,7 @@ impl Fake {
                 families,
                 class: EncodingClass::PLAIN,
                 router_id: Ipv4Addr::from(0xc000_0201 + u32::from(slot)),
+                stale: FamilySet::EMPTY,
             };
             (0..state.shards.len())
                 .for_each(|shard| state.step(shard, ToShard::ClientUp(up.clone())));
@@ -134,6 +135,7 @@ impl Fake {
             enhanced_refresh: true,
             route_refresh: true,
             peer_restart: Some(GracefulRestart::default()),
+            peer_long_lived: None,
             keeps_routes: true,
             hard_resets: false,
             hold_time_s: 90,

@@ -47,6 +47,7 @@ fn session_up() -> Arc<SessionUp> {
             enhanced_refresh: false,
             route_refresh: true,
             peer_restart: None,
+            peer_long_lived: None,
             keeps_routes: false,
             hard_resets: false,
             hold_time_s: 90,

@@ -95,6 +95,8 @@ pub fn client(index: u16, core: CoreId) -> Client {
             idle_hold_max_s: 60,
             send_hold_time_s: None,
             graceful_restart_s: 120,
+            graceful_restart_helper_s: 0,
+            llgr_max_s: [0; 2],
             role: None,
             prepend_rs_as: false,
             ipv6_next_hops: false,
@@ -281,6 +283,7 @@ impl CoreStep for EchoCore {
         let message = ToShard::ClientDown {
             slot: self.slots[&conn],
             epoch: SessionEpoch(octets.len() as u32),
+            stale: FamilySet::EMPTY,
         };
         self.to_shards[shard].push_back(message);
     }
@@ -439,6 +442,7 @@ impl CoreStep for EchoCore {
             let message = ToShard::ClientDown {
                 slot: self.slots[&conn],
                 epoch: SessionEpoch(1),
+                stale: FamilySet::EMPTY,
             };
             self.to_shards[0].push_back(message);
         }
@@ -477,7 +481,7 @@ impl ShardStep for EchoShard {
     fn handle(&mut self, _now: Time, message: ToShard) {
         let exchange = self.exchange.as_ref().unwrap();
         match message {
-            ToShard::ClientDown { slot, epoch } => {
+            ToShard::ClientDown { slot, epoch, .. } => {
                 self.messages += 1;
                 let core = exchange.client(slot).unwrap().core;
                 self.out.push_back((

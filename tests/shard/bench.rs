@@ -113,6 +113,7 @@ impl Bench {
             families,
             class,
             router_id,
+            stale: FamilySet::EMPTY,
         }));
     }
 
@@ -120,6 +121,7 @@ impl Bench {
         self.tell(ToShard::ClientDown {
             slot: ClientSlot(slot),
             epoch: self.epoch(slot),
+            stale: FamilySet::EMPTY,
         });
     }
 

@@ -110,6 +110,7 @@ impl World {
                 ..EncodingClass::PLAIN
             },
             router_id: router_id_of(slot, peer.epoch),
+            stale: FamilySet::EMPTY,
         };
         self.tell_all(|| ToShard::ClientUp(up.clone()));
         self.joining.insert(slot);
@@ -128,7 +129,8 @@ impl World {
         self.joining.remove(&slot);
         self.announced
             .retain(|(announcer, _), _| *announcer != slot);
-        self.tell_all(|| ToShard::ClientDown { slot, epoch });
+        let stale = FamilySet::EMPTY;
+        self.tell_all(|| ToShard::ClientDown { slot, epoch, stale });
     }
 
     pub fn refresh(&mut self, slot: ClientSlot) {

@@ -104,6 +104,8 @@ fn client(slot: ClientSlot) -> Client {
             idle_hold_max_s: 60,
             send_hold_time_s: None,
             graceful_restart_s: 120,
+            graceful_restart_helper_s: 0,
+            llgr_max_s: [0; 2],
             role: None,
             prepend_rs_as: false,
             ipv6_next_hops: false,

@@ -73,6 +73,7 @@ impl World {
                 ..EncodingClass::PLAIN
             },
             router_id: Ipv4Addr::new(192, 0, 2, slot.0 as u8 + 1),
+            stale: FamilySet::EMPTY,
         }));
     }
 
@@ -170,7 +171,8 @@ impl World {
         self.tell(ToShard::Reload(exchange.clone()));
         for slot in reach.kept_down.iter() {
             let epoch = SessionEpoch(1);
-            self.tell(ToShard::ClientDown { slot, epoch });
+            let stale = FamilySet::EMPTY;
+            self.tell(ToShard::ClientDown { slot, epoch, stale });
         }
         self.exchange = exchange;
         self.rest();

@@ -16,8 +16,8 @@ pub struct Frr {
     member: Member,
     socket_directory: String,
     dump_count: u32,
-    _bgpd: Program,
-    _zebra: Program,
+    bgpd: Program,
+    zebra: Program,
 }
 
 impl Frr {
@@ -62,8 +62,8 @@ impl Frr {
             member: member.clone(),
             socket_directory,
             dump_count: 0,
-            _bgpd: bgpd,
-            _zebra: zebra,
+            bgpd,
+            zebra,
         }
     }
 
@@ -153,6 +153,10 @@ impl Router for Frr {
         Ok(())
     }
 
+    fn programs(&mut self) -> Vec<&mut Program> {
+        vec![&mut self.bgpd, &mut self.zebra]
+    }
+
     fn ask(&mut self, command: &str) -> Result<String, String> {
         self.tell(&[command.to_owned()])
     }
@@ -164,6 +168,14 @@ fn config_of(member: &Member) -> String {
          no bgp default ipv4-unicast\n no bgp network import-check\n",
         member.asn, member.place.v4
     );
+    if let Some(restart_time_s) = member.restart_time_s {
+        writeln!(
+            text,
+            " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n \
+             bgp graceful-restart restart-time {restart_time_s}"
+        )
+        .unwrap();
+    }
     let neighbors = [
         (
             4,
