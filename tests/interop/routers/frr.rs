@@ -163,11 +163,18 @@ impl Router for Frr {
 }
 
 fn config_of(member: &Member) -> String {
-    let mut text = format!(
-        "hostname frr\nlog stdout warnings\nrouter bgp {}\n bgp router-id {}\n no bgp ebgp-requires-policy\n \
+    let mut text = "hostname frr\nlog stdout warnings\n".to_owned();
+    // A route map that comes later is heeded five seconds later: End-of-RIB would be first.
+    for (number, group) in member.announced.iter().enumerate() {
+        text += &rules_of(number, group);
+    }
+    write!(
+        text,
+        "router bgp {}\n bgp router-id {}\n no bgp ebgp-requires-policy\n \
          no bgp default ipv4-unicast\n no bgp network import-check\n",
         member.asn, member.place.v4
-    );
+    )
+    .unwrap();
     if let Some(restart_time_s) = member.restart_time_s {
         writeln!(
             text,
@@ -231,9 +238,6 @@ fn config_of(member: &Member) -> String {
             text += &networks_of(number, group, family);
         }
         text += " exit-address-family\n";
-    }
-    for (number, group) in member.announced.iter().enumerate() {
-        text += &rules_of(number, group);
     }
     text
 }
