@@ -274,8 +274,21 @@ fn what_the_client_that_is_back_says_decides_at_once_what_stays() {
 #[test]
 fn what_a_reload_would_end_the_session_for_ends_stale_routes_and_nothing_else_does() {
     type Change = fn(&mut Client);
-    let cases: [(&str, Change, usize); 9] = [
+    let cases: [(&str, Change, usize); 11] = [
         ("nothing", |_| {}, 100),
+        (
+            "received_max is passed",
+            |client| client.limits[0].received_max = Some(99),
+            0,
+        ),
+        (
+            "accepted_max is passed",
+            |client| {
+                client.limits[0].accepted_max = Some(99);
+                client.limits[0].accepted_action = LimitAction::Restart;
+            },
+            0,
+        ),
         (
             "another time",
             |client| client.session.graceful_restart_helper_s = 70,
@@ -517,30 +530,24 @@ fn elsewhere_a_second_connection_is_refused_and_the_session_stays() {
     }
 }
 
-/// Shards have no room for what was read before the end: it counts all the same.
+/// What was read before the end, and waited for its turn, counts all the same.
 #[test]
-fn what_was_read_before_the_end_is_kept_too() {
+fn of_a_client_that_is_read_slowly_all_is_kept_that_had_come() {
     for is_anew in [false, true] {
-        let mut world = world_of(helping(2, |_| {}));
-        world.mailbox_max = 1;
-        world.are_shards_asleep = true;
+        let mut world = world_of(helping(2, |client| client.updates_per_s = Some(1)));
         for tag in 0..100 {
             world
                 .peer(0)
                 .announce(tag, prefixes(u32::from(tag)..u32::from(tag) + 1));
         }
-        let before = world.sent.len();
         world.run();
-        let sent = world.sent[before..].iter();
-        let routes = sent.filter(|sent| sent.starts_with("Routes")).count();
-        assert!(routes < 10, "{routes} batches found room");
-        assert!(world.peer(0).says.is_empty(), "all of it is read");
+        assert!(world.peer(0).says.is_empty(), "all of it has come");
+        let taken = world.stats().clients[0].updates_in;
+        assert!(taken < 20, "{taken} UPDATEs are taken");
         match is_anew {
             true => world.connect(0),
             false => world.hang_up(0),
         }
-        world.run();
-        world.are_shards_asleep = false;
         world.run();
         assert_all_have(&world, 0, 100);
         assert_eq!(stale(&mut world), 100, "connected anew: {is_anew}");

@@ -171,7 +171,10 @@ impl SessionCore {
             return;
         };
         let after = &state.client;
-        let is_over = !after.may_be_up()
+        let stale = state.stale.as_ref();
+        let breach = stale.and_then(|stale| stale.counts.breach(&after.limits));
+        let is_over = breach.is_some_and(|breach| breach.closes(&after.limits))
+            || !after.may_be_up()
             || !after.session.is_helper()
             || after.session.has_news_for_peer(&before.session)
             || after.is_socket_changed(before);
