@@ -435,7 +435,8 @@ fn over_a_limit_nothing_is_kept_even_where_shards_tell_later() {
         LimitAction::Reject,
     ]
     .map(accepted);
-    let cases: [(&str, &dyn Fn(&mut Client), u32, usize); 13] = [
+    type Case<'a> = (&'a str, &'a dyn Fn(&mut Client), u32, usize);
+    let cases: [Case<'_>; 13] = [
         ("received_max", &received, 100, 100),
         ("received_max", &received, 101, 0),
         ("accepted_max, shutdown", &shutdown, 100, 100),
