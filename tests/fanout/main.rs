@@ -2,6 +2,7 @@
 
 mod adversary;
 mod budget;
+mod helper;
 mod latency;
 mod left_behind;
 mod limits;
