@@ -5,6 +5,7 @@ mod budget;
 mod latency;
 mod limits;
 mod link_locals;
+mod long_lived;
 mod merge;
 mod pace;
 mod packing;
