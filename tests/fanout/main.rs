@@ -7,6 +7,7 @@ mod latency;
 mod left_behind;
 mod limits;
 mod link_locals;
+mod long_lived;
 mod merge;
 mod pace;
 mod packing;
