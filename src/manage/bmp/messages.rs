@@ -163,7 +163,9 @@ impl Peer {
             return;
         };
         let tally = &status.tally;
-        let rejected = census.rejected(client.slot);
+        // Where a shard is silent, it is not known.
+        let is_whole = census.silent.is_empty();
+        let rejected = is_whole.then(|| census.rejected(client.slot));
         let advertised = census.advertised(client.slot);
         // RFC 7854 §4.8: a counter wraps around.
         let counter = |kind, count| BmpStatistic::Counter(kind, count as u32);
@@ -184,13 +186,14 @@ impl Peer {
         for family in self.up.negotiated.families.iter() {
             let index = family.index();
             let of = |counts: [u32; 2]| u64::from(counts[index]);
-            let rejected = rejected.values().map(|counts| of(*counts)).sum();
+            let rejected = rejected.as_ref();
+            let rejected = rejected.map(|it| it.values().map(|counts| of(*counts)).sum());
             let gauge = |kind, count| BmpStatistic::FamilyGauge(kind, family, count);
             statistics.push(gauge(9, of(status.received)));
             statistics.extend(advertised.map(|counts| gauge(17, counts[index])));
             // RFC 9972: post-policy, and rejected by policy.
             statistics.push(gauge(21, of(status.accepted)));
-            statistics.push(gauge(22, rejected));
+            statistics.extend(rejected.map(|count| gauge(22, count)));
         }
         encode_statistics(out, &self.header(BmpTable::PrePolicy, at), &statistics);
     }
