@@ -31,6 +31,9 @@ enum Words {
         addresses: PathBuf,
         #[arg(long, default_value_t = 2)]
         connections: usize,
+        /// Which of them the first connection begins with; the others begin evenly spread behind it
+        #[arg(long, default_value_t = 0)]
+        first: usize,
         /// An address in each line whose answer does not end, or not soon
         #[arg(long)]
         streams: PathBuf,
@@ -68,13 +71,15 @@ fn main() -> Result<()> {
             api,
             addresses,
             connections,
+            first,
             streams,
             bmp,
         } => {
             let addresses = lines(&addresses)?;
             for number in 0..connections {
                 let (mut addresses, tally) = (addresses.clone(), tally.clone());
-                let start = addresses.len() * number / connections.max(1);
+                let start = first + addresses.len() * number / connections.max(1);
+                let start = start % addresses.len().max(1);
                 addresses.rotate_left(start);
                 spawn(move || ask_all(api, &addresses, &tally));
             }
