@@ -71,7 +71,10 @@ impl SessionCore {
                         history.treat_as_withdraw_count +=
                             u64::from(update.treat_as_withdraw.is_some());
                         history.attribute_discard_count += update.discarded.len() as u64;
-                        history.tally.treat_as_withdraw_prefixes += update.at_fault_count() as u64;
+                        if update.treat_as_withdraw.is_some() {
+                            let count = update.at_fault_count() as u64;
+                            history.tally.treat_as_withdraw_prefixes += count;
+                        }
                         let names = (&*client.name, &mut history.lines);
                         history.fault_log.note(now, names, &update, body);
                         let generation = exchange.generation;
