@@ -2,20 +2,17 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench measures time")]
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rialto::base::*;
-use rialto::policy::{ImportChecks, ImportPolicy, PrefixClass};
+use rialto::policy::{ImportChecks, ImportPolicy};
 use rialto::rib::MedMode;
 use rialto::server::Shard;
 use rialto::server::exchange::Exchange;
-use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToShard};
+use rialto::server::message::ToShard;
 use rialto::server::query::{Rehearsal, Rehearsed, ShardQuery, ShardReply};
 use rialto::server::reach::Reach;
-use rialto::wire::EncodingClass;
-use rialto::wire::testing::SetBuilder;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -23,6 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[allow(dead_code, reason = "the tests of shards ask more of it")]
 #[path = "../tests/shard/exchange.rs"]
 mod exchange;
+mod filled;
 
 const RS: u32 = 64500;
 
@@ -44,7 +42,13 @@ fn main() {
         hide_own_as: 0,
     };
     let old = exchange::compile(&shape, 1, 1);
-    let mut shard = filled(&old);
+    let filling = filled::Filling {
+        clients: CLIENTS,
+        prefixes: PREFIXES,
+        paths: PATHS,
+        per_set: PER_SET,
+    };
+    let mut shard = filled::filled(&old, &filling);
     let cases: [(&str, Change); 4] = [
         ("nothing changes", |_| {}),
         ("a client goes", |exchange| {
@@ -117,82 +121,4 @@ fn rehearse(
     assert_eq!(found.accepted, u64::from(PREFIXES * PATHS));
     let longest = took.iter().max().copied().unwrap_or_default();
     (took.len(), longest, took.iter().sum())
-}
-
-fn filled(exchange: &Arc<Exchange>) -> Shard {
-    let mut shard = Shard::new(ShardId(0), exchange.clone(), 1);
-    for slot in (0..CLIENTS).map(ClientSlot) {
-        client_up(&mut shard, slot);
-    }
-    let (core, walk) = (CoreId(0), WalkId(1));
-    let families = FamilySet::only(Family::Ipv4);
-    let clients = Arc::new((0..CLIENTS).map(ClientSlot).collect());
-    let joint = false;
-    let walked = ToShard::Walk {
-        core,
-        walk,
-        clients,
-        families,
-        joint,
-    };
-    for message in [walked, ToShard::Promote { core, walk }] {
-        shard.handle(Time::ZERO, message);
-        rest(&mut shard);
-    }
-    for set in 0..PREFIXES / PER_SET {
-        for path in 0..PATHS {
-            let slot = ClientSlot(((set * 7 + path * 91) % u32::from(CLIENTS)) as u16);
-            announce(&mut shard, slot, set);
-        }
-        rest(&mut shard);
-    }
-    shard
-}
-
-fn client_up(shard: &mut Shard, slot: ClientSlot) {
-    let up = ClientUp {
-        slot,
-        epoch: SessionEpoch(1),
-        families: FamilySet::only(Family::Ipv4),
-        class: EncodingClass::PLAIN,
-        router_id: Ipv4Addr::from(0x0a00_0001 + u32::from(slot.0)),
-        stale: FamilySet::EMPTY,
-        takes_stale: false,
-    };
-    shard.handle(Time::ZERO, ToShard::ClientUp(up));
-}
-
-fn announce(shard: &mut Shard, slot: ClientSlot, number: u32) {
-    let set = SetBuilder::new()
-        .next_hop(Ipv4Addr::new(10, 77, 1, 1))
-        .as_path(&[exchange::asn_of(slot).0, 3_333, number])
-        .communities(&[(3_333, number as u16)])
-        .build();
-    let prefix = |index: u32| Prefix::v4(Ipv4Addr::from(0x0b00_0000 + (index << 8)), 24);
-    let prefixes = (number * PER_SET..(number + 1) * PER_SET).map(prefix);
-    let prefixes: Vec<_> = prefixes
-        .map(|prefix| (prefix, PrefixClass::ACCEPTED))
-        .collect();
-    let update = RouteUpdate {
-        seq: 1,
-        set: Some(set),
-        prefixes: 0..PER_SET,
-    };
-    let batch = RouteBatch {
-        slot,
-        epoch: SessionEpoch(1),
-        generation: Generation(1),
-        heard: Time::NEVER,
-        updates: vec![update],
-        prefixes,
-    };
-    shard.handle(Time::ZERO, ToShard::Routes(batch));
-}
-
-fn rest(shard: &mut Shard) {
-    let now = Time::from_secs(1_000_000);
-    while shard.turn(now) {
-        while shard.poll_to_core().is_some() {}
-    }
-    while shard.poll_to_core().is_some() {}
 }

@@ -44,9 +44,9 @@ def run(words, **options):
     return subprocess.run(words, check=True, text=True, capture_output=True, **options).stdout
 
 
-def build():
+def build(example="blaster"):
     if "RIALTO" not in os.environ:
-        subprocess.run(["cargo", "build", "--release", "--quiet", "--bin", "rialto", "--example", "blaster"],
+        subprocess.run(["cargo", "build", "--release", "--quiet", "--bin", "rialto", "--example", example],
                        cwd=ROOT, check=True)
 
 

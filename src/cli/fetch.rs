@@ -73,6 +73,15 @@ fn remedy(socket: &Path, error: &Error) -> String {
 
 /// The JSON at `path`, which has its query with it.
 pub fn get<T: DeserializeOwned>(api: &str, path: &str) -> Result<T, FetchError> {
+    get_within(api, path, ANSWER_MAX)
+}
+
+/// As [`get`], where a server may take longer.
+pub fn get_within<T: DeserializeOwned>(
+    api: &str,
+    path: &str,
+    answer_max: Duration,
+) -> Result<T, FetchError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -80,17 +89,25 @@ pub fn get<T: DeserializeOwned>(api: &str, path: &str) -> Result<T, FetchError> 
         api: api.to_owned(),
         why: error.to_string(),
     })?;
-    runtime.block_on(ask_api(api, path))
+    runtime.block_on(ask_api_within(api, path, answer_max))
 }
 
 /// As [`get`], within tokio.
 pub async fn ask_api<T: DeserializeOwned>(api: &str, path: &str) -> Result<T, FetchError> {
+    ask_api_within(api, path, ANSWER_MAX).await
+}
+
+async fn ask_api_within<T: DeserializeOwned>(
+    api: &str,
+    path: &str,
+    answer_max: Duration,
+) -> Result<T, FetchError> {
     let unreachable = |why: String| FetchError::Unreachable {
         api: api.to_owned(),
         why,
     };
-    let answer = tokio::time::timeout(ANSWER_MAX, request(api, path)).await;
-    let late = |_| unreachable(format!("no answer within {} s", ANSWER_MAX.as_secs()));
+    let answer = tokio::time::timeout(answer_max, request(api, path)).await;
+    let late = |_| unreachable(format!("no answer within {} s", answer_max.as_secs()));
     let (is_good, body) = answer
         .map_err(late)?
         .map_err(|error| unreachable(error.to_string()))?;

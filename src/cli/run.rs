@@ -120,6 +120,8 @@ async fn serve(config: Config, args: &RunArgs) -> Result<bool, RunError> {
         "running"
     );
     manage::start_watchdog(Arc::new(runtime.handle().clone()));
+    // From here on this thread is the management plane.
+    runtime.make_way();
     let plane = Plane::new(config, exchange, Arc::new(runtime.handle().clone()));
     let plane = Arc::new(plane.with_feeds(feeds, inputs));
     plane.feeds().keep_copies(irr.copying);

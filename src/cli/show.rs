@@ -188,8 +188,12 @@ fn client(view: &Value, _: Screen) -> String {
             true => "long-lived stale (RFC 9494), dropped",
             false => "stale: its session is over (RFC 4724); that ends",
         };
+        let unless = match client.is_established() {
+            true => "unless announced again",
+            false => "unless it is back",
+        };
         lines.push(format!(
-            "kept         {} {} {what} in {} unless it is back",
+            "kept         {} {} {what} in {} {unless}",
             stale.prefixes,
             stale.family,
             duration(stale.for_s)

@@ -24,6 +24,9 @@ pub enum Scenario {
     Flap,
     /// Routes change, so many a second; each arrival is timed.
     Churn,
+    /// As churn, --rounds times for --duration, with the arrivals of each on their own; a line on standard
+    /// error says when the changes of each begin, two seconds before its arrivals count.
+    Series,
     /// Some clients do not read while the others get their tables.
     Slow,
     /// All clients announce, and then nothing happens for --duration.
@@ -136,13 +139,13 @@ pub struct LoadArgs {
     /// Flap: how many clients drop and return. Slow: how many do not read
     #[arg(long, value_name = "K", default_value_t = 5)]
     pub affected: u16,
-    /// Flap, reload and vrps: how many times
+    /// Flap, series, reload and vrps: how many times
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub rounds: u16,
-    /// Churn, join-busy, slow, reload and vrps: changes a second
+    /// Churn, series, join-busy, slow, reload and vrps: changes a second
     #[arg(long, value_name = "PER_S", default_value_t = 100)]
     pub rate: u32,
-    /// Churn, join-busy, slow and idle: for how many seconds
+    /// Churn, series, join-busy, slow and idle: for how many seconds
     #[arg(long, value_name = "S", default_value_t = 10)]
     pub duration: u32,
     /// Reload and vrps: the share of the prefixes that is rejected

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::proc::{self, Usage};
+use super::report::Spread;
 use super::session::State;
 use super::swarm::{Lag, Swarm};
 use crate::base::Time;
@@ -46,6 +47,18 @@ pub struct ServerStep {
     pub memory_settled: u64,
     /// Since the server began.
     pub memory_peak: u64,
+}
+
+/// One of several series of changes.
+#[derive(Serialize, Debug)]
+pub struct SeriesFigures {
+    /// Milliseconds, from sending a change to its arrival at each client.
+    pub arrival: Option<Spread>,
+    pub changes: u64,
+    pub awaited_at_end: usize,
+    pub server_cpu_s: f64,
+    pub generator_cpu_s: f64,
+    pub generator_lag_ms: LagMs,
 }
 
 /// How long the load generator itself did not look whether there was anything to read.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::{LoadArgs, Scenario};
 use super::forms::NOTHING;
-use super::measure::{ChurnFigures, JoinFigures, Step};
+use super::measure::{ChurnFigures, JoinFigures, SeriesFigures, Step};
 use super::model::Check;
 use super::proc::Usage;
 use super::scenario::Outcome;
@@ -72,6 +72,7 @@ pub struct Report {
     pub join: Option<JoinFigures>,
     pub churn: Option<ChurnFigures>,
     pub turns: Option<TurnFigures>,
+    pub series: Vec<SeriesFigures>,
     /// While the scenario ran, but memory is the peak since the server began.
     pub server_usage: Option<Usage>,
     /// Why a session is not up, or none is.
@@ -89,6 +90,7 @@ impl Report {
             join,
             churn,
             turns,
+            series,
         } = outcome;
         let sum = |field: fn(&Counters) -> u64| {
             swarm
@@ -158,6 +160,7 @@ impl Report {
             join,
             churn,
             turns,
+            series,
             server_usage: server,
             connect_error: swarm
                 .given_up
@@ -245,6 +248,10 @@ impl Report {
         }
         if let Some(turns) = &self.turns {
             row("turns", turns.line());
+        }
+        for (number, arrival) in self.series.iter().enumerate() {
+            let line = (arrival.arrival.as_ref()).map_or("nothing arrived".into(), Spread::line);
+            row(&format!("series {number}"), line);
         }
         if self.messages_confirmed > 0 {
             row(

@@ -2,6 +2,7 @@
 //! ends when the tables are right and it is quiet, or when they will not be.
 
 mod reload;
+mod series;
 mod turn;
 
 use std::io;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use super::args::{LoadArgs, Scenario};
 use super::attributes::Attributes;
-use super::measure::{ChurnFigures, JoinFigures, Meter, Step};
+use super::measure::{ChurnFigures, JoinFigures, Meter, SeriesFigures, Step};
 use super::model::Check;
 use super::progress::Progress;
 use super::random::Random;
@@ -28,6 +29,7 @@ pub struct Outcome {
     pub join: Option<JoinFigures>,
     pub churn: Option<ChurnFigures>,
     pub turns: Option<TurnFigures>,
+    pub series: Vec<SeriesFigures>,
 }
 
 /// Runs the scenario to its end; a step that failed is the last.
@@ -47,6 +49,7 @@ pub fn run(swarm: &mut Swarm, args: &LoadArgs, progress: &Progress) -> io::Resul
         Scenario::JoinBusy => run.join_busy()?,
         Scenario::Flap => run.flap()?,
         Scenario::Churn => run.converge("all clients announce")? && run.churn()?,
+        Scenario::Series => run.series()?,
         Scenario::Slow => run.slow()?,
         Scenario::Idle => run.converge("all clients announce")? && run.idle()?,
         Scenario::Reload => run.reload()?,

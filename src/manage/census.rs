@@ -99,6 +99,17 @@ impl Census {
         Some(counts.get(slot.index()).copied().unwrap_or_default())
     }
 
+    /// Prefixes that have an accepted path, by family; `None`: not all shards say.
+    pub fn loc_rib(&self) -> Option<[u64; 2]> {
+        let mut counts = [0; 2];
+        for shard in &self.shards {
+            for (sum, count) in counts.iter_mut().zip(shard.loc_rib) {
+                *sum += count;
+            }
+        }
+        self.silent.is_empty().then_some(counts)
+    }
+
     /// Why prefixes of a client are rejected, and how many by family.
     pub fn rejected(&self, slot: ClientSlot) -> BTreeMap<RejectReason, [u32; 2]> {
         let mut rejected: BTreeMap<RejectReason, [u32; 2]> = BTreeMap::new();

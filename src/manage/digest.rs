@@ -1,8 +1,9 @@
-//! `/api/v1/digest`: what stands for all routes of one client in a few octets, the same in every server that
-//! has the same routes (RFC 7948 §4.4). Asked for by `rialto diff`, and made one at a time.
+//! `/api/v1/digest` and `/api/v1/digests`: what stands for all routes of a client in a few octets, the same in
+//! every server that has the same routes (RFC 7948 §4.4). Those of all clients come of one walk over the table.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
 use axum::response::Json;
@@ -11,22 +12,23 @@ use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::base::{Asn, Family, PrefixSlot, ShardId};
-use crate::server::exchange::Exchange;
-use crate::server::query::{PathRow, ShardQuery, ShardReply, Which};
+use crate::base::{Asn, ClientSet, Family, PrefixSlot, ShardId};
+use crate::server::alike::AlikePiece;
+use crate::server::exchange::{Client, Exchange};
+use crate::server::query::{ShardQuery, ShardReply, Which};
 use crate::wire::{AttributeSet, Variant};
 
 use super::census::within;
 use super::describe;
-use super::http::{ApiError, Asked, wrong_answer};
+use super::http::{ApiError, Asked, Reply, Shared, wrong_answer};
 use super::named::named;
 use super::plane::Plane;
 use super::view::AttributesView;
 
-/// Table entries that a shard looks at for one question. What a client is sent is worked out for each.
+/// Table entries that a shard looks at for one question.
 const ENTRIES_PER_QUESTION: u32 = 2_000;
-const ENTRIES_SENT_PER_QUESTION: u32 = 250;
-const ASK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
+/// What a set of clients has is added up for all of them together, as long as there are so few sets.
+const AUDIENCES_MAX: usize = 512;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DigestView {
@@ -39,6 +41,12 @@ pub struct DigestView {
     pub ipv6: FamilyDigestView,
 }
 
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DigestsView {
+    /// Of all that are configured.
+    pub digests: Vec<DigestView>,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct FamilyDigestView {
     pub routes: u64,
@@ -49,12 +57,18 @@ pub struct FamilyDigestView {
 pub(super) fn routes() -> Router<Arc<Plane>> {
     Router::new()
         .route("/api/v1/digest", get(digest))
-        .layer(Extension(Arc::new(Mutex::new(()))))
+        .route("/api/v1/digests", get(digests))
+        .layer(Extension(Arc::<Walks>::default()))
 }
 
 #[derive(Deserialize)]
 struct DigestQuery {
     client: String,
+    which: String,
+}
+
+#[derive(Deserialize)]
+struct DigestsQuery {
     which: String,
 }
 
@@ -71,62 +85,166 @@ fn which_of(text: &str) -> Result<Which, ApiError> {
 }
 
 async fn digest(
-    State(plane): State<Arc<Plane>>,
+    State(plane): Shared,
     Asked(query): Asked<DigestQuery>,
-    Extension(turn): Extension<Arc<Mutex<()>>>,
-) -> Result<Json<DigestView>, ApiError> {
+    Extension(walks): Extension<Arc<Walks>>,
+) -> Reply<DigestView> {
     let exchange = plane.current().exchange.clone();
     let client = named(&exchange, &query.client)?;
-    let which = which_of(&query.which)?;
-    let _turn = turn.lock().await;
-    let mut digests = [Digest::default(); 2];
-    let limit = match which {
-        Which::Advertised => ENTRIES_SENT_PER_QUESTION,
-        _ => ENTRIES_PER_QUESTION,
-    };
-    for shard in (0..plane.data().shard_count()).map(ShardId) {
-        let mut cursor = Some(PrefixSlot(0));
-        while let Some(at) = cursor {
-            let question = ShardQuery::Routes {
-                slot: client.slot,
-                which,
-                cursor: at,
-                limit,
-            };
-            match within(plane.data().shard_query(shard, question)).await? {
-                ShardReply::Routes { rows, next } => {
-                    add_rows(&mut digests, &exchange, which, &rows);
-                    if next == cursor {
-                        tokio::time::sleep(ASK_AGAIN).await;
-                    }
-                    cursor = next;
-                }
-                other => return Err(wrong_answer(&other)),
-            }
-        }
-    }
-    let [ipv4, ipv6] = digests.map(|digest| digest.view());
-    Ok(Json(DigestView {
-        client: client.name.clone(),
-        asn: client.asn,
-        address: client.address,
-        which: query.which,
-        ipv4,
-        ipv6,
+    let by_slot = walks.digests(&plane, which_of(&query.which)?).await?;
+    Ok(Json(view(client, &query.which, &by_slot)))
+}
+
+async fn digests(
+    State(plane): Shared,
+    Asked(query): Asked<DigestsQuery>,
+    Extension(walks): Extension<Arc<Walks>>,
+) -> Reply<DigestsView> {
+    let exchange = plane.current().exchange.clone();
+    let by_slot = walks.digests(&plane, which_of(&query.which)?).await?;
+    let clients = exchange.clients();
+    let digests = clients.map(|client| view(client, &query.which, &by_slot));
+    Ok(Json(DigestsView {
+        digests: digests.collect(),
     }))
 }
 
-fn add_rows(digests: &mut [Digest; 2], exchange: &Exchange, which: Which, rows: &[PathRow]) {
-    // Sets are shared: each is looked at once.
-    let mut known: HashMap<(*const AttributeSet, Variant), u128> = HashMap::new();
-    for row in rows {
-        let key = (Arc::as_ptr(&row.set), row.variant);
-        let of_set = *known.entry(key).or_insert_with(|| {
-            let outgoing = (which == Which::Advertised).then_some((&exchange.scheme, row.variant));
-            let outgoing = outgoing.map(|(scheme, variant)| (&**scheme, variant));
-            attributes_hash(&describe::attributes(&row.set, outgoing))
-        });
-        digests[row.prefix.family().index()].add(&row.prefix.to_string(), of_set);
+fn view(client: &Client, which: &str, by_slot: &BySlot) -> DigestView {
+    let of_client = by_slot.get(client.slot.index()).copied();
+    let [ipv4, ipv6] = of_client.unwrap_or_default().map(Digest::view);
+    DigestView {
+        client: client.name.clone(),
+        asn: client.asn,
+        address: client.address,
+        which: which.to_owned(),
+        ipv4,
+        ipv6,
+    }
+}
+
+/// By client slot and family.
+type BySlot = Vec<[Digest; 2]>;
+
+/// One walk goes on at a time, and all who asked before it began have its digests.
+#[derive(Default)]
+struct Walks {
+    begun_count: AtomicU64,
+    last: Mutex<HashMap<Which, Walked>>,
+}
+
+struct Walked {
+    number: u64,
+    by_slot: Arc<BySlot>,
+}
+
+impl Walks {
+    async fn digests(&self, plane: &Plane, which: Which) -> Result<Arc<BySlot>, ApiError> {
+        let begun = self.begun_count.load(Ordering::SeqCst);
+        let mut last = self.last.lock().await;
+        if let Some(walked) = last.get(&which).filter(|walked| walked.number > begun) {
+            return Ok(walked.by_slot.clone());
+        }
+        let number = self.begun_count.fetch_add(1, Ordering::SeqCst) + 1;
+        let by_slot = Arc::new(walk(plane, which).await?);
+        let walked = Walked {
+            number,
+            by_slot: by_slot.clone(),
+        };
+        last.insert(which, walked);
+        Ok(by_slot)
+    }
+}
+
+async fn walk(plane: &Plane, which: Which) -> Result<BySlot, ApiError> {
+    let exchange = plane.current().exchange.clone();
+    let mut tally = Tally::new(&exchange, which);
+    for shard in (0..plane.data().shard_count()).map(ShardId) {
+        let mut cursor = Some(PrefixSlot(0));
+        while let Some(from) = cursor {
+            let question = ShardQuery::Alike {
+                which,
+                cursor: from,
+                limit: ENTRIES_PER_QUESTION,
+            };
+            let began = plane.data().now();
+            match within(plane.data().shard_query(shard, question)).await? {
+                ShardReply::Alike(piece) => {
+                    tally.add(&piece);
+                    cursor = piece.next;
+                }
+                other => return Err(wrong_answer(&other)),
+            }
+            // As long a rest as it took.
+            tokio::time::sleep(plane.data().now().since(began)).await;
+        }
+    }
+    Ok(tally.by_slot())
+}
+
+struct Tally<'a> {
+    exchange: &'a Exchange,
+    which: Which,
+    by_audience: HashMap<ClientSet, [Digest; 2]>,
+    by_slot: BySlot,
+}
+
+impl Tally<'_> {
+    fn new(exchange: &Exchange, which: Which) -> Tally<'_> {
+        Tally {
+            exchange,
+            which,
+            by_audience: HashMap::new(),
+            by_slot: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, piece: &AlikePiece) {
+        // Sets are shared: each is looked at once.
+        let mut known: HashMap<(*const AttributeSet, Variant), u128> = HashMap::new();
+        for group in &piece.groups {
+            let prefixes = piece.prefixes.get(group.prefixes.clone());
+            let prefixes: Vec<String> = (prefixes.unwrap_or_default().iter())
+                .map(|prefix| prefix.to_string())
+                .collect();
+            for path in piece.paths.get(group.paths.clone()).unwrap_or_default() {
+                let key = (Arc::as_ptr(&path.set), path.variant);
+                let of_set = *known
+                    .entry(key)
+                    .or_insert_with(|| self.hash(&path.set, path.variant));
+                let mut digest = Digest::default();
+                (prefixes.iter()).for_each(|prefix| digest.add(prefix, of_set));
+                let sums = self.by_audience.entry(path.clients.clone()).or_default();
+                sums[group.family.index()].merge(digest);
+            }
+            if self.by_audience.len() >= AUDIENCES_MAX {
+                self.deal_out();
+            }
+        }
+    }
+
+    fn hash(&self, set: &AttributeSet, variant: Variant) -> u128 {
+        let outgoing = (self.which == Which::Advertised).then(|| (&*self.exchange.scheme, variant));
+        attributes_hash(&describe::attributes(set, outgoing))
+    }
+
+    /// To each client what all its sets of clients have.
+    fn deal_out(&mut self) {
+        for (clients, sums) in self.by_audience.drain() {
+            for slot in clients.iter() {
+                if self.by_slot.len() <= slot.index() {
+                    self.by_slot.resize(slot.index() + 1, Default::default());
+                }
+                let own = &mut self.by_slot[slot.index()];
+                for (own, sum) in own.iter_mut().zip(sums) {
+                    own.merge(sum);
+                }
+            }
+        }
+    }
+
+    fn by_slot(mut self) -> BySlot {
+        self.deal_out();
+        self.by_slot
     }
 }
 
@@ -142,6 +260,11 @@ impl Digest {
         let octets = [prefix.as_bytes(), &attributes.to_be_bytes()].concat();
         self.sum = self.sum.wrapping_add(hash(&octets));
         self.routes += 1;
+    }
+
+    fn merge(&mut self, other: Digest) {
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.routes += other.routes;
     }
 
     fn view(self) -> FamilyDigestView {

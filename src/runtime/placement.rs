@@ -1,8 +1,13 @@
 //! Which CPU each pinned thread gets: session cores first, then shards, round and round where there
-//! are more threads than CPUs.
+//! are more threads than CPUs. The management plane gets what they leave.
+
+use std::io;
 
 use core_affinity::CoreId as Cpu;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use super::sys;
 
 /// CPUs that this process may use, one for each of `threads`; empty where the kernel does not say.
 pub fn cpus_for(threads: usize) -> Vec<Option<Cpu>> {
@@ -30,6 +35,30 @@ pub fn pin(name: &str, cpu: Option<Cpu>) {
             "cannot pin the thread to its CPU; it runs unpinned"
         );
     }
+}
+
+/// Keeps the calling thread, and those that it starts, out of the way of `threads` pinned ones: on the CPUs that none of
+/// them has; where there is none, on theirs, and always behind them.
+pub fn make_way(threads: usize) {
+    let cpus = core_affinity::get_core_ids().unwrap_or_default();
+    if let Err(error) = take(left(&cpus, threads)) {
+        tracing::warn!(%error, "the management plane takes CPU time from the pinned threads");
+    }
+}
+
+fn take(cpus: &[Cpu]) -> io::Result<()> {
+    if cpus.is_empty() {
+        return sys::give_way();
+    }
+    let mut set = CpuSet::new();
+    let known = cpus.iter().filter(|cpu| cpu.id < CpuSet::MAX_CPU);
+    known.for_each(|cpu| set.set(cpu.id));
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// What [`assign`] leaves.
+fn left(cpus: &[Cpu], threads: usize) -> &[Cpu] {
+    cpus.get(threads..).unwrap_or_default()
 }
 
 /// Submission entries of an executor's rings. The kernel keeps what completes beyond it.
@@ -75,5 +104,16 @@ mod tests {
         };
         assert_eq!(ids(&cpus, 3), [Some(2), Some(5), Some(2)]);
         assert_eq!(ids(&[], 2), [None, None]);
+    }
+
+    #[test]
+    fn what_pinned_threads_leave_is_nobodys() {
+        let cpus = [2, 5, 6, 7].map(|id| Cpu { id });
+        for (threads, rest) in [(1, &cpus[1..]), (3, &cpus[3..]), (4, &[]), (9, &[])] {
+            assert_eq!(left(&cpus, threads), rest, "{threads}");
+            let pinned = assign(&cpus, threads);
+            let has = |cpu: &Cpu| pinned.contains(&Some(*cpu));
+            assert!(!rest.iter().any(has));
+        }
     }
 }

@@ -161,6 +161,13 @@ impl Runtime {
         &self.handle
     }
 
+    /// Keeps the calling thread, and those that it starts from here on, out of the way of the pinned ones.
+    pub fn make_way(&self) {
+        if self.options.pin {
+            placement::make_way(self.threads.len());
+        }
+    }
+
     /// Ends every session, for good or (`restart`) so that clients keep our routes, then the threads: within
     /// the time that the options give.
     /// `false`: some sessions had to be cut off.

@@ -225,6 +225,46 @@ pub fn keep_memory_small() {
     }
 }
 
+/// `struct sched_attr` of `<linux/sched/types.h>`, its first version.
+#[repr(C)]
+struct SchedAttr {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime: u64,
+    deadline: u64,
+    period: u64,
+}
+
+const _: () = assert!(size_of::<SchedAttr>() == 48);
+
+/// The least weight that an ordinary thread can have.
+pub const NICE_MAX: i32 = 19;
+/// The longest slice that Linux knows. A thread with a shorter one that wakes up has the CPU at once (since 6.12;
+/// kernels before look at the weight alone).
+const SLICE_NS: u64 = 100_000_000;
+
+/// The calling thread, and those that it starts, let all others go before them.
+pub fn give_way() -> io::Result<()> {
+    let attr = SchedAttr {
+        size: size_of::<SchedAttr>() as u32,
+        policy: libc::SCHED_OTHER.cast_unsigned(),
+        flags: 0,
+        nice: NICE_MAX,
+        priority: 0,
+        runtime: SLICE_NS,
+        deadline: 0,
+        period: 0,
+    };
+    // SAFETY: the kernel reads `size` octets from a live reference; the first 0 is the calling thread.
+    match unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// The kernel's number of the calling thread.
 pub fn thread_id() -> i32 {
     // SAFETY: takes nothing, cannot fail.

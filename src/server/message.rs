@@ -202,12 +202,18 @@ pub enum ToCore {
 /// What one UPDATE, all parts of it, did to a client's counts in one shard.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct CountChange {
-    /// [`RouteUpdate::seq`]; 0 for what a reload changed.
+    /// [`RouteUpdate::seq`]; 0 for what a reload changed, and for what is still stale of sessions before.
     pub seq: u64,
     /// Prefixes in the Adj-RIB-In, by family.
     pub received: [i32; 2],
     /// Those that import accepts, "block" left out of account, by family.
     pub accepted: [i32; 2],
+    /// Prefixes that were announced as they were already.
+    pub duplicate_announcements: u32,
+    /// Prefixes that were withdrawn and were not there.
+    pub duplicate_withdrawals: u32,
+    /// Not every prefix was such a duplicate.
+    pub has_news: bool,
 }
 
 impl CountChange {
@@ -217,6 +223,9 @@ impl CountChange {
             self.received[family] += other.received[family];
             self.accepted[family] += other.accepted[family];
         }
+        self.duplicate_announcements += other.duplicate_announcements;
+        self.duplicate_withdrawals += other.duplicate_withdrawals;
+        self.has_news |= other.has_news;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The session core and the shard as plain values, and every message between them. No I/O: the
 //! simulator and `runtime/` step the same values.
 
+pub mod alike;
 mod core;
 pub mod exchange;
 mod latency;

@@ -14,13 +14,14 @@ use crate::policy::{KeptBack, PrefixClass, RejectReason, Verdict};
 use crate::rib::DecidedBy;
 use crate::wire::{AttributeSet, Variant};
 
+use super::alike::AlikePiece;
 use super::exchange::Exchange;
 use super::reach::Reach;
 use super::search::RouteFilter;
 
 pub use session_core::{
-    ClientStatus, CoreCommand, CoreReply, CoreStats, Hijack, SessionUp, StaleStatus, TapAnswer,
-    TapQuestion, Tapped, TappedWhat,
+    ClientStatus, CoreCommand, CoreReply, CoreStats, Hijack, SessionUp, StaleStatus, Tally,
+    TapAnswer, TapQuestion, Tapped, TappedWhat,
 };
 
 /// To a shard.
@@ -30,7 +31,7 @@ pub enum ShardQuery {
     Route {
         prefix: Prefix,
     },
-    /// Paths of one client, `limit` table entries' worth at a time.
+    /// Paths of one client, `limit` table entries' worth at a time, or fewer.
     Routes {
         slot: ClientSlot,
         which: Which,
@@ -64,6 +65,12 @@ pub enum ShardQuery {
     Watch(WatchQuestion),
     /// How many paths clients have, `limit` table entries' worth at a time, or fewer.
     Served {
+        cursor: PrefixSlot,
+        limit: u32,
+    },
+    /// Paths of all clients, `limit` table entries' worth at a time, or fewer.
+    Alike {
+        which: Which,
         cursor: PrefixSlot,
         limit: u32,
     },
@@ -175,7 +182,7 @@ pub struct Rehearsal {
     pub reach: Reach,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Which {
     Received,
     Accepted,
@@ -199,6 +206,7 @@ pub enum ShardReply {
     Generation(Generation),
     Watched(WatchAnswer),
     Served(Served),
+    Alike(AlikePiece),
     Rehearsed(Box<Rehearsed>),
 }
 
@@ -359,6 +367,8 @@ pub struct ShardStats {
     /// That have a path.
     pub prefixes: u64,
     pub paths: u64,
+    /// Prefixes that have an accepted path, by family.
+    pub loc_rib: [u64; 2],
     pub attribute_sets: u64,
     pub audiences: u64,
     pub eligibilities: u64,

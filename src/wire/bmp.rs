@@ -147,13 +147,23 @@ pub fn encode_initiation(out: &mut Vec<u8>, description: &str, name: &str) {
     close(out, start);
 }
 
-/// Appends Termination (§4.5): the session is closed by its operator, and why in words.
-pub fn encode_termination(out: &mut Vec<u8>, why: &str) {
+/// Why a BMP session is over (RFC 7854 §4.5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+pub enum BmpTermination {
+    /// It may be begun again.
+    AdministrativelyClosed = 0,
+    OutOfResources = 2,
+    /// It will not be.
+    PermanentlyClosed = 4,
+}
+
+/// Appends Termination (§4.5), with the reason in words, too.
+pub fn encode_termination(out: &mut Vec<u8>, reason: BmpTermination, why: &str) {
     const TEXT: u16 = 0;
     const REASON: u16 = 1;
-    const ADMINISTRATIVELY_CLOSED: u16 = 0;
     let start = open(out, Kind::Termination);
-    push_tlv(out, REASON, &ADMINISTRATIVELY_CLOSED.to_be_bytes());
+    push_tlv(out, REASON, &(reason as u16).to_be_bytes());
     push_tlv(out, TEXT, why.as_bytes());
     close(out, start);
 }

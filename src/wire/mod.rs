@@ -38,8 +38,9 @@ mod variant;
 pub use attribute::flag;
 pub use attribute_set::{AttributeSet, Facts, NextHop, Origin, RawAttribute, code, segment};
 pub use bmp::{
-    BmpEnds, BmpPeer, BmpPeerDown, BmpStatistic, BmpTable, encode_initiation, encode_peer_down,
-    encode_peer_up, encode_route_monitoring, encode_statistics, encode_termination,
+    BmpEnds, BmpPeer, BmpPeerDown, BmpStatistic, BmpTable, BmpTermination, encode_initiation,
+    encode_peer_down, encode_peer_up, encode_route_monitoring, encode_statistics,
+    encode_termination,
 };
 pub use capability::{
     Capabilities, CapabilityError, GracefulRestart, LongLivedRestart, capability_code,

@@ -60,8 +60,18 @@ pub struct Update<'a> {
     pub end_of_rib: Option<Family>,
     /// The first reason, if that remedy was taken.
     pub treat_as_withdraw: Option<UpdateFault>,
+    /// So many of `withdrawn`, the last ones, are of that remedy.
+    pub at_fault: usize,
     /// Attributes discarded, and NLRI of a family that was not negotiated.
     pub discarded: SmallVec<[UpdateFault; 2]>,
+}
+
+impl Update<'_> {
+    /// Prefixes that were announced and are treated as withdrawn.
+    pub fn at_fault_count(&self) -> usize {
+        let at_fault = self.withdrawn.iter().rev().take(self.at_fault);
+        at_fault.flat_map(Nlri::iter).count()
+    }
 }
 
 /// The three fields of the message.
@@ -120,12 +130,14 @@ fn decode<'a>(
     match block.reason_to_withdraw() {
         Some(reason) if announces => {
             update.treat_as_withdraw = Some(reason);
+            let wanted = update.withdrawn.len();
             update.withdrawn.extend(
                 announced
                     .into_iter()
                     .flatten()
                     .map(|announcement| announcement.nlri),
             );
+            update.at_fault = update.withdrawn.len() - wanted;
         }
         _ => announce(&mut update, announced, &block, context, scratch),
     }

@@ -218,3 +218,66 @@ fn systemd_hears_of_the_start_of_reloads_of_the_end_and_meanwhile_that_all_is_we
     end(running);
     hear("STOPPING=1");
 }
+
+/// Of what `/proc/PID/stat` says.
+fn niceness(stat: &str) -> i32 {
+    // The second field is a name in parentheses, which may hold anything.
+    let mut fields = stat.rsplit_once(')').unwrap().1.split(' ');
+    fields.nth(17).unwrap().parse().unwrap()
+}
+
+/// Of each thread of a server: its name, its niceness, the CPUs it may have.
+fn placements(child: &Child) -> Vec<(String, i32, Vec<usize>)> {
+    let read = |thread: &Path, name: &str| fs::read_to_string(thread.join(name)).unwrap();
+    let one = |thread: &Path| {
+        let status = read(thread, "status");
+        let list = (status.lines()).find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        let ranges = list.unwrap().trim().split(',').map(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            first.parse().unwrap()..=last.parse().unwrap()
+        });
+        let name = read(thread, "comm").trim().to_owned();
+        (
+            name,
+            niceness(&read(thread, "stat")),
+            ranges.flatten().collect(),
+        )
+    };
+    let threads = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    threads.map(|thread| one(&thread.unwrap().path())).collect()
+}
+
+#[test]
+fn the_management_plane_stays_out_of_the_way_of_the_data_path() {
+    const NICE_MAX: i32 = 19;
+    for prefix in [&[][..], &["taskset", "-c", "0"]] {
+        let (folder, api) = (tempfile::tempdir().unwrap(), free_port());
+        super::run::write(folder.path(), api, free_port(), PLAIN);
+        let words = [prefix, &[env!("CARGO_BIN_EXE_rialto")]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        let running = start(command, &[], folder.path(), api);
+        let threads = placements(&running.child);
+        // That of these tests.
+        let own = niceness(&fs::read_to_string("/proc/self/stat").unwrap());
+        let of = |is: fn(&str) -> bool| threads.iter().filter(move |(name, ..)| is(name));
+        let pinned: Vec<_> =
+            of(|name| name.starts_with("core-") || name.starts_with("shard-")).collect();
+        assert!(pinned.len() >= 2, "{threads:?}");
+        assert!(
+            pinned.iter().all(|(_, nice, _)| *nice == own),
+            "{threads:?}"
+        );
+        let (_, nice, cpus) = of(|name| name == "rialto").next().unwrap();
+        let shares = |(_, _, theirs): &&(String, i32, Vec<usize>)| {
+            cpus.iter().any(|cpu| theirs.contains(cpu))
+        };
+        assert_eq!(
+            *nice == NICE_MAX,
+            pinned.iter().copied().any(|one| shares(&one)),
+            "{threads:?}"
+        );
+        assert!(*nice == NICE_MAX || prefix.is_empty(), "{threads:?}");
+        end(running);
+    }
+}

@@ -170,6 +170,7 @@ fn keys_of_clients_are_named() {
         ("idle_hold_max = 7", "idle_hold_max"),
         ("send_hold_time = 700", "send_hold_time"),
         ("graceful_restart_s = 7", "graceful_restart_s"),
+        ("graceful_restart_helper_s = 7", "graceful_restart_helper_s"),
         ("ttl_security = true", "ttl_security"),
         ("congestion_control = \"cubic\"", "congestion_control"),
         ("import.as_set = false", "import"),

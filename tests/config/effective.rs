@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rialto::base::{Asn, Family, FamilySet};
-use rialto::config::{ImportConfig, NextHopMode, RECEIVED_MAX};
+use rialto::config::{ImportConfig, Inputs, NextHopMode, Overrides, RECEIVED_MAX, compile};
 use rialto::server::exchange::{LimitAction, PrefixLimits};
 
 use super::good;
@@ -110,6 +110,39 @@ fn a_client_overrides_what_it_says_and_inherits_the_rest() {
         [Some(512 << 20), Some(65_536)]
     );
     assert!(inherits.attributes.discard.contains(40) && !overrides.attributes.discard.contains(40));
+}
+
+#[test]
+fn nobodys_routes_outlive_a_session_unless_it_is_said() {
+    let of = |defaults: &str| {
+        let client = |last: u8, keys: &str| {
+            format!("[[client]]\nasn = {last}\naddress = \"192.0.2.{last}\"\n{keys}")
+        };
+        let config = good(&format!(
+            "{defaults}{}{}{}",
+            client(1, ""),
+            client(2, "graceful_restart_helper_s = 0\n"),
+            client(3, "graceful_restart_helper_s = 4095\n")
+        ));
+        let exchange = compile(&config, &Overrides::default(), &Inputs::default(), None);
+        let compiled = exchange.clients();
+        let compiled: Vec<u16> = compiled
+            .map(|client| client.session.graceful_restart_helper_s)
+            .collect();
+        let read = config.clients.iter();
+        let read: Vec<u16> = read
+            .map(|client| client.graceful_restart_helper_s)
+            .collect();
+        assert_eq!(compiled, read, "{defaults}");
+        // Whether we ask to have ours kept is another matter.
+        assert_eq!(config.clients[2].graceful_restart_s, 120);
+        read
+    };
+    assert_eq!(of(""), [0, 0, 4095]);
+    assert_eq!(
+        of("[defaults]\ngraceful_restart_helper_s = 300\n"),
+        [300, 0, 4095]
+    );
 }
 
 #[test]
@@ -267,6 +300,11 @@ fn what_is_special_about_a_session_is_listed() {
         (
             "graceful_restart_s = 60",
             "ipv4, hold 90 s, passive, graceful_restart_s 60",
+        ),
+        ("graceful_restart_helper_s = 0", "ipv4, hold 90 s, passive"),
+        (
+            "graceful_restart_s = 60\ngraceful_restart_helper_s = 300",
+            "ipv4, hold 90 s, passive, graceful_restart_s 60, graceful_restart_helper_s 300",
         ),
         (
             "min_advertisement_ms = 5000\nextended_messages = false\nconnect_retry = 5\nidle_hold = 2\n\

@@ -74,6 +74,23 @@ const CASES: &[Case] = &[
         problems: &[(5, "defaults.hold_time", "RFC 4271 §4.2; use 0")],
     },
     Case {
+        name: "a Restart Time has twelve bits, and nobody's routes stay for longer",
+        text: "[server]\nasn = 64500\nrouter_id = \"192.0.2.1\"\n[defaults]\ngraceful_restart_helper_s = 4096\n\
+               [[client]]\nasn = 1\naddress = \"192.0.2.7\"\ngraceful_restart_helper_s = -1\n",
+        problems: &[
+            (
+                5,
+                "defaults.graceful_restart_helper_s",
+                "from 0 to 4095, and is 4096",
+            ),
+            (
+                9,
+                "client.graceful_restart_helper_s",
+                "from 0 to 4095, and is -1",
+            ),
+        ],
+    },
+    Case {
         name: "a number is not a string",
         text: "[server]\nasn = \"64500\"\nrouter_id = \"192.0.2.1\"\n",
         problems: &[(2, "server.asn", "and is \"64500\"")],

@@ -228,6 +228,41 @@ fn what_a_client_does_not_say_again_by_its_eorr_is_gone_and_counts_no_more() {
 }
 
 #[test]
+fn what_an_eorr_has_taken_away_is_not_there_again_when_the_session_ends() {
+    for shard_count in [1, 4] {
+        let mut exchange = exchange(3, shard_count);
+        with_client(&mut exchange, 0, |client| {
+            client.session.graceful_restart_helper_s = 80;
+        });
+        let mut world = World::new(exchange);
+        let families = FamilySet::only(Family::Ipv4);
+        world.peer(0).capabilities.graceful_restart = Some(GracefulRestart {
+            restart_time_s: 50,
+            families,
+            forwarding: families,
+            ..GracefulRestart::default()
+        });
+        world.connect_all();
+        world.peer(0).announce(1, prefixes(0..100));
+        world.peer(0).end_of_rib();
+        world.run();
+        // Shards hear of both at once.
+        world.are_shards_asleep = true;
+        world.peer(0).say_refresh(RefreshSubtype::Begin);
+        world.peer(0).announce(2, prefixes(40..100));
+        world.peer(0).say_refresh(RefreshSubtype::End);
+        world.run();
+        world.hang_up(0);
+        world.run();
+        world.are_shards_asleep = false;
+        world.run();
+        assert_same(&world, 1, 2);
+        assert_eq!(world.peer(2).table.len(), 60);
+        assert!(!prefixes(0..40).any(|gone| world.peer(2).table.contains_key(&gone)));
+    }
+}
+
+#[test]
 fn answers_to_our_own_requests_do_not_use_up_a_clients_refreshes() {
     for (asked, left) in [(false, 8), (true, 4)] {
         let mut world = World::new(exchange(2, 1));

@@ -2,9 +2,12 @@
 
 mod adversary;
 mod budget;
+mod helper;
 mod latency;
+mod left_behind;
 mod limits;
 mod link_locals;
+mod long_lived;
 mod merge;
 mod pace;
 mod packing;
@@ -12,6 +15,7 @@ mod peer;
 mod reload;
 mod reuse;
 mod slow;
+mod tally;
 mod taps;
 mod world;
 

@@ -39,6 +39,7 @@ pub struct Peer {
     /// What it says next.
     pub says: Vec<u8>,
     pub capabilities: Capabilities,
+    pub router_id: Ipv4Addr,
     pub is_up: bool,
     /// Octets of an attribute that all it announces has.
     pub ballast: usize,
@@ -73,6 +74,7 @@ impl Peer {
                 four_octet_asn: Some(asn_of(slot)),
                 ..Capabilities::default()
             },
+            router_id: Ipv4Addr::new(10, 1, 0, slot.0 as u8 + 1),
             is_up: false,
             ballast: 0,
         }
@@ -93,7 +95,7 @@ impl Peer {
             let open = Open {
                 asn: asn_of(self.slot),
                 hold_time_s: 90,
-                router_id: Ipv4Addr::new(10, 1, 0, self.slot.0 as u8 + 1),
+                router_id: self.router_id,
                 capabilities: self.capabilities.clone(),
             };
             open.encode(&mut self.says);

@@ -22,6 +22,9 @@ pub struct Place {
     pub namespace: String,
     pub v4: Ipv4Addr,
     pub v6: Ipv6Addr,
+    /// The other end of its cable, and whose port that is.
+    port: String,
+    bridge: String,
     /// Files of whatever runs there.
     pub directory: PathBuf,
 }
@@ -91,6 +94,8 @@ impl Lan {
             namespace,
             v4,
             v6,
+            port,
+            bridge,
             directory,
         }
     }
@@ -100,6 +105,25 @@ impl Lan {
         ip(&["netns", "add", &namespace]);
         self.namespaces.push(namespace.clone());
         namespace
+    }
+}
+
+impl Place {
+    /// Nothing reaches it or leaves it any more, and neither side notices.
+    pub fn cut_off(&self) {
+        ip(&["-n", &self.bridge, "link", "set", &self.port, "nomaster"]);
+    }
+
+    pub fn connect(&self) {
+        ip(&[
+            "-n",
+            &self.bridge,
+            "link",
+            "set",
+            &self.port,
+            "master",
+            "lan0",
+        ]);
     }
 }
 

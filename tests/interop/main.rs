@@ -7,6 +7,7 @@
 
 mod blackhole;
 mod communities;
+mod helper;
 mod lan;
 mod limits;
 mod member;
@@ -53,6 +54,12 @@ impl Client {
     fn start(member: Member) -> Client {
         let router = routers::start(&member);
         Client { member, router }
+    }
+
+    /// Nothing of it says a word more.
+    fn crash(&mut self) {
+        let programs = self.router.programs();
+        programs.into_iter().for_each(program::Program::kill);
     }
 
     fn expect(&mut self, due: &Table) {

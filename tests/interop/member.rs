@@ -114,6 +114,10 @@ pub struct Member {
     pub role: Option<&'static str>,
     /// The IPv6 session carries IPv4 as well, with IPv6 next hops (RFC 8950).
     pub ipv6_next_hops: bool,
+    /// It asks others to keep its routes for so long while it restarts (RFC 4724).
+    pub restart_time_s: Option<u16>,
+    /// It has restarted, and is to know it.
+    pub is_back: bool,
 }
 
 impl Member {
@@ -134,6 +138,8 @@ impl Member {
             sessions: vec![4, 6],
             role: None,
             ipv6_next_hops: false,
+            restart_time_s: None,
+            is_back: false,
         }
     }
 

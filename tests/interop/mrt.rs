@@ -1,4 +1,5 @@
-//! TABLE_DUMP_V2 (RFC 6396): written to feed a router, read to see what one has.
+//! TABLE_DUMP_V2 (RFC 6396): written to feed a router, read to see what one has. BGP4MP: read to see what
+//! one was sent.
 
 use std::net::IpAddr;
 
@@ -134,6 +135,69 @@ pub fn decode_dump(octets: &[u8]) -> Result<Table, String> {
     Ok(table)
 }
 
+/// What the UPDATEs in a file of BGP4MP messages withdraw, in order. The file may grow yet: a record that is
+/// not whole is left.
+pub fn decode_withdrawals(octets: &[u8]) -> Result<Vec<IpNet>, String> {
+    let mut found = Vec::new();
+    let mut file = Reader(octets);
+    while let Ok(head) = file.take(12) {
+        let mut head = Reader(&head[4..]);
+        let (kind, subtype, len) = (head.u16()?, head.u16()?, head.u32()?);
+        let Ok(record) = file.take(len as usize) else {
+            break;
+        };
+        let mut record = Reader(record);
+        match (kind, subtype) {
+            (16, 1) => record.take(4)?,
+            (16, 4) => record.take(8)?,
+            // The state of a session.
+            (16, 0 | 5) => continue,
+            other => return Err(format!("MRT record {other:?}")),
+        };
+        record.take(2)?;
+        let address_len = if record.u16()? == 1 { 4 } else { 16 };
+        record.take(2 * address_len + 16)?;
+        let _len = record.u16()?;
+        if record.u8()? == 2 {
+            decode_withdrawn(&mut record, &mut found)?;
+        }
+    }
+    Ok(found)
+}
+
+/// From the body of an UPDATE: its Withdrawn Routes and MP_UNREACH_NLRI.
+fn decode_withdrawn(body: &mut Reader<'_>, found: &mut Vec<IpNet>) -> Result<(), String> {
+    let len = body.u16()?;
+    decode_nlri(Reader(body.take(len.into())?), 4, found)?;
+    let len = body.u16()?;
+    let mut attributes = Reader(body.take(len.into())?);
+    while !attributes.0.is_empty() {
+        let (flags, code) = (attributes.u8()?, attributes.u8()?);
+        let len = match flags & 0x10 {
+            0 => attributes.u8()?.into(),
+            _ => attributes.u16()?,
+        };
+        let mut value = Reader(attributes.take(len.into())?);
+        if code == 15 {
+            let address_len = if value.u16()? == 1 { 4 } else { 16 };
+            value.u8()?;
+            decode_nlri(value, address_len, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn decode_nlri(
+    mut nlri: Reader<'_>,
+    address_len: usize,
+    found: &mut Vec<IpNet>,
+) -> Result<(), String> {
+    while !nlri.0.is_empty() {
+        found.push(nlri.prefix(address_len)?);
+    }
+    Ok(())
+}
+
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -158,6 +222,19 @@ impl<'a> Reader<'a> {
     fn u32(&mut self) -> Result<u32, String> {
         self.take(4)
             .map(|octets| u32::from_be_bytes(octets.try_into().expect("four octets")))
+    }
+
+    /// A prefix of a family with addresses of so many octets.
+    fn prefix(&mut self, address_len: usize) -> Result<IpNet, String> {
+        let len = self.u8()?;
+        let mut address = vec![0; address_len];
+        let covered = self.take(usize::from(len.div_ceil(8)))?;
+        let place = address
+            .get_mut(..covered.len())
+            .ok_or("a prefix is longer than an address")?;
+        place.copy_from_slice(covered);
+        let address = Reader(&address).address(address_len)?;
+        IpNet::new(address, len).map_err(|error| error.to_string())
     }
 
     /// An address of 4 or 16 octets.
@@ -196,12 +273,7 @@ fn decode_rib(
     table: &mut Table,
 ) -> Result<(), String> {
     record.take(4)?;
-    let len = record.u8()?;
-    let mut address = vec![0; address_len];
-    let covered = record.take(usize::from(len.div_ceil(8)))?;
-    address[..covered.len()].copy_from_slice(covered);
-    let address = Reader(&address).address(address_len)?;
-    let prefix = IpNet::new(address, len).map_err(|error| error.to_string())?;
+    let prefix = record.prefix(address_len)?;
     for _ in 0..record.u16()? {
         let peer = peers
             .get(usize::from(record.u16()?))

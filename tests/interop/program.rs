@@ -71,6 +71,12 @@ impl Program {
             .status();
     }
 
+    /// Ends it at once, as a crash does: it does nothing more.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Waits; says whether it ended with status 0 in time.
     pub fn ends(&mut self, within: Duration) -> bool {
         let deadline = Instant::now() + within;

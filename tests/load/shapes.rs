@@ -163,6 +163,18 @@ fn figures_say_what_they_should() {
     assert!(report["latency"]["count"].as_u64() > Some(1000));
     assert!(report["latency_joining"].is_null());
 
+    let series = ["--scenario", "series", "--rate", "300", "--duration", "1"];
+    let (report, _) = figures(&[&series[..], &["--rounds", "3"]].concat());
+    let series = report["series"].as_array().expect("there are some");
+    assert_eq!(series.len(), 3);
+    for one in series {
+        let changes = one["changes"].as_u64().expect("a number");
+        assert!((250..=350).contains(&changes), "{one}");
+        let arrivals = one["arrival"]["count"].as_u64();
+        assert!(arrivals > Some(1000), "{one}");
+    }
+    assert!(report["latency"].is_null(), "each has its own");
+
     let busy = [
         "--scenario",
         "join-busy",

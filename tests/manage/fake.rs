@@ -92,13 +92,17 @@ impl Fake {
 
     /// A client comes up.
     pub fn up(&self, slot: u16) {
+        self.up_as(slot, EncodingClass::PLAIN);
+    }
+
+    pub fn up_as(&self, slot: u16, class: EncodingClass) {
         self.with(|state| {
             let families = FamilySet::ALL;
             let up = ClientUp {
                 slot: ClientSlot(slot),
                 epoch: SessionEpoch(1),
                 families,
-                class: EncodingClass::PLAIN,
+                class,
                 router_id: Ipv4Addr::from(0xc000_0201 + u32::from(slot)),
                 stale: FamilySet::EMPTY,
                 takes_stale: false,
@@ -125,17 +129,31 @@ impl Fake {
 
     /// A client that is up has a session, of which somebody who asks is told.
     pub fn session(&self, slot: u16) -> Arc<SessionUp> {
-        self.session_of(slot, true)
+        self.session_as(slot, EncodingClass::PLAIN)
     }
 
     pub fn session_of(&self, slot: u16, four_octet: bool) -> Arc<SessionUp> {
+        let class = EncodingClass {
+            four_octet,
+            ..EncodingClass::PLAIN
+        };
+        self.session_as(slot, class)
+    }
+
+    pub fn session_as(&self, slot: u16, class: EncodingClass) -> Arc<SessionUp> {
+        let EncodingClass {
+            four_octet,
+            add_path,
+            message_max,
+            ..
+        } = class;
         let client = self.with(|state| state.exchange.client(ClientSlot(slot)).unwrap().clone());
         let negotiated = Negotiated {
             families: FamilySet::ALL,
-            add_path_send: FamilySet::EMPTY,
+            add_path_send: add_path,
             ipv6_next_hops: false,
             four_octet,
-            extended_messages: false,
+            extended_messages: message_max > EncodingClass::PLAIN.message_max,
             enhanced_refresh: true,
             route_refresh: true,
             peer_restart: Some(GracefulRestart::default()),
@@ -151,6 +169,8 @@ impl Fake {
             let capabilities = Capabilities {
                 families: FamilySet::ALL,
                 four_octet_asn: Some(asn),
+                add_path_receive: add_path,
+                add_path_send: add_path,
                 ..Capabilities::default()
             };
             let open = Open {

@@ -4,7 +4,9 @@
 mod advertised;
 mod api;
 mod bmp;
+mod bmp_forms;
 mod changes;
+mod collector;
 mod counts;
 mod diff;
 mod events;
@@ -63,9 +65,13 @@ pub const THREE: &str = "[[client]]\nasn = 10001\naddress = \"192.0.2.1\"\n[[cli
 
 impl Server {
     pub fn start(clients: &str) -> Server {
+        Server::start_as(HEAD, clients)
+    }
+
+    pub fn start_as(head: &str, clients: &str) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rialto.toml");
-        std::fs::write(&file, format!("{HEAD}{clients}")).unwrap();
+        std::fs::write(&file, format!("{head}{clients}")).unwrap();
         let config = load(&file).unwrap();
         let exchange = Arc::new(compile(
             &config,

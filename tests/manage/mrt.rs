@@ -369,6 +369,53 @@ fn a_stream_that_is_broken_off_has_what_came_before() {
 }
 
 #[test]
+fn a_stream_goes_on_when_its_directory_can_be_written_to_again() {
+    let server = Server::start(THREE);
+    (0..3).for_each(|slot| server.data.up(slot));
+    let in_the_way = server.folder.path().join("mrt");
+    std::fs::write(&in_the_way, "no directory").unwrap();
+    let mrt = "[mrt]\ndirectory = \"mrt\"\nupdates_interval_s = 10\n";
+    server.write_clients(&format!("{mrt}{THREE}"));
+    let (status, text) = server.says(&["reload"]);
+    assert_eq!(status, 0, "{text}");
+    let asked = || {
+        server
+            .data
+            .with(|state| (state.questions > 0).then_some(()))
+    };
+    wait("it asks", asked);
+    let up = server.data.session(0);
+    server.data.tap(0, TappedWhat::Up(up));
+    let set = set_of(&[10001], v4(1));
+    let say = || {
+        let said = update(&set, &["203.0.113.0/24"], EncodingClass::PLAIN);
+        server.data.tap(0, said);
+    };
+    say();
+    let (status, text) = server.says(&["dump"]);
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("mrt failed: "), "{text}");
+    assert_eq!(server.get("/api/v1/summary").0, 200, "nobody else notices");
+
+    std::fs::remove_file(&in_the_way).unwrap();
+    // The next interval tries again.
+    let file = (0..3).find_map(|_| {
+        let mut looks = 0;
+        wait("a whole file", || {
+            say();
+            looks += 1;
+            let files = files(&server);
+            let whole = files.into_iter().find(|file| name(file).ends_with(".mrt"));
+            match whole {
+                None if looks == 199 => Some(None),
+                whole => whole.map(Some),
+            }
+        })
+    });
+    assert!(!elems(&file.expect("a whole file")).is_empty());
+}
+
+#[test]
 fn wrong_words_about_files_are_told() {
     let cases = [
         ("[mrt]\n", "mrt.directory: is missing"),

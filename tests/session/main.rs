@@ -5,6 +5,7 @@ mod collision;
 mod conversations;
 mod errors;
 mod extended;
+mod helper;
 mod next_hops;
 mod properties;
 mod restarts;

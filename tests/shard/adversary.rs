@@ -32,6 +32,8 @@ fn a_shard_answers_for_all_parts_of_an_update_at_once() {
         seq: 2,
         received: [1, 0],
         accepted: [1, 0],
+        has_news: true,
+        ..CountChange::default()
     };
     assert_eq!(counts, [expected]);
 }
@@ -153,4 +155,45 @@ fn attribute_sets_that_nobody_has_any_more_go_although_walks_never_end() {
         "{} attribute sets",
         stats.attribute_sets
     );
+}
+
+#[test]
+fn a_refresh_is_no_duplicate_and_the_loc_rib_is_counted() {
+    let mut bench = Bench::new();
+    let duplicates = |bench: &mut Bench| -> (u32, u32) {
+        bench.turn();
+        let said = std::mem::take(&mut bench.said);
+        let counts = said.into_iter().filter_map(|message| match message {
+            ToCore::Counts { counts, .. } => Some(counts),
+            _ => None,
+        });
+        counts.flatten().fold((0, 0), |(announced, withdrawn), it| {
+            (
+                announced + it.duplicate_announcements,
+                withdrawn + it.duplicate_withdrawals,
+            )
+        })
+    };
+    bench.announce(0, 1, 0..6);
+    bench.announce(1, 1, 4..8);
+    assert_eq!(duplicates(&mut bench), (0, 0));
+    assert_eq!(bench.stats().loc_rib, [8, 0]);
+    bench.announce(0, 1, 0..6);
+    assert_eq!(duplicates(&mut bench), (6, 0));
+    // RFC 7313: what does not come again is gone.
+    bench.refresh(0, 1, 0..5);
+    assert_eq!(duplicates(&mut bench), (0, 0));
+    bench.turn();
+    assert_eq!(bench.stats().loc_rib, [8, 0]);
+    bench.withdraw(0, 4..6);
+    assert_eq!(duplicates(&mut bench), (0, 1));
+    bench.withdraw(1, 4..6);
+    assert_eq!(duplicates(&mut bench), (0, 0));
+    assert_eq!(bench.stats().loc_rib, [6, 0]);
+    bench.reload_with_nothing_accepted_from(0);
+    bench.turn();
+    assert_eq!(bench.stats().loc_rib, [2, 0], "rejected ones are not in it");
+    bench.down(1);
+    bench.turn();
+    assert_eq!(bench.stats().loc_rib, [0, 0]);
 }

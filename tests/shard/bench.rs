@@ -105,17 +105,44 @@ impl Bench {
     }
 
     pub fn up_in(&mut self, slot: u16, router_id: Ipv4Addr, class: EncodingClass) {
-        let families = FamilySet::only(Family::Ipv4);
         self.epochs[usize::from(slot)] += 1;
         self.tell(ToShard::ClientUp(ClientUp {
-            slot: ClientSlot(slot),
-            epoch: self.epoch(slot),
-            families,
             class,
             router_id,
+            ..self.client_up(slot)
+        }));
+    }
+
+    /// A new session of a client that forwards what it announced before, and takes what is long-lived.
+    pub fn back(&mut self, slot: u16) {
+        self.epochs[usize::from(slot)] += 1;
+        self.tell(ToShard::ClientUp(ClientUp {
+            stale: FamilySet::only(Family::Ipv4),
+            takes_stale: true,
+            ..self.client_up(slot)
+        }));
+    }
+
+    fn client_up(&self, slot: u16) -> ClientUp {
+        ClientUp {
+            slot: ClientSlot(slot),
+            epoch: self.epoch(slot),
+            families: FamilySet::only(Family::Ipv4),
+            class: EncodingClass::PLAIN,
+            router_id: Ipv4Addr::new(192, 0, 2, slot as u8 + 1),
             stale: FamilySet::EMPTY,
             takes_stale: false,
-        }));
+        }
+    }
+
+    /// Its session ends, and what it announced is long-lived stale.
+    pub fn leave(&mut self, slot: u16) {
+        self.tell(ToShard::ClientDown {
+            slot: ClientSlot(slot),
+            epoch: self.epoch(slot),
+            stale: FamilySet::EMPTY,
+            long_lived: FamilySet::only(Family::Ipv4),
+        });
     }
 
     pub fn down(&mut self, slot: u16) {

@@ -147,13 +147,22 @@ impl World {
 
     /// What the shards say of the fates of a prefix's paths, once settled.
     pub fn explain(&mut self, prefix: Prefix, to: ClientSlot) -> Explanation {
-        let shard = &mut self.shards[shard_of(&prefix, self.to_shard.len() as u16).index()];
-        let query = ShardQuery::Explain { prefix, to };
-        shard.handle(self.now, ToShard::Query { id: 1, query });
-        match shard.poll_reply() {
-            Some((1, ShardReply::Explain(explanation))) => explanation,
+        let shard = shard_of(&prefix, self.shard_count());
+        match self.ask(shard.0, ShardQuery::Explain { prefix, to }) {
+            ShardReply::Explain(explanation) => explanation,
             other => panic!("{other:?} is no explanation"),
         }
+    }
+
+    pub fn shard_count(&self) -> u16 {
+        self.shards.len() as u16
+    }
+
+    pub fn ask(&mut self, shard: u16, query: ShardQuery) -> ShardReply {
+        let shard = &mut self.shards[usize::from(shard)];
+        shard.handle(self.now, ToShard::Query { id: 1, query });
+        let (_, reply) = shard.poll_reply().expect("it answers at once");
+        reply
     }
 
     /// From now on the client's queue is a dirty record.

@@ -2,11 +2,13 @@
 //! sessions, walks, resyncs and reloads, on one to four shards.
 
 mod adversary;
+mod alike;
 mod bench;
 mod core;
 mod exchange;
 mod explain;
 mod hashes;
+mod left_behind;
 mod moments;
 mod naive;
 mod reach;
@@ -153,6 +155,7 @@ fn run(seed: u64, shards: u16) {
     }
     world.settle(&mut random);
     world.check(seed);
+    alike::check(&mut world, seed);
 }
 
 /// Prefixes that come and go in thousands, so that their slots are given back and used again.

@@ -11,10 +11,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rialto::base::{CoreId, ShardId, Time};
+use rialto::base::{ClientSlot, CoreId, ShardId, Time};
 use rialto::server::exchange::Exchange;
 use rialto::server::message::{CoreNotice, ToCore, ToShard};
-use rialto::server::query::{CoreCommand, CoreReply, CoreStats, ShardQuery, ShardReply};
+use rialto::server::query::{
+    CoreCommand, CoreReply, CoreStats, PathRow, ShardQuery, ShardReply, Which,
+};
 use rialto::server::{ConnId, CoreAction, SessionCore, Shard};
 
 use self::mirror::Mirror;
@@ -172,6 +174,16 @@ impl World {
             reply
         };
         self.shards.iter_mut().map(ask).collect()
+    }
+
+    pub fn routes(&mut self, slot: ClientSlot, which: Which) -> Vec<PathRow> {
+        let now = self.now;
+        let of_shard = |host: &mut ShardHost| mirror::rows(now, &mut host.shard, slot, which);
+        self.shards
+            .iter_mut()
+            .filter_map(of_shard)
+            .flatten()
+            .collect()
     }
 
     /// Whoever was told of changes knows the tables; how many changes that took.

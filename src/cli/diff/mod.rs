@@ -18,7 +18,7 @@ use super::table::grouped;
 use super::{Outcome, count, print};
 use crate::base::Family;
 use compare::{Difference, differences};
-use side::{Fields, Peer, Side};
+use side::{Digests, Fields, Peer, Side};
 
 /// Prefixes of a client and family that are shown, unless all are asked for.
 const SHOWN_MAX: usize = 40;
@@ -80,8 +80,16 @@ pub fn diff(args: &DiffArgs) -> Result<Outcome, FetchError> {
     if !args.output.json {
         print(&format!("A  {}\nB  {}\n", view.a, view.b));
     }
+    let with_birdwatcher = matches!(b, Side::Birdwatcher(_));
+    let mut digests: Vec<Compared> = Vec::new();
+    for which in which(args, with_birdwatcher) {
+        digests.push(match with_birdwatcher {
+            true => (which, BTreeMap::new(), BTreeMap::new()),
+            false => (which, a.digests(which)?, b.digests(which)?),
+        });
+    }
     for address in addresses {
-        let client = compare_client(args, (&a, &b), address, (&of_a, &of_b))?;
+        let client = compare_client((&a, &b), address, (&of_a, &of_b), &digests)?;
         view.same &= client.is_same();
         if !args.output.json {
             print(&client.text(args.all, paint));
@@ -117,11 +125,18 @@ fn sides(args: &DiffArgs) -> [Side; 2] {
 
 type Peers = BTreeMap<IpAddr, Peer>;
 
+/// What is compared, with the digests of both.
+type Compared = (
+    &'static str,
+    BTreeMap<IpAddr, Digests>,
+    BTreeMap<IpAddr, Digests>,
+);
+
 fn compare_client(
-    args: &DiffArgs,
     (a, b): (&Side, &Side),
     address: IpAddr,
     (of_a, of_b): (&Peers, &Peers),
+    compared: &[Compared],
 ) -> Result<ClientDiff, FetchError> {
     let (at_a, at_b) = (of_a.get(&address), of_b.get(&address));
     let apart = match (at_a, at_b) {
@@ -149,14 +164,12 @@ fn compare_client(
     if !at_a.is_up {
         return Ok(client);
     }
-    let with_birdwatcher = matches!(b, Side::Birdwatcher(_));
-    let fields = match with_birdwatcher {
-        true => Fields::Common,
-        false => Fields::All,
+    let fields = match b {
+        Side::Birdwatcher(_) => Fields::Common,
+        Side::Rialto(_) => Fields::All,
     };
-    for which in which(args, with_birdwatcher) {
-        let digests = (a.digest(at_a, which)?, b.digest(at_b, which)?);
-        if let (Some(a), Some(b)) = &digests
+    for (which, digests_a, digests_b) in compared {
+        if let (Some(a), Some(b)) = (digests_a.get(&address), digests_b.get(&address))
             && a == b
         {
             client.compared.extend(Family::ALL.map(|family| FamilyDiff {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::fetch::{FetchError, escape, get};
+use super::super::fetch::{FetchError, escape, get, get_within};
 use super::compare::Routes;
 use crate::base::{Family, Prefix};
-use crate::manage::digest::DigestView;
+use crate::manage::digest::DigestsView;
 use crate::manage::view::{AttributesView, ClientsView, RoutesView, SummaryView};
 
 pub enum Side {
@@ -35,6 +36,9 @@ pub enum Fields {
 
 /// For each family, how many routes and what stands for them.
 pub type Digests = [(u64, String); 2];
+
+/// The largest table takes a minute, and others may have asked before.
+const DIGESTS_MAX: Duration = Duration::from_secs(600);
 
 impl Side {
     pub fn name(&self) -> String {
@@ -70,18 +74,19 @@ impl Side {
         }
     }
 
-    /// `None`: it has none.
-    pub fn digest(&self, peer: &Peer, which: &str) -> Result<Option<Digests>, FetchError> {
+    /// Of all its clients; none where it makes none.
+    pub fn digests(&self, which: &str) -> Result<BTreeMap<IpAddr, Digests>, FetchError> {
         let Side::Rialto(api) = self else {
-            return Ok(None);
+            return Ok(BTreeMap::new());
         };
-        let client = peer.ids.first().map_or("", String::as_str);
-        let path = format!("/api/v1/digest?client={}&which={which}", escape(client));
-        let view: DigestView = get(api, &path)?;
-        Ok(Some(Family::ALL.map(|family| {
-            let of = view.of(family);
-            (of.routes, of.digest.clone())
-        })))
+        let path = format!("/api/v1/digests?which={which}");
+        let view: DigestsView = get_within(api, &path, DIGESTS_MAX)?;
+        let digests = view.digests.iter().map(|view| {
+            let families = Family::ALL.map(|family| view.of(family));
+            let digests = families.map(|of| (of.routes, of.digest.clone()));
+            (view.address, digests)
+        });
+        Ok(digests.collect())
     }
 
     /// By family.
@@ -198,7 +203,12 @@ fn peers(protocols: &serde_json::Map<String, Value>) -> BTreeMap<IpAddr, Peer> {
             is_up: false,
             ids: Vec::new(),
         });
-        peer.is_up |= text("state") == Some("up");
+        // With BIRD 2, `state` is that of the last channel, in capitals.
+        let (session, channel) = (text("bgp_state"), text("state"));
+        peer.is_up |= session.map_or_else(
+            || channel.is_some_and(|state| state.eq_ignore_ascii_case("up")),
+            |session| session == "Established",
+        );
         peer.ids.push(id.clone());
     }
     peers
@@ -301,7 +311,10 @@ mod tests {
             "R1_v4": {"bird_protocol": "BGP", "neighbor_address": "192.0.2.1", "state": "up"},
             "R1_second": {"bird_protocol": "BGP", "neighbor_address": "192.0.2.1", "state": "down"},
             "P1": {"bird_protocol": "Pipe", "state": "up"},
-            "R2": {"bird_protocol": "BGP", "neighbor_address": "2001:db8::2", "state": "start"}
+            "R2": {"bird_protocol": "BGP", "neighbor_address": "2001:db8::2", "state": "start"},
+            "R3": {"bird_protocol": "BGP", "neighbor_address": "192.0.2.3", "state": "UP"},
+            "R4": {"bird_protocol": "BGP", "neighbor_address": "192.0.2.4", "state": "DOWN", "bgp_state": "Established"},
+            "R5": {"bird_protocol": "BGP", "neighbor_address": "192.0.2.5", "state": "UP", "bgp_state": "Active"}
         });
         let peers = peers(protocols.as_object().unwrap());
         let told: Vec<_> = peers
@@ -312,6 +325,9 @@ mod tests {
             told,
             [
                 ("192.0.2.1".to_owned(), true, 2),
+                ("192.0.2.3".to_owned(), true, 1),
+                ("192.0.2.4".to_owned(), true, 1),
+                ("192.0.2.5".to_owned(), false, 1),
                 ("2001:db8::2".to_owned(), false, 1)
             ]
         );

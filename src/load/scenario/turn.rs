@@ -35,7 +35,7 @@ pub(super) struct Turning<'a> {
 pub(super) struct Pace {
     since: Time,
     rate: u64,
-    done: u64,
+    pub done: u64,
     random: Random,
 }
 
@@ -68,7 +68,7 @@ impl Run<'_> {
         let now = self.swarm.now();
         self.swarm.gaps = Gaps::new(now, self.swarm.client_count());
         self.watch_flips();
-        let is_none_left = self.spared.iter().all(|spared| *spared);
+        let is_none_left = !self.spared.is_empty() && self.spared.iter().all(|spared| *spared);
         Pace {
             since: now,
             rate: if is_none_left {
@@ -102,14 +102,19 @@ impl Run<'_> {
     /// Only changes, for a while. The longest that a client heard of none.
     pub(super) fn run_on(&mut self, pace: &mut Pace) -> io::Result<Duration> {
         self.progress.begin("changes run", 0);
-        let end = self.swarm.now() + RUN_ON;
-        while self.keep_pace(pace)? < end {}
+        self.run_for(pace, RUN_ON)?;
         self.progress.end();
         let now = self.swarm.now();
         Ok(match pace.rate {
             0 => Duration::ZERO,
             _ => self.swarm.gaps.take(now),
         })
+    }
+
+    pub(super) fn run_for(&mut self, pace: &mut Pace, span: Duration) -> io::Result<()> {
+        let end = self.swarm.now() + span;
+        while self.keep_pace(pace)? < end {}
+        Ok(())
     }
 
     pub(super) fn turn(

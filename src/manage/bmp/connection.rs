@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::config::CollectorConfig;
 use crate::manage::plane::Plane;
-use crate::wire::{encode_initiation, encode_termination};
+use crate::wire::{BmpTermination, encode_initiation, encode_termination};
 
 use super::End;
 use super::feed::Feed;
@@ -25,6 +25,7 @@ const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
 pub(super) struct Connection<'p> {
     plane: &'p Plane,
+    collector: &'p CollectorConfig,
     feed: Feed<'p>,
     stream: TcpStream,
     out: Vec<u8>,
@@ -41,6 +42,7 @@ impl<'p> Connection<'p> {
     ) -> Connection<'p> {
         Connection {
             plane,
+            collector,
             feed: Feed::new(plane, collector),
             stream,
             out: Vec::new(),
@@ -51,13 +53,33 @@ impl<'p> Connection<'p> {
 
     pub async fn run(mut self) -> End {
         let Err(end) = self.converse().await;
-        if end == End::Unwanted {
-            self.feed.end(&mut self.out);
-            encode_termination(&mut self.out, "the configuration has changed");
-            let _ = timeout(GOODBYE_MAX, self.write_all()).await;
-        }
+        let (reason, why) = match &end {
+            End::Unwanted if self.is_configured() => (
+                BmpTermination::AdministrativelyClosed,
+                "the configuration has changed",
+            ),
+            End::Unwanted => (
+                BmpTermination::PermanentlyClosed,
+                "the configuration has this collector no more",
+            ),
+            End::GivenUp(why) => (BmpTermination::OutOfResources, why.as_str()),
+            End::Lost(_) => {
+                self.is_over = true;
+                return end;
+            }
+        };
+        self.feed.end(&mut self.out);
+        encode_termination(&mut self.out, reason, why);
+        let _ = timeout(GOODBYE_MAX, self.write_all()).await;
         self.is_over = true;
         end
+    }
+
+    /// In whatever form.
+    fn is_configured(&self) -> bool {
+        let current = self.plane.current();
+        let mut collectors = current.config.bmp.iter();
+        collectors.any(|collector| collector.address == self.collector.address)
     }
 
     async fn converse(&mut self) -> Result<std::convert::Infallible, End> {
@@ -91,7 +113,7 @@ impl<'p> Connection<'p> {
                         progress = Instant::now();
                     } else if progress.elapsed() > STALL_MAX {
                         let what = format!("it has read nothing for {} s", STALL_MAX.as_secs());
-                        return Err(End::Lost(what));
+                        return Err(End::GivenUp(what));
                     }
                     if self.feed.has_late() && late.elapsed() > LATE {
                         late = Instant::now();
@@ -101,7 +123,7 @@ impl<'p> Connection<'p> {
                     let has_room = self.out.len() < OUT_MAX;
                     if has_room && self.statistics.is_some_and(|every| reported.elapsed() > every) {
                         reported = Instant::now();
-                        let census = self.plane.census().await;
+                        let census = self.plane.census_with_advertised().await;
                         self.feed.tell_statistics(&census, &mut self.out);
                     }
                 }
@@ -146,7 +168,8 @@ impl Drop for Connection<'_> {
     fn drop(&mut self) {
         if !self.is_over {
             self.feed.end(&mut self.out);
-            encode_termination(&mut self.out, "the server is shutting down");
+            let reason = BmpTermination::AdministrativelyClosed;
+            encode_termination(&mut self.out, reason, "the server is shutting down");
             let _ = self.stream.try_write(&self.out);
         }
     }

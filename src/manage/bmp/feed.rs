@@ -56,6 +56,8 @@ struct Piece {
     cursor: PrefixSlot,
     /// Whose Adj-RIB-Out; `None`: all paths.
     to: Option<ClientSlot>,
+    /// The client was brought to the present state before.
+    is_live: bool,
 }
 
 /// Paths that go into the same UPDATEs.
@@ -134,8 +136,9 @@ impl<'p> Feed<'p> {
             return Ok(self.tell_first_end(out));
         };
         let next = self.read(piece, out).await.map_err(lost)?;
-        if let Some(cursor) = next {
-            self.todo.push_front(Piece { cursor, ..piece });
+        match next {
+            Some(cursor) => self.todo.push_front(Piece { cursor, ..piece }),
+            None => self.tell_sent_end(piece, out),
         }
         sleep(PAUSE).await;
         Ok(true)
@@ -146,13 +149,15 @@ impl<'p> Feed<'p> {
             News::Lagged => {
                 let octets = self.collector.queue_octets_max;
                 let what = format!("it reads too slowly: more than {octets} octets wait for it");
-                return Err(End::Lost(what));
+                return Err(End::GivenUp(what));
             }
             News::TableBegins { shard, .. } if self.shards_begun.contains(&shard) => {
-                return Err(End::Lost("changes were lost, too many at once".to_owned()));
+                return Err(End::GivenUp(
+                    "changes were lost, too many at once".to_owned(),
+                ));
             }
             News::SessionsBegin { core, .. } if self.cores_begun.contains(&core) => {
-                return Err(End::Lost("session changes were lost".to_owned()));
+                return Err(End::GivenUp("session changes were lost".to_owned()));
             }
             News::TableBegins { shard, .. } => {
                 self.shards_begun.push(shard);
@@ -160,11 +165,12 @@ impl<'p> Feed<'p> {
                     shard,
                     cursor: PrefixSlot(0),
                     to: None,
+                    is_live: false,
                 });
                 let named: Vec<ClientSlot> = self.named.iter().collect();
                 named
                     .into_iter()
-                    .for_each(|slot| self.read_later(shard, slot));
+                    .for_each(|slot| self.read_later(shard, slot, false));
             }
             News::SessionsBegin { core, .. } => {
                 self.look_up_sessions(core, out).await.map_err(lost)?;
@@ -176,11 +182,12 @@ impl<'p> Feed<'p> {
         Ok(())
     }
 
-    fn read_later(&mut self, shard: ShardId, slot: ClientSlot) {
+    fn read_later(&mut self, shard: ShardId, slot: ClientSlot, is_live: bool) {
         self.todo.push_back(Piece {
             shard,
             cursor: PrefixSlot(0),
             to: Some(slot),
+            is_live,
         });
     }
 
@@ -219,6 +226,7 @@ impl<'p> Feed<'p> {
                 if let Some(peer) = self.peers.remove(&entry.slot) {
                     peer.push_down(out, at, why);
                 }
+                self.todo.retain(|piece| piece.to != Some(entry.slot));
             }
             _ => {}
         }
@@ -275,7 +283,7 @@ impl<'p> Feed<'p> {
                 self.tell_one(out, (*to, BmpTable::AdjRibOut), at, nlri, None);
             }
             TableChange::Live { client } if self.named.contains(*client) => {
-                self.read_later(shard, *client);
+                self.read_later(shard, *client, true);
             }
             TableChange::Live { .. } => {}
         }
@@ -346,7 +354,9 @@ impl<'p> Feed<'p> {
         piece: Piece,
         out: &mut Vec<u8>,
     ) -> Result<Option<PrefixSlot>, Unavailable> {
-        let Piece { shard, cursor, to } = piece;
+        let Piece {
+            shard, cursor, to, ..
+        } = piece;
         let rows = to.map_or(Rows::All, |to| Rows::OfClient(to, Which::Advertised));
         let Page { rows, next, .. } =
             page(self.plane.data(), rows, (shard, cursor), ENTRIES).await?;
@@ -418,6 +428,13 @@ impl<'p> Feed<'p> {
                 _ => continue,
             };
             self.tell_end(out, slot, families);
+            if let Some(peer) = self
+                .peers
+                .get_mut(&slot)
+                .filter(|_| self.named.contains(slot))
+            {
+                peer.push_end_of_sent(out);
+            }
         }
         for family in Family::ALL {
             if let Some(loc_rib) = &self.loc_rib {
@@ -427,9 +444,23 @@ impl<'p> Feed<'p> {
         true
     }
 
+    /// A client that came up later has been sent what there was when all shards brought it there.
+    fn tell_sent_end(&mut self, piece: Piece, out: &mut Vec<u8>) {
+        let shard_count = usize::from(self.plane.data().shard_count());
+        let live = piece.to.filter(|_| piece.is_live);
+        let Some(peer) = live.and_then(|slot| self.peers.get_mut(&slot)) else {
+            return;
+        };
+        if !peer.sent_by.contains(&piece.shard) {
+            peer.sent_by.push(piece.shard);
+        }
+        if peer.is_late && peer.sent_by.len() == shard_count {
+            peer.push_end_of_sent(out);
+        }
+    }
+
     fn tell_end(&mut self, out: &mut Vec<u8>, slot: ClientSlot, families: FamilySet) {
         let mut tables = vec![BmpTable::PrePolicy, BmpTable::PostPolicy];
-        tables.extend(self.named.contains(slot).then_some(BmpTable::AdjRibOut));
         tables.retain(|table| self.is_told(*table));
         let Some(peer) = self.peers.get_mut(&slot) else {
             return;
@@ -475,6 +506,9 @@ impl<'p> Feed<'p> {
         for peer in slots.into_iter().filter_map(|slot| self.peers.get(slot)) {
             peer.push_statistics(out, at, &self.current.exchange, census);
         }
+        if let Some(loc_rib) = &self.loc_rib {
+            loc_rib.push_statistics(out, at, census);
+        }
     }
 }
 
@@ -485,7 +519,7 @@ fn named(current: &Current, collector: &CollectorConfig) -> ClientSet {
 }
 
 fn lost(error: Unavailable) -> End {
-    End::Lost(error.0)
+    End::GivenUp(error.0)
 }
 
 /// By what they have in common, in the order in which that first comes.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{Asn, Family, FamilySet, PathId, Prefix};
+use crate::base::{Asn, Family, FamilySet, PathId, Prefix, ShardId};
 use crate::manage::census::Census;
 use crate::server::exchange::Exchange;
 use crate::server::query::SessionUp;
@@ -12,7 +12,7 @@ use crate::wire::{
     CommunityScrub, EXTENDED_MESSAGE_MAX, EncodingClass, HOLD_TIMER_EXPIRED, KeepAll, Notification,
     Open, TimeOfDay, Variant, encode_announcements, encode_attributes, encode_end_of_rib,
     encode_peer_down, encode_peer_up, encode_route_monitoring, encode_statistics,
-    encode_withdrawals,
+    encode_withdrawals, fits,
 };
 
 /// RFC 4271 §8.1.2.
@@ -25,7 +25,6 @@ const SEND_HOLD_TIMER_EVENT: u16 = 29;
 
 /// For UPDATEs within BMP.
 const CLASS: EncodingClass = EncodingClass {
-    message_max: EXTENDED_MESSAGE_MAX,
     v6_next_hops: true,
     ..EncodingClass::PLAIN
 };
@@ -36,6 +35,10 @@ pub struct Peer {
     pub up: Arc<SessionUp>,
     /// Families whose End-of-RIB the collector has yet to be told.
     pub unfinished: FamilySet,
+    /// The same of what it is sent.
+    pub unfinished_sent: FamilySet,
+    /// Shards that brought it to the present state of their tables, and whose part was told.
+    pub sent_by: Vec<ShardId>,
     /// It came up after the collector was told of the others.
     pub is_late: bool,
     /// Families whose End-of-RIB it had sent when it was last looked at.
@@ -59,6 +62,8 @@ impl Peer {
         let server_asn = |wanted: bool| if wanted { exchange.asn } else { Asn(0) };
         Peer {
             unfinished: up.negotiated.families,
+            unfinished_sent: up.negotiated.families,
+            sent_by: Vec::new(),
             is_late: false,
             said: FamilySet::EMPTY,
             since,
@@ -137,6 +142,13 @@ impl Peer {
         push_end_of_rib(out, &self.header(table, TimeOfDay::default()), family);
     }
 
+    /// End-of-RIB of what it is sent, where it has yet to be told.
+    pub fn push_end_of_sent(&mut self, out: &mut Vec<u8>) {
+        for family in std::mem::take(&mut self.unfinished_sent).iter() {
+            self.push_end_of_rib(out, BmpTable::AdjRibOut, family);
+        }
+    }
+
     pub fn push_statistics(
         &self,
         out: &mut Vec<u8>,
@@ -147,25 +159,41 @@ impl Peer {
         let Some(client) = exchange.client_at(self.up.remote.ip()) else {
             return;
         };
-        let status = census.client(client.slot).cloned().unwrap_or_default();
-        let rejected = census.rejected(client.slot);
+        let Some(status) = census.client(client.slot) else {
+            return;
+        };
+        let tally = &status.tally;
+        // Where a shard is silent, it is not known.
+        let is_whole = census.silent.is_empty();
+        let rejected = is_whole.then(|| census.rejected(client.slot));
+        let advertised = census.advertised(client.slot);
+        // RFC 7854 §4.8: a counter wraps around.
+        let counter = |kind, count| BmpStatistic::Counter(kind, count as u32);
+        let received = status.received.iter().map(|count| u64::from(*count)).sum();
         let mut statistics = vec![
-            BmpStatistic::Gauge(
-                7,
-                status.received.iter().map(|count| u64::from(*count)).sum(),
-            ),
-            BmpStatistic::Counter(11, status.treat_as_withdraw_count as u32),
+            counter(0, tally.rejected_prefixes),
+            counter(1, tally.duplicate_announcements),
+            counter(2, tally.duplicate_withdrawals),
+            counter(4, tally.looped_updates),
+            BmpStatistic::Gauge(7, received),
+            counter(11, status.treat_as_withdraw_count),
+            counter(12, tally.treat_as_withdraw_prefixes),
+            counter(13, tally.duplicate_updates),
         ];
+        // RFC 8671 §6.2, as it was when it was last counted.
+        let sent = advertised.map(|counts| BmpStatistic::Gauge(15, counts.iter().sum()));
+        statistics.extend(sent);
         for family in self.up.negotiated.families.iter() {
             let index = family.index();
             let of = |counts: [u32; 2]| u64::from(counts[index]);
-            let rejected = rejected.values().map(|counts| of(*counts)).sum();
-            statistics.extend([
-                BmpStatistic::FamilyGauge(9, family, of(status.received)),
-                // RFC 9972: post-policy, and rejected by policy.
-                BmpStatistic::FamilyGauge(21, family, of(status.accepted)),
-                BmpStatistic::FamilyGauge(22, family, rejected),
-            ]);
+            let rejected = rejected.as_ref();
+            let rejected = rejected.map(|it| it.values().map(|counts| of(*counts)).sum());
+            let gauge = |kind, count| BmpStatistic::FamilyGauge(kind, family, count);
+            statistics.push(gauge(9, of(status.received)));
+            statistics.extend(advertised.map(|counts| gauge(17, counts[index])));
+            // RFC 9972: post-policy, and rejected by policy.
+            statistics.push(gauge(21, of(status.accepted)));
+            statistics.extend(rejected.map(|count| gauge(22, count)));
         }
         encode_statistics(out, &self.header(BmpTable::PrePolicy, at), &statistics);
     }
@@ -199,6 +227,7 @@ impl LocRib {
             capabilities: Capabilities {
                 families: FamilySet::ALL,
                 ipv6_next_hops: true,
+                extended_messages: true,
                 four_octet_asn: Some(self.header.asn),
                 ..Capabilities::default()
             },
@@ -226,6 +255,19 @@ impl LocRib {
 
     pub fn push_end_of_rib(&self, out: &mut Vec<u8>, family: Family) {
         push_end_of_rib(out, &self.header, family);
+    }
+
+    /// Nothing, where a shard is silent: what it has is not known.
+    pub fn push_statistics(&self, out: &mut Vec<u8>, at: TimeOfDay, census: &Census) {
+        let Some(counts) = census.loc_rib() else {
+            return;
+        };
+        let mut statistics = vec![BmpStatistic::Gauge(8, counts.iter().sum())];
+        let families = Family::ALL.into_iter();
+        statistics.extend(
+            families.map(|family| BmpStatistic::FamilyGauge(10, family, counts[family.index()])),
+        );
+        encode_statistics(out, &BmpPeer { at, ..self.header }, &statistics);
     }
 
     pub fn push_down(&self, out: &mut Vec<u8>, at: TimeOfDay) {
@@ -261,7 +303,15 @@ fn push_routes(
                 false => scrub.next_hop(variant, set.next_hop()),
             };
             let (family, nlri) = (routes.family, routes.nlri);
-            encode_announcements(&mut updates, class, &attributes, next_hop, family, nlri);
+            // Attributes from or for a session with two-octet ASNs or long messages may need one here.
+            let class = EncodingClass {
+                message_max: match fits(class, attributes.len(), next_hop, family) {
+                    true => class.message_max,
+                    false => EXTENDED_MESSAGE_MAX,
+                },
+                ..*class
+            };
+            encode_announcements(&mut updates, &class, &attributes, next_hop, family, nlri);
         }
     }
     encode_route_monitoring(out, header, &updates);

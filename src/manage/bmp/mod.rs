@@ -37,6 +37,8 @@ const LOOK: Duration = Duration::from_secs(1);
 enum End {
     /// The configuration has it no more, or otherwise.
     Unwanted,
+    /// It did not keep up, or was not told something.
+    GivenUp(String),
     Lost(String),
 }
 
@@ -81,7 +83,7 @@ async fn keep_telling(plane: Arc<Plane>, collector: CollectorConfig) {
                 told.clear();
                 match Connection::new(&plane, &collector, stream).run().await {
                     End::Unwanted => return info!("BMP collector {address}: closed"),
-                    End::Lost(why) => why,
+                    End::GivenUp(why) | End::Lost(why) => why,
                 }
             }
             Ok(Err(error)) => format!("no connection: {error}"),

@@ -36,7 +36,8 @@ fn name(kind: &str, at_s: u64) -> String {
 }
 
 impl MrtFile {
-    /// Makes the directory, too. A name that is taken gets that of the next second that is not.
+    /// Makes the directory, too. A name that is taken gets that of the next second that is not; so does one
+    /// of which a part was left behind.
     pub async fn create(
         directory: &Path,
         kind: &'static str,
@@ -46,18 +47,23 @@ impl MrtFile {
         let directory = directory.to_owned();
         blocking(move || {
             fs::create_dir_all(&directory)?;
-            let mut names = (at_s..).map(|at_s| directory.join(name(kind, at_s)));
-            let is_free = |name: &PathBuf| !name.exists();
-            let name = names.find(is_free).unwrap_or_default();
-            let part = name.with_extension("mrt.part");
-            Ok(MrtFile {
-                file: Some(File::create(&part)?),
-                part,
-                name,
-                buffer: Vec::new(),
-                written: 0,
-                is_stream,
-            })
+            let names = (at_s..).map(|at_s| directory.join(name(kind, at_s)));
+            for name in names.filter(|name| !name.exists()) {
+                let part = name.with_extension("mrt.part");
+                let file = match File::create_new(&part) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                    file => file?,
+                };
+                return Ok(MrtFile {
+                    file: Some(file),
+                    part,
+                    name,
+                    buffer: Vec::new(),
+                    written: 0,
+                    is_stream,
+                });
+            }
+            Err(io::Error::other("no name is left"))
         })
         .await
     }
@@ -85,11 +91,15 @@ impl MrtFile {
         Ok(())
     }
 
-    /// The whole file, and how long it is.
+    /// The whole file, and how long it is. It has its name when it is on the disk.
     pub async fn finish(mut self) -> io::Result<(PathBuf, u64)> {
         self.write().await?;
-        let (part, name) = (self.part.clone(), self.name.clone());
-        blocking(move || fs::rename(part, name)).await?;
+        let (part, name, file) = (self.part.clone(), self.name.clone(), self.file.take());
+        blocking(move || {
+            file.map_or(Ok(()), |file| file.sync_data())?;
+            fs::rename(part, name)
+        })
+        .await?;
         self.part = PathBuf::new();
         Ok((self.name.clone(), self.written))
     }
@@ -119,4 +129,58 @@ async fn blocking<T: Send + 'static>(
 ) -> io::Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On a disk that is full.
+    fn full(directory: &Path, is_stream: bool) -> MrtFile {
+        let part = directory.join("x.mrt.part");
+        fs::write(&part, "what was written before").unwrap();
+        MrtFile {
+            file: Some(File::options().write(true).open("/dev/full").unwrap()),
+            part,
+            name: directory.join("x.mrt"),
+            buffer: vec![7; BUFFER_OCTETS],
+            written: 0,
+            is_stream,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_only_a_stream_leaves_what_there_is_and_not_under_its_name() {
+        for (is_stream, left) in [(false, &[][..]), (true, &["x.mrt.part"])] {
+            let directory = tempfile::tempdir().unwrap();
+            let mut file = full(directory.path(), is_stream);
+            let error = file.write_if_full().await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{error}");
+            let again = file.write().await.unwrap_err();
+            assert!(again.to_string().contains("earlier piece"), "{again}");
+            assert!(file.finish().await.is_err());
+            let entries = fs::read_dir(directory.path()).unwrap();
+            let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(names, left);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_never_touched() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let there = ["rib.19700101.0000.mrt", "rib.19700101.000001.mrt.part"];
+        there
+            .iter()
+            .for_each(|name| fs::write(at(name), name).unwrap());
+        let mut file = MrtFile::create(directory.path(), "rib", 0, false)
+            .await
+            .unwrap();
+        file.buffer.extend_from_slice(b"new");
+        let (name, octets) = file.finish().await.unwrap();
+        assert_eq!((name, octets), (at("rib.19700101.000002.mrt"), 3));
+        for name in there {
+            assert_eq!(fs::read_to_string(at(name)).unwrap(), name);
+        }
+    }
 }

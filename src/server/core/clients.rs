@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::base::{ClientSlot, FamilySet, SessionEpoch, ShardId, Time};
 use crate::fanout::{DirtyRecord, Marker};
 use crate::server::exchange::Client;
-use crate::server::query::SessionUp;
+use crate::server::query::{SessionUp, Tally};
 use crate::session::{DownReason, Session, State, Way};
 
 use super::connections::ConnId;
@@ -54,6 +54,7 @@ pub(super) struct History {
     pub nlri_out: u64,
     pub treat_as_withdraw_count: u64,
     pub attribute_discard_count: u64,
+    pub tally: Tally,
     pub fault_log: FaultLog,
     pub hijacks: HijackHistory,
     pub lines: LogLines,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::base::{Family, ShardId, Time};
 use crate::server::exchange::{LimitAction, PrefixLimits};
 use crate::server::message::CountChange;
+use crate::server::query::Tally;
 
 use super::rejection::Rejection;
 
@@ -26,6 +27,9 @@ struct Awaited {
     shards: u128,
     received: [i64; 2],
     accepted: [i64; 2],
+    /// Its duplicates are the client's: nothing of it is treated as withdrawn.
+    is_meant: bool,
+    has_news: bool,
 }
 
 /// Which limit an UPDATE passed.
@@ -77,12 +81,14 @@ impl Counts {
     }
 
     /// The UPDATE of [`Counts::next_seq`] went to these shards.
-    pub fn expect(&mut self, shards: u128) {
+    pub fn expect(&mut self, shards: u128, is_meant: bool) {
         self.last_seq += 1;
         self.awaited.push_back(Awaited {
             shards,
             received: [0; 2],
             accepted: [0; 2],
+            is_meant,
+            has_news: !is_meant,
         });
     }
 
@@ -93,6 +99,7 @@ impl Counts {
         shard: ShardId,
         change: &CountChange,
         limits: &[PrefixLimits; 2],
+        tally: &mut Tally,
     ) -> Option<Breach> {
         let add = |totals: &mut [i64; 2], changes: [i32; 2]| {
             totals
@@ -111,6 +118,11 @@ impl Counts {
         };
         add(&mut awaited.received, change.received);
         add(&mut awaited.accepted, change.accepted);
+        awaited.has_news |= change.has_news;
+        if awaited.is_meant {
+            tally.duplicate_announcements += u64::from(change.duplicate_announcements);
+            tally.duplicate_withdrawals += u64::from(change.duplicate_withdrawals);
+        }
         awaited.shards &= !(1 << shard.index());
         let mut breach = None;
         while let Some(complete) = self.awaited.pop_front_if(|awaited| awaited.shards == 0) {
@@ -119,6 +131,7 @@ impl Counts {
                 self.accepted[family] += complete.accepted[family];
                 self.peak[family] = self.peak[family].max(self.accepted[family]);
             }
+            tally.duplicate_updates += u64::from(!complete.has_news);
             breach = Breach::worse(breach, self.breach(limits), limits);
         }
         breach
@@ -209,6 +222,7 @@ mod tests {
             seq,
             received: [received, 0],
             accepted: [accepted, 0],
+            ..CountChange::default()
         }
     }
 
@@ -235,11 +249,12 @@ mod tests {
         for (max, expected) in [(2, Some(Breach::Received(Family::Ipv4))), (3, None)] {
             for order in orders {
                 let mut counts = Counts::default();
-                counts.expect(0b11);
-                counts.expect(0b11);
+                counts.expect(0b11, true);
+                counts.expect(0b11, true);
                 let breach = order.into_iter().fold(None, |breach, at| {
                     let (shard, change) = &answers[at];
-                    let now = counts.apply(ShardId(*shard), change, &limits(max));
+                    let now =
+                        counts.apply(ShardId(*shard), change, &limits(max), &mut Tally::default());
                     breach.or(now)
                 });
                 assert_eq!(breach, expected, "limit {max}, order {order:?}");
@@ -250,17 +265,53 @@ mod tests {
 
     #[test]
     fn what_a_reload_changes_counts_at_once() {
+        let apply = |counts: &mut Counts, change: &CountChange| {
+            counts.apply(ShardId(0), change, &limits(4), &mut Tally::default())
+        };
         let mut counts = Counts::default();
-        counts.expect(0b1);
+        counts.expect(0b1, true);
         assert_eq!(
-            counts.apply(ShardId(0), &change(0, 5, 5), &limits(4)),
+            apply(&mut counts, &change(0, 5, 5)),
             Some(Breach::Received(Family::Ipv4))
         );
-        assert_eq!(
-            counts.apply(ShardId(0), &change(1, -2, 0), &limits(4)),
-            None
-        );
+        assert_eq!(apply(&mut counts, &change(1, -2, 0)), None);
         assert_eq!(counts.received, [3, 0]);
+    }
+
+    #[test]
+    fn an_update_is_a_duplicate_if_it_is_one_on_every_shard() {
+        let duplicate = |seq, has_news| CountChange {
+            seq,
+            duplicate_announcements: 2,
+            duplicate_withdrawals: 1,
+            has_news,
+            ..CountChange::default()
+        };
+        let cases = [
+            ("on one of two", true, [true, false], (4, 2, 0)),
+            ("on both", true, [false, false], (4, 2, 1)),
+            ("treated as withdrawn", false, [false, false], (0, 0, 0)),
+        ];
+        for (case, is_meant, has_news, due) in cases {
+            let (mut counts, mut tally) = (Counts::default(), Tally::default());
+            counts.expect(0b11, is_meant);
+            for (shard, has_news) in (0..).zip(has_news) {
+                let change = duplicate(1, has_news);
+                counts.apply(ShardId(shard), &change, &limits(9), &mut tally);
+            }
+            let Tally {
+                duplicate_announcements,
+                duplicate_withdrawals,
+                duplicate_updates,
+                ..
+            } = tally;
+            let told = (
+                duplicate_announcements,
+                duplicate_withdrawals,
+                duplicate_updates,
+            );
+            assert_eq!(told, due, "{case}");
+        }
     }
 
     #[test]
@@ -275,15 +326,20 @@ mod tests {
             seq,
             received: accepted,
             accepted,
+            ..CountChange::default()
         };
         let mut counts = Counts::default();
-        (0..3).for_each(|_| counts.expect(0b11));
+        (0..3).for_each(|_| counts.expect(0b11, true));
+        let tally = &mut Tally::default();
         let shard = ShardId(1);
         for (seq, accepted) in [(1, [2, 0]), (2, [0, 2]), (3, [0, -2])] {
-            assert_eq!(counts.apply(shard, &update(seq, accepted), &limits), None);
+            assert_eq!(
+                counts.apply(shard, &update(seq, accepted), &limits, tally),
+                None
+            );
         }
         let shard = ShardId(0);
-        let told = [1, 2, 3].map(|seq| counts.apply(shard, &update(seq, [0, 0]), &limits));
+        let told = [1, 2, 3].map(|seq| counts.apply(shard, &update(seq, [0, 0]), &limits, tally));
         let of = |family| Some(Breach::Accepted(family));
         assert_eq!(told, [of(Family::Ipv4), of(Family::Ipv6), of(Family::Ipv4)]);
         let worse = told

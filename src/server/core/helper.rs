@@ -1,12 +1,13 @@
 //! The server as a helper (RFC 4724 §4.2, RFC 8538): where it is asked to, it keeps what a client announced
 //! when the session ends without a goodbye, until the client has announced it again or does not come back.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::base::{ClientSlot, Family, FamilySet, SessionEpoch, ShardId, Time};
 use crate::server::exchange::{Client, LimitAction};
 use crate::server::message::{CountChange, ToShard};
-use crate::session::{DownReason, Negotiated};
+use crate::session::{DownReason, Negotiated, SessionSettings};
 
 use super::SessionCore;
 use super::clients::{ClientState, Up};
@@ -19,7 +20,8 @@ const RETURNED_MAX: Duration = Duration::from_secs(360);
 /// What is kept of a session that is over.
 pub(super) struct Stale {
     epoch: SessionEpoch,
-    /// What shards have yet to say of its UPDATEs may still pass a limit.
+    router_id: Ipv4Addr,
+    /// What shards have yet to say of its UPDATEs, and of what stays of sessions before, may pass a limit.
     counts: Counts,
     /// By family; `None`: nothing is kept.
     kept: [Option<Kept>; 2],
@@ -42,6 +44,36 @@ impl Stale {
 
     pub fn kept(&self) -> [Option<Kept>; 2] {
         self.kept
+    }
+
+    /// New settings give less time: it is over so much earlier. Says of which families nothing is kept any
+    /// more. `is_back`: the client has a session, in which stale routes that are not long-lived have a time of
+    /// their own.
+    fn shorten(
+        &mut self,
+        now: Time,
+        [before, after]: [&SessionSettings; 2],
+        is_back: bool,
+    ) -> FamilySet {
+        let mut over = FamilySet::EMPTY;
+        for family in Family::ALL {
+            let Some(kept) = &mut self.kept[family.index()] else {
+                continue;
+            };
+            let of = |settings: &SessionSettings| match kept.is_long_lived {
+                true => settings.llgr_max_s[family.index()],
+                false => settings.graceful_restart_helper_s.into(),
+            };
+            let (before_s, after_s) = (of(before), of(after));
+            kept.long_lived_s = kept.long_lived_s.min(after.llgr_max_s[family.index()]);
+            if after_s < before_s && (kept.is_long_lived || !is_back) {
+                kept.until = kept.until.min(now + Duration::from_secs(after_s.into()));
+            }
+            if kept.is_long_lived && after_s == 0 {
+                over = over.with(family);
+            }
+        }
+        over
     }
 
     fn those(&self, is_meant: impl Fn(&Kept) -> bool) -> FamilySet {
@@ -91,6 +123,7 @@ impl ClientState {
         });
         let stale = Stale {
             epoch: self.epoch,
+            router_id: up.session.negotiated.peer_router_id,
             counts: up.counts,
             kept,
         };
@@ -132,6 +165,9 @@ impl ClientState {
 
     /// The client is back: what stays until it has announced it again.
     pub fn return_stale(&mut self, now: Time, negotiated: &Negotiated) -> FamilySet {
+        // Shards keep nothing of another router.
+        let is_it = |stale: &mut Stale| stale.router_id == negotiated.peer_router_id;
+        self.stale = self.stale.take_if(is_it);
         let Some(stale) = &mut self.stale else {
             return FamilySet::EMPTY;
         };
@@ -264,21 +300,36 @@ impl SessionCore {
     }
 
     /// What a reload does to stale routes: they go where the session would have ended, where nothing is to
-    /// be kept any more, and where they would have to be heard anew.
-    pub(super) fn review_stale(&mut self, slot: ClientSlot, before: &Client, unheard: FamilySet) {
-        let Some(state) = self.clients.get(slot) else {
+    /// be kept any more or so many are not, and where they would have to be heard anew.
+    pub(super) fn review_stale(
+        &mut self,
+        now: Time,
+        slot: ClientSlot,
+        before: &Client,
+        unheard: FamilySet,
+    ) {
+        let Some(state) = self.clients.get_mut(slot) else {
             return;
         };
-        let after = &state.client;
+        let (after, is_back) = (&state.client, state.up.is_some());
+        let Some(stale) = &mut state.stale else {
+            return;
+        };
+        let breach = stale.counts.breach(&after.limits);
+        let is_over_limit = breach.is_some_and(|breach| breach.closes(&after.limits));
+        let settings = [&before.session, &after.session];
+        let over = stale.shorten(now, settings, is_back);
         let is_over = !after.may_be_up()
+            || (is_over_limit && !is_back)
             || !after.session.is_helper()
             || after.session.has_news_for_peer(&before.session)
             || after.is_socket_changed(before);
         let families = match is_over {
             true => FamilySet::ALL,
-            false => sifted(after).union(unheard),
+            false => sifted(after).union(unheard).union(over),
         };
         self.end_stale(slot, families);
+        self.note_stale_due(slot);
     }
 
     /// Shards tell of UPDATEs that came before the end of the session: over a limit nothing is kept.
@@ -297,7 +348,8 @@ impl SessionCore {
         };
         let mut breach = None;
         for change in counts {
-            let passed = stale.counts.apply(shard, change, limits);
+            let tally = &mut state.history.tally;
+            let passed = stale.counts.apply(shard, change, limits, tally);
             breach = Breach::worse(breach, passed, limits);
         }
         if breach.is_some_and(|breach| breach.closes(limits)) {

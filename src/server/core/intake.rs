@@ -71,6 +71,10 @@ impl SessionCore {
                         history.treat_as_withdraw_count +=
                             u64::from(update.treat_as_withdraw.is_some());
                         history.attribute_discard_count += update.discarded.len() as u64;
+                        if update.treat_as_withdraw.is_some() {
+                            let count = update.at_fault_count() as u64;
+                            history.tally.treat_as_withdraw_prefixes += count;
+                        }
                         let names = (&*client.name, &mut history.lines);
                         history.fault_log.note(now, names, &update, body);
                         let generation = exchange.generation;
@@ -80,7 +84,7 @@ impl SessionCore {
                             generation,
                             heard: *heard,
                         };
-                        let mut strangers = Strangers::new();
+                        let mut judged = Judged::default();
                         if let Some(shares) = split(
                             links,
                             source,
@@ -88,13 +92,16 @@ impl SessionCore {
                             client,
                             &exchange.outside,
                             &update,
-                            &mut strangers,
+                            &mut judged,
                         ) {
-                            up.counts.expect(shares);
+                            let is_meant = update.treat_as_withdraw.is_none();
+                            up.counts.expect(shares, is_meant);
                         }
-                        for (set, nlri) in
-                            strangers.iter().filter_map(|at| update.announced.get(*at))
-                        {
+                        let tally = &mut history.tally;
+                        tally.rejected_prefixes += judged.rejected_count;
+                        tally.looped_updates += u64::from(judged.is_looped);
+                        let strangers = judged.strangers.iter();
+                        for (set, nlri) in strangers.filter_map(|at| update.announced.get(*at)) {
                             let told = (&mut history.hijacks, &mut history.lines);
                             hijacks.note(now, exchange, client, told, (set, nlri));
                         }
@@ -184,7 +191,7 @@ impl SessionCore {
         }
         let end = is_end.then(|| {
             let seq = up.counts.next_seq();
-            up.counts.expect(links.all_shards());
+            up.counts.expect(links.all_shards(), false);
             seq
         });
         let mark = RefreshMark {
@@ -228,8 +235,16 @@ impl SessionCore {
     }
 }
 
-/// Which announcements of an UPDATE have a next hop that is none of the client's.
-type Strangers = SmallVec<[usize; 2]>;
+/// What import says of an UPDATE.
+#[derive(Default)]
+struct Judged {
+    /// Announcements whose next hop is none of the client's.
+    strangers: SmallVec<[usize; 2]>,
+    /// Prefixes.
+    rejected_count: u64,
+    /// The server's own ASN is in the AS_PATH.
+    is_looped: bool,
+}
 
 /// Judges and splits an UPDATE; the shards that got a share, or `None` if it has no prefixes.
 fn split(
@@ -239,7 +254,7 @@ fn split(
     client: &crate::server::exchange::Client,
     outside: &Outside,
     update: &Update<'_>,
-    strangers: &mut Strangers,
+    judged: &mut Judged,
 ) -> Option<u128> {
     let mut shares = 0;
     let withdrawn = update.withdrawn.iter().flat_map(Nlri::iter);
@@ -253,10 +268,17 @@ fn split(
     }
     for (at, (set, nlri)) in update.announced.iter().enumerate() {
         let of_set = client.import.check_attributes(set, outside);
-        if of_set.reason() == Some(RejectReason::NextHop) {
-            strangers.push(at);
+        match of_set.reason() {
+            Some(RejectReason::NextHop) => judged.strangers.push(at),
+            Some(RejectReason::OwnAs) => judged.is_looped |= of_set.is_rejected(),
+            _ => {}
         }
-        let judge = |prefix: Prefix| (prefix, client.import.judge(&of_set, &prefix, outside));
+        let rejected = &mut judged.rejected_count;
+        let judge = |prefix: Prefix| {
+            let class = client.import.judge(&of_set, &prefix, outside);
+            *rejected += u64::from(!class.is_accepted());
+            (prefix, class)
+        };
         shares |= links.add(source, seq, Some(set), nlri.iter().map(judge));
     }
     (shares != 0).then_some(shares)

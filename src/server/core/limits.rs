@@ -32,7 +32,8 @@ impl SessionCore {
         let Some(up) = &mut state.up else { return };
         let mut breach = None;
         for change in counts {
-            let passed = up.counts.apply(shard, change, limits);
+            let tally = &mut state.history.tally;
+            let passed = up.counts.apply(shard, change, limits, tally);
             breach = Breach::worse(breach, passed, limits);
         }
         // What a reload changed is judged when all shards have told of it.

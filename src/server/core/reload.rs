@@ -121,7 +121,7 @@ impl SessionCore {
                         true => FamilySet::ALL,
                         false => after.hears_more_than(before),
                     };
-                    self.review_stale(slot, before, families);
+                    self.review_stale(now, slot, before, families);
                     self.hear_anew(now, slot, families);
                 }
                 (_, _) => self.remove_client(now, slot),

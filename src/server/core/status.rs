@@ -91,6 +91,7 @@ impl SessionCore {
             flaps: state.history.flaps,
             treat_as_withdraw_count: state.history.treat_as_withdraw_count,
             attribute_discard_count: state.history.attribute_discard_count,
+            tally: state.history.tally,
             hijack_count: state.history.hijacks.count,
             last_error: state.history.last_error.clone(),
             last_family_refused: None,

@@ -171,6 +171,23 @@ pub struct Hijack {
     pub set: Arc<AttributeSet>,
 }
 
+/// What came of a client's UPDATEs in all its sessions: the counters of RFC 7854 §4.8.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// Prefixes that import rejected, each time that they were announced.
+    pub rejected_prefixes: u64,
+    /// Prefixes that were announced as they were already.
+    pub duplicate_announcements: u64,
+    /// Prefixes that were withdrawn and were not there.
+    pub duplicate_withdrawals: u64,
+    /// UPDATEs that said nothing else.
+    pub duplicate_updates: u64,
+    /// UPDATEs rejected because the server's own ASN is in the AS_PATH.
+    pub looped_updates: u64,
+    /// Prefixes that were announced and treated as withdrawn.
+    pub treat_as_withdraw_prefixes: u64,
+}
+
 /// Routes that outlive their session (RFC 4724 §4.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StaleStatus {
@@ -219,6 +236,7 @@ pub struct ClientStatus {
     pub flaps: u32,
     pub treat_as_withdraw_count: u64,
     pub attribute_discard_count: u64,
+    pub tally: Tally,
     /// Prefixes that came with the next hop of another client, each time that they came.
     pub hijack_count: u64,
     /// Why the last session ended, in words, with who ended it.

@@ -3,6 +3,7 @@
 //! Owns every table entry of its share of the prefixes. Knows no socket, session or octet queue: it
 //! is told by [`ToShard`] and answers with [`ToCore`].
 
+mod alike;
 mod flush;
 mod hashes;
 mod outbox;
@@ -101,6 +102,8 @@ struct Announcer {
     block_from: [Option<u64>; 2],
     /// Its core was told, in this session.
     is_over_budget: bool,
+    /// It is over its budget by paths that are swept.
+    is_shedding: bool,
 }
 
 /// What a prefix's paths were when its clients were last told.
@@ -303,6 +306,7 @@ impl Shard {
         };
         self.drop_stale(slot, FamilySet::ALL.difference(stays));
         self.drop_stale_before(slot, up.epoch.0);
+        self.sweep_doomed(slot);
         if is_another || wraps {
             // Path lists, those of pre-images too, are sorted by router id: the old session's paths
             // go before it changes. They go now and then anyway, as few epochs are told apart.
@@ -318,6 +322,7 @@ impl Shard {
         self.sweep.forget_counts(slot);
         announcer.block_from = [None; 2];
         announcer.is_over_budget = false;
+        announcer.is_shedding = false;
         announcer.up = Some(up);
     }
 

@@ -11,6 +11,11 @@ use crate::wire::{NextHop, Variant, VariantFlags};
 use super::refresh::Phases;
 use super::{Shard, tables};
 
+/// A piece of a client's routes ends when it has looked at so many prefixes and paths, whatever its limit of table
+/// entries. Working out who has them is so many times the work.
+const WORK_MAX: usize = 8_192;
+const ASSIGNMENT_WORK: usize = 4;
+
 impl Shard {
     pub(super) fn answer(&mut self, now: Time, query: &ShardQuery) -> ShardReply {
         match query {
@@ -35,6 +40,11 @@ impl Shard {
             ShardQuery::Served { cursor, limit } => {
                 ShardReply::Served(self.served(*cursor, *limit))
             }
+            ShardQuery::Alike {
+                which,
+                cursor,
+                limit,
+            } => ShardReply::Alike(self.alike(*which, *cursor, *limit)),
             ShardQuery::Rehearse {
                 rehearsal,
                 cursor,
@@ -80,17 +90,24 @@ impl Shard {
             return ShardReply::Routes { rows, next };
         }
         let end = cursor.0.saturating_add(limit).min(self.table.slot_count());
-        for slot in (cursor.0..end).map(PrefixSlot) {
+        let (mut next, mut work) = (cursor, 0);
+        while next.0 < end && work < WORK_MAX {
+            let slot = next;
+            next = PrefixSlot(slot.0 + 1);
+            let paths = &self.table.entry(slot).paths;
+            work += 1 + paths.len();
             match which {
-                Which::Advertised => self.advertised(slot, client, &mut rows),
+                Which::Advertised => {
+                    work += (ASSIGNMENT_WORK - 1) * (1 + paths.len());
+                    self.advertised(slot, client, &mut rows);
+                }
                 _ => {
-                    let paths = &self.table.entry(slot).paths;
                     let wanted = |path: &&Path| path.announcer == client && is_wanted(path, which);
                     rows.extend(paths.iter().filter(wanted).map(|path| self.row(slot, path)));
                 }
             }
         }
-        let next = (end < self.table.slot_count()).then_some(PrefixSlot(end));
+        let next = (next.0 < self.table.slot_count()).then_some(next);
         ShardReply::Routes { rows, next }
     }
 
@@ -347,7 +364,7 @@ impl Shard {
 }
 
 /// What quarantine alone holds back is shown with the accepted ones: import would accept it.
-fn is_wanted(path: &Path, which: Which) -> bool {
+pub(super) fn is_wanted(path: &Path, which: Which) -> bool {
     let passes = path.verdict.passes_import();
     match which {
         Which::Received => true,

@@ -61,6 +61,12 @@ impl Shard {
                     .iter()
                     .for_each(|(prefix, _)| self.withdraw(batch.slot, prefix, &mut change)),
             }
+            if set.is_none() && update.set.is_some() {
+                // Withdrawn for a new setting, not by the client.
+                change.duplicate_withdrawals = 0;
+            }
+            let duplicates = change.duplicate_announcements + change.duplicate_withdrawals;
+            change.has_news = (duplicates as usize) < prefixes.len();
             match counts.last_mut().filter(|last| last.seq == change.seq) {
                 Some(last) => last.add(&change),
                 None => counts.push(change),
@@ -91,7 +97,8 @@ impl Shard {
     }
 
     /// Each shard watches over its part of a client's budget: prefixes are spread evenly. In the middle
-    /// of a reload a client is charged for what was as well as for what will be.
+    /// of a reload a client is charged for what was as well as for what will be, and while dead paths are
+    /// swept for those too: both are asked again afterwards.
     fn check_budget(&mut self, client: &Client, epoch: SessionEpoch) {
         if self.sweep.is_of_reload() || self.sweep.is_untold() {
             return;
@@ -100,6 +107,9 @@ impl Shard {
         let Some(max) = client.attribute_octets_max else {
             return;
         };
+        if self.sheds_stale(slot, max) {
+            return;
+        }
         let share = max as usize / usize::from(self.exchange.shard_count);
         let octets = self.sets.charge_of(slot) + self.eligibilities.charge_of(slot);
         let announcer = &mut self.announcers[slot.index()];
@@ -245,8 +255,8 @@ impl Shard {
             .find(|path| path.announcer == announcer)
             .copied();
         let alive = old.filter(|old| self.is_of_session(old, family));
-        if old.is_some_and(|old| self.is_stale(&old, family)) {
-            self.note_stale_gone(announcer, family);
+        if let Some(old) = old.filter(|old| self.is_stale(old, family)) {
+            self.recount_stale(&old, family, None);
         }
         self.count(
             announcer,
@@ -255,6 +265,8 @@ impl Shard {
             Some((class.verdict(), stamp)),
             change,
         );
+        let is_duplicate = old.is_some_and(|old| old.set == announced.set && old.stamp == stamp);
+        change.duplicate_announcements += u32::from(is_duplicate);
         let class = self.blocked_or(announcer, prefix, class);
         let path = Path {
             set: announced.set,
@@ -290,6 +302,7 @@ impl Shard {
 
     fn withdraw(&mut self, announcer: ClientSlot, prefix: &Prefix, change: &mut CountChange) {
         let Some(slot) = self.table.find(prefix) else {
+            change.duplicate_withdrawals += 1;
             return;
         };
         let Some(old) = self
@@ -300,13 +313,16 @@ impl Shard {
             .find(|path| path.announcer == announcer)
             .copied()
         else {
+            change.duplicate_withdrawals += 1;
             return;
         };
         if self.is_of_session(&old, prefix.family()) {
             let old = Some((old.verdict, old.stamp));
             self.count(announcer, prefix.family(), old, None, change);
         } else if self.is_stale(&old, prefix.family()) {
-            self.note_stale_gone(announcer, prefix.family());
+            self.recount_stale(&old, prefix.family(), None);
+        } else {
+            change.duplicate_withdrawals += 1;
         }
         self.keep_pre_image(slot);
         self.remove_path(slot, announcer);
@@ -319,7 +335,9 @@ impl Shard {
         self.eligibilities.retain(path.eligibility);
         self.announcers[path.announcer.index()].path_count += 1;
         let decision = self.decision(self.entry_med(slot));
-        let paths = &self.table.entry(slot).paths;
+        let entry = self.table.entry(slot);
+        let (paths, family) = (&entry.paths, entry.family());
+        let has_best = has_best(paths);
         let place = if path.verdict.is_accepted() {
             paths
                 .iter()
@@ -333,13 +351,18 @@ impl Shard {
         self.table.entry_mut(slot).paths.insert(place, path);
         self.stats.prefixes += u64::from(self.table.entry(slot).paths.len() == 1);
         self.stats.paths += 1;
+        self.stats.loc_rib[family.index()] += u64::from(!has_best && path.verdict.is_accepted());
     }
 
     /// Takes the announcer's path out, and gives its references back.
     pub(super) fn remove_path(&mut self, slot: PrefixSlot, announcer: ClientSlot) -> Option<Path> {
-        let paths = &mut self.table.entry_mut(slot).paths;
+        let entry = self.table.entry_mut(slot);
+        let family = entry.family();
+        let paths = &mut entry.paths;
         let place = paths.iter().position(|path| path.announcer == announcer)?;
         let path = paths.remove(place);
+        let was_last = path.verdict.is_accepted() && !has_best(paths);
+        self.stats.loc_rib[family.index()] -= u64::from(was_last);
         if paths.len() == 1 {
             paths.shrink_to_fit();
         }
@@ -439,6 +462,11 @@ impl Shard {
         announcer.block_from[family.index()] = hash;
         self.sweep.judge_again(slot, self.table.slot_count());
     }
+}
+
+/// Accepted ones come first.
+fn has_best(paths: &[Path]) -> bool {
+    paths.first().is_some_and(|path| path.verdict.is_accepted())
 }
 
 /// Kept back by a limit: what would be made of it otherwise is not kept.

@@ -140,6 +140,7 @@ impl Shard {
         if std::mem::take(&mut self.sweep.again) {
             self.sweep.begin(self.table.slot_count());
         }
+        self.check_budgets();
     }
 
     /// Tells the cores that a reload is over, after all that it changed.
@@ -276,10 +277,7 @@ impl Shard {
     /// Notes what a path counts for now.
     fn recount(&mut self, path: &Path, family: Family, verdict: Option<Verdict>) {
         if !self.is_of_session(path, family) {
-            if verdict.is_none() {
-                self.note_stale_gone(path.announcer, family);
-            }
-            return;
+            return self.recount_stale(path, family, verdict);
         }
         let received = i32::from(verdict.is_some()) - 1;
         let accepted =

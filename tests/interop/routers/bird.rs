@@ -17,7 +17,7 @@ pub struct Bird {
     member: Member,
     config: PathBuf,
     control: String,
-    _program: Program,
+    program: Program,
 }
 
 impl Bird {
@@ -30,20 +30,16 @@ impl Bird {
             .display()
             .to_string();
         std::fs::write(&config, config_of(member)).expect("BIRD's configuration is written");
-        let words = [
-            "bird",
-            "-f",
-            "-c",
-            &config.display().to_string(),
-            "-s",
-            &control,
-        ];
+        let config_name = config.display().to_string();
+        let mut words = vec!["bird", "-f", "-c", &config_name, "-s", &control];
+        // Graceful restart recovery.
+        words.extend(member.is_back.then_some("-R"));
         let program = Program::start(&member.place, "bird", &words, &[]);
         Bird {
             member: member.clone(),
             config,
             control,
-            _program: program,
+            program,
         }
     }
 
@@ -104,6 +100,10 @@ impl Router for Bird {
         self.configure()
     }
 
+    fn programs(&mut self) -> Vec<&mut Program> {
+        vec![&mut self.program]
+    }
+
     fn ask(&mut self, command: &str) -> Result<String, String> {
         self.birdc(&command.split(' ').collect::<Vec<_>>())
     }
@@ -140,6 +140,10 @@ fn config_of(member: &Member) -> String {
         .role
         .map(|role| format!("local role {}; ", role.replace('-', "_")))
         .unwrap_or_default();
+    let restart = member
+        .restart_time_s
+        .map(|own| format!("graceful restart on; graceful restart time {own}; "))
+        .unwrap_or_default();
     // BIRD drops a MED that its export filter did not set.
     let filter = "export filter { if source != RTS_STATIC then reject; \
                   if defined(bgp_med) then bgp_med = bgp_med; accept; };";
@@ -152,7 +156,7 @@ fn config_of(member: &Member) -> String {
         writeln!(
             text,
             "protocol bgp rs{family} {{ local {local} as {asn}; neighbor {remote} as {SERVER_ASN}; {password}\
-             {role}connect delay time 1; error wait time 1, 2; \
+             {role}{restart}connect delay time 1; error wait time 1, 2; \
              ipv{family} {{ import all; {add_paths}{filter} }}; {more}}}",
             asn = member.asn,
         )

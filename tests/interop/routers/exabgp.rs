@@ -23,7 +23,7 @@ pub struct Exabgp {
     said: BufReader<File>,
     line: String,
     heard: Heard,
-    _program: Program,
+    program: Program,
 }
 
 impl Exabgp {
@@ -67,7 +67,7 @@ impl Exabgp {
             said: BufReader::new(said),
             line: String::new(),
             heard: Heard::new(),
-            _program: program,
+            program,
         };
         for group in &member.announced {
             exabgp
@@ -149,6 +149,10 @@ impl Router for Exabgp {
     }
 
     /// It has no commands that tell anything; what it was told is all that there is.
+    fn programs(&mut self) -> Vec<&mut Program> {
+        vec![&mut self.program]
+    }
+
     fn ask(&mut self, command: &str) -> Result<String, String> {
         Err(format!("ExaBGP is not asked '{command}'"))
     }

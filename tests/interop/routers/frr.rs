@@ -16,8 +16,8 @@ pub struct Frr {
     member: Member,
     socket_directory: String,
     dump_count: u32,
-    _bgpd: Program,
-    _zebra: Program,
+    bgpd: Program,
+    zebra: Program,
 }
 
 impl Frr {
@@ -62,8 +62,8 @@ impl Frr {
             member: member.clone(),
             socket_directory,
             dump_count: 0,
-            _bgpd: bgpd,
-            _zebra: zebra,
+            bgpd,
+            zebra,
         }
     }
 
@@ -153,17 +153,36 @@ impl Router for Frr {
         Ok(())
     }
 
+    fn programs(&mut self) -> Vec<&mut Program> {
+        vec![&mut self.bgpd, &mut self.zebra]
+    }
+
     fn ask(&mut self, command: &str) -> Result<String, String> {
         self.tell(&[command.to_owned()])
     }
 }
 
 fn config_of(member: &Member) -> String {
-    let mut text = format!(
-        "hostname frr\nlog stdout warnings\nrouter bgp {}\n bgp router-id {}\n no bgp ebgp-requires-policy\n \
+    let mut text = "hostname frr\nlog stdout warnings\n".to_owned();
+    // A route map that comes later is heeded five seconds later: End-of-RIB would be first.
+    for (number, group) in member.announced.iter().enumerate() {
+        text += &rules_of(number, group);
+    }
+    write!(
+        text,
+        "router bgp {}\n bgp router-id {}\n no bgp ebgp-requires-policy\n \
          no bgp default ipv4-unicast\n no bgp network import-check\n",
         member.asn, member.place.v4
-    );
+    )
+    .unwrap();
+    if let Some(restart_time_s) = member.restart_time_s {
+        writeln!(
+            text,
+            " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n \
+             bgp graceful-restart restart-time {restart_time_s}"
+        )
+        .unwrap();
+    }
     let neighbors = [
         (
             4,
@@ -219,9 +238,6 @@ fn config_of(member: &Member) -> String {
             text += &networks_of(number, group, family);
         }
         text += " exit-address-family\n";
-    }
-    for (number, group) in member.announced.iter().enumerate() {
-        text += &rules_of(number, group);
     }
     text
 }

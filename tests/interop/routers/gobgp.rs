@@ -19,7 +19,7 @@ const REPEATED_COUNT: usize = 4_000;
 
 pub struct Gobgp {
     member: Member,
-    _program: Program,
+    program: Program,
 }
 
 impl Gobgp {
@@ -27,7 +27,7 @@ impl Gobgp {
         let config = member.place.directory.join("gobgpd.toml");
         std::fs::write(&config, config_of(member)).expect("GoBGP's configuration");
         let config = config.display().to_string();
-        let words = [
+        let mut words = vec![
             "gobgpd",
             "-f",
             &config,
@@ -35,10 +35,11 @@ impl Gobgp {
             "127.0.0.1:50051",
             "--pprof-disable",
         ];
+        words.extend(member.is_back.then_some("--graceful-restart"));
         let program = Program::start(&member.place, "gobgpd", &words, &[]);
         let gobgp = Gobgp {
             member: member.clone(),
-            _program: program,
+            program,
         };
         wait_for("GoBGP's API", Duration::from_secs(20), || {
             gobgp.gobgp(&["global"]).map(|_| ())
@@ -159,6 +160,10 @@ impl Router for Gobgp {
         Ok(())
     }
 
+    fn programs(&mut self) -> Vec<&mut Program> {
+        vec![&mut self.program]
+    }
+
     fn ask(&mut self, command: &str) -> Result<String, String> {
         self.gobgp(&command.split(' ').collect::<Vec<_>>())
     }
@@ -199,13 +204,21 @@ fn config_of(member: &Member) -> String {
             .as_ref()
             .map(|key| format!("auth-password = \"{key}\"\n"))
             .unwrap_or_default();
+        let restart = member.restart_time_s.map(|own| {
+            format!("[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = {own}\n")
+        });
+        let restart_of_family = member.restart_time_s.map(|_| {
+            "[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n".to_owned()
+        });
+        let [restart, restart_of_family] =
+            [restart, restart_of_family].map(Option::unwrap_or_default);
         write!(
             text,
             "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{server}\"\npeer-as = {SERVER_ASN}\nadmin-down = true\n{password}\
-             [neighbors.timers.config]\nconnect-retry = 5\nidle-hold-time-after-reset = 2\n\
+             [neighbors.timers.config]\nconnect-retry = 5\nidle-hold-time-after-reset = 2\n{restart}\
              [neighbors.transport.config]\nlocal-address = \"{own}\"\n\
              [[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{family}\"\n\
-             [neighbors.afi-safis.add-paths.config]\nreceive = {}\n",
+             {restart_of_family}[neighbors.afi-safis.add-paths.config]\nreceive = {}\n",
             member.add_path
         )
         .unwrap();

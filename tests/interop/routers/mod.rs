@@ -9,6 +9,7 @@ mod openbgpd;
 use ipnet::IpNet;
 
 use super::member::{Make, Member};
+use super::program::Program;
 use super::table::{Group, Table};
 
 pub trait Router {
@@ -23,6 +24,9 @@ pub trait Router {
 
     /// Announces these no longer; they are all of its own.
     fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<(), String>;
+
+    /// What runs of it.
+    fn programs(&mut self) -> Vec<&mut Program>;
 
     /// What it answers to a command in its own words.
     fn ask(&mut self, command: &str) -> Result<String, String>;

@@ -24,7 +24,7 @@ pub struct Openbgpd {
     member: Member,
     config: PathBuf,
     socket: String,
-    _program: Program,
+    program: Program,
 }
 
 impl Openbgpd {
@@ -44,7 +44,7 @@ impl Openbgpd {
             member: member.clone(),
             config,
             socket,
-            _program: program,
+            program,
         }
     }
 
@@ -93,6 +93,10 @@ impl Router for Openbgpd {
         self.member
             .forget(&prefixes.iter().copied().collect::<BTreeSet<_>>());
         self.configure()
+    }
+
+    fn programs(&mut self) -> Vec<&mut Program> {
+        vec![&mut self.program]
     }
 
     fn ask(&mut self, command: &str) -> Result<String, String> {

@@ -24,18 +24,8 @@ pub fn compare(
             .filter(|((_, id), _)| *id == slot.0)
             .map(|((net, _), judgement)| (prefix_of(net), judgement))
             .collect();
-        let query = ShardQuery::Routes {
-            slot,
-            which: Which::Received,
-            cursor: Default::default(),
-            limit: u32::MAX,
-        };
-        let mut held = BTreeMap::new();
-        for reply in world.ask_shards(&query) {
-            if let ShardReply::Routes { rows, .. } = reply {
-                held.extend(rows.into_iter().map(|row| (row.prefix, row.class)));
-            }
-        }
+        let held = world.routes(slot, Which::Received).into_iter();
+        let held: BTreeMap<_, _> = held.map(|row| (row.prefix, row.class)).collect();
         if !owed.keys().eq(held.keys()) {
             let wrong = owed.keys().chain(held.keys());
             let wrong =

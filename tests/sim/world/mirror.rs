@@ -44,18 +44,25 @@ fn ask(now: Time, shard: &mut Shard, query: ShardQuery) -> ShardReply {
 }
 
 /// `None`: not now.
-fn rows(now: Time, shard: &mut Shard, slot: ClientSlot, which: Which) -> Option<Vec<PathRow>> {
-    let query = ShardQuery::Routes {
-        slot,
-        which,
-        cursor: PrefixSlot(0),
-        limit: u32::MAX,
-    };
-    match ask(now, shard, query) {
-        ShardReply::Routes { rows, next: None } => Some(rows),
-        ShardReply::Routes { .. } => None,
-        other => panic!("Routes was answered with {other:?}"),
+pub fn rows(now: Time, shard: &mut Shard, slot: ClientSlot, which: Which) -> Option<Vec<PathRow>> {
+    let (mut all, mut next) = (Vec::new(), Some(PrefixSlot(0)));
+    while let Some(cursor) = next {
+        let query = ShardQuery::Routes {
+            slot,
+            which,
+            cursor,
+            limit: u32::MAX,
+        };
+        match ask(now, shard, query) {
+            ShardReply::Routes { next: after, .. } if after == next => return None,
+            ShardReply::Routes { rows, next: after } => {
+                all.extend(rows);
+                next = after;
+            }
+            other => panic!("Routes was answered with {other:?}"),
+        }
     }
+    Some(all)
 }
 
 impl Mirror {

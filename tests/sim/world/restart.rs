@@ -68,7 +68,7 @@ impl World {
             };
             self.posts.push_back(Post::Core(core, shutdown));
             // A core may be late.
-            let rounds = *self.rng.pick(&[0, 3, 100]);
+            let rounds = *self.rng.pick(&[0, 3, 400]);
             self.run_for_rounds(rounds)?;
         }
         for _ in 0..GOODBYE_ROUNDS {
