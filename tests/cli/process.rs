@@ -281,7 +281,7 @@ fn the_management_plane_stays_out_of_the_way_of_the_data_path() {
         assert!(*nice == NICE_MAX || prefix.is_empty(), "{threads:?}");
         let is_core = |one: &&&(String, i32, Vec<usize>)| one.0.starts_with("core-");
         let all = thread::available_parallelism().unwrap().get();
-        let beside_cores = pinned.iter().filter(is_core).any(|one| shares(one));
+        let beside_cores = pinned.iter().filter(is_core).any(shares);
         assert_eq!(beside_cores, all == 1 || !prefix.is_empty(), "{threads:?}");
         end(running);
     }
