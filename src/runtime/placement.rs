@@ -37,28 +37,38 @@ pub fn pin(name: &str, cpu: Option<Cpu>) {
     }
 }
 
-/// Keeps the calling thread, and those that it starts, out of the way of `threads` pinned ones: on the CPUs that none of
-/// them has; where there is none, on theirs, and always behind them.
-pub fn make_way(threads: usize) {
+/// Keeps the calling thread, and those that it starts, out of the way of `threads` pinned ones, the first `cores` of them
+/// session cores: on the CPUs that none of them has; where there is none, on those of shards, or else on
+/// all, and always behind them.
+pub fn make_way(cores: usize, threads: usize) {
     let cpus = core_affinity::get_core_ids().unwrap_or_default();
-    if let Err(error) = take(left(&cpus, threads)) {
+    let free = cpus.get(threads..).unwrap_or_default();
+    let made = match free.is_empty() {
+        true => sys::give_way().and_then(|()| take(&without_cores(&cpus, cores, threads))),
+        false => take(free),
+    };
+    if let Err(error) = made {
         tracing::warn!(%error, "the management plane takes CPU time from the pinned threads");
     }
 }
 
+/// The CPUs of shards that no session core has: the cores do nearly all the work.
+fn without_cores(cpus: &[Cpu], cores: usize, threads: usize) -> Vec<Cpu> {
+    let assigned = assign(cpus, threads);
+    let of_cores = &assigned[..cores.min(assigned.len())];
+    let is_free = |cpu: &&Cpu| !of_cores.contains(&Some(**cpu));
+    cpus.iter().filter(is_free).copied().collect()
+}
+
+/// Stays where it is if there is no such CPU.
 fn take(cpus: &[Cpu]) -> io::Result<()> {
     if cpus.is_empty() {
-        return sys::give_way();
+        return Ok(());
     }
     let mut set = CpuSet::new();
     let known = cpus.iter().filter(|cpu| cpu.id < CpuSet::MAX_CPU);
     known.for_each(|cpu| set.set(cpu.id));
     Ok(sched_setaffinity(None, &set)?)
-}
-
-/// What [`assign`] leaves.
-fn left(cpus: &[Cpu], threads: usize) -> &[Cpu] {
-    cpus.get(threads..).unwrap_or_default()
 }
 
 /// Submission entries of an executor's rings. The kernel keeps what completes beyond it.
@@ -107,13 +117,20 @@ mod tests {
     }
 
     #[test]
-    fn what_pinned_threads_leave_is_nobodys() {
+    fn who_makes_way_is_where_no_session_core_is() {
         let cpus = [2, 5, 6, 7].map(|id| Cpu { id });
-        for (threads, rest) in [(1, &cpus[1..]), (3, &cpus[3..]), (4, &[]), (9, &[])] {
-            assert_eq!(left(&cpus, threads), rest, "{threads}");
-            let pinned = assign(&cpus, threads);
-            let has = |cpu: &Cpu| pinned.contains(&Some(*cpu));
-            assert!(!rest.iter().any(has));
+        let cases: [(usize, usize, &[Cpu]); 6] = [
+            (1, 4, &cpus[1..]),
+            (2, 4, &cpus[2..]),
+            (3, 9, &cpus[3..]),
+            (4, 4, &[]),
+            (4, 8, &[]),
+            (9, 12, &[]),
+        ];
+        for (cores, threads, expected) in cases {
+            let way = without_cores(&cpus, cores, threads);
+            assert_eq!(way, expected, "{cores} of {threads}");
         }
+        assert!(without_cores(&[], 1, 2).is_empty());
     }
 }

@@ -164,7 +164,7 @@ impl Runtime {
     /// Keeps the calling thread, and those that it starts from here on, out of the way of the pinned ones.
     pub fn make_way(&self) {
         if self.options.pin {
-            placement::make_way(self.threads.len());
+            placement::make_way(self.handle.core_count().into(), self.threads.len());
         }
     }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use super::rialto;
@@ -278,6 +279,10 @@ fn the_management_plane_stays_out_of_the_way_of_the_data_path() {
             "{threads:?}"
         );
         assert!(*nice == NICE_MAX || prefix.is_empty(), "{threads:?}");
+        let is_core = |one: &&&(String, i32, Vec<usize>)| one.0.starts_with("core-");
+        let all = thread::available_parallelism().unwrap().get();
+        let beside_cores = pinned.iter().filter(is_core).any(shares);
+        assert_eq!(beside_cores, all == 1 || !prefix.is_empty(), "{threads:?}");
         end(running);
     }
 }
