@@ -23,7 +23,6 @@ use self::mirror::Mirror;
 use self::tap::Tap;
 use super::rng::Rng;
 use super::speaker::{Speaker, State};
-use super::stale::Helper;
 
 pub struct World {
     pub now: Time,
@@ -227,28 +226,6 @@ impl World {
             CoreReply::Stats(stats) => *stats,
             other => panic!("Stats was answered with {other:?}"),
         }
-    }
-
-    /// The client drops its connection without a word. False: not now.
-    pub fn cut(&mut self, client: usize, helper: Helper) -> bool {
-        let host = &mut self.clients[client];
-        if host.speaker.is_in_between() {
-            return false;
-        }
-        if let Some(conn) = host.conn.as_mut().filter(|conn| !conn.client_done) {
-            host.speaker.leave(self.now, helper);
-            conn.client_done = true;
-            if host.speaker.left.is_some() {
-                // What a helper has to keep is known only where nothing is lost.
-                conn.to_server.extend(host.speaker.outbox.drain(..));
-            } else if self.rng.percent(50) {
-                conn.to_server.clear();
-            }
-            conn.to_client.clear();
-        }
-        self.clients[client].speaker.handle_closed();
-        self.pause(client);
-        true
     }
 
     fn pause(&mut self, client: usize) {

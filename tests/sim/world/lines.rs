@@ -69,6 +69,28 @@ impl World {
         true
     }
 
+    /// The client drops its connection without a word. False: not now.
+    pub fn cut(&mut self, client: usize, helper: Helper) -> bool {
+        let host = &mut self.clients[client];
+        if host.speaker.is_in_between() {
+            return false;
+        }
+        if let Some(conn) = host.conn.as_mut().filter(|conn| !conn.client_done) {
+            host.speaker.leave(self.now, helper);
+            conn.client_done = true;
+            if host.speaker.left.is_some() {
+                // What a helper has to keep is known only where nothing is lost.
+                conn.to_server.extend(host.speaker.outbox.drain(..));
+            } else if self.rng.percent(50) {
+                conn.to_server.clear();
+            }
+            conn.to_client.clear();
+        }
+        self.clients[client].speaker.handle_closed();
+        self.pause(client);
+        true
+    }
+
     /// The client's machine restarts so fast that it connects before the server has heard of it.
     pub fn come_anew(&mut self, index: usize, helper: Helper) {
         let now = self.now;
