@@ -18,7 +18,7 @@ pub fn explanation(
     let fate = |(row, fate): &(PathRow, PathFate)| {
         let (name, decided_by) = fate_name(*fate);
         let path = path(exchange, row, Side::Heard);
-        let text = fate_text(*fate, &path, &to.name);
+        let text = fate_text(*fate, &path, &to.name) + age_text(&path);
         FateView {
             fate: name.to_owned(),
             decided_by: decided_by.map(str::to_owned),
@@ -143,6 +143,16 @@ fn kept_back_words(by: KeptBack, path: &PathView, to: &str) -> String {
                 action.name()
             )
         }
+    }
+}
+
+/// Of a path that outlives its session.
+const fn age_text(path: &PathView) -> &'static str {
+    match (path.stale, path.long_lived) {
+        (true, true) => "; stale for long, its session is over: the last choice (RFC 9494)",
+        (true, false) => "; stale, its session is over (RFC 4724)",
+        (false, true) => "; stale for long where it comes from (LLGR_STALE): the last choice",
+        (false, false) => "",
     }
 }
 

@@ -31,13 +31,6 @@ impl ByFamily {
         }
     }
 
-    pub const fn of_mut(&mut self, family: Family) -> &mut u64 {
-        match family {
-            Family::Ipv4 => &mut self.ipv4,
-            Family::Ipv6 => &mut self.ipv6,
-        }
-    }
-
     pub const fn sum(self) -> u64 {
         self.ipv4 + self.ipv6
     }

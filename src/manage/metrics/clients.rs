@@ -42,6 +42,7 @@ pub fn clients(page: &mut Page, exchange: &Exchange, census: &Census, now: Time)
     let known: Vec<Known<'_>> = known.collect();
     states(page, &known);
     prefixes(page, &known);
+    stale(page, &known);
     advertised(page, &known);
     limits(page, &known);
     traffic(page, &known);
@@ -118,17 +119,6 @@ fn prefixes(page: &mut Page, known: &[Known<'_>]) {
         "Prefixes of a quarantined client that policy would accept; relayed to none, not among the accepted",
         |view| view.would_be_accepted,
     );
-    each(
-        "rialto_client_stale_prefixes",
-        "Prefixes that are kept although their session is over (graceful_restart_helper_s); among none of the others",
-        |view| {
-            let mut stale = ByFamily::default();
-            for own in &view.stale {
-                *stale.of_mut(own.family) += own.prefixes;
-            }
-            stale
-        },
-    );
     let mut rejected = page.gauge(
         "rialto_client_rejected_prefixes",
         "Prefixes that are not accepted, by reason; reasons of none are left out",
@@ -147,6 +137,21 @@ fn prefixes(page: &mut Page, known: &[Known<'_>]) {
                     rejected.value(&labels, count as f64);
                 }
             }
+        }
+    }
+}
+
+/// Of the families that are configured: those of a session are none while it is down.
+fn stale(page: &mut Page, known: &[Known<'_>]) {
+    let mut gauge = page.gauge(
+        "rialto_client_stale_prefixes",
+        "Prefixes that are kept although their session is over (graceful_restart_helper_s); among none of the others",
+    );
+    for client in known {
+        for family in client.client.session.families.iter() {
+            let of_family = client.view.stale.iter().filter(|own| own.family == family);
+            let count: u64 = of_family.map(|own| own.prefixes).sum();
+            gauge.value(&client.labels.with("family", family.name()), count as f64);
         }
     }
 }

@@ -135,6 +135,32 @@ impl ClientState {
         told
     }
 
+    /// A line about what is kept.
+    pub fn say_kept(&mut self, now: Time, [stale, long_lived]: [FamilySet; 2]) {
+        if stale.union(long_lived).is_empty() {
+            return;
+        }
+        let Some(left_out) = self.history.lines.take(now) else {
+            return;
+        };
+        let kept = self
+            .stale
+            .iter()
+            .flat_map(|stale| stale.kept.iter().flatten());
+        let until = kept.map(|kept| kept.until).max();
+        let for_s = until.map_or(0, |until| until.since(now).as_secs());
+        let (client, asn) = (self.name(), self.client.asn.0);
+        tracing::info!(
+            client,
+            asn,
+            left_out,
+            ?stale,
+            ?long_lived,
+            for_s,
+            "its routes are kept until it is back"
+        );
+    }
+
     /// How long a family is kept of a session that has just ended.
     fn kept(&self, now: Time, negotiated: &Negotiated, family: Family) -> Option<Kept> {
         let settings = self.session.settings();

@@ -262,6 +262,7 @@ impl SessionCore {
             true => Default::default(),
             false => state.begin_stale(now, up, reason),
         };
+        state.say_kept(now, [stale, long_lived]);
         if let Some(connection) = self.connections.get_mut(conn) {
             connection.out.drop_portions();
             connection.heard = Time::NEVER;
