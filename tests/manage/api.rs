@@ -457,6 +457,56 @@ fn a_paced_client_is_not_called_slow() {
 }
 
 #[test]
+fn what_is_kept_of_a_client_that_is_away_is_shown_everywhere() {
+    for (is_long_lived, of_client, of_route, of_fate) in [
+        (
+            false,
+            "kept 1 ipv4 stale: its session is over (RFC 4724); that ends in 1 min 30 s unless it is back",
+            "accepted (stale: its session is over), 0 clients have it",
+            "best: preferred to the next one by the shorter AS_PATH; stale, its session is over (RFC 4724)",
+        ),
+        (
+            true,
+            "kept 1 ipv4 long-lived stale (RFC 9494), dropped in 1 min 30 s unless it is back",
+            "accepted (long-lived stale, the last choice), 0 clients have it",
+            "not sent: it is long-lived stale, and third did not announce that capability (RFC 9494 §4.3); \
+             stale for long, its session is over: the last choice (RFC 9494)",
+        ),
+    ] {
+        let server = Server::start(THREE);
+        (0..3).for_each(|slot| server.data.up(slot));
+        for (slot, path) in [(0, &[10001][..]), (1, &[10002, 7])] {
+            let next_hop = std::net::Ipv4Addr::new(192, 0, 2, 1 + slot as u8);
+            let set = SetBuilder::new().next_hop(next_hop).as_path(path).build();
+            server.data.announce(slot, "20.0.0.0/24", &set, None);
+        }
+        server.data.leave(0, is_long_lived, 90);
+        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let says = |words: &[&str]| one_line(&server.says(words).1);
+        let client = says(&["show", "client", "AS10001-1"]);
+        assert!(client.contains(of_client), "{client}");
+        let route = says(&["show", "route", "20.0.0.0/24"]);
+        assert!(route.contains(of_route), "{route}");
+        let fate = says(&["explain", "20.0.0.0/24", "--to", "third"]);
+        assert!(fate.contains(of_fate), "{fate}");
+        let clients = says(&["show", "clients"]);
+        assert!(
+            clients.contains("KEPT: 1 of the session before"),
+            "{clients}"
+        );
+        let metrics = server.get("/metrics").1;
+        let line =
+            r#"rialto_client_stale_prefixes{client="AS10001-1",asn="10001",family="ipv4"} 1"#;
+        assert!(metrics.contains(line), "{metrics}");
+        let answer = server.json("/api/v1/clients/AS10001-1");
+        let stale = &answer["client"]["stale"][0];
+        let expected =
+            json!({"family": "ipv4", "prefixes": 1, "long_lived": is_long_lived, "for_s": 90});
+        assert_eq!(*stale, expected);
+    }
+}
+
+#[test]
 fn a_client_is_shown_with_what_was_negotiated_of_restarts() {
     let said = |restarting, restart_time_s| {
         Some(GracefulRestart {

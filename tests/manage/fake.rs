@@ -15,8 +15,8 @@ use rialto::server::Shard;
 use rialto::server::exchange::Exchange;
 use rialto::server::message::{ClientUp, RouteBatch, RouteUpdate, ToShard};
 use rialto::server::query::{
-    ClientStatus, CoreCommand, CoreReply, CoreStats, SessionUp, ShardQuery, ShardReply, TapAnswer,
-    TapQuestion, Tapped, TappedWhat,
+    ClientStatus, CoreCommand, CoreReply, CoreStats, SessionUp, ShardQuery, ShardReply,
+    StaleStatus, TapAnswer, TapQuestion, Tapped, TappedWhat,
 };
 use rialto::session::Negotiated;
 use rialto::wire::{AttributeSet, Capabilities, EncodingClass, GracefulRestart, Open};
@@ -123,6 +123,39 @@ impl Fake {
                 accepted: [6, 3],
                 hold_time_s: 90,
                 ..status.clone()
+            };
+        });
+    }
+
+    /// A client's session ends, and its routes are kept for so long.
+    pub fn leave(&self, slot: u16, is_long_lived: bool, seconds: u64) {
+        self.with(|state| {
+            let stale = FamilySet::ALL;
+            let long_lived = if is_long_lived {
+                stale
+            } else {
+                FamilySet::EMPTY
+            };
+            for shard in 0..state.shards.len() {
+                let down = ToShard::ClientDown {
+                    slot: ClientSlot(slot),
+                    epoch: SessionEpoch(1),
+                    stale: stale.difference(long_lived),
+                    long_lived,
+                };
+                state.step(shard, down);
+            }
+            let until_us = (state.now + Duration::from_secs(seconds)).as_micros();
+            let of_slot = |status: &&mut ClientStatus| status.slot == ClientSlot(slot);
+            let status = state.core.clients.iter_mut().find(of_slot).unwrap();
+            *status = ClientStatus {
+                slot: status.slot,
+                state: "Active",
+                stale: [Some(StaleStatus {
+                    until_us,
+                    is_long_lived,
+                }); 2],
+                ..ClientStatus::default()
             };
         });
     }
