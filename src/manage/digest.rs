@@ -20,7 +20,7 @@ use crate::wire::{AttributeSet, Variant};
 
 use super::census::within;
 use super::describe;
-use super::http::{ApiError, Asked, Reply, Shared, wrong_answer};
+use super::http::{ApiError, Asked, Reply, Shared, which_of, wrong_answer};
 use super::named::named;
 use super::plane::Plane;
 use super::view::AttributesView;
@@ -70,18 +70,6 @@ struct DigestQuery {
 #[derive(Deserialize)]
 struct DigestsQuery {
     which: String,
-}
-
-fn which_of(text: &str) -> Result<Which, ApiError> {
-    match text {
-        "received" => Ok(Which::Received),
-        "accepted" => Ok(Which::Accepted),
-        "rejected" => Ok(Which::Rejected),
-        "advertised" => Ok(Which::Advertised),
-        other => Err(ApiError::Words(format!(
-            "'{other}' is none of received, accepted, rejected, advertised"
-        ))),
-    }
 }
 
 async fn digest(

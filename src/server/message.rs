@@ -135,7 +135,8 @@ pub struct ClientUp {
     /// What it is sent, and what fits it. In families with ADD-PATH it receives all paths.
     pub class: EncodingClass,
     pub router_id: Ipv4Addr,
-    /// Families in which the stale paths of the session before stay until then.
+    /// Families in which the stale paths of the session before stay until then; none where that had another
+    /// router identifier, by which paths are sorted.
     pub stale: FamilySet,
     /// It is sent long-lived stale routes (RFC 9494 §4.3).
     pub takes_stale: bool,

@@ -191,7 +191,7 @@ impl ClientState {
 
     /// The client is back: what stays until it has announced it again.
     pub fn return_stale(&mut self, now: Time, negotiated: &Negotiated) -> FamilySet {
-        // Shards keep nothing of another router.
+        // Shards sort by the identifier.
         let is_it = |stale: &mut Stale| stale.router_id == negotiated.peer_router_id;
         self.stale = self.stale.take_if(is_it);
         let Some(stale) = &mut self.stale else {

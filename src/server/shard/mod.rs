@@ -299,12 +299,7 @@ impl Shard {
         }
         let wraps = up.epoch.0.is_multiple_of(Stamp::EPOCHS / 2);
         let is_another = self.orders[slot.index()].router_id != up.router_id;
-        let stays = if is_another {
-            FamilySet::EMPTY
-        } else {
-            up.stale
-        };
-        self.drop_stale(slot, FamilySet::ALL.difference(stays));
+        self.drop_stale(slot, FamilySet::ALL.difference(up.stale));
         self.drop_stale_before(slot, up.epoch.0);
         self.sweep_doomed(slot);
         if is_another || wraps {
@@ -338,7 +333,7 @@ impl Shard {
         let announcer = &mut self.announcers[slot.index()];
         announcer.phases = Default::default();
         self.sweep.forget_counts(slot);
-        if announcer.path_count > 0 {
+        if announcer.path_count > announcer.stale_count() {
             self.sweep.request(self.table.slot_count());
         }
         self.remove_receiver(slot);

@@ -8,8 +8,8 @@ use crate::rib::{Path, SetId, Stamp};
 use crate::server::message::CountChange;
 use crate::wire::NO_LLGR;
 
-use super::Shard;
 use super::routes::is_acceptable;
+use super::{Announcer, Shard};
 
 /// What a client and family has of sessions that are over.
 #[derive(Clone, Copy)]
@@ -197,10 +197,20 @@ impl Shard {
 
     /// How many stale paths there are, by client slot and family.
     pub(super) fn stale_counts(&self) -> Vec<[u32; 2]> {
-        let count = |stale: &Option<Stale>| stale.map_or(0, |stale| stale.count);
-        let announcers = self.announcers.iter();
-        announcers
-            .map(|announcer| announcer.stale.each_ref().map(count))
+        self.announcers
+            .iter()
+            .map(Announcer::stale_counts)
             .collect()
+    }
+}
+
+impl Announcer {
+    fn stale_counts(&self) -> [u32; 2] {
+        let count = |stale: &Option<Stale>| stale.map_or(0, |stale| stale.count);
+        self.stale.each_ref().map(count)
+    }
+
+    pub(super) fn stale_count(&self) -> u32 {
+        self.stale_counts().iter().sum()
     }
 }

@@ -76,7 +76,6 @@ impl Session {
                 }
             }
             (State::OpenConfirm, MessageType::Keepalive) => self.establish(now, way),
-            (State::Established, MessageType::Keepalive) => {}
             (state, kind) => {
                 let subcode = match state {
                     State::Established => fsm_error::IN_ESTABLISHED,
