@@ -8,7 +8,7 @@ use rialto::base::*;
 use rialto::policy::{ImportChecks, ImportPolicy, PrefixList, PrefixRange};
 use rialto::server::exchange::*;
 use rialto::server::query::{CoreCommand, CoreReply};
-use rialto::wire::{GracefulRestart, encode_keepalive};
+use rialto::wire::GracefulRestart;
 
 use crate::assert_all_have;
 use crate::peer::{Heard, Peer, address_of, prefixes};
@@ -94,18 +94,6 @@ fn stale(world: &mut World) -> u32 {
     (0..shard_count).map(of_shard).sum()
 }
 
-/// Lets time pass in which nobody is silent for too long.
-fn wait(world: &mut World, seconds: u64) {
-    let until = world.now + Duration::from_secs(seconds);
-    while world.now < until {
-        for peer in world.peers.iter_mut().filter(|peer| peer.is_up) {
-            encode_keepalive(&mut peer.says);
-        }
-        let left = until.since(world.now);
-        world.run_for(left.min(Duration::from_secs(30)));
-    }
-}
-
 #[test]
 fn what_is_announced_again_is_not_told_and_the_rest_goes_at_end_of_rib() {
     for shard_count in [1, 4] {
@@ -133,7 +121,7 @@ fn what_is_announced_again_is_not_told_and_the_rest_goes_at_end_of_rib() {
         assert_eq!(world.stats().clients[0].stale, [None; 2]);
         // It has no End-of-RIB to say any more.
         world.peer(0).end_of_rib();
-        wait(&mut world, 400);
+        world.wait(400);
         assert_all_have(&world, 0, 80);
     }
 }
@@ -161,13 +149,13 @@ fn routes_stay_for_the_shorter_of_both_times() {
         let begin = world.now;
         world.hang_up(0);
         if expected > 0 {
-            wait(&mut world, u64::from(expected) - 1);
+            world.wait(u64::from(expected) - 1);
             assert_all_have(&world, 0, 100);
             let until = world.stats().clients[0].stale[0].map(|kept| kept.until_us);
             let due = begin + Duration::from_secs(expected.into());
             assert_eq!(until, Some(due.as_micros()));
         }
-        wait(&mut world, 2);
+        world.wait(2);
         assert_all_have(&world, 0, 0);
         assert_eq!((withdrawn(&world), stale(&mut world)), (100, 0));
         // It may come all the same.
@@ -185,9 +173,9 @@ fn a_client_that_is_back_and_never_says_end_of_rib_has_six_minutes() {
     world.connect(0);
     world.run();
     world.peer(0).announce(1, prefixes(60..100));
-    wait(&mut world, 357);
+    world.wait(357);
     assert_all_have(&world, 0, 100);
-    wait(&mut world, 4);
+    world.wait(4);
     assert_all_have(&world, 0, 40);
     assert_eq!(withdrawn(&world), 60);
     assert!(world.peer(0).is_up);

@@ -2,14 +2,13 @@
 //! the client is back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rialto::base::*;
 use rialto::policy::{ImportChecks, ImportPolicy};
 use rialto::wire::testing::SetBuilder;
 use rialto::wire::{
     AttributeSet, GRACEFUL_SHUTDOWN, GracefulRestart, LLGR_STALE, LongLivedRestart, NO_LLGR,
-    encode_end_of_rib, encode_keepalive,
+    encode_end_of_rib,
 };
 
 use crate::peer::{Heard, address_of, prefixes};
@@ -99,30 +98,18 @@ fn withdrawn(world: &World) -> usize {
     counts.sum()
 }
 
-/// Lets time pass in which nobody is silent for too long.
-fn wait(world: &mut World, seconds: u64) {
-    let until = world.now + Duration::from_secs(seconds);
-    while world.now < until {
-        for peer in world.peers.iter_mut().filter(|peer| peer.is_up) {
-            encode_keepalive(&mut peer.says);
-        }
-        let left = until.since(world.now);
-        world.run_for(left.min(Duration::from_secs(30)));
-    }
-}
-
 #[test]
 fn after_the_restart_time_routes_are_long_lived_for_who_takes_them_and_then_gone() {
     for shard_count in [1, 4] {
         let mut world = away(shard_count, RESTART_TIME_S);
-        wait(&mut world, u64::from(RESTART_TIME_S) - 2);
+        world.wait(u64::from(RESTART_TIME_S) - 2);
         assert_eq!((tables(&world), marked(&world)), ([100, 100], 0));
-        wait(&mut world, 3);
+        world.wait(3);
         assert_eq!((tables(&world), marked(&world)), ([90, 0], 90));
         assert_eq!(withdrawn(&world), 10);
-        wait(&mut world, u64::from(LLGR_MAX_S) - 4);
+        world.wait(u64::from(LLGR_MAX_S) - 4);
         assert_eq!((tables(&world), marked(&world)), ([90, 0], 90));
-        wait(&mut world, 4);
+        world.wait(4);
         assert_eq!(tables(&world), [0, 0]);
     }
 }
@@ -131,9 +118,9 @@ fn after_the_restart_time_routes_are_long_lived_for_who_takes_them_and_then_gone
 fn without_a_restart_time_they_are_so_at_once() {
     let mut world = away(2, 0);
     assert_eq!((tables(&world), marked(&world)), ([90, 0], 90));
-    wait(&mut world, u64::from(LLGR_MAX_S) - 3);
+    world.wait(u64::from(LLGR_MAX_S) - 3);
     assert_eq!((tables(&world), marked(&world)), ([90, 0], 90));
-    wait(&mut world, 4);
+    world.wait(4);
     assert_eq!(tables(&world), [0, 0]);
 }
 
@@ -141,7 +128,7 @@ fn without_a_restart_time_they_are_so_at_once() {
 fn what_a_client_that_is_back_forwards_by_stays_until_it_has_said_all() {
     for forwards in [true, false] {
         let mut world = away(2, RESTART_TIME_S);
-        wait(&mut world, u64::from(RESTART_TIME_S) + 2);
+        world.wait(u64::from(RESTART_TIME_S) + 2);
         if !forwards {
             let own = world.peer(0).capabilities.long_lived_restart.as_mut();
             own.expect("it has one").forwarding = FamilySet::EMPTY;
@@ -170,19 +157,19 @@ fn what_a_client_that_is_back_forwards_by_stays_until_it_has_said_all() {
 fn their_time_goes_on_over_sessions_that_do_not_end_it() {
     for shard_count in [1, 4] {
         let mut world = away(shard_count, RESTART_TIME_S);
-        wait(&mut world, u64::from(RESTART_TIME_S) + 20);
+        world.wait(u64::from(RESTART_TIME_S) + 20);
         world.connect(0);
         world.run();
         world.peer(0).announce(2, prefixes(80..95));
-        wait(&mut world, 20);
+        world.wait(20);
         assert_eq!((tables(&world), marked(&world)), ([95, 15], 80));
         world.hang_up(0);
         world.run();
         // What came since shares it.
         assert_eq!((tables(&world), marked(&world)), ([95, 0], 95));
-        wait(&mut world, u64::from(LLGR_MAX_S) - 46);
+        world.wait(u64::from(LLGR_MAX_S) - 46);
         assert_eq!((tables(&world), marked(&world)), ([95, 0], 95));
-        wait(&mut world, 8);
+        world.wait(8);
         assert_eq!(tables(&world), [0, 0]);
     }
 }
@@ -191,11 +178,11 @@ fn their_time_goes_on_over_sessions_that_do_not_end_it() {
 fn who_let_it_pass_without_end_of_rib_has_none_left() {
     for says_all in [true, false] {
         let mut world = away(2, RESTART_TIME_S);
-        wait(&mut world, u64::from(RESTART_TIME_S) + 20);
+        world.wait(u64::from(RESTART_TIME_S) + 20);
         world.connect(0);
         world.run();
         world.peer(0).announce(1, prefixes(0..40));
-        wait(&mut world, u64::from(LLGR_MAX_S));
+        world.wait(u64::from(LLGR_MAX_S));
         assert_eq!((tables(&world), marked(&world)), ([40, 40], 0));
         if says_all {
             world.peer(0).end_of_rib();
@@ -217,9 +204,9 @@ fn they_are_the_last_choice() {
         world.peer(2).announce_set(&leaving, prefixes(30..60));
         world.run();
         world.hang_up(0);
-        wait(&mut world, u64::from(RESTART_TIME_S) - 2);
+        world.wait(u64::from(RESTART_TIME_S) - 2);
         assert_eq!((of_length(&world, 7), marked(&world)), (0, 0));
-        wait(&mut world, 3);
+        world.wait(3);
         assert_eq!((of_length(&world, 7), marked(&world)), (60, 30));
         assert_eq!(world.peers[1].table.len(), 90);
     }

@@ -390,11 +390,18 @@ impl World {
 
     /// A minute in which everybody says that it is there: what ends after that is no flap.
     pub fn grow_old(&mut self) {
-        for _ in 0..2 {
+        self.wait(60);
+    }
+
+    /// Lets time pass in which nobody is silent for too long.
+    pub fn wait(&mut self, seconds: u64) {
+        let until = self.now + Duration::from_secs(seconds);
+        while self.now < until {
             for peer in self.peers.iter_mut().filter(|peer| peer.is_up) {
                 encode_keepalive(&mut peer.says);
             }
-            self.run_for(Duration::from_secs(30));
+            let left = until.since(self.now);
+            self.run_for(left.min(Duration::from_secs(30)));
         }
     }
 

@@ -77,16 +77,21 @@ fn v6_set() -> Arc<AttributeSet> {
         .build()
 }
 
-/// What a collector knows of a session's messages it has from the OPENs.
-#[test]
-fn an_update_is_as_long_as_the_session_allows_unless_one_route_needs_more() {
-    let mut collector = Collector::new();
+fn three_live() -> Server {
     let server = Server::start(THREE);
     (0..3).for_each(|slot| {
         server.data.up(slot);
         server.data.session(slot);
     });
     server.data.make_live(3);
+    server
+}
+
+/// What a collector knows of a session's messages it has from the OPENs.
+#[test]
+fn an_update_is_as_long_as_the_session_allows_unless_one_route_needs_more() {
+    let mut collector = Collector::new();
+    let server = three_live();
     for number in 0..2_500 {
         let prefix = format!("2001:db8::{number:x}/128");
         server.data.announce(1, &prefix, &v6_set(), None);
@@ -113,12 +118,7 @@ fn an_update_is_as_long_as_the_session_allows_unless_one_route_needs_more() {
 #[test]
 fn statistics_are_those_that_are_counted() {
     let mut collector = Collector::new();
-    let server = Server::start(THREE);
-    (0..3).for_each(|slot| {
-        server.data.up(slot);
-        server.data.session(slot);
-    });
-    server.data.make_live(3);
+    let server = three_live();
     server.data.with(|state| {
         let status = &mut state.core.clients[0];
         status.treat_as_withdraw_count = 4;
