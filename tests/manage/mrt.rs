@@ -43,13 +43,13 @@ fn name(file: &Path) -> String {
 
 /// Waits for what a server does of itself.
 fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..200 {
+    for _ in 0..600 {
         if let Some(found) = look() {
             return found;
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    panic!("{what}: not within ten seconds");
+    panic!("{what}: not within thirty seconds");
 }
 
 fn parser(file: &Path) -> BgpkitParser<std::fs::File> {
